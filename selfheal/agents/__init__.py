@@ -1,0 +1,7 @@
+"""Which kinds of agent are there? One file a kind, one line here."""
+
+from selfheal.agents.process import PROCESS
+from selfheal.agents.service import SERVICE
+from selfheal.kinds import AgentKind
+
+AGENT_KINDS: tuple[AgentKind, ...] = (PROCESS, SERVICE)

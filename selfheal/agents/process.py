@@ -1,0 +1,17 @@
+"""The kind `process`: a child process of the daemon, started, watched and restarted by it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from selfheal.config.models import AgentConfig, ProcessConfig
+from selfheal.kinds import AgentKind
+
+
+class ProcessAgent(ProcessConfig, AgentConfig):
+    """A program that the daemon runs."""
+
+    kind: Literal["process"] = "process"
+
+
+PROCESS = AgentKind(name="process", model=ProcessAgent, layer="application", fixes=("restart", "restart_with_dependents"))

@@ -1,0 +1,214 @@
+"""What may stand in `selfheal.toml`, and what is the default of each key?
+
+Pydantic models of everything that is not a kind of its own; the models of checks and agent kinds live with their
+kind and derive from `CheckConfig` and `AgentConfig`. Durations are seconds, sizes bytes, once they are read.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+
+from selfheal.vocabulary import RestartPolicy
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {
+    "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+    "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40,
+}  # fmt: skip
+
+
+def seconds(value: object) -> object:
+    """Read a duration: a number of seconds, or a number with ms, s, m, h or d."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", value)
+    if match is None:
+        raise ValueError(f"{value!r} is not a duration; write seconds, or a number with ms, s, m, h or d such as '30s'")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def byte_count(value: object) -> object:
+    """Read a size: a number of bytes, or a number with KB, MB, GB, TB (powers of 1000) or KiB … TiB (of 1024)."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?B|B|)\s*", value, re.IGNORECASE)
+    if match is None:
+        raise ValueError(f"{value!r} is not a size; write bytes, or a number with KB, MB, GB, KiB, MiB or GiB")
+    return int(float(match[1]) * _BYTES[match[2].upper()])
+
+
+def words(value: object) -> object:
+    """Read a command: a list of words, or a string split as a shell splits words. No shell is ever started."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return shlex.split(value)
+    except ValueError as why:
+        raise ValueError(f"{value!r} cannot be split into words ({why}); close the quote or write a list") from why
+
+
+def _schema(kind: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": kind}, {"type": "string"}], "examples": [example]})
+
+
+Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0), _schema("number", "30s")]
+Size = Annotated[int, BeforeValidator(byte_count), Field(gt=0), _schema("integer", "400MB")]
+Command = Annotated[
+    tuple[str, ...],
+    BeforeValidator(words),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
+]
+
+
+class Section(BaseModel):
+    """A table of the file: closed, so that a misspelt key is an error, and frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DaemonConfig(Section):
+    """The daemon itself."""
+
+    state_dir: Path = Field(Path("state"), description="Where the journal, the views and the logs live.")
+    listen: str = Field("127.0.0.1:8787", description="Address of the API and the page; PORT gives 0.0.0.0:$PORT.")
+    self_healing_interval: Duration = Field(60.0, gt=0, description="A full sweep of every agent each so often.")
+    prevention_interval: Duration = Field(300.0, gt=0, description="Prediction and planning each so often.")
+    ml_retrain_interval: Duration = Field(3600.0, gt=0, description="The learners train again each so often.")
+    render_mode: bool = Field(False, description="The daemon runs on Render.")
+    chaos_enabled: bool = Field(False, description="Experiments may be run.")
+    stop_timeout: Duration = Field(10.0, gt=0, description="Bounds the whole stop; then trees are killed.")
+    on_daemon_death: Literal["adopt", "kill"] = Field("adopt", description="What becomes of agents when we crash.")
+    on_stop: Literal["stop", "leave"] = Field("stop", description="What becomes of agents when we are stopped.")
+    public_reads: bool = Field(False, description="Reads need no token; control always does.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="SELFHEAL_LOG_LEVEL.")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else json.")
+    token: SecretStr | None = Field(None, description="SELFHEAL_TOKEN: opens reads and control.", exclude=True)
+    scrape_token: SecretStr | None = Field(None, description="SELFHEAL_SCRAPE_TOKEN: opens /metrics.", exclude=True)
+
+
+class CheckConfig(Section):
+    """What every check has, whatever it asks."""
+
+    name: str = Field("", description="Shown instead of the kind; needed only to tell two checks of a kind apart.")
+    interval: Duration = Field(10.0, gt=0, description="Asked each so often.")
+    timeout: Duration = Field(5.0, gt=0, description="An answer that takes longer is a failure.")
+    fall: int = Field(3, ge=1, description="Failures in a row until unhealthy.")
+    rise: int = Field(2, ge=1, description="Successes in a row until healthy again.")
+
+
+class ReadyConfig(Section):
+    """How a process says that it is ready: exactly one of the ways."""
+
+    http: str | None = Field(None, description="Ready when this URL answers with a status below 400.")
+    tcp: str | None = Field(None, description="Ready when host:port accepts.")
+    command: Command | None = Field(None, description="Ready when this ends with 0.")
+    file: Path | None = Field(None, description="Ready when this file exists and is newer than the start.")
+    timeout: Duration = Field(30.0, gt=0, description="Not ready by then is a failed start.")
+
+
+class StopConfig(Section):
+    """How a process is asked to end."""
+
+    signal: Literal["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"] = Field("TERM", description="Asked with.")
+    timeout: Duration = Field(10.0, description="Then KILL, to the whole process group.")
+
+
+class LimitsConfig(Section):
+    """What a process may use: enforced where that is possible, and what prediction extrapolates to."""
+
+    memory: Size | None = Field(None, description="Resident memory of the whole tree.")
+    fds: Annotated[int, Field(gt=8)] | None = Field(None, description="Open files: RLIMIT_NOFILE.")
+    cpu: Annotated[float, Field(gt=0)] | None = Field(None, description="Cores; a signal where no cgroup enforces it.")
+
+
+class LogConfig(Section):
+    """Where the output of a process goes."""
+
+    file: Path | None = Field(None, description="Default: logs/<agent>.log in the state directory.")
+    max_size: Size = Field(20_000_000, description="Rotated when larger.")
+    keep: int = Field(5, ge=0, le=100, description="Rotated files that are kept.")
+
+
+class SignalConfig(Section):
+    """The user's own numbers, scraped in Prometheus' text format."""
+
+    prometheus: str = Field(description="URL of the exporter.")
+    take: tuple[str, ...] = Field((), description="Names of the series to keep; none given keeps all.")
+    interval: Duration = Field(15.0, gt=0, description="Scraped each so often.")
+
+
+class AgentConfig(Section):
+    """What every agent has, whatever its kind."""
+
+    kind: str = Field(description="process | service; a command alone means process.")
+    depends_on: tuple[str, ...] = Field((), description="Started after these are ready; looked at first in an outage.")
+    checks: tuple[CheckConfig, ...] = Field((), description="How its health is asked for.")
+    signals: tuple[SignalConfig, ...] = Field((), description="The user's own numbers.")
+    fixes: tuple[str, ...] = Field((), description="Names of [fixes.*] that may be applied to it, for any cause.")
+
+
+class FixConfig(Section):
+    """A fix of the user's own."""
+
+    command: Command = Field(description="{agent} stands for the agent's name.")
+    causes: tuple[str, ...] = Field((), description="Causes that it helps against.")
+    timeout: Duration = Field(60.0, gt=0, description="Killed and failed after this long.")
+    approval: bool = Field(False, description="A person is asked first.")
+
+
+class WindowConfig(Section):
+    """A maintenance window: alerts and fixes are silent for these agents."""
+
+    agents: tuple[str, ...] = Field(min_length=1, description="Names; an agent with instances means all of them.")
+    cron: str = Field(description="When it begins, in five fields.")
+    minutes: float = Field(gt=0, description="How long it lasts.")
+    timezone: str = Field("UTC", description="Time zone of the cron expression.")
+
+
+class GuardConfig(Section):
+    """What holds the healer back."""
+
+    max_concurrent_recoveries: int = Field(3, ge=1, description="And never more than max(1, a third of the fleet).")
+    attempts_per_hour: int = Field(12, ge=0, description="Per agent, then its breaker opens; 0 = no limit.")
+    dry_run: bool = Field(False, description="Start the fleet, then only say what would be done.")
+    verify: Duration = Field(10.0, description="A fix has helped when the agent was well for this long after it.")
+    approval_timeout: Duration = Field(3600.0, gt=0, description="A request that nobody answers is rejected then.")
+    maintenance: tuple[WindowConfig, ...] = ()
+
+
+class NotifyConfig(Section):
+    """Where alerts go besides the log and the page."""
+
+    webhook: SecretStr | None = Field(None, description="Alerts are posted here as JSON.")
+
+
+class Config(Section):
+    """Everything in force. `agents` is by full name, instances expanded, in the order of the file."""
+
+    daemon: DaemonConfig = DaemonConfig()
+    agents: dict[str, AgentConfig] = {}
+    fixes: dict[str, FixConfig] = {}
+    guard: GuardConfig = GuardConfig()
+    notify: NotifyConfig = NotifyConfig()
+
+
+class ProcessConfig(Section):
+    """The part of an agent that is a child process of ours. Kinds that run one mix it in."""
+
+    command: Command = Field(description="A list, or a string split as a shell splits words; no shell is started.")
+    directory: Path = Field(Path(), description="Working directory, from the file's folder.")
+    environment: dict[str, str] = Field({}, description="Added to, and stronger than, what the daemon has.")
+    environment_file: Path | None = Field(None, description="KEY=VALUE lines; weaker than `environment`.")
+    user: str | None = Field(None, description="Run as this user.")
+    restart: RestartPolicy = Field("always", description="always | on-failure | never.")
+    ready: ReadyConfig | None = Field(None, description="Default: its own checks; with none, alive for a moment.")
+    stop: StopConfig = StopConfig()
+    limits: LimitsConfig = LimitsConfig()
+    instances: int = Field(1, ge=1, le=1000, description="With more than one, names are name:0, name:1, …")
+    log: LogConfig = LogConfig()

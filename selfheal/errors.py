@@ -1,0 +1,131 @@
+"""What can go wrong in a way that a caller acts on?
+
+    SelfhealError
+    ├── ConfigInvalid         wrong use or bad configuration      exit 2
+    ├── StateDirHeld          another daemon holds the directory  exit 1
+    ├── AddressTaken          the port to listen on is in use     exit 1
+    ├── DaemonUnreachable     no daemon answers                   exit 4
+    ├── RefusedByPolicy       the daemon may, but will not        exit 5
+    ├── UnknownName           no such agent or incident           exit 1
+    ├── SpawnFailed           a program could not be started
+    ├── CheckFailed           a check looked and saw a failure
+    ├── FixFailed             a fix was applied and did not work
+    ├── JournalUnavailable    the journal cannot be written now
+    └── StateFileDamaged      a state file could not be read
+
+Messages say what happened, why, and what to do, and start with "cannot". Facts are attributes; nobody parses messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfheal.vocabulary import CheckResult
+
+
+class SelfhealError(Exception):
+    """The root of everything that selfheal raises on purpose."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with the configuration. `line` is 1-based, None where it cannot be known."""
+
+    file: str
+    line: int | None
+    key: str
+    wrong: str
+    right: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line is not None else self.file
+        return f"{place}: {self.key}: {self.wrong}; {self.right}"
+
+
+class ConfigInvalid(SelfhealError):
+    """The configuration cannot be used; `problems` holds every reason at once."""
+
+    exit_code = 2
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class StateDirHeld(SelfhealError):
+    """Another daemon works on this state directory. `pid` is None where the holder left no name."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        holder = f"process {pid}" if pid is not None else "another process"
+        super().__init__(
+            f"cannot use state directory {str(path)!r}: {holder} holds it; stop that daemon first "
+            f"or give this one a directory of its own with --state-dir"
+        )
+        self.path = path
+        self.pid = pid
+
+
+class AddressTaken(SelfhealError):
+    """The address to serve on cannot be bound."""
+
+    def __init__(self, address: str, why: str) -> None:
+        super().__init__(
+            f"cannot listen on {address!r}: {why}; stop what uses it or choose another address with --listen"
+        )
+        self.address = address
+
+
+class DaemonUnreachable(SelfhealError):
+    """No daemon answers where it was looked for."""
+
+    exit_code = 4
+
+
+class RefusedByPolicy(SelfhealError):
+    """The daemon understood, and its guards, pause or policy forbid it."""
+
+    exit_code = 5
+
+
+class UnknownName(SelfhealError):
+    """There is no agent or incident of that name."""
+
+
+class SpawnFailed(SelfhealError):
+    """A program could not be started. `cause` is a slug of `vocabulary.CAUSES`."""
+
+    def __init__(self, message: str, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class CheckFailed(SelfhealError):
+    """A check looked and saw a failure: the expected way for a check to say no."""
+
+    def __init__(self, reason: str, result: CheckResult = "failed") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.result: CheckResult = result
+
+
+class FixFailed(SelfhealError):
+    """A fix was applied and did not work; the message is its output, redacted before it is kept."""
+
+
+class JournalUnavailable(SelfhealError):
+    """The journal cannot be made durable now (a full disk, as a rule). The daemon goes on in memory and says so."""
+
+
+class StateFileDamaged(SelfhealError):
+    """A state file could not be read; it was kept aside as `kept_as`."""
+
+    def __init__(self, path: Path, why: str, kept_as: Path) -> None:
+        super().__init__(
+            f"cannot read state file {str(path)!r}: {why}; it was kept as {kept_as.name!r} "
+            f"and its content is built again from the journal"
+        )
+        self.path = path
+        self.kept_as = kept_as

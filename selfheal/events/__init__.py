@@ -1,0 +1,174 @@
+"""What can happen?
+
+Every fact is a frozen dataclass; the world is the fold of them, the journal their record. `at` is seconds since the
+epoch, wall time, of when it happened. Events are grouped by what they are about, and each group is folded in one
+module of `world`. `encode` and `decode` are the journal's codec: a field that is added later needs a default, a
+record of a type that this version does not know comes back as `Unknown` and is passed over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import msgspec
+
+from selfheal.events.agents import (
+    AgentDeclared,
+    AgentEvent,
+    AgentExited,
+    AgentFinished,
+    AgentReady,
+    AgentRemoved,
+    AgentStartFailed,
+    AgentStarted,
+    BreakerClosed,
+    BreakerOpened,
+    BreakerTried,
+    HealthChanged,
+    MaintenanceBegan,
+    MaintenanceOver,
+    RestartDelayed,
+    Run,
+    StartAsked,
+    StopAsked,
+)
+from selfheal.events.daemon import (
+    AlertDelivered,
+    AlertRaised,
+    DaemonEvent,
+    DaemonStarted,
+    DaemonStopped,
+    HealingPaused,
+    HealingResumed,
+    LoopFailed,
+    StateDamaged,
+)
+from selfheal.events.foresight import (
+    AnomalyOver,
+    AnomalySeen,
+    FailurePredicted,
+    ForesightEvent,
+    PredictionEnded,
+    WorkDone,
+    WorkPlanned,
+)
+from selfheal.events.incidents import (
+    Alternative,
+    ApprovalAnswered,
+    ApprovalAsked,
+    Cause,
+    Diagnosed,
+    FixEnded,
+    FixStarted,
+    Held,
+    IncidentEscalated,
+    IncidentEvent,
+    IncidentJoined,
+    IncidentMerged,
+    IncidentOpened,
+    IncidentResolved,
+    Planned,
+    Trigger,
+    Verified,
+)
+
+__all__ = [
+    "AgentDeclared",
+    "AgentEvent",
+    "AgentExited",
+    "AgentFinished",
+    "AgentReady",
+    "AgentRemoved",
+    "AgentStartFailed",
+    "AgentStarted",
+    "AlertDelivered",
+    "AlertRaised",
+    "Alternative",
+    "AnomalyOver",
+    "AnomalySeen",
+    "ApprovalAnswered",
+    "ApprovalAsked",
+    "BreakerClosed",
+    "BreakerOpened",
+    "BreakerTried",
+    "Cause",
+    "DaemonEvent",
+    "DaemonStarted",
+    "DaemonStopped",
+    "Diagnosed",
+    "EVENT_TYPES",
+    "Event",
+    "FailurePredicted",
+    "FixEnded",
+    "FixStarted",
+    "ForesightEvent",
+    "HealingPaused",
+    "HealingResumed",
+    "HealthChanged",
+    "Held",
+    "IncidentEscalated",
+    "IncidentEvent",
+    "IncidentJoined",
+    "IncidentMerged",
+    "IncidentOpened",
+    "IncidentResolved",
+    "LoopFailed",
+    "MaintenanceBegan",
+    "MaintenanceOver",
+    "Planned",
+    "PredictionEnded",
+    "RestartDelayed",
+    "Run",
+    "StartAsked",
+    "StateDamaged",
+    "StopAsked",
+    "Trigger",
+    "Unknown",
+    "Verified",
+    "WorkDone",
+    "WorkPlanned",
+    "decode",
+    "encode",
+]
+
+Event = DaemonEvent | AgentEvent | IncidentEvent | ForesightEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A record that a newer version wrote, or none could have: kept in the journal and passed over."""
+
+    type: str
+    why: str
+
+
+class _Envelope(msgspec.Struct):
+    type: str
+    data: msgspec.Raw
+
+
+EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
+_DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items()}
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_ENCODER = msgspec.json.Encoder()
+
+
+def encode(event: Event) -> bytes:
+    """Return the event as one JSON object: its type, and its fields as `data`."""
+    return b'{"type":"%b","data":%b}' % (type(event).__name__.encode(), _ENCODER.encode(event))
+
+
+def decode(payload: bytes) -> Event | Unknown:
+    """Return the event of `encode`; `Unknown`, never an exception, where it is none of this version's."""
+    try:
+        envelope = _ENVELOPE.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        return Unknown("", str(why))
+    decoder = _DECODERS.get(envelope.type)
+    if decoder is None:
+        return Unknown(envelope.type, "not known to this version")
+    try:
+        return decoder.decode(envelope.data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        return Unknown(envelope.type, str(why))

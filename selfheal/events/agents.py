@@ -1,0 +1,190 @@
+"""What can happen to an agent?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selfheal.vocabulary import CheckResult, Layer, StartReason
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of an agent's process. `started_at` is wall time; `start_ticks` and `boot_id` tell it from any later
+    process that was given the same pid."""
+
+    pid: int
+    generation: int
+    started_at: float
+    start_ticks: int
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDeclared:
+    """An agent stands in the configuration, new or changed. `memory_limit` is bytes."""
+
+    at: float
+    agent: str
+    kind: str
+    layer: Layer
+    depends_on: tuple[str, ...]
+    checks: tuple[str, ...]
+    has_process: bool
+    memory_limit: int | None = None
+    fds_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRemoved:
+    at: float
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """A person wants the agent to be stopped, until a person wants it started."""
+
+    at: float
+    agent: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartAsked:
+    at: float
+    agent: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStarted:
+    at: float
+    agent: str
+    run: Run
+    reason: StartReason
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStartFailed:
+    """The program could not be started, or was not ready in time. `cause` is a slug of the vocabulary."""
+
+    at: float
+    agent: str
+    error: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReady:
+    at: float
+    agent: str
+    generation: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AgentExited:
+    """A run ended. Code and signal are both None where they cannot be known. `expected` means that we stopped it;
+    `log_end` is the size of its log at that moment, so that evidence ends where the run did."""
+
+    at: float
+    agent: str
+    generation: int
+    pid: int
+    code: int | None
+    signal: int | None
+    ran_s: float
+    expected: bool
+    log_end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFinished:
+    """A run ended and none shall follow, as its restart policy says."""
+
+    at: float
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartDelayed:
+    """The reflex waits: the next run begins at `due_at`."""
+
+    at: float
+    agent: str
+    due_at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerOpened:
+    """What was tried does not help: `fix` is not repeated on this agent before `retry_at`."""
+
+    at: float
+    agent: str
+    fix: str
+    retry_at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerTried:
+    """An open breaker lets one trial through."""
+
+    at: float
+    agent: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerClosed:
+    at: float
+    agent: str
+    fix: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceBegan:
+    at: float
+    agent: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceOver:
+    at: float
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """A check of an agent settled on the other side. `since` is when the first of the observations was made."""
+
+    at: float
+    agent: str
+    check: str
+    ok: bool
+    result: CheckResult
+    reason: str
+    since: float
+
+
+AgentEvent = (
+    AgentDeclared
+    | AgentRemoved
+    | StopAsked
+    | StartAsked
+    | AgentStarted
+    | AgentStartFailed
+    | AgentReady
+    | AgentExited
+    | AgentFinished
+    | RestartDelayed
+    | BreakerOpened
+    | BreakerTried
+    | BreakerClosed
+    | MaintenanceBegan
+    | MaintenanceOver
+    | HealthChanged
+)

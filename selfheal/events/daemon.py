@@ -1,0 +1,95 @@
+"""What can happen to the daemon itself, and what does it tell a person?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStarted:
+    at: float
+    version: str
+    pid: int
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStopped:
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateDamaged:
+    """A part of our own state was found damaged and set aside; `lost` says what could not be had back."""
+
+    at: float
+    file: str
+    what: str
+    kept_as: str | None
+    lost: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFailed:
+    """A loop of the daemon raised; it is started again after `retry_s`, unless `gave_up`."""
+
+    at: float
+    loop: str
+    error: str
+    retry_s: float
+    gave_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HealingPaused:
+    """A person turned the healer off, for one agent or, where `agent` is None, for all."""
+
+    at: float
+    agent: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealingResumed:
+    at: float
+    agent: str | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRaised:
+    """A person should know. The same `key` comes again with `resolved` when it is over."""
+
+    at: float
+    key: str
+    severity: Literal["info", "warning", "critical"]
+    title: str
+    text: str
+    agent: str
+    incident: str | None
+    resolved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDelivered:
+    """What became of an alert at one notifier; `error` is None where it arrived."""
+
+    at: float
+    key: str
+    notifier: str
+    resolved: bool
+    error: str | None
+
+
+DaemonEvent = (
+    DaemonStarted
+    | DaemonStopped
+    | StateDamaged
+    | LoopFailed
+    | HealingPaused
+    | HealingResumed
+    | AlertRaised
+    | AlertDelivered
+)

@@ -1,0 +1,183 @@
+"""How is selfheal extended?
+
+The protocols behind which checks, agent kinds, fixes and notifiers stand, and what they are given to work with. Each
+room's `__init__` holds its registry, an explicit ordered tuple; `daemon.py` joins them. A new kind is one file there
+and one line in the tuple.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from selfheal.clock import Clock
+from selfheal.config.models import AgentConfig, CheckConfig
+from selfheal.events import Run as Run
+from selfheal.vocabulary import CheckResult, Layer, StartReason
+
+
+@dataclass(frozen=True, slots=True)
+class AgentKind:
+    """A kind of agent: its configuration, its layer, and the built-in fixes that fit it, in order of preference."""
+
+    name: str
+    model: type[AgentConfig]
+    layer: Layer
+    fixes: tuple[str, ...]
+
+
+# --- checks --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one run of a check saw. `at` is wall time of its start, `took_s` how long it ran."""
+
+    agent: str
+    check: str
+    at: float
+    took_s: float
+    result: CheckResult
+    reason: str = ""
+    signals: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return self.result == "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A command that ended: exit code (negative: the signal), and its output, standard error included, at most 64 KiB."""
+
+    code: int
+    output: str
+    took_s: float
+
+
+class RunCommand(Protocol):
+    """Run a program to its end without a shell. Its whole process group is killed at the timeout or on cancellation."""
+
+    async def __call__(
+        self, argv: tuple[str, ...], *, directory: Path, environment: Mapping[str, str], timeout_s: float
+    ) -> Completed:
+        """Raises SpawnFailed where it cannot be started, TimeoutError where it did not end in time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What a check may use besides its configuration."""
+
+    agent: str
+    clock: Clock
+    directory: Path
+    environment: Mapping[str, str]
+    run: Callable[[], Run | None]
+    """The agent's process as it is now; None where there is none."""
+    last_beat: Callable[[], float | None]
+    """Wall time of the last sign of life that the agent gave by itself."""
+    run_command: RunCommand
+
+
+class Check(Protocol):
+    """One check of one agent."""
+
+    async def run(self) -> Mapping[str, float]:
+        """Ask once. Returns the signals seen, by name; raises CheckFailed where the agent is not well.
+
+        The caller bounds the time and turns anything else that is raised into the result `error`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CheckKind:
+    """A kind of check. `name` is its key in the configuration; its model has a field of that name."""
+
+    name: str
+    model: type[CheckConfig]
+    build: Callable[[CheckConfig, CheckContext], Check]
+
+
+# --- fixes ---------------------------------------------------------------------------------------------------------
+
+
+class Hands(Protocol):
+    """What a fix may do to the fleet. Every method raises FixFailed with a reason where it does not work."""
+
+    async def restart(self, agent: str, reason: StartReason) -> None:
+        """Stop the whole tree of the agent, start it again, return when it is ready."""
+        ...
+
+    async def run_command(self, argv: tuple[str, ...], agent: str, timeout_s: float) -> str:
+        """Run a command in the environment of the agent; returns its output."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a fix is applied to. `dependents` depend on `agent`, nearest first, and suffer from it too."""
+
+    agent: str
+    dependents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Something that can be done to an agent.
+
+    `cost_s` is how long it takes as a rule, verification apart; `risk_s` what it may cost beside that, in seconds of
+    outage. `causes` are those that it helps against; empty means any. `approval` asks a person first. `undoable`
+    says that doing it twice, or in vain, does no harm.
+    """
+
+    name: str
+    layer: Layer
+    causes: frozenset[str]
+    cost_s: float
+    risk_s: float
+    timeout_s: float
+    apply: Callable[[Hands, Target], Awaitable[str]]
+    approval: bool = False
+    undoable: bool = True
+    for_any_cause: bool = False
+
+
+# --- notifiers -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that a person should know. `key` is the same for the alert and its resolution."""
+
+    key: str
+    at: float
+    severity: str
+    title: str
+    text: str
+    agent: str
+    incident: str | None
+    resolved: bool = False
+
+
+class Notifier(Protocol):
+    """A way to reach a person."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def send(self, alert: Alert) -> None:
+        """Deliver, or raise: NotifyFailed says whether trying again can help."""
+        ...
+
+
+class NotifyFailed(Exception):
+    """An alert was not delivered. `permanent` means that trying again cannot help."""
+
+    def __init__(self, reason: str, *, permanent: bool = False, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,67 @@
+"""How is each agent right now, between two events?
+
+Thousands of observations a second change nothing that is worth an event. They end here: the latest record of each
+check and the latest value of each signal. One writer, the sink of the checks; readers get frozen records. Nothing in
+here outlives the daemon: after a start it is empty and fills within one round of checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from selfheal.kinds import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecord:
+    """A check as it stands: `streak` equal results in a row, the first of them at `since`; `settled` is the verdict
+    after hysteresis, None before there is one."""
+
+    check: str
+    settled: bool | None = None
+    streak: int = 0
+    since: float = 0.0
+    last: Observation | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.last is not None and self.last.ok
+
+    @property
+    def last_at(self) -> float:
+        return self.last.at if self.last is not None else 0.0
+
+
+class Vitals:
+    """The current check records and signals of every agent."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, dict[str, CheckRecord]] = {}
+        self._signals: dict[str, dict[str, float]] = {}
+
+    def checks(self, agent: str) -> Mapping[str, CheckRecord]:
+        """The records of an agent's checks, by name; empty where none ran yet."""
+        return self._records.get(agent, {})
+
+    def check(self, agent: str, check: str) -> CheckRecord:
+        return self.checks(agent).get(check, CheckRecord(check))
+
+    def signals(self, agent: str) -> Mapping[str, float]:
+        """The latest value of each signal of an agent."""
+        return self._signals.get(agent, {})
+
+    def put(self, agent: str, record: CheckRecord) -> None:
+        self._records.setdefault(agent, {})[record.check] = record
+
+    def put_signals(self, agent: str, signals: Mapping[str, float]) -> None:
+        self._signals.setdefault(agent, {}).update(signals)
+
+    def reset(self, agent: str) -> None:
+        """Forget the records of an agent: a new run owes nothing to the one before."""
+        self._records.pop(agent, None)
+
+    def forget(self, agent: str) -> None:
+        """Forget everything of an agent that is no longer there."""
+        self.reset(agent)
+        self._signals.pop(agent, None)

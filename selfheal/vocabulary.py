@@ -1,0 +1,62 @@
+"""Which words may appear in the API, the metrics and the configuration?
+
+Closed vocabularies, one tuple or `Literal` each. A user's own fix may add causes; nothing else grows at run time.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Layer = Literal["application", "infrastructure", "data"]
+
+AgentState = Literal[
+    "starting", "healthy", "degraded", "unhealthy", "recovering", "quarantined", "stopped", "maintenance"
+]
+IncidentState = Literal["open", "recovering", "verifying", "waiting_approval", "resolved", "escalated", "suppressed"]
+CheckResult = Literal["ok", "failed", "timeout", "inconclusive", "error"]
+Outcome = Literal["succeeded", "failed", "relapsed", "timed_out", "undone", "interrupted", "rejected"]
+BreakerState = Literal["closed", "open", "half_open"]
+FailureMode = Literal["out_of_memory", "out_of_fds", "disk_full"]
+FleetStatus = Literal["ok", "degraded", "critical"]
+RestartPolicy = Literal["always", "on-failure", "never"]
+
+# Why a run of an agent began. `reflex` is the restart in the callback that saw the death, `adopted` a process that
+# outlived an earlier daemon, `trial` the half-open attempt of an open breaker.
+StartReason = Literal["first", "reflex", "backoff", "fix", "person", "trial", "adopted", "dependency"]
+
+AGENT_STATES: tuple[AgentState, ...] = get_args(AgentState)
+INCIDENT_STATES: tuple[IncidentState, ...] = get_args(IncidentState)
+CHECK_RESULTS: tuple[CheckResult, ...] = get_args(CheckResult)
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+FAILURE_MODES: tuple[FailureMode, ...] = get_args(FailureMode)
+
+# Open incidents are all that are neither over nor silenced.
+INCIDENT_OVER: frozenset[IncidentState] = frozenset({"resolved", "suppressed"})
+
+# Every cause that the built-in diagnosis can name, with the sentence a person reads. Each slug is stable for ever.
+CAUSES: dict[str, str] = {
+    "port_taken": "the port that it wants is already in use",
+    "disk_full": "no space is left on the disk",
+    "bad_configuration": "its configuration is wrong",
+    "missing_module": "a module that it imports is not installed",
+    "missing_variable": "an environment variable that it needs is not set",
+    "missing_program": "the program to run does not exist",
+    "permission": "it may not read, write or bind what it needs",
+    "out_of_memory": "it ran out of memory",
+    "out_of_fds": "it ran out of file descriptors",
+    "dependency_down": "an agent that it depends on is down",
+    "hung": "the process is alive and does not answer",
+    "slow": "it answers, but slower than it should",
+    "wrong_answer": "it answers, but not as expected",
+    "killed": "somebody killed the process",
+    "crashed": "the process ended with an error",
+    "exited": "the process ended by itself without an error",
+    "unreachable": "it cannot be reached",
+    "stale": "it gave no sign of life in time",
+    "unknown": "no cause was found",
+}
+
+# Causes that a restart cannot cure: the world has to change first, so repeating it only makes noise.
+NOT_CURED_BY_RESTART: frozenset[str] = frozenset(
+    {"bad_configuration", "missing_module", "missing_variable", "missing_program", "permission", "disk_full"}
+)

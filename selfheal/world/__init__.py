@@ -1,0 +1,245 @@
+"""What is known now?
+
+`World` is the fold of all events: frozen, replaced as a whole, never changed in place, so that anyone may keep a
+reference and read it at leisure. Only the ledger folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from selfheal.events import (
+    AgentDeclared,
+    AgentEvent,
+    AgentRemoved,
+    AlertDelivered,
+    AlertRaised,
+    BreakerClosed,
+    DaemonEvent,
+    DaemonStarted,
+    DaemonStopped,
+    Event,
+    FixEnded,
+    FixStarted,
+    ForesightEvent,
+    HealingPaused,
+    HealingResumed,
+    IncidentEvent,
+    IncidentOpened,
+    LoopFailed,
+    StateDamaged,
+    Verified,
+)
+from selfheal.vocabulary import Outcome
+from selfheal.world.agents import Agent, Breaker, Failing, LastExit, Uptime, fold_agent, settled
+from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
+from selfheal.world.incidents import Approval, Attempt, Incident, fold_incident, opened
+
+__all__ = [
+    "EMPTY",
+    "Agent",
+    "Anomaly",
+    "Approval",
+    "Attempt",
+    "Breaker",
+    "Failing",
+    "Foresight",
+    "Incident",
+    "LastExit",
+    "Odds",
+    "Uptime",
+    "Work",
+    "World",
+    "fold",
+]
+
+# What is over is kept for the page and the learners; the oldest goes first.
+INCIDENTS_KEPT = 500
+ALERTS_KEPT = 100
+DAMAGES_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """How often a fix helped against a cause on an agent, as verified."""
+
+    helped: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix)."""
+
+    events: int = 0
+    at: float = 0.0
+    started_at: float = 0.0
+    starts: int = 0
+    version: str = ""
+    dry_run: bool = False
+    stopped_cleanly: bool = True
+    paused: bool = False
+    agents: Mapping[str, Agent] = field(default_factory=dict)
+    incidents: Mapping[str, Incident] = field(default_factory=dict)
+    incidents_opened: int = 0
+    odds: Mapping[tuple[str, str, str], Odds] = field(default_factory=dict)
+    foresight: Foresight = Foresight()
+    alerts: tuple[AlertRaised, ...] = ()
+    undelivered: Mapping[tuple[str, bool], AlertRaised] = field(default_factory=dict)
+    damages: tuple[StateDamaged, ...] = ()
+
+    def open_incidents(self) -> tuple[Incident, ...]:
+        """Incidents that are neither over nor silenced, oldest first."""
+        return tuple(incident for incident in self.incidents.values() if not incident.over)
+
+    def open_incident_of(self, agent: str) -> Incident | None:
+        """The open incident from which this agent suffers, its own before another's."""
+        suffering = [incident for incident in self.open_incidents() if agent in incident.agents]
+        own = [incident for incident in suffering if incident.agent == agent]
+        return next(iter(own or suffering), None)
+
+    def dependencies(self, agent: str) -> tuple[str, ...]:
+        """Everything that `agent` depends on, nearest first, itself left out."""
+        return self._reach(agent, lambda name: self.agents[name].depends_on if name in self.agents else ())
+
+    def dependents(self, agent: str) -> tuple[str, ...]:
+        """Everything that depends on `agent`, nearest first, itself left out."""
+        return self._reach(agent, lambda name: tuple(a.name for a in self.agents.values() if name in a.depends_on))
+
+    def _reach(self, start: str, step: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+        seen = [start]
+        for name in seen:  # grows while it is walked: breadth first
+            seen.extend(near for near in step(name) if near not in seen)
+        return tuple(seen[1:])
+
+
+EMPTY = World()
+
+
+def fold(world: World, event: Event) -> World:
+    """Return the world after `event`. Pure, total and quick: no I/O, no clock, never raises."""
+    world = replace(world, events=world.events + 1, at=max(world.at, event.at))
+    if isinstance(event, AgentEvent):
+        return _about_agent(world, event)
+    if isinstance(event, IncidentEvent):
+        return _about_incident(world, event)
+    if isinstance(event, ForesightEvent):
+        return replace(world, foresight=fold_foresight(world.foresight, event))
+    return _about_daemon(world, event)
+
+
+def _about_agent(world: World, event: AgentEvent) -> World:
+    name = event.agent
+    if isinstance(event, AgentRemoved):
+        return replace(world, agents={key: agent for key, agent in world.agents.items() if key != name})
+    agent = world.agents.get(name)
+    if agent is None:
+        if not isinstance(event, AgentDeclared):
+            return world
+        agent = Agent(name)
+    agent = fold_agent(agent, event)
+    return replace(world, agents={**world.agents, name: agent})
+
+
+def _about_incident(world: World, event: IncidentEvent) -> World:
+    if isinstance(event, IncidentOpened):
+        incidents = _kept({**world.incidents, event.incident: opened(event)})
+        return replace(world, incidents=incidents, incidents_opened=world.incidents_opened + 1)
+    then = world.incidents.get(event.incident)
+    if then is None:
+        return world
+    now = fold_incident(then, event)
+    world = replace(world, incidents={**world.incidents, event.incident: now})
+    if isinstance(event, FixStarted):
+        return _fixing(world, event.agent, True, event.at)
+    if isinstance(event, FixEnded) and now.attempt is not None:
+        return _fixing(world, now.attempt.agent, False, event.at)
+    if isinstance(event, Verified):
+        return _learned(world, then, event)
+    return world
+
+
+def _fixing(world: World, name: str, fixing: bool, at: float) -> World:
+    agent = world.agents.get(name)
+    if agent is None:
+        return world
+    return replace(world, agents={**world.agents, name: settled(replace(agent, fixing=fixing), at)})
+
+
+def _learned(world: World, incident: Incident, event: Verified) -> World:
+    """Count a verified attempt: a relapse and a failure both say that the fix did not help."""
+    attempt = next((one for one in incident.attempts if one.number == event.attempt), None)
+    if attempt is None or attempt.verified:
+        return world
+    key = (attempt.agent, attempt.cause or incident.cause, attempt.fix)
+    then = world.odds.get(key, Odds())
+    helped = _HELPED.get(event.outcome)
+    if helped is None:
+        return world
+    now = Odds(then.helped + helped, then.failed + (not helped))
+    return replace(world, odds={**world.odds, key: now})
+
+
+# Outcomes that say something about the fix; an interrupted or rejected one says nothing.
+_HELPED: Mapping[Outcome, bool] = {"succeeded": True, "failed": False, "relapsed": False, "timed_out": False}
+
+
+def _kept(incidents: dict[str, Incident]) -> dict[str, Incident]:
+    """Drop the oldest that are over; an open one is never dropped."""
+    if len(incidents) <= INCIDENTS_KEPT:
+        return incidents
+    excess = len(incidents) - INCIDENTS_KEPT
+    gone = [key for key, incident in incidents.items() if incident.over][:excess]
+    return {key: incident for key, incident in incidents.items() if key not in gone}
+
+
+def _about_daemon(world: World, event: DaemonEvent) -> World:
+    match event:
+        case DaemonStarted(at=at, version=version, dry_run=dry_run):
+            return replace(
+                world,
+                started_at=at,
+                version=version,
+                dry_run=dry_run,
+                starts=world.starts + 1,
+                stopped_cleanly=False,
+                agents={name: _not_counting(agent, at) for name, agent in world.agents.items()},
+            )
+        case DaemonStopped():
+            return replace(world, stopped_cleanly=True)
+        case StateDamaged():
+            return replace(world, damages=(*world.damages, event)[-DAMAGES_KEPT:])
+        case LoopFailed():
+            return world
+        case HealingPaused(agent=name):
+            return _pause(world, name, True, event.at)
+        case HealingResumed(agent=name):
+            return _pause(world, name, False, event.at)
+        case AlertRaised():
+            key = (event.key, event.resolved)
+            return replace(
+                world,
+                alerts=(*world.alerts, event)[-ALERTS_KEPT:],
+                undelivered={**world.undelivered, key: event},
+            )
+        case AlertDelivered():
+            rest = {key: alert for key, alert in world.undelivered.items() if key != (event.key, event.resolved)}
+            return replace(world, undelivered=rest)
+        case _:
+            assert_never(event)
+
+
+def _not_counting(agent: Agent, at: float) -> Agent:
+    """While no daemon watched nothing is known: that time counts neither as up nor as down."""
+    return replace(agent, uptime=replace(agent.uptime, at=at))
+
+
+def _pause(world: World, name: str | None, paused: bool, at: float) -> World:
+    if name is None:
+        return replace(world, paused=paused)
+    agent = world.agents.get(name)
+    if agent is None:
+        return world
+    return replace(world, agents={**world.agents, name: settled(replace(agent, paused=paused), at)})

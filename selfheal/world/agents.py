@@ -1,0 +1,257 @@
+"""What is known of each agent, and how does an event about it change that?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from selfheal.events import (
+    AgentDeclared,
+    AgentEvent,
+    AgentExited,
+    AgentFinished,
+    AgentReady,
+    AgentRemoved,
+    AgentStarted,
+    AgentStartFailed,
+    BreakerClosed,
+    BreakerOpened,
+    BreakerTried,
+    HealthChanged,
+    MaintenanceBegan,
+    MaintenanceOver,
+    RestartDelayed,
+    Run,
+    StartAsked,
+    StopAsked,
+)
+from selfheal.vocabulary import AgentState, BreakerState, CheckResult, Layer, StartReason
+
+HOUR_S = 3600.0
+# Enough to see any budget of attempts per hour that makes sense, and bounded where the budget is off.
+RECENT_STARTS = 64
+CRASH_REASONS: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial", "fix"})
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A check that has settled on failure. `since` is wall time of the first failed observation."""
+
+    check: str
+    result: CheckResult
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class LastExit:
+    """How the latest run ended."""
+
+    at: float
+    code: int | None
+    signal: int | None
+    ran_s: float
+    expected: bool
+    log_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """One fix on one agent: `opened` counts the openings in a row, which sets how long the next one lasts."""
+
+    state: BreakerState = "closed"
+    opened: int = 0
+    retry_at: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Uptime:
+    """Seconds healthy and seconds wanted up, up to `at`."""
+
+    healthy_s: float = 0.0
+    wanted_s: float = 0.0
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed."""
+
+    name: str
+    kind: str = "process"
+    layer: Layer = "application"
+    depends_on: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    has_process: bool = True
+    memory_limit: int | None = None
+    fds_limit: int | None = None
+    state: AgentState = "stopped"
+    since: float = 0.0
+    wanted: bool = True
+    finished: bool = False
+    run: Run | None = None
+    generation: int = 0
+    ready: bool = False
+    restarts: int = 0
+    start_error: str = ""
+    last_exit: LastExit | None = None
+    failing: Mapping[str, Failing] = field(default_factory=dict)
+    delayed_until: float | None = None
+    recent_starts: tuple[float, ...] = ()
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    fixing: bool = False
+    paused: bool = False
+    maintenance_until: float | None = None
+    uptime: Uptime = Uptime()
+
+    @property
+    def breaker(self) -> Breaker:
+        """The breaker of its restart."""
+        return self.breakers.get("restart", Breaker())
+
+    @property
+    def well(self) -> bool:
+        return self.state in ("healthy", "degraded") and not self.failing
+
+    @property
+    def down(self) -> bool:
+        """It is wanted, and it is not there for those who depend on it."""
+        return self.wanted and not self.finished and not self.well
+
+
+def fold_agent(agent: Agent, event: AgentEvent) -> Agent:
+    """Return the agent after `event`; its state is derived anew."""
+    return settled(_changed(agent, event), event.at)
+
+
+def settled(agent: Agent, at: float) -> Agent:
+    """Return the agent with the state that follows from its facts, its uptime counted up to `at`."""
+    uptime = _counted(agent, at)
+    state = _state(agent)
+    if state == agent.state:
+        return replace(agent, uptime=uptime)
+    return replace(agent, uptime=uptime, state=state, since=at)
+
+
+def _state(agent: Agent) -> AgentState:
+    if not agent.wanted or agent.finished:
+        return "stopped"
+    if agent.maintenance_until is not None:
+        return "maintenance"
+    if agent.breaker.state == "open":
+        return "quarantined"
+    if agent.fixing or agent.delayed_until is not None:
+        return "recovering"
+    if agent.has_process and agent.run is None:
+        return "unhealthy" if agent.last_exit or agent.start_error else "starting"
+    if agent.failing:
+        return "unhealthy" if len(agent.failing) >= len(agent.checks) else "degraded"
+    return "healthy" if agent.ready else "starting"
+
+
+def _counted(agent: Agent, at: float) -> Uptime:
+    """Count the time since the last event into uptime, by the state that held until now."""
+    then = agent.uptime
+    span = max(0.0, at - then.at) if then.at else 0.0
+    wanted = agent.state not in ("stopped", "maintenance")
+    healthy = agent.state in ("healthy", "degraded")
+    return Uptime(then.healthy_s + span * healthy, then.wanted_s + span * wanted, max(at, then.at))
+
+
+def _changed(agent: Agent, event: AgentEvent) -> Agent:
+    match event:
+        case AgentDeclared():
+            return _declared(agent, event)
+        case AgentRemoved():
+            return agent
+        case StopAsked():
+            return replace(agent, wanted=False, delayed_until=None)
+        case StartAsked():
+            return replace(agent, wanted=True, finished=False, breakers={}, recent_starts=(), delayed_until=None)
+        case AgentStarted():
+            return _started(agent, event)
+        case AgentStartFailed(error=error):
+            return replace(agent, start_error=error, delayed_until=None)
+        case AgentReady(generation=generation):
+            return replace(agent, ready=True) if generation == agent.generation else agent
+        case AgentExited():
+            return _exited(agent, event)
+        case AgentFinished():
+            return replace(agent, finished=True, delayed_until=None, failing={})
+        case RestartDelayed(due_at=due_at):
+            return replace(agent, delayed_until=due_at)
+        case BreakerOpened() | BreakerTried() | BreakerClosed():
+            return _broken(agent, event)
+        case MaintenanceBegan(until=until):
+            return replace(agent, maintenance_until=until)
+        case MaintenanceOver():
+            return replace(agent, maintenance_until=None)
+        case HealthChanged():
+            return _health(agent, event)
+        case _:
+            assert_never(event)
+
+
+def _declared(agent: Agent, event: AgentDeclared) -> Agent:
+    return replace(
+        agent,
+        kind=event.kind,
+        layer=event.layer,
+        depends_on=event.depends_on,
+        checks=event.checks,
+        has_process=event.has_process,
+        memory_limit=event.memory_limit,
+        fds_limit=event.fds_limit,
+        ready=agent.ready or not event.has_process,
+        failing={name: failing for name, failing in agent.failing.items() if name in event.checks},
+    )
+
+
+def _started(agent: Agent, event: AgentStarted) -> Agent:
+    recent = agent.recent_starts
+    if event.reason in CRASH_REASONS:
+        recent = (*(at for at in recent if at > event.at - HOUR_S), event.at)[-RECENT_STARTS:]
+    return replace(
+        agent,
+        run=event.run,
+        generation=event.run.generation,
+        ready=False,
+        finished=False,
+        start_error="",
+        failing={},
+        delayed_until=None,
+        recent_starts=recent,
+        restarts=agent.restarts + (event.reason not in ("first", "adopted", "person")),
+    )
+
+
+def _exited(agent: Agent, event: AgentExited) -> Agent:
+    if event.generation != agent.generation:
+        return agent
+    ended = LastExit(event.at, event.code, event.signal, event.ran_s, event.expected, event.log_end)
+    return replace(agent, run=None, ready=False, last_exit=ended)
+
+
+def _broken(agent: Agent, event: BreakerOpened | BreakerTried | BreakerClosed) -> Agent:
+    then = agent.breakers.get(event.fix, Breaker())
+    match event:
+        case BreakerOpened(retry_at=retry_at, why=why):
+            now = Breaker("open", then.opened + 1, retry_at, why)
+        case BreakerTried():
+            now = replace(then, state="half_open")
+        case BreakerClosed():
+            others = {fix: breaker for fix, breaker in agent.breakers.items() if fix != event.fix}
+            return replace(agent, breakers=others, recent_starts=())
+        case _:
+            assert_never(event)
+    return replace(agent, breakers={**agent.breakers, event.fix: now}, delayed_until=None)
+
+
+def _health(agent: Agent, event: HealthChanged) -> Agent:
+    others = {name: failing for name, failing in agent.failing.items() if name != event.check}
+    if event.ok:
+        return replace(agent, failing=others)
+    seen = Failing(event.check, event.result, event.reason, event.since)
+    return replace(agent, failing={**others, event.check: seen})

@@ -1,0 +1,193 @@
+"""What is known of each incident, and how does an event in it change that?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from selfheal.events import (
+    ApprovalAnswered,
+    ApprovalAsked,
+    Cause,
+    Diagnosed,
+    FixEnded,
+    FixStarted,
+    Held,
+    IncidentEscalated,
+    IncidentEvent,
+    IncidentJoined,
+    IncidentMerged,
+    IncidentOpened,
+    IncidentResolved,
+    Planned,
+    Trigger,
+    Verified,
+)
+from selfheal.vocabulary import INCIDENT_OVER, IncidentState, Layer, Outcome
+
+# A long outage has many trials; its story keeps the beginning and the latest.
+STORY_HEAD, STORY_TAIL = 16, 48
+ATTEMPTS_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One application of a fix. `ended_at` and `outcome` are None while it runs; `verified` says that the outcome is
+    the final one."""
+
+    number: int
+    fix: str
+    layer: Layer
+    agent: str
+    cause: str
+    started_at: float
+    reflex: bool = False
+    ended_at: float | None = None
+    outcome: Outcome | None = None
+    output: str = ""
+    verified: bool = False
+    first_good_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A fix that waits for a person; `approved` is None until one answered."""
+
+    fix: str
+    agent: str
+    asked_at: float
+    expires_at: float
+    approved: bool | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One failure from first sign to resolution. `agent` is where the cause is, `agents` all that suffer."""
+
+    id: str
+    agent: str
+    agents: tuple[str, ...]
+    trigger: Trigger
+    sign: str
+    onset: float
+    opened_at: float
+    state: IncidentState = "open"
+    causes: tuple[Cause, ...] = ()
+    plan: Planned | None = None
+    hold: Held | None = None
+    approval: Approval | None = None
+    attempts: tuple[Attempt, ...] = ()
+    first_good_at: float | None = None
+    resolved_at: float | None = None
+    recovery_s: float | None = None
+    merged_into: str | None = None
+    reason: str = ""
+    story: tuple[IncidentEvent, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        return self.state in INCIDENT_OVER
+
+    @property
+    def cause(self) -> str:
+        """The likeliest cause; `unknown` before there is a diagnosis."""
+        return self.causes[0].slug if self.causes else "unknown"
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The latest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def acting(self) -> bool:
+        return bool(self.attempts) and self.attempts[-1].ended_at is None
+
+
+def opened(event: IncidentOpened) -> Incident:
+    """Return the incident that `event` begins."""
+    return Incident(
+        event.incident, event.agent, (event.agent,), event.trigger, event.sign, event.onset, event.at, story=(event,)
+    )
+
+
+def fold_incident(incident: Incident, event: IncidentEvent) -> Incident:
+    """Return the incident after `event`, which is part of its story from now on."""
+    story = (*incident.story, event)
+    if len(story) > STORY_HEAD + STORY_TAIL:
+        story = story[:STORY_HEAD] + story[-STORY_TAIL:]
+    return replace(_changed(incident, event), story=story)
+
+
+def _changed(incident: Incident, event: IncidentEvent) -> Incident:
+    match event:
+        case IncidentOpened():
+            return incident
+        case IncidentJoined(agent=agent):
+            return incident if agent in incident.agents else replace(incident, agents=(*incident.agents, agent))
+        case IncidentMerged(into=into, reason=reason):
+            return replace(incident, state="suppressed", merged_into=into, reason=reason, resolved_at=event.at)
+        case Diagnosed(causes=causes):
+            return replace(incident, causes=causes)
+        case Planned():
+            return replace(incident, plan=event, hold=None)
+        case Held():
+            return replace(incident, hold=event)
+        case ApprovalAsked():
+            asked = Approval(event.fix, event.agent, event.at, event.expires_at)
+            return replace(incident, approval=asked, state="waiting_approval", hold=None)
+        case ApprovalAnswered():
+            return _answered(incident, event)
+        case FixStarted():
+            return _fix_started(incident, event)
+        case FixEnded():
+            return _fix_ended(incident, event)
+        case Verified():
+            return _verified(incident, event)
+        case IncidentEscalated(reason=reason):
+            return replace(incident, state="escalated", reason=reason, hold=None)
+        case IncidentResolved():
+            return replace(
+                incident,
+                state="resolved",
+                reason=event.reason,
+                resolved_at=event.at,
+                recovery_s=event.recovery_s,
+                hold=None,
+            )
+        case _:
+            assert_never(event)
+
+
+def _answered(incident: Incident, event: ApprovalAnswered) -> Incident:
+    if incident.approval is None or incident.approval.approved is not None:
+        return incident
+    answered = replace(incident.approval, approved=event.approved, by=event.by)
+    return replace(incident, approval=answered, state="open")
+
+
+def _fix_started(incident: Incident, event: FixStarted) -> Incident:
+    attempt = Attempt(event.attempt, event.fix, event.layer, event.agent, event.cause, event.at, event.reflex)
+    attempts = (*incident.attempts, attempt)[-ATTEMPTS_KEPT:]
+    return replace(incident, attempts=attempts, state="recovering", approval=None, hold=None, first_good_at=None)
+
+
+def _fix_ended(incident: Incident, event: FixEnded) -> Incident:
+    attempts = tuple(
+        replace(attempt, ended_at=event.at, outcome=event.outcome, output=event.output)
+        if attempt.number == event.attempt
+        else attempt
+        for attempt in incident.attempts
+    )
+    return replace(incident, attempts=attempts, state="verifying" if event.outcome == "succeeded" else "open")
+
+
+def _verified(incident: Incident, event: Verified) -> Incident:
+    attempts = tuple(
+        replace(attempt, outcome=event.outcome, verified=True, first_good_at=event.first_good_at)
+        if attempt.number == event.attempt
+        else attempt
+        for attempt in incident.attempts
+    )
+    good = event.first_good_at if event.outcome == "succeeded" else None
+    return replace(incident, attempts=attempts, state="open", first_good_at=good)
