@@ -50,7 +50,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A command that ended: exit code (negative: the signal), and its output, standard error included, at most 64 KiB."""
+    """A command that ended: exit code (negative: the signal), output and errors together, at most 64 KiB."""
 
     code: int
     output: str

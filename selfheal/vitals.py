@@ -15,18 +15,18 @@ from selfheal.kinds import Observation
 
 @dataclass(frozen=True, slots=True)
 class CheckRecord:
-    """A check as it stands: `streak` equal results in a row, the first of them at `since`; `settled` is the verdict
-    after hysteresis, None before there is one."""
+    """A check as it stands.
+
+    `streak` results in a row were, or were not, `ok`, the first of them at `since`. `settled` is the verdict after
+    hysteresis, None before there is one. `last` may be an observation that counts for neither side.
+    """
 
     check: str
     settled: bool | None = None
+    ok: bool = False
     streak: int = 0
     since: float = 0.0
     last: Observation | None = None
-
-    @property
-    def ok(self) -> bool:
-        return self.last is not None and self.last.ok
 
     @property
     def last_at(self) -> float:

@@ -6,88 +6,41 @@ kind and derive from `CheckConfig` and `AgentConfig`. Durations are seconds, siz
 
 from __future__ import annotations
 
-import re
-import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
+from selfheal.config.units import Address, Command, Count, Cron, Flag, Number, Url, Zone
+from selfheal.config.units import Duration as Duration
+from selfheal.config.units import Size as Size
 from selfheal.vocabulary import RestartPolicy
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {
-    "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
-    "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40,
-}  # fmt: skip
-
-
-def seconds(value: object) -> object:
-    """Read a duration: a number of seconds, or a number with ms, s, m, h or d."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", value)
-    if match is None:
-        raise ValueError(f"{value!r} is not a duration; write seconds, or a number with ms, s, m, h or d such as '30s'")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def byte_count(value: object) -> object:
-    """Read a size: a number of bytes, or a number with KB, MB, GB, TB (powers of 1000) or KiB … TiB (of 1024)."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?B|B|)\s*", value, re.IGNORECASE)
-    if match is None:
-        raise ValueError(f"{value!r} is not a size; write bytes, or a number with KB, MB, GB, KiB, MiB or GiB")
-    return int(float(match[1]) * _BYTES[match[2].upper()])
-
-
-def words(value: object) -> object:
-    """Read a command: a list of words, or a string split as a shell splits words. No shell is ever started."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return shlex.split(value)
-    except ValueError as why:
-        raise ValueError(f"{value!r} cannot be split into words ({why}); close the quote or write a list") from why
-
-
-def _schema(kind: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"type": kind}, {"type": "string"}], "examples": [example]})
-
-
-Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0), _schema("number", "30s")]
-Size = Annotated[int, BeforeValidator(byte_count), Field(gt=0), _schema("integer", "400MB")]
-Command = Annotated[
-    tuple[str, ...],
-    BeforeValidator(words),
-    Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}]}),
-]
+MAX_INSTANCES = 1000  # of one agent; as many as the daemon is measured with
 
 
 class Section(BaseModel):
     """A table of the file: closed, so that a misspelt key is an error, and frozen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class DaemonConfig(Section):
     """The daemon itself."""
 
     state_dir: Path = Field(Path("state"), description="Where the journal, the views and the logs live.")
-    listen: str = Field("127.0.0.1:8787", description="Address of the API and the page; PORT gives 0.0.0.0:$PORT.")
+    listen: Address = Field("127.0.0.1:8787", description="Address of the API and the page; PORT gives 0.0.0.0:$PORT.")
     self_healing_interval: Duration = Field(60.0, gt=0, description="A full sweep of every agent each so often.")
     prevention_interval: Duration = Field(300.0, gt=0, description="Prediction and planning each so often.")
     ml_retrain_interval: Duration = Field(3600.0, gt=0, description="The learners train again each so often.")
-    render_mode: bool = Field(False, description="The daemon runs on Render.")
-    chaos_enabled: bool = Field(False, description="Experiments may be run.")
+    render_mode: Flag = Field(False, description="The daemon runs on Render.")
+    chaos_enabled: Flag = Field(False, description="Experiments may be run.")
     stop_timeout: Duration = Field(10.0, gt=0, description="Bounds the whole stop; then trees are killed.")
     on_daemon_death: Literal["adopt", "kill"] = Field("adopt", description="What becomes of agents when we crash.")
     on_stop: Literal["stop", "leave"] = Field("stop", description="What becomes of agents when we are stopped.")
-    public_reads: bool = Field(False, description="Reads need no token; control always does.")
+    public_reads: Flag = Field(False, description="Reads need no token; control always does.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="SELFHEAL_LOG_LEVEL.")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else json.")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal.")
     token: SecretStr | None = Field(None, description="SELFHEAL_TOKEN: opens reads and control.", exclude=True)
     scrape_token: SecretStr | None = Field(None, description="SELFHEAL_SCRAPE_TOKEN: opens /metrics.", exclude=True)
 
@@ -98,18 +51,25 @@ class CheckConfig(Section):
     name: str = Field("", description="Shown instead of the kind; needed only to tell two checks of a kind apart.")
     interval: Duration = Field(10.0, gt=0, description="Asked each so often.")
     timeout: Duration = Field(5.0, gt=0, description="An answer that takes longer is a failure.")
-    fall: int = Field(3, ge=1, description="Failures in a row until unhealthy.")
-    rise: int = Field(2, ge=1, description="Successes in a row until healthy again.")
+    fall: Count = Field(3, ge=1, description="Failures in a row until unhealthy.")
+    rise: Count = Field(2, ge=1, description="Successes in a row until healthy again.")
 
 
 class ReadyConfig(Section):
     """How a process says that it is ready: exactly one of the ways."""
 
-    http: str | None = Field(None, description="Ready when this URL answers with a status below 400.")
-    tcp: str | None = Field(None, description="Ready when host:port accepts.")
+    http: Url | None = Field(None, description="Ready when this URL answers with a status below 400.")
+    tcp: Address | None = Field(None, description="Ready when host:port accepts.")
     command: Command | None = Field(None, description="Ready when this ends with 0.")
     file: Path | None = Field(None, description="Ready when this file exists and is newer than the start.")
     timeout: Duration = Field(30.0, gt=0, description="Not ready by then is a failed start.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ReadyConfig:
+        ways = [way for way in ("http", "tcp", "command", "file") if getattr(self, way) is not None]
+        if len(ways) != 1:
+            raise ValueError(f"it has {len(ways)} ways to be ready; write exactly one of http, tcp, command or file")
+        return self
 
 
 class StopConfig(Section):
@@ -123,8 +83,8 @@ class LimitsConfig(Section):
     """What a process may use: enforced where that is possible, and what prediction extrapolates to."""
 
     memory: Size | None = Field(None, description="Resident memory of the whole tree.")
-    fds: Annotated[int, Field(gt=8)] | None = Field(None, description="Open files: RLIMIT_NOFILE.")
-    cpu: Annotated[float, Field(gt=0)] | None = Field(None, description="Cores; a signal where no cgroup enforces it.")
+    fds: Annotated[Count, Field(gt=8)] | None = Field(None, description="Open files: RLIMIT_NOFILE.")
+    cpu: Annotated[Number, Field(gt=0)] | None = Field(None, description="Cores; a signal where no cgroup enforces it.")
 
 
 class LogConfig(Section):
@@ -132,13 +92,13 @@ class LogConfig(Section):
 
     file: Path | None = Field(None, description="Default: logs/<agent>.log in the state directory.")
     max_size: Size = Field(20_000_000, description="Rotated when larger.")
-    keep: int = Field(5, ge=0, le=100, description="Rotated files that are kept.")
+    keep: Count = Field(5, ge=0, le=100, description="Rotated files that are kept.")
 
 
 class SignalConfig(Section):
     """The user's own numbers, scraped in Prometheus' text format."""
 
-    prometheus: str = Field(description="URL of the exporter.")
+    prometheus: Url = Field(description="URL of the exporter.")
     take: tuple[str, ...] = Field((), description="Names of the series to keep; none given keeps all.")
     interval: Duration = Field(15.0, gt=0, description="Scraped each so often.")
 
@@ -148,7 +108,7 @@ class AgentConfig(Section):
 
     kind: str = Field(description="process | service; a command alone means process.")
     depends_on: tuple[str, ...] = Field((), description="Started after these are ready; looked at first in an outage.")
-    checks: tuple[CheckConfig, ...] = Field((), description="How its health is asked for.")
+    checks: tuple[SerializeAsAny[CheckConfig], ...] = Field((), description="How its health is asked for.")
     signals: tuple[SignalConfig, ...] = Field((), description="The user's own numbers.")
     fixes: tuple[str, ...] = Field((), description="Names of [fixes.*] that may be applied to it, for any cause.")
 
@@ -159,24 +119,24 @@ class FixConfig(Section):
     command: Command = Field(description="{agent} stands for the agent's name.")
     causes: tuple[str, ...] = Field((), description="Causes that it helps against.")
     timeout: Duration = Field(60.0, gt=0, description="Killed and failed after this long.")
-    approval: bool = Field(False, description="A person is asked first.")
+    approval: Flag = Field(False, description="A person is asked first.")
 
 
 class WindowConfig(Section):
     """A maintenance window: alerts and fixes are silent for these agents."""
 
     agents: tuple[str, ...] = Field(min_length=1, description="Names; an agent with instances means all of them.")
-    cron: str = Field(description="When it begins, in five fields.")
-    minutes: float = Field(gt=0, description="How long it lasts.")
-    timezone: str = Field("UTC", description="Time zone of the cron expression.")
+    cron: Cron = Field(description="When it begins, in five fields.")
+    minutes: Number = Field(gt=0, description="How long it lasts.")
+    timezone: Zone = Field("UTC", description="Time zone of the cron expression.")
 
 
 class GuardConfig(Section):
     """What holds the healer back."""
 
-    max_concurrent_recoveries: int = Field(3, ge=1, description="And never more than max(1, a third of the fleet).")
-    attempts_per_hour: int = Field(12, ge=0, description="Per agent, then its breaker opens; 0 = no limit.")
-    dry_run: bool = Field(False, description="Start the fleet, then only say what would be done.")
+    max_concurrent_recoveries: Count = Field(3, ge=1, description="And never more than max(1, a third of the fleet).")
+    attempts_per_hour: Count = Field(12, ge=0, description="Per agent, then its breaker opens; 0 = no limit.")
+    dry_run: Flag = Field(False, description="Start the fleet, then only say what would be done.")
     verify: Duration = Field(10.0, description="A fix has helped when the agent was well for this long after it.")
     approval_timeout: Duration = Field(3600.0, gt=0, description="A request that nobody answers is rejected then.")
     maintenance: tuple[WindowConfig, ...] = ()
@@ -192,7 +152,7 @@ class Config(Section):
     """Everything in force. `agents` is by full name, instances expanded, in the order of the file."""
 
     daemon: DaemonConfig = DaemonConfig()
-    agents: dict[str, AgentConfig] = {}
+    agents: dict[str, SerializeAsAny[AgentConfig]] = {}
     fixes: dict[str, FixConfig] = {}
     guard: GuardConfig = GuardConfig()
     notify: NotifyConfig = NotifyConfig()
@@ -210,5 +170,18 @@ class ProcessConfig(Section):
     ready: ReadyConfig | None = Field(None, description="Default: its own checks; with none, alive for a moment.")
     stop: StopConfig = StopConfig()
     limits: LimitsConfig = LimitsConfig()
-    instances: int = Field(1, ge=1, le=1000, description="With more than one, names are name:0, name:1, …")
+    instances: Count = Field(1, ge=1, le=MAX_INSTANCES, description="With more than one, names are name:0, name:1, …")
     log: LogConfig = LogConfig()
+
+    @field_validator("environment")
+    @classmethod
+    def _names_of_variables(cls, value: dict[str, str]) -> dict[str, str]:
+        bad = next((name for name in value if not name or "=" in name), None)
+        if bad is not None:
+            raise ValueError(f"{bad!r} cannot be the name of a variable; write a name that has no '='")
+        return value
+
+
+def process_of(agent: Section) -> ProcessConfig | None:
+    """The process that an agent of any kind is, or None where it is none of ours."""
+    return agent if isinstance(agent, ProcessConfig) else None

@@ -7,7 +7,6 @@ from typing import Literal
 
 from selfheal.vocabulary import Layer, Outcome
 
-
 Trigger = Literal["exit", "check", "start", "external"]
 
 
@@ -60,6 +59,15 @@ class IncidentMerged:
     at: float
     incident: str
     into: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentSuppressed:
+    """It is nobody's trouble any more: the agent was stopped by a person, or is gone."""
+
+    at: float
+    incident: str
     reason: str
 
 
@@ -173,6 +181,7 @@ IncidentEvent = (
     IncidentOpened
     | IncidentJoined
     | IncidentMerged
+    | IncidentSuppressed
     | Diagnosed
     | Planned
     | Held

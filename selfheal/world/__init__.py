@@ -16,7 +16,6 @@ from selfheal.events import (
     AgentRemoved,
     AlertDelivered,
     AlertRaised,
-    BreakerClosed,
     DaemonEvent,
     DaemonStarted,
     DaemonStopped,

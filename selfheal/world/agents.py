@@ -31,6 +31,9 @@ from selfheal.vocabulary import AgentState, BreakerState, CheckResult, Layer, St
 HOUR_S = 3600.0
 # Enough to see any budget of attempts per hour that makes sense, and bounded where the budget is off.
 RECENT_STARTS = 64
+# A run shorter than this counts towards a crash loop.
+SHORT_RUN_S = 10.0
+QUARANTINE_FIRST_S, QUARANTINE_LAST_S = 30.0, 900.0
 CRASH_REASONS: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial", "fix"})
 
 
@@ -65,6 +68,11 @@ class Breaker:
     retry_at: float = 0.0
     why: str = ""
 
+    @property
+    def next_wait_s(self) -> float:
+        """How long it stays open when it opens next: doubled with each opening in a row."""
+        return min(QUARANTINE_LAST_S, QUARANTINE_FIRST_S * 2.0 ** min(self.opened, 16))
+
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
@@ -96,10 +104,12 @@ class Agent:
     ready: bool = False
     restarts: int = 0
     start_error: str = ""
+    start_cause: str = ""
     last_exit: LastExit | None = None
     failing: Mapping[str, Failing] = field(default_factory=dict)
     delayed_until: float | None = None
     recent_starts: tuple[float, ...] = ()
+    short_runs: int = 0
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
     fixing: bool = False
     paused: bool = False
@@ -169,11 +179,11 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
         case StopAsked():
             return replace(agent, wanted=False, delayed_until=None)
         case StartAsked():
-            return replace(agent, wanted=True, finished=False, breakers={}, recent_starts=(), delayed_until=None)
+            return replace(agent, wanted=True, finished=False, breakers={}, recent_starts=(), short_runs=0)
         case AgentStarted():
             return _started(agent, event)
-        case AgentStartFailed(error=error):
-            return replace(agent, start_error=error, delayed_until=None)
+        case AgentStartFailed(error=error, cause=cause):
+            return replace(agent, start_error=error, start_cause=cause, delayed_until=None)
         case AgentReady(generation=generation):
             return replace(agent, ready=True) if generation == agent.generation else agent
         case AgentExited():
@@ -220,6 +230,7 @@ def _started(agent: Agent, event: AgentStarted) -> Agent:
         ready=False,
         finished=False,
         start_error="",
+        start_cause="",
         failing={},
         delayed_until=None,
         recent_starts=recent,
@@ -231,7 +242,8 @@ def _exited(agent: Agent, event: AgentExited) -> Agent:
     if event.generation != agent.generation:
         return agent
     ended = LastExit(event.at, event.code, event.signal, event.ran_s, event.expected, event.log_end)
-    return replace(agent, run=None, ready=False, last_exit=ended)
+    short = agent.short_runs + 1 if event.ran_s < SHORT_RUN_S and not event.expected else 0
+    return replace(agent, run=None, ready=False, last_exit=ended, short_runs=short)
 
 
 def _broken(agent: Agent, event: BreakerOpened | BreakerTried | BreakerClosed) -> Agent:
@@ -243,7 +255,7 @@ def _broken(agent: Agent, event: BreakerOpened | BreakerTried | BreakerClosed) -
             now = replace(then, state="half_open")
         case BreakerClosed():
             others = {fix: breaker for fix, breaker in agent.breakers.items() if fix != event.fix}
-            return replace(agent, breakers=others, recent_starts=())
+            return replace(agent, breakers=others, recent_starts=(), short_runs=0)
         case _:
             assert_never(event)
     return replace(agent, breakers={**agent.breakers, event.fix: now}, delayed_until=None)

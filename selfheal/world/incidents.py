@@ -19,6 +19,7 @@ from selfheal.events import (
     IncidentMerged,
     IncidentOpened,
     IncidentResolved,
+    IncidentSuppressed,
     Planned,
     Trigger,
     Verified,
@@ -127,6 +128,8 @@ def _changed(incident: Incident, event: IncidentEvent) -> Incident:
             return incident if agent in incident.agents else replace(incident, agents=(*incident.agents, agent))
         case IncidentMerged(into=into, reason=reason):
             return replace(incident, state="suppressed", merged_into=into, reason=reason, resolved_at=event.at)
+        case IncidentSuppressed(reason=reason):
+            return replace(incident, state="suppressed", reason=reason, resolved_at=event.at, hold=None)
         case Diagnosed(causes=causes):
             return replace(incident, causes=causes)
         case Planned():

@@ -1,0 +1,82 @@
+# `make demo` shows selfheal at work, `make test` checks it. Both set up what they need in .venv, on a machine that has
+# no more than Python 3.11 and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+INSTALL := $(PIP) install --require-hashes
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format bench lock clean
+
+help: ## what can be made here
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run ## a small fleet that misbehaves, and its healing (ARGS="--help" for more)
+	@$(BIN)/selfheal demo $(ARGS)
+
+test: lint ## everything that must hold before a change is taken
+	$(BIN)/python -m pytest -q $(ARGS)
+
+lint: $(VENV)/.dev ## style, types and structure
+	@! grep -nE 'https?://|file:' *.lock || { echo 'A lock file names an address: write it again with "make lock".' >&2; exit 1; }
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo
+
+format: $(VENV)/.dev ## put the code into the one form
+	$(BIN)/ruff check --quiet --fix
+	$(BIN)/ruff format --quiet
+
+bench: $(VENV)/.dev ## measure it side by side with other programs
+	@$(INSTALL) -r requirements-bench.lock
+	@set -e; for program in benchmarks/[a-z]*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+
+# --- setting up -----------------------------------------------------------------------------------------------------
+
+# selfheal itself is installed as a link to this folder. Its build backend comes from a lock like everything else, and
+# is used as it is (no isolation): pip would otherwise fetch the newest one, unseen, at each installation.
+LINK := $(PIP) install --no-deps --no-build-isolation --editable .
+
+$(VENV)/.run: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
+	@echo 'Installing what selfheal needs into $(VENV) …'
+	@$(INSTALL) -r requirements.lock -r requirements-build.lock
+	@$(LINK)
+	@touch $@
+
+# The development lock holds what requirements.lock holds, in the same versions.
+$(VENV)/.dev: requirements-dev.lock requirements-build.lock pyproject.toml | $(BIN)/python
+	@echo 'Installing what selfheal and its tests need into $(VENV) …'
+	@$(INSTALL) -r requirements-dev.lock -r requirements-build.lock
+	@$(LINK)
+	@touch $@ $(VENV)/.run
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null \
+		|| { echo 'selfheal needs Python 3.11 or newer, and there is no "$(PYTHON)": install it, or name another as in "make demo PYTHON=python3.12".' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "selfheal needs Python 3.11 or newer, and \"$(PYTHON)\" is $$($(PYTHON) --version 2>&1): name another as in \"make demo PYTHON=python3.12\"." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo 'selfheal needs the module venv of "$(PYTHON)", which Debian and Ubuntu ship apart: apt-get install python3-venv.' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# --- locks ----------------------------------------------------------------------------------------------------------
+
+# A lock holds names, versions and hashes, and no address: everyone installs from the index that they trust. The tool
+# lives in a place of its own, because it is no part of what it locks.
+COMPILE := build/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-annotate \
+	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+lock: $(BIN)/python ## choose the newest versions that fit, and write them down
+	$(BIN)/python -m venv build/lock && build/lock/bin/pip install --quiet pip-tools
+	$(COMPILE) -o requirements.lock pyproject.toml
+	$(COMPILE) -o requirements-build.lock --only-build-deps --build-deps-for wheel --build-deps-for editable -c requirements.lock pyproject.toml
+	$(COMPILE) -o requirements-dev.lock --extra dev -c requirements.lock -c requirements-build.lock pyproject.toml
+	$(COMPILE) -o requirements-bench.lock --extra bench -c requirements.lock -c requirements-dev.lock pyproject.toml
+
+clean: ## forget what was set up and cached; the state of a daemon stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find selfheal tests -name __pycache__ -prune -exec rm -rf {} +

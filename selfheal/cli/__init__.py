@@ -1,0 +1,129 @@
+"""What can be said on the command line?
+
+`main` finds the verb, reads its arguments, runs it, and turns what went wrong into one sentence and an exit code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from io import TextIOWrapper
+
+from selfheal.cli import config, control, foresight, incidents, inspect, logs, run
+from selfheal.cli.output import plain, say
+from selfheal.cli.verb import INTERRUPTED, WRONG_USE, Group, Verb
+from selfheal.errors import SelfhealError
+
+GROUPS: tuple[Group, ...] = (
+    run.GROUP,
+    config.GROUP,
+    inspect.GROUP,
+    logs.GROUP,
+    incidents.GROUP,
+    foresight.GROUP,
+    control.GROUP,
+)
+_CODES = """\
+exit codes: 0 done or healthy, 1 failed, 2 wrong use or bad configuration, 3 fleet degraded or critical (status),
+4 daemon unreachable, 5 refused, 130 interrupted. 'selfheal VERB --help' shows an example of each verb."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb that `argv` (by default the process's) names; returns the exit code."""
+    _write_anything()
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_quietly()
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SelfhealError as error:
+        say(plain(str(error)))
+        return error.exit_code
+    return code
+
+
+def find_verb(words: Sequence[str]) -> tuple[Verb | None, Sequence[str]]:
+    """The verb that `words` begin with, the longer name first, and the words that are left."""
+    verbs = {verb.name: verb for group in GROUPS for verb in group.verbs}
+    for length in (2, 1):
+        verb = verbs.get(" ".join(words[:length]))
+        if verb is not None:
+            return verb, words[length:]
+    return None, words
+
+
+def parser_of(verb: Verb) -> ArgumentParser:
+    """The parser of one verb; the others' are not needed to run it."""
+    parser = ArgumentParser(
+        prog=f"selfheal {verb.name}",
+        description=verb.summary,
+        epilog=f"example:\n  selfheal {verb.example}",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for add in verb.takes:
+        add(parser)
+    return parser
+
+
+def _run(words: Sequence[str]) -> int:
+    verb, rest = find_verb(words)
+    if verb is None:
+        return _without_verb(words)
+    try:
+        arguments = parser_of(verb).parse_args(rest)
+    except SystemExit as end:  # --help, or argparse has said what is wrong
+        return end.code if isinstance(end.code, int) else WRONG_USE
+    return verb.run(arguments)
+
+
+def _without_verb(words: Sequence[str]) -> int:
+    if words[:1] in (["-h"], ["--help"], ["help"]):
+        print(_overview())
+        return 0
+    if words[:1] in (["-V"], ["--version"]):
+        return _run(["version"])
+    if not words:
+        say(_overview())
+        return WRONG_USE
+    say(f"cannot run 'selfheal {plain(words[0])}': {_unknown(words[0])}; 'selfheal --help' lists the verbs")
+    return WRONG_USE
+
+
+def _unknown(word: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for who mistyped
+
+    names = [verb.name for group in GROUPS for verb in group.verbs]
+    longer = [name for name in names if name.startswith(f"{word} ")]
+    if longer:
+        return "it needs one more word, one of " + ", ".join(repr(name) for name in longer)
+    near = get_close_matches(word, names, n=1)
+    return f"there is no such verb (did you mean {near[0]!r}?)" if near else "there is no such verb"
+
+
+def _overview() -> str:
+    lines = ["usage: selfheal VERB [OPTIONS]", "", "Keeps a fleet of agents alive: watches, foresees, explains, heals."]
+    for group in GROUPS:
+        lines += ["", f"{group.title}:"]
+        lines += [f"  {verb.name:<16} {verb.summary}" for verb in group.verbs]
+    return "\n".join([*lines, "", _CODES])
+
+
+def _write_anything() -> None:
+    """A mark that the terminal's encoding lacks shall not end a verb."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _close_quietly() -> None:
+    """The reader has seen enough. Give stdout another end, so that the interpreter's last flush finds one too."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,154 @@
+"""What is strange, what will fail, what is planned, and how right was the daemon so far?"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from selfheal.cli.client import Document, daemon_of
+from selfheal.cli.output import Cell, clock_time, duration, share, show_json, show_table, size, state
+from selfheal.cli.verb import Group, Verb, as_json, limit, the_daemon
+
+_Row = tuple[Cell | str, ...]
+
+
+def _predictions(arguments: Namespace) -> int:
+    header = ("AGENT", "FAILURE", "PROBABILITY", "IN", "BETWEEN", "NOW", "LIMIT")
+    return _list(arguments, "predictions", header, _prediction, "No failure is foreseen.")
+
+
+def _prediction(one: Document, now: datetime) -> _Row:
+    probability = one.number("probability") or 0.0
+    return (
+        Cell(one.text("agent"), "strong"),
+        one.text("mode").replace("_", " "),
+        Cell(share(probability), "bad" if probability >= 0.7 else "uneasy"),  # noqa: PLR2004 - high risk begins at .7
+        _lasting(one.number("eta_seconds")),
+        f"{_lasting(one.number('eta_low'))} – {_lasting(one.number('eta_high'))}",
+        _amount(one.text("mode"), one.number("value")),
+        _amount(one.text("mode"), one.number("limit")),
+    )
+
+
+def _anomalies(arguments: Namespace) -> int:
+    header = ("ID", "AGENT", "SIGNAL", "VALUE", "EXPECTED", "SCORE", "SEEN", "OVER")
+    return _list(arguments, "anomalies", header, _anomaly, "Nothing strange was seen.")
+
+
+def _anomaly(one: Document, now: datetime) -> _Row:
+    return (
+        one.text("id"),
+        Cell(one.text("agent"), "strong"),
+        one.text("signal"),
+        _plain_number(one.number("value")),
+        _plain_number(one.number("expected")),
+        _plain_number(one.number("score")),
+        _moment(one.moment("at"), now),
+        _moment(one.moment("over_at"), now),
+    )
+
+
+def _maintenance(arguments: Namespace) -> int:
+    header = ("ID", "AGENT", "WORK", "DUE", "DONE", "OUTCOME", "WHY")
+    return _list(arguments, "maintenance", header, _work, "Nothing is planned, and nothing was done ahead of time.")
+
+
+def _work(one: Document, now: datetime) -> _Row:
+    return (
+        one.text("id"),
+        Cell(one.text("agent"), "strong"),
+        one.text("action"),
+        _moment(one.moment("due_at"), now),
+        _moment(one.moment("done_at"), now),
+        state(one.text("outcome")) if one.text("outcome") else "planned",
+        one.text("why"),
+    )
+
+
+def _list(
+    arguments: Namespace,
+    name: str,
+    header: tuple[str, ...],
+    row: Callable[[Document, datetime], _Row],
+    nothing: str,
+) -> int:
+    answer = daemon_of(arguments).get(f"/observability/{name}", limit=arguments.limit)
+    if arguments.json:
+        show_json(answer.body.raw)
+    else:
+        show_table(header, [row(one, answer.now) for one in answer.body.parts("items")], nothing)
+    return 0
+
+
+def _scorecard(arguments: Namespace) -> int:
+    answer = daemon_of(arguments).get("/observability/scorecard")
+    if arguments.json:
+        show_json(answer.body.raw)
+    else:
+        rows = list(_measures(answer.body))
+        show_table(("MEASURE", "VALUE", "COUNT", "95 % INTERVAL"), rows, "Nothing is measured yet.")
+    return 0
+
+
+def _measures(scorecard: Document) -> Iterator[_Row]:
+    for name in scorecard.raw:
+        measure = scorecard.part(name)
+        if measure.raw:
+            yield (
+                Cell(name.replace("_", " "), "strong"),
+                _measure(name, measure.number("value")),
+                measure.text("count", "0"),
+                _interval(name, measure.raw.get("interval")),
+            )
+
+
+def _interval(name: str, interval: object) -> str:
+    match interval:
+        case [int() | float() as low, int() | float() as high]:
+            return f"{_measure(name, low)} – {_measure(name, high)}"
+        case _:
+            return "-"
+
+
+def _measure(name: str, value: float | None) -> str:
+    if value is None:
+        return "not measured yet"
+    return duration(value) if name.endswith("_seconds") else f"{100 * value:.4g} %"
+
+
+def _lasting(seconds: float | None) -> str:
+    return duration(seconds) if seconds is not None else "-"
+
+
+def _amount(mode: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if mode == "out_of_fds" else size(value)
+
+
+def _plain_number(value: float | None) -> str:
+    return f"{value:.4g}" if value is not None else "-"
+
+
+def _moment(moment: datetime | None, now: datetime) -> str:
+    return clock_time(moment, now) if moment else "-"
+
+
+_TAKES = (limit, the_daemon, as_json)
+
+GROUP = Group(
+    "What will happen",
+    (
+        Verb("predictions", "What will fail, how likely, and when.", "predictions", _predictions, _TAKES),
+        Verb("anomalies", "What is not as usual.", "anomalies --limit 5", _anomalies, _TAKES),
+        Verb("maintenance", "What is done before it fails.", "maintenance --json", _maintenance, _TAKES),
+        Verb(
+            "scorecard",
+            "How right and how fast the daemon was, as measured.",
+            "scorecard",
+            _scorecard,
+            (the_daemon, as_json),
+        ),
+    ),
+)

@@ -1,0 +1,197 @@
+"""What happened, why, and what was done about it?"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from datetime import datetime
+
+from selfheal.cli.client import Answer, Client, Document, daemon_of, path
+from selfheal.cli.output import (
+    Cell,
+    clock_time,
+    coloured,
+    duration,
+    paint,
+    share,
+    show,
+    show_json,
+    show_table,
+    state,
+)
+from selfheal.cli.verb import Group, Verb, as_json, limit, named, the_daemon
+from selfheal.errors import UnknownName
+from selfheal.vocabulary import CAUSES
+
+_HEADER = ("ID", "AGENT", "STATE", "CAUSE", "OPENED", "RECOVERY", "TRIED")
+_OVER = ("resolved", "suppressed")
+# Causes below this are listed by --json alone: nobody acts on them.
+_WORTH_SHOWING = 0.05
+
+
+def _incidents(arguments: Namespace) -> int:
+    answer = daemon_of(arguments).get("/observability/incidents", limit=arguments.limit)
+    if arguments.json:
+        show_json(answer.body.raw)
+        return 0
+    rows = [_row(incident, answer.now) for incident in answer.body.parts("items")]
+    show_table(_HEADER, rows, "Nothing has happened yet.")
+    return 0
+
+
+def _row(incident: Document, now: datetime) -> tuple[Cell | str, ...]:
+    opened, recovery = incident.moment("opened_at"), incident.number("recovery_seconds")
+    return (
+        incident.text("id"),
+        Cell(incident.text("agent"), "strong"),
+        state(incident.text("state")),
+        incident.text("cause", "unknown").replace("_", " "),
+        clock_time(opened, now) if opened else "-",
+        duration(recovery) if recovery is not None else "-",
+        ", ".join(attempt.text("fix") for attempt in incident.parts("attempts")) or "-",
+    )
+
+
+def _show(arguments: Namespace) -> int:
+    return _tell(daemon_of(arguments).get(path("observability", "incidents", arguments.incident)), arguments.json)
+
+
+def _why(arguments: Namespace) -> int:
+    client, subject = daemon_of(arguments), arguments.subject
+    try:
+        return _tell(client.get(path("observability", "incidents", subject)), arguments.json)
+    except UnknownName:
+        return _why_agent(client, subject, arguments.json)
+
+
+def _why_agent(client: Client, name: str, json: bool) -> int:
+    """The open incident from which the agent suffers, or the latest one, or that it is well."""
+    try:
+        agent = client.get(path("observability", "agents", name))
+    except UnknownName as why:
+        raise UnknownName(
+            f"cannot explain {name!r}: there is no agent and no incident of that name; "
+            f"'selfheal agents' and 'selfheal incidents' list them"
+        ) from why
+    latest = _latest(client.get("/observability/incidents", limit=500).body.parts("items"), name)
+    if latest is None:
+        return _tell_well(agent, json)
+    return _tell(client.get(path("observability", "incidents", latest.text("id"))), json, agent)
+
+
+def _latest(incidents: list[Document], agent: str) -> Document | None:
+    its = [one for one in incidents if agent in (one.text("agent"), *one.texts("agents"))]
+    return max(its, key=lambda one: (one.text("state") not in _OVER, one.text("opened_at")), default=None)
+
+
+def _tell_well(agent: Answer, json: bool) -> int:
+    if json:
+        show_json({"agent": agent.body.raw, "incident": None})
+    else:
+        show(_standing(agent, coloured(sys.stdout)) + "; nothing has happened to it")
+    return 0
+
+
+def _standing(agent: Answer, colour: bool) -> str:
+    """How the agent is and since when, in one line."""
+    since = agent.body.moment("since")
+    lasting = f" for {duration((agent.now - since).total_seconds())}" if since else ""
+    name = paint(Cell(agent.body.text("name"), "strong"), colour)
+    return f"{name} is {paint(state(agent.body.text('state')), colour)}{lasting}"
+
+
+def _tell(answer: Answer, json: bool, agent: Answer | None = None) -> int:
+    if json:
+        show_json({"agent": agent.body.raw, "incident": answer.body.raw} if agent else answer.body.raw)
+        return 0
+    colour = coloured(sys.stdout)
+    if agent is not None:
+        show(_standing(agent, colour), "")
+    show(*_header(answer.body, colour), "", *_story(answer, colour))
+    return 0
+
+
+def _header(incident: Document, colour: bool) -> Iterator[str]:
+    title = f"incident {incident.text('id')}: {incident.text('agent')}"
+    yield f"{paint(Cell(title, 'strong'), colour)}  {paint(state(incident.text('state')), colour)}"
+    for label, value in _facts(incident):
+        yield f"  {paint(Cell(f'{label:<9}', 'quiet'), colour)} {paint(Cell(value), colour)}"
+
+
+def _facts(incident: Document) -> Iterator[tuple[str, str]]:
+    others = [name for name in incident.texts("agents") if name != incident.text("agent")]
+    if others:
+        yield "suffered", ", ".join(others)
+    yield from _causes(incident)
+    for number, attempt in enumerate(incident.parts("attempts"), start=1):
+        yield "attempt" if number == 1 else "", _attempt(number, attempt)
+    recovery = incident.number("recovery_seconds")
+    if recovery is not None:
+        yield "recovery", f"{duration(recovery)} from the onset to the first good sign"
+
+
+def _causes(incident: Document) -> Iterator[tuple[str, str]]:
+    causes = incident.parts("causes")
+    if not causes:
+        yield "cause", _cause(incident.text("cause", "unknown"))
+    for rank, cause in enumerate(causes):
+        probability = cause.number("probability") or 0.0
+        if rank and probability < _WORTH_SHOWING:
+            break
+        where = f" at {cause.text('agent')}" if cause.text("agent") not in ("", incident.text("agent")) else ""
+        yield "cause" if rank == 0 else "or", f"{_cause(cause.text('cause'))}{where} ({share(probability)})"
+        for number, evidence in enumerate(cause.texts("evidence")):
+            yield "evidence" if number == 0 else "", evidence
+
+
+def _cause(slug: str) -> str:
+    sentence = CAUSES.get(slug)
+    return f"{slug}: {sentence}" if sentence else slug
+
+
+def _attempt(number: int, attempt: Document) -> str:
+    began, ended = attempt.moment("started_at"), attempt.moment("ended_at")
+    took = f" after {duration((ended - began).total_seconds())}" if began and ended else ""
+    return f"{number}. {attempt.text('fix')}: {attempt.text('outcome').replace('_', ' ') or 'running'}{took}"
+
+
+def _story(answer: Answer, colour: bool) -> Iterator[str]:
+    """One line a step: local wall time, time since the onset, and what happened."""
+    for step in answer.body.parts("story"):
+        moment, offset = step.moment("at"), step.number("offset_s") or 0.0
+        when = moment.astimezone().strftime("%H:%M:%S.%f")[:-3] if moment else ""
+        text = step.text("text")
+        yield f"  {paint(Cell(when, 'quiet'), colour)} {paint(Cell(_offset(offset), 'busy'), colour)}  {paint(Cell(text), colour)}"
+
+
+def _offset(seconds: float) -> str:
+    """Milliseconds matter in the first minute, and nowhere after."""
+    text = f"+{seconds:.3f} s" if seconds < 60 else f"+{duration(seconds)}"  # noqa: PLR2004
+    return f"{text:>11}"
+
+
+_INCIDENT = named("INCIDENT", "its id, as 'selfheal incidents' shows it")
+
+GROUP = Group(
+    "What happened",
+    (
+        Verb(
+            "incidents", "The latest incidents.", "incidents --limit 5", _incidents, (limit, the_daemon, as_json)
+        ),
+        Verb(
+            "incidents show",
+            "One incident: causes with their evidence, what was tried, and its story.",
+            "incidents show 7",
+            _show,
+            (_INCIDENT, the_daemon, as_json),
+        ),
+        Verb(
+            "why",
+            "The story of an incident, or of the latest one of an agent.",
+            "why billing",
+            _why,
+            (named("SUBJECT", "an agent's name or an incident's id"), the_daemon, as_json),
+        ),
+    ),
+)

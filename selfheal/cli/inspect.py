@@ -1,0 +1,196 @@
+"""How is the fleet, and how is the daemon itself?"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from datetime import datetime
+
+from selfheal import __version__
+from selfheal.cli.client import Answer, Document, daemon_of, path
+from selfheal.cli.output import Cell, coloured, duration, paint, say, share, show, show_json, show_table, size, state
+from selfheal.cli.verb import FAILED, NOT_WELL, Group, Verb, as_json, named, the_daemon
+
+_BYTES = frozenset({"rss", "memory", "rss_bytes", "memory_bytes", "pss"})
+_HEADER = ("AGENT", "STATE", "SINCE", "PID", "RESTARTS", "CHECKS", "RISK")
+
+
+def _status(arguments: Namespace) -> int:
+    client = daemon_of(arguments)
+    summary = client.get("/observability/summary")
+    if arguments.json:
+        show_json(summary.body.raw)
+    else:
+        _show_summary(summary)
+        agents = client.get("/observability/agents", limit=1000)
+        show("")
+        _show_agents(agents)
+    return 0 if summary.body.text("status") == "ok" else NOT_WELL
+
+
+def _show_summary(answer: Answer) -> None:
+    colour, body = coloured(sys.stdout), answer.body
+    head = [paint(state(body.text("status", "unknown")), colour), f"{body.part('agents').count('total')} agents"]
+    head.append(f"up {duration(body.number('uptime_seconds') or 0)}")
+    show(" · ".join([*head, *(paint(cell, colour) for cell in _concerns(body))]))
+
+
+def _concerns(body: Document) -> list[Cell]:
+    """What a person would want to know next, most pressing first."""
+    cells = []
+    if body.flag("paused"):
+        cells.append(Cell("healing is paused", "uneasy"))
+    if body.flag("dry_run"):
+        cells.append(Cell("dry run: nothing is done", "uneasy"))
+    incidents, predictions = body.part("incidents"), body.part("predictions")
+    if open_ := incidents.count("open"):
+        cells.append(Cell(f"{open_} open incident{'s' * (open_ > 1)}", "bad"))
+    cells.append(Cell(f"{incidents.count('last_24h')} incidents in 24 h"))
+    if high := predictions.count("high_risk"):
+        cells.append(Cell(f"{high} failure{'s' * (high > 1)} foreseen", "uneasy"))
+    recovery = body.part("recovery")
+    p95 = recovery.number("p95_seconds")
+    if p95 is not None and recovery.count("count"):
+        cells.append(Cell(f"recovery p95 {duration(p95)}"))
+    return cells
+
+
+def _agents(arguments: Namespace) -> int:
+    client, name = daemon_of(arguments), arguments.agent
+    if name is not None:
+        return _agent(client.get(path("observability", "agents", name)), arguments)
+    answer = client.get("/observability/agents", limit=1000)
+    if arguments.json:
+        show_json(answer.body.raw)
+    else:
+        _show_agents(answer)
+    return 0
+
+
+def _show_agents(answer: Answer) -> None:
+    rows = [_row(agent, answer.now) for agent in answer.body.parts("items")]
+    show_table(_HEADER, rows, "There are no agents; write [agents.NAME] into selfheal.toml and 'selfheal reload'.")
+
+
+def _row(agent: Document, now: datetime) -> tuple[Cell | str, ...]:
+    return (
+        Cell(agent.text("name"), "strong"),
+        state(agent.text("state")),
+        _age(agent.moment("since"), now),
+        agent.text("pid", "-"),
+        agent.text("restarts", "0"),
+        _checks(agent.parts("checks")),
+        _risk(agent.number("risk")),
+    )
+
+
+def _age(since: datetime | None, now: datetime) -> str:
+    return duration((now - since).total_seconds()) if since else "-"
+
+
+def _checks(checks: list[Document]) -> Cell:
+    bad = [check.text("name", check.text("check")) for check in checks if _fails(check)]
+    if bad:
+        return Cell("failing: " + ", ".join(bad), "bad")
+    return Cell(f"{len(checks)} ok" if checks else "-", "quiet")
+
+
+def _fails(check: Document) -> bool:
+    return check.raw.get("ok") is False
+
+
+def _risk(risk: float | None) -> Cell:
+    if not risk:
+        return Cell("-", "quiet")
+    return Cell(share(risk), "bad" if risk >= 0.7 else "uneasy")  # noqa: PLR2004 - high risk begins at .7
+
+
+def _agent(answer: Answer, arguments: Namespace) -> int:
+    agent, colour = answer.body, coloured(sys.stdout)
+    if arguments.json:
+        show_json(agent.raw)
+        return 0
+    show(f"{paint(Cell(agent.text('name'), 'strong'), colour)}  {paint(state(agent.text('state')), colour)}")
+    for label, value in _facts(agent, answer.now).items():
+        if value:
+            show(f"  {paint(Cell(f'{label:<11}', 'quiet'), colour)} {paint(Cell(value), colour)}")
+    for check in agent.parts("checks"):
+        show(f"  {paint(_check(check), colour)}")
+    return 0
+
+
+def _facts(agent: Document, now: datetime) -> Mapping[str, str]:
+    breaker = agent.part("breaker")
+    signals = agent.part("signals")
+    return {
+        "kind": f"{agent.text('kind')}, {agent.text('layer')} layer",
+        "since": _age(agent.moment("since"), now),
+        "pid": agent.text("pid"),
+        "restarts": agent.text("restarts"),
+        "depends on": ", ".join(agent.texts("depends_on")),
+        "risk": share(agent.number("risk") or 0.0),
+        "breaker": breaker.text("state") if breaker.text("state") != "closed" else "",
+        "signals": ", ".join(_signal(name, signals.number(name)) for name in sorted(signals.raw)),
+    }
+
+
+def _signal(name: str, value: float | None) -> str:
+    if value is None:
+        return f"{name} -"
+    return f"{name} {size(value) if name in _BYTES else f'{value:.4g}'}"
+
+
+def _check(check: Document) -> Cell:
+    name, reason = check.text("name", check.text("check")), check.text("reason")
+    word = check.text("result") or ("failed" if _fails(check) else "ok")
+    return Cell(f"check {name}: {word}{f', {reason}' if reason else ''}", "bad" if _fails(check) else "plain")
+
+
+def _health(arguments: Namespace) -> int:
+    answer = daemon_of(arguments).ask("GET", "/healthz")
+    well = answer.status == 200  # noqa: PLR2004
+    if arguments.json:
+        show_json(answer.body.raw)
+    elif well:
+        show("the daemon works")
+    else:
+        say(f"the daemon does not work as it should: {answer.body.text('detail') or answer.body.text('status')}")
+    return 0 if well else FAILED
+
+
+def _version(arguments: Namespace) -> int:
+    if arguments.json:
+        show_json({"version": __version__, "python": sys.version.split()[0]})
+    else:
+        show(f"selfheal {__version__}")
+    return 0
+
+
+GROUP = Group(
+    "How things are",
+    (
+        Verb(
+            "status",
+            "The fleet at a glance; exit code 3 where it is not well.",
+            "status --state-dir /var/lib/selfheal",
+            _status,
+            (the_daemon, as_json),
+        ),
+        Verb(
+            "agents",
+            "Every agent, or all that is known of one.",
+            "agents api",
+            _agents,
+            (named("AGENT", "show this one in full", optional=True), the_daemon, as_json),
+        ),
+        Verb(
+            "health",
+            "Whether the daemon itself works, whatever its fleet.",
+            "health && echo up",
+            _health,
+            (the_daemon, as_json),
+        ),
+        Verb("version", "The version of this program.", "version --json", _version, (as_json,)),
+    ),
+)

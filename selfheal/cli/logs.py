@@ -1,0 +1,65 @@
+"""What did an agent print?"""
+
+from __future__ import annotations
+
+import json
+import select
+from argparse import ArgumentParser, Namespace
+
+from selfheal.cli.client import Answer, daemon_of
+from selfheal.cli.output import plain, say, show, show_json
+from selfheal.cli.verb import Group, Verb, as_json, count, named, the_daemon
+
+# Short enough that a person sees lines come, long enough that ten who look on cost the daemon nothing.
+POLL_S = 0.5
+
+
+def _logs(arguments: Namespace) -> int:
+    client, agent = daemon_of(arguments), arguments.agent
+    answer = client.get("/observability/logs", agent=agent, lines=arguments.lines)
+    if arguments.json and not arguments.follow:
+        show_json(answer.body.raw)
+        return 0
+    if not _lines(answer) and not arguments.follow:
+        say(f"{agent} has printed nothing yet.")
+    while True:
+        _print(answer, arguments.json)
+        if not arguments.follow:
+            return 0
+        select.select((), (), (), POLL_S)
+        answer = client.get("/observability/logs", agent=agent, cursor=answer.body.text("cursor"))
+
+
+def _print(answer: Answer, as_json_lines: bool) -> None:
+    for line in _lines(answer):
+        show(json.dumps({"line": line}, ensure_ascii=False) if as_json_lines else plain(line))
+    print(end="", flush=True)
+
+
+def _lines(answer: Answer) -> list[str]:
+    items = answer.body.raw.get("items")
+    return [line for line in map(_line, items if isinstance(items, list) else []) if line is not None]
+
+
+def _line(item: object) -> str | None:
+    """The daemon sends lines as they are; the older form was an object with its text."""
+    return item if isinstance(item, str) else None
+
+
+def _how_much(parser: ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is printed from now on")
+    parser.add_argument("-n", "--lines", type=count, default=50, metavar="N", help="begin with the last N lines (50)")
+
+
+GROUP = Group(
+    "What they print",
+    (
+        Verb(
+            "logs",
+            "The output of an agent; -f follows it, one JSON object a line with --json.",
+            "logs api -f -n 20",
+            _logs,
+            (named("AGENT", "whose output"), _how_much, the_daemon, as_json),
+        ),
+    ),
+)

@@ -1,0 +1,78 @@
+"""How is the daemon started, over one's own fleet or over the demo's?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from selfheal.cli.config import load_config
+from selfheal.cli.output import say
+from selfheal.cli.place import CONFIG_FILE, config_file
+from selfheal.cli.verb import WRONG_USE, Group, Verb, seconds
+
+_NO_CONFIGURATION = f"""\
+cannot run: there is no configuration, neither --config, nor SELFHEAL_CONFIG, nor ./{CONFIG_FILE}
+
+To see selfheal at work without one:
+
+    selfheal demo
+
+To watch a program of your own, write these lines into {CONFIG_FILE} and run it again:
+
+    [agents.web]
+    command = "python3 -m http.server 8000 --bind 127.0.0.1"
+    checks = [{{ http = "http://127.0.0.1:8000/" }}]"""
+
+
+def _run(arguments: Namespace) -> int:
+    path = config_file(os.environ, arguments.config)
+    if path is None:
+        say(_NO_CONFIGURATION)
+        return WRONG_USE
+    from selfheal import daemon
+    from selfheal.config.load import Overrides
+
+    return daemon.run(load_config(path, os.environ, Overrides(arguments.state_dir, arguments.listen)))
+
+
+def _demo(arguments: Namespace) -> int:
+    from selfheal.cli.stage import perform  # all that a demo needs; nobody else pays for it
+
+    return perform(arguments.state_dir, arguments.listen, arguments.seconds, os.environ, sys.stdout)
+
+
+def _which_file(parser: ArgumentParser) -> None:
+    where = f"by default that of SELFHEAL_CONFIG, or ./{CONFIG_FILE}"
+    parser.add_argument("--config", type=Path, metavar="FILE", help=where)
+
+
+def _where(parser: ArgumentParser) -> None:
+    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the state here (SELFHEAL_STATE_DIR)")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="serve the API and the page here (SELFHEAL_LISTEN)")
+
+
+def _how_long(parser: ArgumentParser) -> None:
+    parser.add_argument("--seconds", type=seconds, metavar="N", help="end by itself after so long; else at Ctrl-C")
+
+
+GROUP = Group(
+    "Getting started",
+    (
+        Verb(
+            "run",
+            "The daemon: start the fleet of a configuration and keep it alive.",
+            "run --config selfheal.toml",
+            _run,
+            (_which_file, _where),
+        ),
+        Verb(
+            "demo",
+            "The daemon over a small fleet that misbehaves, with a running commentary.",
+            "demo --seconds 60",
+            _demo,
+            (_how_long, _where),
+        ),
+    ),
+)

@@ -1,0 +1,150 @@
+"""What is in force, from the file, the environment and the options together?
+
+The one way in. Either everything holds, or ConfigInvalid says everything that does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, get_args
+
+from pydantic import BaseModel
+
+from selfheal.config.agents import Kinds, Written, find_agents, read_agent
+from selfheal.config.findings import Findings, listed, nearest, validate
+from selfheal.config.lines import KeyPath, dotted, find_lines
+from selfheal.config.models import AgentConfig, CheckConfig, Config, GuardConfig, Section
+from selfheal.config.origins import Origins, Table, lay_over, leaves
+from selfheal.config.origins import Overrides as Overrides
+from selfheal.config.rules import check_daemon, check_files, check_names, check_rings
+from selfheal.config.source import parse, read_text
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that holds. `origins` is by dotted key, `groups` gives the full names of a configured one."""
+
+    config: Config
+    path: Path | None
+    base: Path
+    """The folder at which relative paths of the file start; every path in `config` is absolute."""
+    origins: Mapping[str, str]
+    groups: Mapping[str, tuple[str, ...]]
+
+
+def load(
+    path: Path | None,
+    environment: Mapping[str, str],
+    overrides: Overrides,
+    agent_models: Mapping[str, type[AgentConfig]],
+    check_models: Mapping[str, type[CheckConfig]],
+    *,
+    known_fixes: frozenset[str] = frozenset(),
+) -> Loaded:
+    """Read the file at `path` (None: defaults only) and lay environment and options over it.
+
+    `known_fixes` are the names of the built-in fixes. Raises ConfigInvalid with every problem at once.
+    """
+    text = "" if path is None else read_text(path)
+    name = "defaults" if path is None else str(path)
+    file = parse(text, name)
+    base = Path.cwd() if path is None else path.absolute().parent
+    raw, outside, problems = lay_over(file, environment, overrides)
+    origins = Origins(name, find_lines(text), outside)
+    found = Findings(origins, problems)
+    kinds = Kinds(agent_models, check_models)
+
+    sections = _read_sections(raw, found)
+    tables = raw.get("agents", {})
+    written = list(find_agents(tables if isinstance(tables, dict) else {}, kinds, found))
+    agents = {name: agent for one in written for name, agent in read_agent(one, kinds, found).items()}
+    config = sections.model_copy(update={"agents": agents})
+    check_daemon(config.daemon, environment, found)
+    check_names(written, raw, known_fixes, found)
+    check_rings(written, found)
+    check_files(written, base, found)
+    found.refuse()
+
+    groups = {one.name: tuple(one.tables) for one in written}
+    config = _with_full_names(_absolute(config, base), groups)
+    return Loaded(config, path, base, _origins_of(config, raw, written, origins), groups)
+
+
+def _read_sections(raw: Table, found: Findings) -> Config:
+    """Read everything but the agents. A section that is wrong stands with its defaults, for the rules to go on."""
+    known = Config.model_fields
+    for key in raw:
+        if key not in known:
+            found.add((key,), "unknown key", f"take it out, or use one of {listed(known)}{nearest(key, known)}")
+    sections: dict[str, object] = {}
+    for key, field in known.items():
+        kind = field.annotation
+        if key not in raw:
+            continue
+        if isinstance(kind, type) and issubclass(kind, Section):
+            sections[key] = validate(kind, raw[key], (key,), found) or kind()
+        elif not isinstance(tables := raw[key], dict):
+            found.add((key,), "it is not a table", f"write [{key}.NAME] and its keys below")
+        elif key != "agents":
+            sections[key] = _read_named(get_args(kind)[1], tables, key, found)
+    return Config().model_copy(update=sections)
+
+
+def _read_named(model: type[M], tables: Table, key: str, found: Findings) -> dict[str, M]:
+    read = {name: validate(model, table, (key, name), found) for name, table in tables.items()}
+    return {name: part for name, part in read.items() if part is not None}
+
+
+def _absolute(part: M, base: Path) -> M:
+    """Let every path of a model start at `base`."""
+    changed = {
+        name: moved
+        for name in type(part).model_fields
+        if (moved := _moved(value := getattr(part, name), base)) is not value
+    }
+    return part.model_copy(update=changed) if changed else part
+
+
+def _moved(value: object, base: Path) -> object:
+    match value:
+        case Path():
+            return value if value.is_absolute() else base / value
+        case BaseModel():
+            return _absolute(value, base)
+        case dict():
+            return {key: _moved(part, base) for key, part in value.items()}
+        case tuple():
+            return tuple(_moved(part, base) for part in value)
+        case _:
+            return value
+
+
+def _with_full_names(config: Config, groups: Mapping[str, tuple[str, ...]]) -> Config:
+    """Let `depends_on` and the maintenance windows name every instance."""
+    seen: dict[tuple[str, ...], tuple[str, ...]] = {}  # a thousand instances share one tuple
+
+    def full(names: tuple[str, ...]) -> tuple[str, ...]:
+        if names not in seen:
+            seen[names] = tuple(dict.fromkeys(name for key in names for name in groups.get(key, (key,))))
+        return seen[names]
+
+    agents = {
+        name: agent.model_copy(update={"depends_on": full(agent.depends_on)}) for name, agent in config.agents.items()
+    }
+    windows = tuple(w.model_copy(update={"agents": full(w.agents)}) for w in config.guard.maintenance)
+    guard: GuardConfig = config.guard.model_copy(update={"maintenance": windows})
+    return config.model_copy(update={"agents": agents, "guard": guard})
+
+
+def _origins_of(config: Config, raw: Table, written: list[Written], origins: Origins) -> dict[str, str]:
+    """By dotted key, in the order of the models; instances carry the origin of the table that they share."""
+    configured = {full: one.name for one in written for full in one.tables}
+
+    def as_written(path: KeyPath) -> KeyPath:
+        return (path[0], configured[str(path[1])], *path[2:]) if path[0] == "agents" and len(path) > 1 else path
+
+    return {dotted(path): origins.of(as_written(path), raw) for path, _ in leaves(config)}

@@ -1,0 +1,103 @@
+"""Which fix gets the agent well soonest?
+
+Pure. For each fix that fits, the expected seconds to recovery are its cost, its risk and the verification, divided by
+the chance that it helps; that chance is what was learned for (agent, cause, fix), starting from a prior. The smallest
+wins; what failed in this incident already comes after everything that did not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from selfheal.events import Alternative
+from selfheal.kinds import Fix
+from selfheal.plans import Plan
+from selfheal.vocabulary import NOT_CURED_BY_RESTART
+from selfheal.world import Agent, Incident, World
+
+# Priors, each worth a few observations: what people who run such fleets would bet.
+PRIOR_WEIGHT = 4.0
+PRIOR_MEANT_FOR_IT, PRIOR_RESTART, PRIOR_ANY, PRIOR_NO_CURE = 0.85, 0.8, 0.5, 0.08
+
+# (agent, cause, fix, prior mean, prior weight) -> the chance that the fix helps.
+Success = Callable[[str, str, str, float, float], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The best plan, or None with every alternative and why it was barred; `retry_at` is when one may be again."""
+
+    plan: Plan | None
+    alternatives: tuple[Alternative, ...]
+    retry_at: float | None = None
+
+
+def choose(
+    world: World,
+    incident: Incident,
+    agent: Agent,
+    fixes: tuple[Fix, ...],
+    success: Success,
+    verify_s: float,
+    now: float,
+) -> Choice:
+    """Weigh `fixes`, all that fit `agent`, for the likeliest cause of `incident`."""
+    failed = failed_fixes(incident, agent.name)
+    weighed = [_weigh(world, incident, agent, fix, success, verify_s, now) for fix in fixes]
+    ranked = sorted(weighed, key=lambda one: (bool(one.barred), failed.get(one.fix, 0), one.expected_s, one.fix))
+    if not ranked or ranked[0].barred:
+        return Choice(None, tuple(ranked), _earliest(agent))
+    best = ranked[0]
+    trial = _open(agent, best.fix)
+    cause = incident.cause
+    reason = f"expected to be well in {best.expected_s:.0f} s: {best.fix} helps against {cause} with {best.success:.0%}"
+    return Choice(Plan(best.fix, agent.name, cause, reason, tuple(ranked[1:]), trial), tuple(ranked))
+
+
+def failed_fixes(incident: Incident, agent: str) -> Mapping[str, int]:
+    """How often each fix failed on `agent` in this incident."""
+    counts: dict[str, int] = {}
+    for attempt in incident.attempts:
+        if attempt.agent == agent and attempt.outcome not in (None, "succeeded", "interrupted"):
+            counts[attempt.fix] = counts.get(attempt.fix, 0) + 1
+    return counts
+
+
+def _weigh(
+    world: World, incident: Incident, agent: Agent, fix: Fix, success: Success, verify_s: float, now: float
+) -> Alternative:
+    prior = _prior(fix, incident.cause)
+    chance = max(0.01, success(agent.name, incident.cause, fix.name, prior, PRIOR_WEIGHT))
+    dependents = len(world.dependents(agent.name)) if fix.name == "restart_with_dependents" else 0
+    expected_s = (fix.cost_s * (1 + dependents) + fix.risk_s + verify_s) / chance
+    return Alternative(fix.name, chance, expected_s, _bar(incident, agent, fix, dependents, now))
+
+
+def _prior(fix: Fix, cause: str) -> float:
+    if cause in fix.causes:
+        return PRIOR_MEANT_FOR_IT
+    if fix.for_any_cause or fix.causes:
+        return PRIOR_ANY
+    return PRIOR_NO_CURE if cause in NOT_CURED_BY_RESTART else PRIOR_RESTART
+
+
+def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, now: float) -> str:
+    breaker = agent.breakers.get(fix.name)
+    if breaker is not None and breaker.state == "open" and now < breaker.retry_at:
+        return f"its breaker is open: {breaker.why}"
+    approval = incident.approval
+    if approval is not None and approval.fix == fix.name and approval.approved is False:
+        return f"rejected by {approval.by}"
+    if fix.name == "restart_with_dependents" and not dependents:
+        return "nothing depends on it"
+    return ""
+
+
+def _open(agent: Agent, fix: str) -> bool:
+    breaker = agent.breakers.get(fix)
+    return breaker is not None and breaker.state == "open"
+
+
+def _earliest(agent: Agent) -> float | None:
+    return min((breaker.retry_at for breaker in agent.breakers.values() if breaker.state == "open"), default=None)

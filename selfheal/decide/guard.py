@@ -1,0 +1,86 @@
+"""What holds the healer back?
+
+Pure. Every act that is reasoned passes here; the reflex has its own, shorter door in `decide.reflex`. Each answer is a
+reason that a person can read, for "why did it not act" is asked more often than "why did it".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selfheal.plans import Hold, Plan
+from selfheal.vitals import Vitals
+from selfheal.vocabulary import RestartPolicy
+from selfheal.world import Agent, Incident, World
+from selfheal.world.agents import HOUR_S
+
+RESTARTS: frozenset[str] = frozenset({"restart", "restart_with_dependents"})
+# How long the checks of a dependency are waited for before its silence counts as nothing against it.
+LOOK_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The guard's settings; `policies` has the restart policy of every agent that is a process."""
+
+    max_concurrent_recoveries: int
+    attempts_per_hour: int
+    dry_run: bool
+    verify_s: float
+    approval_timeout_s: float
+    policies: dict[str, RestartPolicy]
+
+
+def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Rules, now: float) -> Hold | None:
+    """Why `plan` may not be carried out now; None when it may."""
+    agent = world.agents[plan.agent]
+    if world.paused or agent.paused:
+        return Hold("healing is paused; 'selfheal resume' turns it on again", None)
+    if agent.maintenance_until is not None:
+        return Hold(f"{agent.name} is in maintenance", agent.maintenance_until)
+    if plan.fix in RESTARTS and rules.policies.get(agent.name) == "never":
+        return Hold("restart = never: only a person may start it again", None)
+    gate = dependency_gate(world, vitals, incident, agent, now)
+    if gate is not None:
+        return gate
+    if rules.dry_run:
+        return Hold(f"dry run: {plan.fix} would be applied to {agent.name}", None)
+    busy = sum(one.acting for one in world.open_incidents())
+    limit = min(rules.max_concurrent_recoveries, max(1, len(world.agents) // 3))
+    if busy >= limit:
+        return Hold(f"{busy} recoveries are under way, and {limit} at once is the limit", now + 1.0)
+    return _budget(agent, rules, now)
+
+
+def dependency_gate(world: World, vitals: Vitals, incident: Incident, agent: Agent, now: float) -> Hold | None:
+    """While something that the agent depends on is down, or may be, acting on the agent itself is in vain.
+
+    A process that is gone or stopped is local evidence; what its dependencies do does not matter then.
+    """
+    if agent.has_process and agent.run is None:
+        return None
+    for name in world.dependencies(agent.name):
+        dependency = world.agents.get(name)
+        if dependency is None or dependency.finished:
+            continue
+        if not dependency.well:
+            return Hold(f"its dependency {name} is {dependency.state}", now + 1.0)
+        if now - incident.opened_at < LOOK_S and not _asked_since(dependency, vitals, incident.onset):
+            return Hold(f"its dependency {name} is looked at first", now + 0.5)
+    return None
+
+
+def _asked_since(dependency: Agent, vitals: Vitals, onset: float) -> bool:
+    """Whether every check of `dependency` gave a good answer after the trouble began."""
+    records = [vitals.check(dependency.name, check) for check in dependency.checks]
+    return all(record.ok and record.last_at >= onset for record in records)
+
+
+def _budget(agent: Agent, rules: Rules, now: float) -> Hold | None:
+    """Fixes of an agent that keep being needed are no cure: a person should know."""
+    if not rules.attempts_per_hour:
+        return None
+    recent = [at for at in agent.recent_starts if at > now - HOUR_S]
+    if len(recent) < rules.attempts_per_hour:
+        return None
+    return Hold(f"{len(recent)} restarts within an hour are its limit", recent[0] + HOUR_S)

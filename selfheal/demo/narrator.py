@@ -1,0 +1,252 @@
+"""What is worth telling a newcomer while the demo runs, and what is the sum of it?
+
+Pure: events in, sentences out. The same facts stand in the journal and on the page; here they are told calmly, each
+in one line, in the order in which they happened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from selfheal.events import (
+    AgentReady,
+    AnomalySeen,
+    ApprovalAsked,
+    BreakerOpened,
+    Diagnosed,
+    Event,
+    FailurePredicted,
+    FixEnded,
+    FixStarted,
+    HealingPaused,
+    HealingResumed,
+    Held,
+    IncidentEscalated,
+    IncidentJoined,
+    IncidentMerged,
+    IncidentOpened,
+    IncidentResolved,
+    LoopFailed,
+    Planned,
+    PredictionEnded,
+    StartAsked,
+    StateDamaged,
+    StopAsked,
+    Verified,
+    WorkDone,
+    WorkPlanned,
+)
+from selfheal.vocabulary import CAUSES
+from selfheal.world import Incident, World
+
+Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]
+
+_ENDINGS: dict[str, tuple[Tone, str]] = {
+    "averted": ("good", "the failure that was foreseen did not come"),
+    "happened": ("bad", "the failure that was foreseen has come"),
+    "withdrawn": ("quiet", "the failure that was foreseen is no longer expected"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence about an agent, or about the daemon where `agent` is empty."""
+
+    at: float
+    agent: str
+    tone: Tone
+    text: str
+
+
+class Narrator:
+    """Turns events into lines. Remembers only what it has said, so that a forecast that moves is told once."""
+
+    def __init__(self) -> None:
+        self._foreseen: set[tuple[str, str]] = set()
+        self._held: dict[str, str] = {}
+
+    def tell(self, world: World, event: Event) -> Line | None:
+        """The sentence for `event`, None where it is not worth one. `world` is the world after it."""
+        if self._is_repeated(event):
+            return None
+        told = _told(world, event)
+        if told is None:
+            return None
+        agent, tone, text = told
+        return Line(event.at, agent, tone, text)
+
+    def _is_repeated(self, event: Event) -> bool:
+        match event:
+            case FailurePredicted(agent=agent, mode=mode):
+                known = (agent, mode) in self._foreseen
+                self._foreseen.add((agent, mode))
+                return known
+            case PredictionEnded(agent=agent, mode=mode):
+                self._foreseen.discard((agent, mode))
+                return False
+            case Held(incident=incident, reason=reason):
+                known = self._held.get(incident) == reason
+                self._held[incident] = reason
+                return known
+            case _:
+                return False
+
+
+_Told = tuple[str, Tone, str]
+
+
+def _told(world: World, event: Event) -> _Told | None:
+    return _of_incident(world, event) or _of_fix(world, event) or _of_future(event) or _of_daemon(event)
+
+
+def _of_incident(world: World, event: Event) -> _Told | None:
+    match event:
+        case IncidentOpened(agent=agent, sign=sign):
+            return agent, "bad", sign
+        case IncidentJoined(agent=agent, incident=incident, reason=reason):
+            return agent, "uneasy", f"suffers with {_agent(world, incident)}: {reason}"
+        case IncidentMerged(incident=incident, into=into):
+            return _agent(world, incident), "quiet", f"it is the same trouble as that of {_agent(world, into)}"
+        case Diagnosed(incident=incident, causes=(first, *_)):
+            where = "" if first.agent in ("", _agent(world, incident)) else f" ({first.agent})"
+            why = f"; {first.evidence[0]}" if first.evidence else ""
+            sure = f"{100 * first.probability:.0f} %"
+            return _agent(world, incident), "plain", f"cause, {sure} sure: {_cause(first.slug)}{where}{why}"
+        case IncidentEscalated(incident=incident, reason=reason):
+            return _agent(world, incident), "bad", f"a person is needed: {reason}"
+        case IncidentResolved(incident=incident, recovery_s=recovery_s):
+            return _agent(world, incident), "good", f"well again; it was away for {_lasting(recovery_s)}"
+        case _:
+            return None
+
+
+def _of_fix(world: World, event: Event) -> _Told | None:
+    match event:
+        case Planned(agent=agent, fix=fix, reason=reason):
+            return agent, "busy", f"plan: {_words(fix)}, {reason}"
+        case Held(incident=incident, reason=reason):
+            return _agent(world, incident), "quiet", f"nothing is done yet: {reason}"
+        case ApprovalAsked(agent=agent, incident=incident, fix=fix):
+            return agent, "uneasy", f"may {_words(fix)} be done? 'selfheal approve {incident}' allows it"
+        case FixStarted(agent=agent, fix=fix, reflex=reflex):
+            return agent, "busy", f"{_words(fix)} at once, by reflex" if reflex else f"{_words(fix)} …"
+        case FixEnded(incident=incident, outcome=outcome, output=output) if outcome != "succeeded":
+            return _agent(world, incident), "bad", f"that did not work ({_words(outcome)}): {_first_line(output)}"
+        case Verified(incident=incident, outcome=outcome, reason=reason) if outcome != "succeeded":
+            return _agent(world, incident), "bad", f"that did not help: {reason}"
+        case BreakerOpened(agent=agent, fix=fix, why=why):
+            return agent, "bad", f"{_words(fix)} is not tried again for a while: {why}"
+        case _:
+            return None
+
+
+def _of_future(event: Event) -> _Told | None:
+    match event:
+        case FailurePredicted(agent=agent, mode=mode, probability=probability, eta_s=eta_s):
+            likely = f"{100 * probability:.0f} %"
+            return agent, "uneasy", f"foreseen: {_words(mode)} in about {_lasting(eta_s)} ({likely} likely)"
+        case PredictionEnded(agent=agent, outcome=outcome):
+            tone, text = _ENDINGS[outcome]
+            return agent, tone, text
+        case WorkPlanned(at=at, agent=agent, action=action, due_at=due_at, why=why):
+            when = f"in {_lasting(due_at - at)}" if due_at - at >= 1 else "now"
+            return agent, "busy", f"planned: {_words(action)} {when}, before it fails; {why}"
+        case WorkDone(outcome=outcome, output=output):
+            good = outcome == "succeeded"
+            return "", "good" if good else "bad", f"the planned work is done ({_words(outcome)}) {_first_line(output)}"
+        case AnomalySeen(agent=agent, signal=signal, value=value, expected=expected):
+            return agent, "uneasy", f"{signal} is strange: {value:.4g} where {expected:.4g} is usual"
+        case _:
+            return None
+
+
+def _of_daemon(event: Event) -> _Told | None:
+    match event:
+        case AgentReady(agent=agent, took_s=took_s):
+            return agent, "quiet", f"ready after {_lasting(took_s)}"
+        case StopAsked(agent=agent, by=by):
+            return agent, "plain", f"{by} wants it stopped"
+        case StartAsked(agent=agent, by=by):
+            return agent, "plain", f"{by} wants it started"
+        case HealingPaused(agent=agent, by=by):
+            return agent or "", "uneasy", f"{by} has turned healing off"
+        case HealingResumed(agent=agent, by=by):
+            return agent or "", "plain", f"{by} has turned healing on again"
+        case LoopFailed(loop=loop, error=error, retry_s=retry_s):
+            return "", "bad", f"selfheal's own loop {loop!r} failed and starts again in {_lasting(retry_s)}: {error}"
+        case StateDamaged(file=file, what=what):
+            return "", "bad", f"selfheal's own file {file!r} was damaged: {what}"
+        case _:
+            return None
+
+
+def report(world: World) -> Iterator[Line]:
+    """The sum of what happened, cause by cause, and what was foreseen and prevented."""
+    over = [incident for incident in world.incidents.values() if incident.state == "resolved"]
+    yield Line(world.at, "", "strong", _healed(over, len(world.open_incidents())))
+    for cause, count in Counter(incident.cause for incident in over).most_common():
+        yield Line(world.at, "", "plain", _of_cause(cause, count, [one for one in over if one.cause == cause]))
+    yield Line(world.at, "", "strong", _foreseen(world))
+    for work in world.foresight.work.values():
+        if work.outcome is not None:
+            done = f"  {work.planned.agent}: {_words(work.planned.action)} ahead of time, {_words(work.outcome)}"
+            yield Line(world.at, "", "plain", done)
+    yield Line(world.at, "", "strong", _uptime(world))
+
+
+def _healed(over: list[Incident], still_open: int) -> str:
+    noun = "incident was" if len(over) == 1 else "incidents were"
+    rest = f", {still_open} still open" if still_open else ""
+    return f"{len(over)} {noun} noticed, explained and healed{rest}."
+
+
+def _of_cause(cause: str, count: int, incidents: list[Incident]) -> str:
+    times = [one.recovery_s for one in incidents if one.recovery_s is not None]
+    agents = ", ".join(dict.fromkeys(one.agent for one in incidents))
+    took = f"away for {_lasting(median(times))} as a rule, {_lasting(max(times))} at worst" if times else "no time known"
+    return f"  {count} × {_words(cause)} ({agents}): {took}"
+
+
+def _foreseen(world: World) -> str:
+    ended = world.foresight.ended
+    averted, happened, withdrawn = (ended.get(outcome, 0) for outcome in ("averted", "happened", "withdrawn"))
+    total = averted + happened + withdrawn + len(world.foresight.predictions)
+    noun = "failure was" if total == 1 else "failures were"
+    return f"{total} {noun} foreseen: {averted} prevented, {happened} came, {withdrawn} no longer expected."
+
+
+def _uptime(world: World) -> str:
+    healthy = sum(agent.uptime.healthy_s for agent in world.agents.values())
+    wanted = sum(agent.uptime.wanted_s for agent in world.agents.values())
+    share = f"{100 * healthy / wanted:.1f} %" if wanted else "none"
+    return f"The fleet was up for {share} of the time that it was wanted."
+
+
+def _agent(world: World, incident: str) -> str:
+    known = world.incidents.get(incident)
+    return known.agent if known is not None else ""
+
+
+def _cause(slug: str) -> str:
+    return CAUSES.get(slug, _words(slug))
+
+
+def _words(slug: str) -> str:
+    return slug.replace("_", " ")
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def _lasting(seconds: float) -> str:
+    if seconds < 1:
+        return f"{1000 * max(0.0, seconds):.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    return f"{whole} s" if whole < 120 else f"{whole // 60} m {whole % 60} s"

@@ -1,0 +1,1 @@
+"""Is something wrong? Health with hysteresis, anomalies of signals, and what is one incident."""

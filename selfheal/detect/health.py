@@ -1,0 +1,31 @@
+"""When does a check count as failed, and when as well again?
+
+Hysteresis: `fall` failures in a row until it has failed, `rise` successes in a row until it is well. One miss is no
+failure; what says nothing of the agent (`inconclusive`, or a check that broke: `error`) counts for neither side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from selfheal.events import HealthChanged
+from selfheal.kinds import Observation
+from selfheal.vitals import CheckRecord
+
+
+def judge(record: CheckRecord, seen: Observation, fall: int, rise: int) -> tuple[CheckRecord, HealthChanged | None]:
+    """Return the record after `seen`, and the change where the check settled on the other side."""
+    if seen.result in ("inconclusive", "error"):
+        return replace(record, last=seen), None
+    if record.streak and record.ok == seen.ok:
+        record = replace(record, streak=record.streak + 1, last=seen)
+    else:
+        record = replace(record, ok=seen.ok, streak=1, since=seen.at, last=seen)
+    if record.settled is None and seen.ok:
+        return replace(record, settled=True), None
+    needed = rise if seen.ok else fall
+    if record.settled == seen.ok or record.streak < needed:
+        return record, None
+    change = HealthChanged(seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, record.since)
+    return replace(record, settled=seen.ok), change
+

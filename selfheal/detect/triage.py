@@ -1,0 +1,167 @@
+"""What does an event mean for the incidents: a new one, part of one that is open, or the end of one?
+
+Pure. A death is local evidence and always the agent's own incident. A failing check of an agent whose dependency is
+in trouble too is that dependency's incident: many agents that suffer from one cause are one incident.
+"""
+
+from __future__ import annotations
+
+import signal
+
+from selfheal.events import (
+    AgentExited,
+    AgentStarted,
+    AgentStartFailed,
+    BreakerClosed,
+    BreakerOpened,
+    Diagnosed,
+    Event,
+    FixEnded,
+    FixStarted,
+    HealthChanged,
+    IncidentJoined,
+    IncidentMerged,
+    IncidentOpened,
+    IncidentSuppressed,
+    StopAsked,
+    Trigger,
+    Verified,
+)
+from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART, Outcome, StartReason
+from selfheal.world import Breaker, Incident, World
+
+# A fix that failed this often in one incident is not repeated for a while: it only makes noise.
+TRIES = 2
+FAILED: frozenset[Outcome | None] = frozenset({"failed", "timed_out"})
+# Starts that answer a death without any reasoning: each is an attempt of the agent's incident.
+REFLEXES: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial"})
+
+
+def triage(world: World, event: Event) -> tuple[Event, ...]:
+    """Return what follows from `event`, which is already part of `world`."""
+    match event:
+        case AgentExited(expected=False):
+            return _trouble(world, event.at, event.agent, "exit", _ending(event), event.at)
+        case AgentStartFailed():
+            return _trouble(world, event.at, event.agent, "start", event.error, event.at)
+        case AgentStarted(reason=reason) if reason in REFLEXES:
+            return _reflex_attempt(world, event)
+        case HealthChanged(ok=False):
+            return _unhealthy(world, event)
+        case IncidentOpened():
+            return _gathered(world, event)
+        case Verified():
+            return _breaker(world, event)
+        case Diagnosed(incident=name):
+            return _hopeless(world, world.incidents[name], event.at)
+        case StopAsked():
+            return _stopped(world, event)
+        case _:
+            return ()
+
+
+def new_incident_id(world: World) -> str:
+    """The next incident's id: short enough to be typed."""
+    return f"inc-{world.incidents_opened + 1}"
+
+
+def _trouble(world: World, at: float, agent: str, trigger: Trigger, sign: str, onset: float) -> tuple[Event, ...]:
+    """A process died or did not start: the agent's own incident, or another failure within it."""
+    own = _own(world, agent)
+    if own is None:
+        return (IncidentOpened(at, new_incident_id(world), agent, trigger, sign, onset),)
+    attempt = own.attempt
+    if attempt is None or attempt.verified or attempt.agent != agent or attempt.ended_at is None:
+        return ()
+    outcome: Outcome = "relapsed" if trigger == "exit" else "failed"
+    return (Verified(at, own.id, attempt.number, outcome, sign),)
+
+
+def _reflex_attempt(world: World, event: AgentStarted) -> tuple[Event, ...]:
+    incident = _own(world, event.agent)
+    if incident is None or incident.acting:
+        return ()
+    number = incident.attempt.number + 1 if incident.attempt else 1
+    layer = world.agents[event.agent].layer
+    started = FixStarted(event.at, incident.id, number, "restart", layer, event.agent, "", reflex=True)
+    return (started, FixEnded(event.at, incident.id, number, "succeeded", f"started as process {event.run.pid}"))
+
+
+def _unhealthy(world: World, event: HealthChanged) -> tuple[Event, ...]:
+    agent = world.agents.get(event.agent)
+    if agent is None or not agent.wanted or agent.maintenance_until is not None:
+        return ()
+    if world.open_incident_of(event.agent) is not None:
+        return ()
+    sign = f"check {event.check}: {event.reason}"
+    for name in world.dependencies(event.agent):
+        incident = _own(world, name)
+        if incident is not None:
+            return (IncidentJoined(event.at, incident.id, event.agent, sign),)
+    return (IncidentOpened(event.at, new_incident_id(world), event.agent, "check", sign, event.since),)
+
+
+def _gathered(world: World, event: IncidentOpened) -> tuple[Event, ...]:
+    """Incidents of dependents in which nothing was tried yet turn out to be part of this one."""
+    dependents = world.dependents(event.agent)
+    found: list[Event] = []
+    for other in world.open_incidents():
+        if other.agent in dependents and other.trigger == "check" and not other.attempts:
+            reason = f"it depends on {event.agent}, which is in trouble itself"
+            found.append(IncidentMerged(event.at, other.id, event.incident, reason))
+            found.extend(IncidentJoined(event.at, event.incident, name, other.sign) for name in other.agents)
+    return tuple(found)
+
+
+def _breaker(world: World, event: Verified) -> tuple[Event, ...]:
+    """What helped closes the breaker of its fix; what failed twice in one incident, or on trial, opens it."""
+    incident = world.incidents[event.incident]
+    attempt = next((one for one in incident.attempts if one.number == event.attempt), None)
+    agent = world.agents.get(attempt.agent) if attempt else None
+    if attempt is None or agent is None:
+        return ()
+    breaker = agent.breakers.get(attempt.fix, Breaker())
+    if event.outcome == "succeeded":
+        return (BreakerClosed(event.at, agent.name, attempt.fix, event.reason),) if breaker.state != "closed" else ()
+    if event.outcome == "relapsed":
+        return _hopeless(world, incident, event.at)  # else a death is the reflex's affair, back-off and budget included
+    if breaker.state == "open":
+        return ()
+    failures = sum(one.fix == attempt.fix and one.outcome in FAILED for one in incident.attempts)
+    if breaker.state == "closed" and failures < TRIES:
+        return ()
+    why = f"{attempt.fix} did not help: {event.reason}"
+    return (BreakerOpened(event.at, agent.name, attempt.fix, event.at + breaker.next_wait_s, why),)
+
+
+def _hopeless(world: World, incident: Incident, at: float) -> tuple[Event, ...]:
+    """A crash loop that no restart can end is not run through to the end of its budget."""
+    agent = world.agents.get(incident.agent)
+    if agent is None or incident.cause not in NOT_CURED_BY_RESTART or agent.breaker.state != "closed":
+        return ()
+    if incident.trigger == "start" or agent.short_runs < TRIES:
+        return ()
+    why = f"{CAUSES[incident.cause]}, and no restart changes that"
+    return (BreakerOpened(at, agent.name, "restart", at + agent.breaker.next_wait_s, why),)
+
+
+def _stopped(world: World, event: StopAsked) -> tuple[Event, ...]:
+    own = _own(world, event.agent)
+    return (IncidentSuppressed(event.at, own.id, f"{event.agent} was stopped by {event.by}"),) if own else ()
+
+
+def _own(world: World, agent: str) -> Incident | None:
+    return next((incident for incident in world.open_incidents() if incident.agent == agent), None)
+
+
+def _ending(event: AgentExited) -> str:
+    if event.signal is not None:
+        try:
+            how = f"killed by {signal.Signals(event.signal).name}"
+        except ValueError:
+            how = f"killed by signal {event.signal}"
+    elif event.code is None:
+        how = "ended, how is not known"
+    else:
+        how = f"exit code {event.code}"
+    return f"{how} after {event.ran_s:.1f} s"

@@ -1,0 +1,1 @@
+"""Why did it fail? First evidence, then causes ranked by probability."""

@@ -1,0 +1,113 @@
+"""What does the configuration make of each agent?
+
+Between the file and the parts that act: its process to launch, its checks to schedule, the fixes that fit it. Built
+once; nothing in here runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfheal.config.environment import agent_environment
+from selfheal.config.load import Loaded
+from selfheal.config.models import AgentConfig, CheckConfig, process_of
+from selfheal.events import AgentDeclared
+from selfheal.kinds import AgentKind, Fix
+from selfheal.observe.process import ProcessCheckConfig
+from selfheal.recover.command import command_fix
+from selfheal.supervise.launcher import Launch
+
+# Every process is looked at, whether or not a check says so: cpu, memory, stopped or gone.
+PROCESS_CHECK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlan:
+    """One agent, ready to be taken into care. `launch` is None where there is no process of ours."""
+
+    name: str
+    kind: AgentKind
+    config: AgentConfig
+    checks: tuple[CheckConfig, ...]
+    fixes: tuple[Fix, ...]
+    directory: Path
+    environment: Mapping[str, str]
+    launch: Launch | None
+
+    def declared(self, at: float) -> AgentDeclared:
+        """The event that tells the world of it."""
+        process = process_of(self.config)
+        return AgentDeclared(
+            at,
+            self.name,
+            self.kind.name,
+            self.kind.layer,
+            self.config.depends_on,
+            tuple(check.name for check in self.checks),
+            self.launch is not None,
+            process.limits.memory if process else None,
+            process.limits.fds if process else None,
+        )
+
+
+def plan_fleet(
+    loaded: Loaded, kinds: Sequence[AgentKind], fixes: Sequence[Fix], state_dir: Path, environment: Mapping[str, str]
+) -> tuple[AgentPlan, ...]:
+    """Return the agents of a configuration, in its order. Raises SpawnFailed where an environment file is unusable."""
+    own = [command_fix(name, config) for name, config in loaded.config.fixes.items()]
+    known = {fix.name: fix for fix in (*fixes, *own)}
+    by_name = {kind.name: kind for kind in kinds}
+    return tuple(
+        _plan(name, config, by_name[config.kind], known, loaded.base, state_dir, environment)
+        for name, config in loaded.config.agents.items()
+    )
+
+
+def _plan(
+    name: str,
+    config: AgentConfig,
+    kind: AgentKind,
+    fixes: Mapping[str, Fix],
+    base: Path,
+    state_dir: Path,
+    daemon_environment: Mapping[str, str],
+) -> AgentPlan:
+    environment = agent_environment(daemon_environment, config)
+    launch = None
+    directory = base
+    process = process_of(config)
+    if process is not None:
+        environment["SELFHEAL_HEARTBEAT_FILE"] = str(heartbeat_file(state_dir, name))
+        directory = process.directory
+        launch = Launch(
+            agent=name,
+            argv=process.command,
+            directory=directory,
+            environment=environment,
+            log=process.log.file or state_dir / "logs" / f"{name}.log",
+            user=process.user,
+            max_fds=process.limits.fds,
+        )
+    names = (*kind.fixes, *config.fixes)
+    return AgentPlan(
+        name, kind, config, _checks(config), tuple(fixes[one] for one in names), directory, environment, launch
+    )
+
+
+def heartbeat_file(state_dir: Path, agent: str) -> Path:
+    """The file that an agent touches to say that it is alive."""
+    return state_dir / "run" / f"{agent}.beat"
+
+
+def _checks(config: AgentConfig) -> tuple[CheckConfig, ...]:
+    """The agent's own checks, and a look at its process unless it has one."""
+    process = process_of(config)
+    if process is None or any(isinstance(one, ProcessCheckConfig) for one in config.checks):
+        return config.checks
+    interval = min([PROCESS_CHECK_S, *(check.interval for check in config.checks)])
+    look = ProcessCheckConfig(
+        name="process", process=True, interval=interval, timeout=2.0, fall=2, rise=1, max_rss=process.limits.memory
+    )
+    return (*config.checks, look)

@@ -1,0 +1,80 @@
+"""Which events should a person know of?
+
+Pure. One alert an incident that needs a person, one when that is over, one for each of our own troubles. What heals by
+itself is told by the page and the log, and wakes nobody.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from selfheal.events import (
+    AlertRaised,
+    ApprovalAsked,
+    Event,
+    FailurePredicted,
+    IncidentEscalated,
+    IncidentResolved,
+    IncidentSuppressed,
+    LoopFailed,
+    StateDamaged,
+)
+from selfheal.vocabulary import CAUSES
+from selfheal.world import Incident, World
+
+HIGH_RISK = 0.7
+Severity = Literal["warning", "critical"]
+
+
+def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
+    """Return the alerts that `event`, which is already part of `world`, is worth."""
+    match event:
+        case IncidentEscalated(incident=name):
+            incident = world.incidents[name]
+            title = f"{incident.agent} needs a person: {CAUSES.get(incident.cause, incident.cause)}"
+            return (_alert(event.at, incident, "critical", title, f"{incident.sign}. {event.reason}"),)
+        case ApprovalAsked(incident=name):
+            incident = world.incidents[name]
+            title = f"may {event.fix} be applied to {event.agent}?"
+            text = f"{incident.sign}. 'selfheal approve {name}' or 'selfheal reject {name}' decides"
+            return (_alert(event.at, incident, "warning", title, text),)
+        case IncidentResolved(incident=name) | IncidentSuppressed(incident=name):
+            return _over(world, world.incidents[name], event.at, event.reason)
+        case LoopFailed(gave_up=True):
+            text = f"it failed again and again and is tried once a minute: {event.error}"
+            return (_own(event.at, f"loop-{event.loop}", "critical", f"selfheal's loop {event.loop} is down", text),)
+        case StateDamaged():
+            kept = f"; kept as {event.kept_as}" if event.kept_as else ""
+            text = f"{event.file}: {event.what}; lost: {event.lost}{kept}"
+            return (_own(event.at, f"damage-{event.file}", "warning", "a state file was damaged", text),)
+        case FailurePredicted() if event.probability >= HIGH_RISK:
+            return _foreseen(world, event)
+        case _:
+            return ()
+
+
+def _alert(at: float, incident: Incident, severity: Severity, title: str, text: str) -> AlertRaised:
+    return AlertRaised(at, incident.id, severity, title, text, incident.agent, incident.id)
+
+
+def _own(at: float, key: str, severity: Severity, title: str, text: str) -> AlertRaised:
+    return AlertRaised(at, key, severity, title, text, "selfheal", None)
+
+
+def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[AlertRaised, ...]:
+    """The end is told to whom the beginning was told, and to nobody else."""
+    told = [alert for alert in world.alerts if alert.key == incident.id]
+    if not told or told[-1].resolved:
+        return ()
+    title = f"{incident.agent} is well again" if incident.state == "resolved" else f"{incident.agent} needs nobody"
+    return (AlertRaised(at, incident.id, "info", title, reason, incident.agent, incident.id, resolved=True),)
+
+
+def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
+    """Once for each forecast, however often it moves."""
+    key = f"foreseen-{event.agent}-{event.mode}"
+    if any(alert.key == key and event.at - alert.at < event.eta_high_s + 600.0 for alert in world.alerts):
+        return ()
+    title = f"{event.agent} will be {event.mode.replace('_', ' ')} in about {event.eta_s / 60:.0f} min"
+    text = f"{event.signal} is {event.value:.3g} of {event.limit:.3g}; probability {event.probability:.0%}"
+    return (AlertRaised(event.at, key, "warning", title, text, event.agent, None),)

@@ -1,0 +1,55 @@
+"""How is an alert posted to a URL?
+
+JSON by POST, its fields as in `kinds.Alert`. The client is made at the first alert, so that a daemon that never alerts
+never loads it, and kept for life.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from selfheal.kinds import Alert, NotifyFailed
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 10.0
+# Answers that another try cannot change; 408, 425 and 429 and all of 5xx may pass.
+RETRIED_STATUSES = frozenset({408, 425, 429})
+
+
+class WebhookNotifier:
+    """Posts alerts to one URL, which may hold a secret and is shown nowhere."""
+
+    name = "webhook"
+
+    def __init__(self, url: SecretStr) -> None:
+        self._url = url
+        self._client: httpx.AsyncClient | None = None
+
+    async def send(self, alert: Alert) -> None:
+        """Deliver `alert`, or raise NotifyFailed."""
+        import httpx
+
+        if self._client is None:
+            self._client = httpx.AsyncClient(timeout=TIMEOUT_S)
+        try:
+            answer = await self._client.post(self._url.get_secret_value(), json=asdict(alert))
+        except (httpx.HTTPError, httpx.InvalidURL) as why:
+            raise NotifyFailed(f"cannot post to the webhook: {type(why).__name__}") from None
+        if answer.is_success:
+            return
+        final = 400 <= answer.status_code < 500 and answer.status_code not in RETRIED_STATUSES
+        retry_after = answer.headers.get("retry-after", "")
+        raise NotifyFailed(
+            f"the webhook answered with status {answer.status_code}",
+            permanent=final,
+            retry_after_s=float(retry_after) if retry_after.isdecimal() else None,
+        )
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()

@@ -1,0 +1,11 @@
+"""Which kinds of check are there? One file a kind, one line here."""
+
+from selfheal.kinds import CheckKind
+from selfheal.observe.command import COMMAND
+from selfheal.observe.files import FILE
+from selfheal.observe.heartbeat import HEARTBEAT
+from selfheal.observe.http import HTTP
+from selfheal.observe.process import PROCESS
+from selfheal.observe.tcp import TCP
+
+CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, COMMAND, HEARTBEAT, FILE, PROCESS)

@@ -1,0 +1,59 @@
+"""The check `heartbeat`: did the agent give a sign of life of its own in time?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from selfheal.config.models import CheckConfig
+from selfheal.config.units import Duration
+from selfheal.errors import CheckFailed
+from selfheal.kinds import Check, CheckContext, CheckKind
+from selfheal.observe.wording import Unwell, span_text
+
+_GRACE_SHARE = 0.5  # of the period: a beat that is late by a busy moment is no failure, one that is left out is
+
+
+class HeartbeatCheckConfig(CheckConfig):
+    """A sign of life that the agent gives by itself."""
+
+    heartbeat: Duration = Field(gt=0, description="The agent beats each so often.")
+    grace: Duration | None = Field(None, description="How late a beat may be. Default: half of the period.")
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatCheck:
+    """Signal: `age` in seconds of the last beat, or of the process where it never beat.
+
+    A beat of an earlier process does not count for the one that runs now.
+    """
+
+    period_s: float
+    grace_s: float
+    context: CheckContext
+
+    async def run(self) -> Mapping[str, float]:
+        process = self.context.run()
+        if process is None:
+            raise CheckFailed("no process")
+        beat = self.context.last_beat()
+        since = process.started_at if beat is None else max(beat, process.started_at)
+        age_s = max(0.0, self.context.clock.now() - since)
+        signals = {"age": age_s}
+        if age_s > self.period_s + self.grace_s:
+            never = " since it was started" if since == process.started_at else ""
+            raise Unwell(
+                f"no heartbeat{never} for {span_text(age_s)}, expected one every {span_text(self.period_s)}", signals
+            )
+        return signals
+
+
+def _build(config: CheckConfig, context: CheckContext) -> Check:
+    assert isinstance(config, HeartbeatCheckConfig)
+    grace_s = _GRACE_SHARE * config.heartbeat if config.grace is None else config.grace
+    return HeartbeatCheck(config.heartbeat, grace_s, context)
+
+
+HEARTBEAT = CheckKind(name="heartbeat", model=HeartbeatCheckConfig, build=_build)

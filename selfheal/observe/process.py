@@ -1,0 +1,154 @@
+"""The check `process`: is the agent's process alive, running, and within what it may use?
+
+Read from /proc in the loop itself: the kernel answers from memory, in less time than a thread takes to start.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from selfheal.config.models import CheckConfig
+from selfheal.config.units import Count, Number, Size
+from selfheal.errors import CheckFailed
+from selfheal.kinds import Check, CheckContext, CheckKind, Run
+from selfheal.observe.wording import Unwell, size_text
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+# CPU time is counted in ticks of 10 ms: over half a second that is an error of 2 %.
+_LEAST_WINDOW_S = 0.5
+
+
+class ProcessCheckConfig(CheckConfig):
+    """The process of the agent, and what it may use."""
+
+    process: Literal[True] = Field(description="true: the process is alive and not stopped.")
+    max_rss: Size | None = Field(None, description="Resident memory of this process.")
+    max_fds: Annotated[Count, Field(gt=0)] | None = Field(None, description="Open files.")
+    max_threads: Annotated[Count, Field(gt=0)] | None = Field(None, description="Threads.")
+    max_cpu: Annotated[Number, Field(gt=0)] | None = Field(None, description="Cores, since the check before.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One look at a process. `fds` is None where another user's process does not let us see."""
+
+    state: str
+    cpu_s: float
+    threads: int
+    start_ticks: int
+    rss_bytes: int
+    fds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """CPU time of a run at a moment, from which the next share is counted."""
+
+    start_ticks: int
+    at: float
+    cpu_s: float
+    cores: float
+
+
+class ProcessCheck:
+    """Signals: `rss` in bytes, `fds`, `threads`, and `cpu` in cores since the check before, first since the start."""
+
+    def __init__(self, limits: ProcessCheckConfig, context: CheckContext) -> None:
+        self._limits = limits
+        self._context = context
+        self._mark: _Mark | None = None
+
+    async def run(self) -> Mapping[str, float]:
+        process = self._context.run()
+        if process is None:
+            raise CheckFailed("no process")
+        reading = _read(process)
+        _check_state(reading.state)
+        signals = {"rss": float(reading.rss_bytes), "threads": float(reading.threads)}
+        if reading.fds is not None:
+            signals["fds"] = float(reading.fds)
+        cores = self._cores(process, reading)
+        if cores is not None:
+            signals["cpu"] = cores
+        wrong = self._excess(signals)
+        if wrong is not None:
+            raise Unwell(wrong, signals)
+        return signals
+
+    def _cores(self, process: Run, reading: _Reading) -> float | None:
+        """Cores used since the last mark; None in the first moments of a process."""
+        now, mark = self._context.clock.monotonic(), self._mark
+        if mark is None or mark.start_ticks != reading.start_ticks:
+            age_s = self._context.clock.now() - process.started_at
+            cores = reading.cpu_s / age_s if age_s >= _LEAST_WINDOW_S else None
+        elif now - mark.at < _LEAST_WINDOW_S:
+            return mark.cores
+        else:
+            cores = (reading.cpu_s - mark.cpu_s) / (now - mark.at)
+        if cores is not None:
+            self._mark = _Mark(reading.start_ticks, now, reading.cpu_s, cores)
+        return cores
+
+    def _excess(self, signals: Mapping[str, float]) -> str | None:
+        limits = self._limits
+        if limits.max_rss is not None and signals["rss"] > limits.max_rss:
+            return f"rss {size_text(signals['rss'])} is over {size_text(limits.max_rss)}"
+        if limits.max_fds is not None and signals.get("fds", 0.0) > limits.max_fds:
+            return f"{signals['fds']:.0f} open files are over {limits.max_fds}"
+        if limits.max_threads is not None and signals["threads"] > limits.max_threads:
+            return f"{signals['threads']:.0f} threads are over {limits.max_threads}"
+        if limits.max_cpu is not None and signals.get("cpu", 0.0) > limits.max_cpu:
+            return f"cpu {signals['cpu']:.2f} cores is over {limits.max_cpu:g}"
+        return None
+
+
+def _check_state(state: str) -> None:
+    if state in "ZX":
+        raise CheckFailed("the process has ended and waits to be reaped")
+    if state == "T":
+        raise CheckFailed("the process is stopped (SIGSTOP)")
+    if state == "t":
+        raise CheckFailed("the process is held by a debugger")
+
+
+def _read(process: Run) -> _Reading:
+    place = Path("/proc") / str(process.pid)
+    try:
+        # The name in the middle may hold spaces and parentheses; what follows the last one are the fields from 3 on.
+        fields = (place / "stat").read_bytes().rpartition(b")")[2].split()
+        pages = int((place / "statm").read_bytes().split()[1])
+        fds = _open_files(place / "fd")
+    except (FileNotFoundError, ProcessLookupError) as why:
+        raise CheckFailed("the process is gone") from why
+    if int(fields[19]) != process.start_ticks:
+        raise CheckFailed("the process is gone, and another one has its pid")
+    return _Reading(
+        state=fields[0].decode(),
+        cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_PER_S,
+        threads=int(fields[17]),
+        start_ticks=int(fields[19]),
+        rss_bytes=pages * _PAGE_BYTES,
+        fds=fds,
+    )
+
+
+def _open_files(place: Path) -> int | None:
+    try:
+        return place.stat().st_size or len(list(place.iterdir()))  # since Linux 6.2 the size is the count
+    except PermissionError:
+        return None
+
+
+def _build(config: CheckConfig, context: CheckContext) -> Check:
+    assert isinstance(config, ProcessCheckConfig)
+    return ProcessCheck(config, context)
+
+
+PROCESS = CheckKind(name="process", model=ProcessCheckConfig, build=_build)

@@ -1,0 +1,142 @@
+"""What may be decided?
+
+Decisions are data: pure functions in `decide` and `verify` return them, the edges in `supervise` and `recover` carry
+them out. They stand here because the stages know no more of each other than this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from selfheal.events import Alternative, Verified
+from selfheal.vocabulary import StartReason
+from selfheal.world import Agent, Incident, World
+
+# --- the reflex: a process has ended ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended. Code and signal are both None where they cannot be known."""
+
+    code: int | None
+    signal: int | None
+    ran_s: float
+
+    @property
+    def clean(self) -> bool:
+        return self.code == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Start it again, in this very callback."""
+
+    reason: StartReason = "reflex"
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Start it again at `due_at`."""
+
+    due_at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Restarting does not help; one trial at `retry_at`."""
+
+    retry_at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """It ended as it should; none follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """It stays down for now, and why."""
+
+    why: str
+
+
+Reflex = Restart | Delay | Quarantine | Finish | Leave
+DecideReflex = Callable[[Agent, Ending, float], Reflex]
+
+# --- reason: an incident is open -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing to do before `until`; None: before something happens."""
+
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnose:
+    """Gather evidence and rank the causes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something could be done and shall not be, yet; `until` is when to look again."""
+
+    reason: str
+    until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Apply `fix` to `agent`. `trial` means that an open breaker lets it through once."""
+
+    fix: str
+    agent: str
+    cause: str
+    reason: str
+    alternatives: tuple[Alternative, ...]
+    trial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A person must approve `plan` first."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """An attempt has been verified, one way or the other."""
+
+    verdict: Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """It is over; `good_at` is the first good sign."""
+
+    reason: str
+    good_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """It is nobody's trouble any more."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """A person is needed."""
+
+    reason: str
+
+
+Step = Rest | Diagnose | Hold | Plan | Ask | Judge | Resolve | Suppress | Escalate
+NextStep = Callable[[World, Incident, float], Step]

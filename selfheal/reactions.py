@@ -1,0 +1,97 @@
+"""What follows from an event?
+
+The one subscriber that joins the stages: what an event means for the incidents and for a person is recorded in turn,
+the supervisor and the healer are told, and the log has a line of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Protocol
+
+from selfheal.detect.triage import triage
+from selfheal.events import (
+    AgentExited,
+    AgentStarted,
+    AlertRaised,
+    Event,
+    HealthChanged,
+    IncidentEvent,
+    LoopFailed,
+    StateDamaged,
+)
+from selfheal.events.agents import AgentDeclared, AgentEvent, AgentStartFailed, BreakerOpened
+from selfheal.ledger import Ledger
+from selfheal.notify.alerts import alerts
+from selfheal.supervise.supervisor import Supervisor
+from selfheal.telemetry.metrics import Metrics
+from selfheal.vitals import Vitals
+from selfheal.world import World
+
+_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+class Log(Protocol):
+    """The part of structlog that is used here: an event name and key-values."""
+
+    def debug(self, event: str, /, **facts: object) -> object: ...
+    def info(self, event: str, /, **facts: object) -> object: ...
+    def warning(self, event: str, /, **facts: object) -> object: ...
+    def error(self, event: str, /, **facts: object) -> object: ...
+
+
+class Reactions:
+    """Called by the ledger after each event."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        vitals: Vitals,
+        supervisor: Supervisor,
+        metrics: Metrics,
+        wake: Callable[[str], None],
+        log: Log,
+        narrator: Callable[[World, Event], None] | None,
+    ) -> None:
+        self._ledger = ledger
+        self._vitals = vitals
+        self._supervisor = supervisor
+        self._metrics = metrics
+        self._wake = wake
+        self._log = log
+        self._narrator = narrator
+
+    def __call__(self, seq: int, event: Event) -> None:
+        """React to one event."""
+        if isinstance(event, AgentStarted | AgentExited):
+            self._vitals.reset(event.agent)  # a new run owes nothing to the one before
+        world = self._ledger.world
+        self._ledger.record(*triage(world, event), *alerts(world, event))
+        self._supervisor.heed(event)
+        self._metrics.on_event(seq, event, world)
+        if isinstance(event, AgentEvent | IncidentEvent):
+            self._wake("heal")
+        if isinstance(event, AlertRaised):
+            self._wake("notify")
+        self._write(event)
+        if self._narrator is not None:
+            self._narrator(world, event)
+
+    def _write(self, event: Event) -> None:
+        facts = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "at"}
+        if "incident" in facts:
+            facts["incident_id"] = facts.pop("incident")
+        name = _WORD_START.sub(".", type(event).__name__, count=1).lower()
+        match event:
+            case AlertRaised(severity="critical"):
+                self._log.error(name, **facts)
+            case AlertRaised(resolved=False) | LoopFailed() | StateDamaged() | AgentStartFailed() | BreakerOpened():
+                self._log.warning(name, **facts)
+            case HealthChanged(ok=False) | AgentExited(expected=False):
+                self._log.warning(name, **facts)
+            case AgentDeclared():
+                self._log.debug(name, **facts)
+            case _:
+                self._log.info(name, **facts)

@@ -1,0 +1,174 @@
+"""Who carries out what was decided?
+
+The healer: for every open incident it asks for the next step and takes it. Every act passes one door, `_apply`: the
+intent is recorded before the act (durable before one that cannot be repeated), the act has a deadline, one at a time
+per incident, and its outcome is recorded whatever happens. Verification is the next step's affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+from selfheal.clock import Clock
+from selfheal.errors import JournalUnavailable, SelfhealError
+from selfheal.events import (
+    ApprovalAnswered,
+    ApprovalAsked,
+    BreakerTried,
+    Cause,
+    Diagnosed,
+    FixEnded,
+    FixStarted,
+    Held,
+    IncidentEscalated,
+    IncidentResolved,
+    IncidentSuppressed,
+    Planned,
+)
+from selfheal.kinds import Fix, Hands, Target
+from selfheal.ledger import Ledger
+from selfheal.plans import (
+    Ask,
+    Diagnose,
+    Escalate,
+    Hold,
+    Judge,
+    NextStep,
+    Plan,
+    Resolve,
+    Rest,
+    Step,
+    Suppress,
+)
+from selfheal.vocabulary import Outcome
+from selfheal.world import Incident, World
+
+Causes = Callable[[World, Incident, Sequence[str]], tuple[Cause, ...]]
+Evidence = Callable[[Incident], Awaitable[Sequence[str]]]
+Spawn = Callable[[str, Coroutine[object, object, None]], object]
+# One pass over an incident takes a handful of steps; more would be a circle in the decision.
+STEPS_AT_MOST = 10
+
+
+class Healer:
+    """Takes the next step of every open incident, again and again."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        fixes: Mapping[str, Fix],
+        hands: Hands,
+        next_step: NextStep,
+        causes: Causes,
+        evidence: Evidence,
+        redact: Callable[[str], str],
+        approval_timeout_s: float,
+        spawn: Spawn,
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._fixes = fixes
+        self._hands = hands
+        self._next_step = next_step
+        self._causes = causes
+        self._evidence = evidence
+        self._redact = redact
+        self._approval_timeout_s = approval_timeout_s
+        self._spawn = spawn
+
+    async def heal(self) -> None:
+        """Take all steps that can be taken now."""
+        for incident in self._ledger.world.open_incidents():
+            await self._take_steps(incident.id)
+
+    async def _take_steps(self, name: str) -> None:
+        for _ in range(STEPS_AT_MOST):
+            incident = self._ledger.world.incidents.get(name)
+            if incident is None or incident.over:
+                return
+            self._expire_approval(incident)
+            step = self._next_step(self._ledger.world, self._ledger.world.incidents[name], self._clock.now())
+            if not await self._take(incident, step):
+                return
+
+    async def _take(self, incident: Incident, step: Step) -> bool:
+        """Take one step; returns whether there may be another at once."""
+        now = self._clock.now()
+        match step:
+            case Rest():
+                return False
+            case Hold():
+                if incident.hold is None or incident.hold.reason != step.reason:
+                    self._ledger.record(Held(now, incident.id, step.reason, step.until))
+                return False
+            case Diagnose():
+                await self._diagnose(incident)
+            case Judge(verdict=verdict):
+                self._ledger.record(verdict)
+            case Resolve():
+                recovery_s = max(0.0, step.good_at - incident.onset)
+                self._ledger.record(IncidentResolved(now, incident.id, step.reason, recovery_s))
+            case Suppress(reason=reason):
+                self._ledger.record(IncidentSuppressed(now, incident.id, reason))
+            case Escalate(reason=reason):
+                self._ledger.record(IncidentEscalated(now, incident.id, reason))
+            case Ask(plan=plan):
+                self._planned(incident, plan)
+                expires_at = now + self._approval_timeout_s
+                await self._ledger.durable(ApprovalAsked(now, incident.id, plan.fix, plan.agent, expires_at))
+                return False
+            case Plan():
+                self._planned(incident, step)
+                await self._start(incident, step)
+                return False
+        return True
+
+    def _expire_approval(self, incident: Incident) -> None:
+        asked, now = incident.approval, self._clock.now()
+        if asked is not None and asked.approved is None and now >= asked.expires_at:
+            self._ledger.record(ApprovalAnswered(now, incident.id, approved=False, by="nobody in time"))
+
+    async def _diagnose(self, incident: Incident) -> None:
+        log = [self._redact(line) for line in await self._evidence(incident)]
+        causes = self._causes(self._ledger.world, incident, log)
+        self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes))
+
+    def _planned(self, incident: Incident, plan: Plan) -> None:
+        now = self._clock.now()
+        self._ledger.record(Planned(now, incident.id, plan.fix, plan.agent, plan.reason, plan.alternatives))
+
+    async def _start(self, incident: Incident, plan: Plan) -> None:
+        """Record the intent and let the act run on its own."""
+        now = self._clock.now()
+        fix = self._fixes[plan.fix]
+        if plan.trial:
+            self._ledger.record(BreakerTried(now, plan.agent, plan.fix))
+        number = incident.attempt.number + 1 if incident.attempt else 1
+        self._ledger.record(FixStarted(now, incident.id, number, fix.name, fix.layer, plan.agent, plan.cause))
+        self._spawn(f"fix {fix.name} {plan.agent}", self._apply(incident.id, number, fix, plan.agent))
+
+    async def _apply(self, incident: str, number: int, fix: Fix, agent: str) -> None:
+        """The one door: act within the deadline, record the outcome in any case."""
+        outcome: Outcome = "interrupted"
+        output = "the daemon was stopped while it ran"
+        try:
+            if not fix.undoable:
+                await self._ledger.durable()
+            outcome, output = await self._act(fix, agent)
+        except JournalUnavailable as why:
+            outcome, output = "failed", f"not applied, since the intent could not be written down: {why}"
+        finally:
+            ended = FixEnded(self._clock.now(), incident, number, outcome, self._redact(output))
+            self._ledger.record(ended)
+
+    async def _act(self, fix: Fix, agent: str) -> tuple[Outcome, str]:
+        target = Target(agent, self._ledger.world.dependents(agent))
+        try:
+            async with asyncio.timeout(fix.timeout_s):
+                return "succeeded", await fix.apply(self._hands, target)
+        except TimeoutError:
+            return "timed_out", f"not done within {fix.timeout_s:.0f} s"
+        except SelfhealError as why:
+            return "failed", str(why)

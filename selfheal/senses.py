@@ -1,0 +1,70 @@
+"""What becomes of an observation?
+
+Every check ends here, thousands a second: hysteresis, signals, anomalies, metrics. Only what changes something becomes
+an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from selfheal.detect.anomalies import AnomalyWatch
+from selfheal.detect.health import judge
+from selfheal.history.rings import History
+from selfheal.kinds import Observation
+from selfheal.ledger import Ledger
+from selfheal.telemetry.metrics import Metrics
+from selfheal.vitals import CheckRecord, Vitals
+
+# (agent, check) -> failures in a row until failed, successes in a row until well.
+Thresholds = Mapping[tuple[str, str], tuple[int, int]]
+
+
+class Senses:
+    """The sink of all checks and signals."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        vitals: Vitals,
+        history: History,
+        anomalies: AnomalyWatch,
+        metrics: Metrics,
+        thresholds: Thresholds,
+        redact: Callable[[str], str],
+    ) -> None:
+        self._ledger = ledger
+        self._vitals = vitals
+        self._history = history
+        self._anomalies = anomalies
+        self._metrics = metrics
+        self._thresholds = thresholds
+        self._redact = redact
+
+    def observe(self, seen: Observation) -> None:
+        """Take in one observation."""
+        if seen.reason:
+            seen = replace(seen, reason=self._redact(seen.reason))
+        self._metrics.on_observation(seen)
+        agent = self._ledger.world.agents.get(seen.agent)
+        if agent is None:
+            return
+        record = self._vitals.check(seen.agent, seen.check)
+        if record.settled is None and seen.check in agent.failing:
+            record = CheckRecord(seen.check, settled=False)  # failing since before this daemon began
+        fall, rise = self._thresholds[seen.agent, seen.check]
+        record, change = judge(record, seen, fall, rise)
+        self._vitals.put(seen.agent, record)
+        if change is not None:
+            self._ledger.record(change)
+        if seen.signals:
+            self.signals(seen.agent, seen.at, seen.signals)
+
+    def signals(self, agent: str, at: float, values: Mapping[str, float]) -> None:
+        """Take in the values of signals."""
+        self._vitals.put_signals(agent, values)
+        for signal, value in values.items():
+            self._history.append(agent, signal, at, value)
+            count = self._ledger.world.foresight.anomalies_seen
+            self._ledger.record(*self._anomalies.look(agent, signal, at, value, count))

@@ -1,0 +1,114 @@
+"""What does this room get from the daemon, and what may it ask of it?
+
+`Sources` are things to read, `Control` are orders. The daemon fills both in; nothing in here reaches further.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from selfheal.clock import Clock
+from selfheal.config.models import WindowConfig
+from selfheal.events import Event
+from selfheal.ledger import Subscriber
+from selfheal.loops import LoopStats
+from selfheal.vitals import Vitals
+from selfheal.world import Odds, World
+
+
+class Measure(Protocol):
+    """A figure of the scorecard: None where nothing was counted yet, with its interval of 95 %."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def interval(self) -> tuple[float, float] | None: ...
+
+
+class Belief(Protocol):
+    """How likely a fix helps: the posterior's mean and its interval of 95 %."""
+
+    @property
+    def mean(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+
+
+class KnownPattern(Protocol):
+    """An entry of the knowledge base: what in a log points at which cause."""
+
+    @property
+    def cause(self) -> str: ...
+    @property
+    def pattern(self) -> str: ...
+    @property
+    def says(self) -> str: ...
+
+
+Scoring = Callable[[World], Mapping[str, Measure]]
+Believing = Callable[[tuple[str, str, str], Odds], Belief]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Everything that can be read. What is called here must be quick; what may take time is awaited.
+
+    `shown` is the world that can no longer be lost: every answer is made from it. `trouble` says why nothing can be
+    made durable now. `log_lines(agent, n)` are the last lines of an agent, of the daemon where the name is None;
+    raises UnknownName. `events_after(seq, n)` are the first `n` events of the journal with a greater number.
+    `windows` are the maintenance windows in force.
+    """
+
+    clock: Clock
+    stopping: asyncio.Event
+    vitals: Vitals
+    shown: Callable[[], Awaitable[World]]
+    subscribe: Callable[[Subscriber], None]
+    events_after: Callable[[int, int], Awaitable[Sequence[tuple[int, Event]]]]
+    log_lines: Callable[[str | None, int], Awaitable[Sequence[str]]]
+    metrics_text: Callable[[str], tuple[bytes, str]]
+    loops: Callable[[], Mapping[str, LoopStats]]
+    ready: Callable[[], bool]
+    trouble: Callable[[], str | None]
+    windows: Callable[[], Sequence[WindowConfig]]
+    scorecard: Scoring
+    belief: Believing
+    patterns: Sequence[KnownPattern]
+
+
+class Control(Protocol):
+    """Everything that a person, or a program with the token, may order.
+
+    `by` says who. Raises UnknownName, RefusedByPolicy, ConfigInvalid, or another SelfhealError where it did not work.
+    """
+
+    async def start(self, agent: str, by: str) -> None: ...
+    async def stop(self, agent: str, by: str) -> None: ...
+    async def restart(self, agent: str, by: str) -> None: ...
+    async def approve(self, incident: str, by: str) -> None: ...
+    async def reject(self, incident: str, by: str) -> None: ...
+
+    async def pause(self, agent: str | None, by: str) -> None:
+        """Turn healing off, for all where `agent` is None."""
+        ...
+
+    async def resume(self, agent: str | None, by: str) -> None: ...
+
+    async def reload(self, by: str) -> None:
+        """Take the changed configuration; a bad one raises ConfigInvalid and changes nothing."""
+        ...
+
+    async def heartbeat(self, agent: str) -> None:
+        """An agent said that it is alive."""
+        ...
+
+    async def external_failure(self, agent: str, text: str) -> None:
+        """Somebody else's monitoring says that an agent fails. `text` is not redacted yet."""
+        ...

@@ -1,0 +1,134 @@
+"""What happened in an incident, told to a person?
+
+One sentence for each event, with its time and its distance from the onset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from selfheal.events import (
+    Alternative,
+    ApprovalAnswered,
+    ApprovalAsked,
+    Cause,
+    Diagnosed,
+    FixEnded,
+    FixStarted,
+    Held,
+    IncidentEscalated,
+    IncidentEvent,
+    IncidentJoined,
+    IncidentMerged,
+    IncidentOpened,
+    IncidentResolved,
+    Planned,
+    Verified,
+)
+from selfheal.serve.times import span, time_of_day
+
+if TYPE_CHECKING:
+    from selfheal.world import Incident
+
+# A sentence is read at a glance; the whole output of a fix stands beside its attempt.
+LONGEST = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sentence of the story. `offset_s` counts from the onset."""
+
+    at: float
+    offset_s: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"{time_of_day(self.at)} {self.offset_s:+.3f} s  {self.text}"
+
+
+def story(incident: Incident) -> tuple[Line, ...]:
+    """Tell an incident, oldest event first."""
+    fixes = {attempt.number: attempt.fix for attempt in incident.attempts}
+    return tuple(Line(event.at, event.at - incident.onset, _sentence(event, fixes)) for event in incident.story)
+
+
+def brief(text: str) -> str:
+    """Return the first line of `text` that says anything, cut where it is long."""
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return first if len(first) <= LONGEST else first[: LONGEST - 1] + "…"
+
+
+def _sentence(event: IncidentEvent, fixes: dict[int, str]) -> str:
+    match event:
+        case IncidentOpened(agent=agent, sign=sign, onset=onset, at=at):
+            return f"{agent}: {brief(sign)}; noticed after {span(at - onset)}"
+        case IncidentJoined(agent=agent, reason=reason):
+            return _because(f"{agent} suffers too", reason)
+        case IncidentMerged(into=into, reason=reason):
+            return _because(f"the same trouble as {into}, which goes on in its place", reason)
+        case Diagnosed(causes=causes):
+            return _diagnosis(causes)
+        case Planned():
+            return _plan(event)
+        case Held(reason=reason, until=until):
+            again = f"; looked at again by {time_of_day(until)}" if until is not None else ""
+            return f"held: {brief(reason)}{again}"
+        case ApprovalAsked(fix=fix, agent=agent, expires_at=expires_at):
+            return f"asked a person whether to apply {fix} to {agent}; no answer by {time_of_day(expires_at)} means no"
+        case ApprovalAnswered(approved=approved, by=by):
+            return f"{'approved' if approved else 'rejected'} by {by}"
+        case FixStarted(attempt=attempt, fix=fix, agent=agent, reflex=reflex):
+            return f"{fix} of {agent} at once, by reflex" if reflex else f"attempt {attempt}: {fix} of {agent}"
+        case FixEnded(attempt=attempt, outcome=outcome, output=output):
+            fix = fixes.get(attempt, "the fix")
+            return _because(f"{fix} done" if outcome == "succeeded" else f"{fix} {outcome}", output)
+        case Verified():
+            return _verdict(event)
+        case IncidentEscalated(reason=reason):
+            return _because("a person is needed", reason)
+        case IncidentResolved(reason=reason, recovery_s=recovery_s):
+            return _because(f"recovered in {span(recovery_s)}", reason)
+        case _:
+            assert_never(event)
+
+
+def _because(what: str, why: str) -> str:
+    why = brief(why)
+    return f"{what}: {why}" if why else what
+
+
+def _diagnosis(causes: tuple[Cause, ...]) -> str:
+    if not causes:
+        return "cause: none was found"
+    first, *others = causes
+    told = f"cause: {first.slug} ({first.probability:.2f})"
+    if first.evidence:
+        told += f": {'; '.join(map(brief, first.evidence))}"
+    if others:
+        told += f"; less likely: {', '.join(f'{one.slug} ({one.probability:.2f})' for one in others)}"
+    return told
+
+
+def _plan(plan: Planned) -> str:
+    chosen = next((one for one in plan.alternatives if one.fix == plan.fix), None)
+    told = f"chose {plan.fix}"
+    if chosen is not None:
+        told += f": expected {span(chosen.expected_s)}, success {chosen.success:.2f}"
+    elif plan.reason:
+        told += f": {brief(plan.reason)}"
+    others = [_passed_over(one) for one in plan.alternatives if one.fix != plan.fix]
+    return told + (f"; passed over: {', '.join(others)}" if others else "")
+
+
+def _passed_over(other: Alternative) -> str:
+    why = brief(other.barred) or f"expected {span(other.expected_s)}, success {other.success:.2f}"
+    return f"{other.fix} ({why})"
+
+
+def _verdict(event: Verified) -> str:
+    if event.outcome != "succeeded":
+        return _because(f"did not help ({event.outcome})", event.reason)
+    if event.first_good_at is None:
+        return _because("verified", event.reason or "it is well")
+    return f"verified: well for {span(event.at - event.first_good_at)}"

@@ -1,0 +1,50 @@
+"""How are moments and spans of time written?
+
+RFC 3339 in UTC with milliseconds where programs read, hours and seconds where people do.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+# The last moment that a date can name. A clock that jumps must not break the answer that would show it.
+_LAST = 253_402_300_799.0
+_MINUTE_S, _HOUR_S, _DAY_S = 60.0, 3600.0, 86400.0
+
+
+def rfc3339(at: float) -> str:
+    """Write seconds since the epoch as "2026-01-02T03:04:05.678Z". Total: what no date can name is the nearest."""
+    return _date(at).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def moment(at: float | None) -> str | None:
+    """Write a moment that may not have come; 0 stands for never, as in a fresh world."""
+    return rfc3339(at) if at else None
+
+
+def time_of_day(at: float) -> str:
+    """Write the time of day in UTC, as in "12:00:03.120"."""
+    return _date(at).time().isoformat(timespec="milliseconds")
+
+
+def span(seconds: float) -> str:
+    """Write a duration for a person: "4 ms", "0.9 s", "12 s", "3.5 min", "2 h", "4 d"."""
+    if seconds < 0.1:
+        return f"{max(0.0, seconds) * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 ", " ")
+    if seconds < 2 * _MINUTE_S:
+        return f"{seconds:.0f} s"
+    for unit, name in ((_DAY_S, "d"), (_HOUR_S, "h")):
+        if seconds >= 2 * unit:
+            return _rounded(seconds / unit, name)
+    return _rounded(seconds / _MINUTE_S, "min")
+
+
+def _rounded(value: float, unit: str) -> str:
+    return f"{value:.1f}".removesuffix(".0") + f" {unit}"
+
+
+def _date(at: float) -> datetime:
+    within = min(max(at, 0.0), _LAST) if at == at else 0.0  # noqa: PLR0124 - only NaN differs from itself
+    return datetime.fromtimestamp(within, UTC)

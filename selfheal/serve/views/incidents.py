@@ -1,0 +1,196 @@
+"""What went wrong, what was done about it, and what was learned?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from selfheal.events import Diagnosed
+from selfheal.serve.models import (
+    AlternativeView,
+    ApprovalView,
+    AttemptView,
+    CauseView,
+    FixView,
+    HoldView,
+    IncidentDetail,
+    IncidentView,
+    LineView,
+    PatternView,
+    PlanView,
+    RankedFix,
+    RateView,
+    ReportView,
+    StrategyView,
+)
+from selfheal.serve.story import story
+from selfheal.serve.times import moment, rfc3339
+from selfheal.serve.views.foresight import share
+from selfheal.vocabulary import CAUSES
+
+if TYPE_CHECKING:
+    from selfheal.events import Cause, Held, Planned
+    from selfheal.serve.ports import Believing, KnownPattern
+    from selfheal.world import Approval, Attempt, Incident, World
+
+
+def incidents(world: World) -> list[Incident]:
+    """Return all incidents, newest first."""
+    return list(reversed(world.incidents.values()))
+
+
+def incident_view(incident: Incident) -> IncidentView:
+    """Show an incident without its story."""
+    return IncidentView(
+        id=incident.id,
+        agent=incident.agent,
+        agents=list(incident.agents),
+        state=incident.state,
+        trigger=incident.trigger,
+        sign=incident.sign,
+        onset=rfc3339(incident.onset),
+        opened_at=rfc3339(incident.opened_at),
+        resolved_at=moment(incident.resolved_at),
+        recovery_seconds=incident.recovery_s,
+        cause=incident.cause,
+        causes=_causes(incident.causes),
+        attempts=[_attempt(one) for one in incident.attempts],
+        plan=_plan(incident.plan) if incident.plan else None,
+        hold=_hold(incident.hold) if incident.hold else None,
+        approval=_approval(incident.approval) if incident.approval else None,
+        merged_into=incident.merged_into,
+        reason=incident.reason,
+    )
+
+
+def incident_detail(incident: Incident) -> IncidentDetail:
+    """Show an incident with its story."""
+    lines = [
+        LineView(at=rfc3339(line.at), offset_seconds=round(line.offset_s, 6), text=line.text)
+        for line in story(incident)
+    ]
+    return IncidentDetail(**dict(incident_view(incident)), story=lines)
+
+
+def fixes(newest_first: Iterable[Incident]) -> list[FixView]:
+    """Return every attempt of these incidents, newest first."""
+    attempts = [(incident.id, attempt) for incident in newest_first for attempt in incident.attempts]
+    attempts.sort(key=lambda pair: -pair[1].started_at)
+    return [FixView(**dict(_attempt(attempt)), incident=incident) for incident, attempt in attempts]
+
+
+def rates(world: World, belief: Believing) -> list[RateView]:
+    """Return how likely each fix helps, for every (agent, cause) on which it was tried."""
+    return [_rate(key, world, belief) for key in sorted(world.odds)]
+
+
+def strategies(world: World, belief: Believing) -> list[StrategyView]:
+    """Return the order of fixes that was learned for each (agent, cause)."""
+    learned = []
+    for (agent, cause), group in groupby(rates(world, belief), key=lambda rate: (rate.agent, rate.cause)):
+        ranked = sorted(group, key=lambda rate: -rate.success)
+        learned.append(StrategyView(agent=agent, cause=cause, fixes=[_ranked(rate) for rate in ranked]))
+    return learned
+
+
+def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
+    """Return the diagnoses of these incidents."""
+    return [
+        ReportView(
+            incident=incident.id,
+            agent=incident.agent,
+            at=rfc3339(_diagnosed_at(incident)),
+            sign=incident.sign,
+            causes=_causes(incident.causes),
+        )
+        for incident in newest_first
+        if incident.causes
+    ]
+
+
+def knowledge(patterns: Sequence[KnownPattern]) -> list[PatternView]:
+    """Return what is known about logs."""
+    return [PatternView(cause=one.cause, pattern=one.pattern, says=one.says) for one in patterns]
+
+
+def _diagnosed_at(incident: Incident) -> float:
+    """The latest diagnosis; where the story has dropped it, the opening stands for it."""
+    at = [event.at for event in incident.story if isinstance(event, Diagnosed)]
+    return max(at, default=incident.opened_at)
+
+
+def _rate(key: tuple[str, str, str], world: World, belief: Believing) -> RateView:
+    odds = world.odds[key]
+    believed = belief(key, odds)
+    agent, cause, fix = key
+    return RateView(
+        agent=agent,
+        cause=cause,
+        fix=fix,
+        helped=odds.helped,
+        failed=odds.failed,
+        success=share(believed.mean),
+        interval=(share(believed.low), share(believed.high)),
+    )
+
+
+def _ranked(rate: RateView) -> RankedFix:
+    return RankedFix(fix=rate.fix, success=rate.success, interval=rate.interval, tried=rate.helped + rate.failed)
+
+
+def _causes(causes: tuple[Cause, ...]) -> list[CauseView]:
+    return [
+        CauseView(
+            cause=one.slug,
+            sentence=CAUSES.get(one.slug, one.slug.replace("_", " ")),  # a user's own fix may name causes of its own
+            probability=share(one.probability),
+            agent=one.agent,
+            evidence=list(one.evidence),
+        )
+        for one in causes
+    ]
+
+
+def _attempt(one: Attempt) -> AttemptView:
+    return AttemptView(
+        number=one.number,
+        fix=one.fix,
+        layer=one.layer,
+        agent=one.agent,
+        cause=one.cause,
+        reflex=one.reflex,
+        started_at=rfc3339(one.started_at),
+        ended_at=moment(one.ended_at),
+        outcome=one.outcome,
+        verified=one.verified,
+        output=one.output,
+    )
+
+
+def _plan(plan: Planned) -> PlanView:
+    return PlanView(
+        at=rfc3339(plan.at),
+        fix=plan.fix,
+        agent=plan.agent,
+        reason=plan.reason,
+        alternatives=[
+            AlternativeView(fix=one.fix, success=share(one.success), expected_seconds=one.expected_s, barred=one.barred)
+            for one in plan.alternatives
+        ],
+    )
+
+
+def _hold(hold: Held) -> HoldView:
+    return HoldView(at=rfc3339(hold.at), reason=hold.reason, until=moment(hold.until))
+
+
+def _approval(asked: Approval) -> ApprovalView:
+    return ApprovalView(
+        fix=asked.fix,
+        agent=asked.agent,
+        asked_at=rfc3339(asked.asked_at),
+        expires_at=rfc3339(asked.expires_at),
+        approved=asked.approved,
+        by=asked.by,
+    )

@@ -1,0 +1,1 @@
+"""What is on the disk, and how does it survive everything that can happen to a disk?"""

@@ -1,0 +1,79 @@
+"""How are bytes put on the disk so that they are still there after a power cut?"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+_UNFINISHED = ".tmp"
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names in `directory` durable: a file that was created or renamed is lost with its name otherwise."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def prepared(path: Path, data: bytes) -> Iterator[Path]:
+    """Give a durable file with `data` beside `path`, to be renamed over it; it is gone afterwards if it was not.
+
+    Each has a name of its own (mode 0600), for a thread that hangs on a slow disk may still be at an older one.
+    """
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
+    try:
+        try:
+            _write_durably(fd, data)
+        finally:
+            os.close(fd)
+        yield Path(name)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put `data` at `path` all or nothing, durable when this returns. Raises OSError with the old file intact."""
+    with prepared(path, data) as tmp:
+        os.replace(tmp, path)
+    sync_directory(path.parent)
+
+
+def name_aside(path: Path, at: float) -> Path:
+    """Return a free name to keep a damaged `path` under. `at` is seconds since the epoch."""
+    stamp = datetime.fromtimestamp(at, UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    again = 2
+    while aside.exists():
+        aside = path.with_name(f"{path.name}.damaged-{stamp}-{again}")
+        again += 1
+    return aside
+
+
+def keep_aside(path: Path, data: bytes, at: float) -> Path:
+    """Keep `data`, the damaged part of `path`, in a file of its own beside it; return that file."""
+    aside = name_aside(path, at)
+    replace_file(aside, data)
+    return aside
+
+
+def sweep(directory: Path) -> None:
+    """Remove what interrupted writes left in `directory`. Only for who alone writes there."""
+    for left in directory.glob(f".*{_UNFINISHED}"):
+        with contextlib.suppress(OSError):
+            left.unlink()
+
+
+def _write_durably(fd: int, data: bytes) -> None:
+    """Write all of `data` to a file and wait for the disk."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    os.fsync(fd)

@@ -1,0 +1,190 @@
+"""What do the JSON files of the state directory hold, and can they be trusted?
+
+Each document is a plain JSON file that a person can read, with one older generation beside it (`NAME.previous`).
+Lengths and checksums of both stand in one sibling file, `.checksums`, written before the documents are put in place:
+it keeps the sums of some generations, so that a crash at any instant leaves every file with a sum that fits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from selfheal.clock import Clock
+from selfheal.errors import StateFileDamaged
+from selfheal.store.disk import name_aside, prepared, replace_file, sweep, sync_directory
+from selfheal.store.journal import RunInThread
+
+CHECKSUMS = ".checksums"
+_GENERATIONS = 4  # two that are kept, and two for crashes between writing the sums and putting the files in place
+
+Sum = tuple[int, str]
+"""Length in bytes and blake2b in hexadecimal."""
+
+
+class Documents:
+    """The documents of one directory. Only what changed is written."""
+
+    def __init__(self, directory: Path, run_in_thread: RunInThread) -> None:
+        self._directory = directory
+        self._run_in_thread = run_in_thread
+        self._written: dict[str, Sum] = {}
+        self._writing = threading.Lock()  # a cancelled save goes on in its thread; the next must not overtake it
+        sweep(directory)
+
+    async def save(self, documents: Mapping[str, Mapping[str, object]]) -> None:
+        """Write the documents, by file name, whose bytes changed since the last save; durable on return.
+
+        They must not be changed meanwhile. Raises OSError with all files as they were, and BlockingIOError while the
+        disk is still at an earlier save that was given up.
+        """
+        await self._run_in_thread(lambda: self._save(documents))
+
+    def _save(self, documents: Mapping[str, Mapping[str, object]]) -> None:
+        if not self._writing.acquire(blocking=False):
+            raise BlockingIOError("cannot save the state files: the disk is still at the last save; try again later")
+        try:
+            changed = {}
+            for name, document in documents.items():
+                data = _encode(document)
+                if _sum(data) != self._written.get(name):
+                    changed[name] = data
+            _put(self._directory, changed)
+            self._written |= {name: _sum(data) for name, data in changed.items()}
+        finally:
+            self._writing.release()
+
+
+def write(path: Path, document: Mapping[str, object]) -> None:
+    """Write one document, durable on return. Raises OSError with the old file intact."""
+    _put(path.parent, {path.name: _encode(document)})
+
+
+def read(path: Path, clock: Clock) -> tuple[dict[str, object] | None, StateFileDamaged | None]:
+    """Return the newest sound generation of a document, None where there is none, and what was found damaged.
+
+    A damaged file is kept aside under another name. Where the sums are lost, what parses is believed.
+    """
+    sums, damage = _read_sums(path.parent, clock)
+    known = sums.get(path.name)
+    for candidate in (path, previous(path)):
+        try:
+            data = candidate.read_bytes()
+        except FileNotFoundError:
+            continue
+        document, wrong = _decode(data, known)
+        if document is not None:
+            return document, damage
+        aside = _move_aside(candidate, clock)
+        damage = StateFileDamaged(candidate, wrong, aside)
+    return None, damage
+
+
+def previous(path: Path) -> Path:
+    """Return where the older generation of `path` is kept."""
+    return path.with_name(f"{path.name}.previous")
+
+
+def _encode(document: Mapping[str, object]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def _decode(data: bytes, known: list[Sum] | None) -> tuple[dict[str, object] | None, str]:
+    if known is not None and _sum(data) not in known:
+        return None, "its checksum does not match"
+    try:
+        return msgspec.json.decode(data, type=dict[str, object]), ""
+    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+        return None, f"it is no JSON object ({why})"
+
+
+def _sum(data: bytes) -> Sum:
+    return len(data), hashlib.blake2b(data, digest_size=32).hexdigest()
+
+
+def _put(directory: Path, contents: Mapping[str, bytes]) -> None:
+    """Put files in place: all durable under other names first, then their sums, then the names."""
+    if not contents:
+        return
+    with contextlib.ExitStack() as stack:
+        ready = {name: stack.enter_context(prepared(directory / name, data)) for name, data in contents.items()}
+        _add_sums(directory, {name: _sum(data) for name, data in contents.items()})
+        for name, tmp in ready.items():
+            _keep_previous(directory / name)
+            os.replace(tmp, directory / name)
+        sync_directory(directory)
+
+
+def _keep_previous(path: Path) -> None:
+    """Make the present file the older generation without a moment in which there is none."""
+    older = previous(path)
+    link = path.with_name(f".{older.name}.tmp")
+    with contextlib.suppress(FileNotFoundError):
+        link.unlink()
+    try:
+        os.link(path, link)
+        os.replace(link, older)
+    except FileNotFoundError:
+        return
+    except PermissionError:  # a file system without hard links
+        os.replace(path, older)
+
+
+def _add_sums(directory: Path, added: Mapping[str, Sum]) -> None:
+    sums = _parse_sums(_content(directory / CHECKSUMS)) or {}
+    for name, newest in added.items():
+        older = [each for each in sums.get(name, []) if each != newest]
+        sums[name] = [newest, *older][:_GENERATIONS]
+    replace_file(directory / CHECKSUMS, _format_sums(sums))
+
+
+def _read_sums(directory: Path, clock: Clock) -> tuple[dict[str, list[Sum]], StateFileDamaged | None]:
+    path = directory / CHECKSUMS
+    data = _content(path)
+    sums = _parse_sums(data)
+    if sums is not None:
+        return sums, None
+    return {}, StateFileDamaged(path, "its checksum does not match", _move_aside(path, clock))
+
+
+def _format_sums(sums: Mapping[str, list[Sum]]) -> bytes:
+    """One line a generation, newest first: sum, length, name. The last line is the sum of the lines before."""
+    lines = [f"{digest} {length} {name}\n" for name in sorted(sums) for length, digest in sums[name]]
+    body = "".join(lines).encode()
+    return body + f"{_sum(body)[1]} {len(body)} {CHECKSUMS}\n".encode()
+
+
+def _parse_sums(data: bytes) -> dict[str, list[Sum]] | None:
+    """Return the sums by name, None where the file is damaged."""
+    sums: dict[str, list[Sum]] = {}
+    if not data:
+        return sums
+    body, _, seal = data.removesuffix(b"\n").rpartition(b"\n")
+    body = body and body + b"\n"
+    if seal != f"{_sum(body)[1]} {len(body)} {CHECKSUMS}".encode():
+        return None
+    for line in body.decode().splitlines():
+        digest, length, name = line.split(" ", 2)
+        sums.setdefault(name, []).append((int(length), digest))
+    return sums
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _move_aside(path: Path, clock: Clock) -> Path:
+    """Keep a damaged file under another name; it needs no space for it."""
+    aside = name_aside(path, clock.now())
+    os.replace(path, aside)
+    sync_directory(path.parent)
+    return aside

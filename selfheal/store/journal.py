@@ -1,0 +1,294 @@
+"""What happened, in order, so that nothing that was acknowledged is ever lost?
+
+An append-only log of numbered payloads in segment files. `append` hands the record to the kernel, which is enough
+to outlive a `kill -9` of the daemon; `sync` waits until the disk has it, which is enough to outlive a power cut.
+A disk that refuses loses nothing while the daemon lives: records wait in memory and are written when it can be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfheal.clock import Clock
+from selfheal.errors import JournalUnavailable
+from selfheal.store.disk import sync_directory
+from selfheal.store.frames import Frame, encode, scan
+from selfheal.store.salvage import SUFFIX, Damage, first_seq, salvage, segments
+from selfheal.store.segment import Segment
+
+__all__ = ["Damage", "Journal", "Record", "RunInThread"]
+
+SEGMENT_BYTES = 16 * 1024 * 1024  # small enough that dropping the oldest frees space in steps
+
+RunInThread = Callable[[Callable[[], None]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One payload and its number. Numbers start at 1, rise, and are never given twice."""
+
+    seq: int
+    payload: bytes
+
+
+class Journal:
+    """One writer, in the event loop; only the waiting for the disk happens in a thread."""
+
+    def __init__(self, directory: Path, run_in_thread: RunInThread, segment_size: int, last_seq: int) -> None:
+        self._directory = directory
+        self._run_in_thread = run_in_thread
+        self._segment_size = segment_size
+        self._last_seq = last_seq
+        self._durable_seq = 0
+        self._trouble: str | None = None
+        self._open: list[Segment] = []  # the last is appended to, the others are full and wait for the disk
+        self._pass: _Pass | None = None
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls, directory: Path, run_in_thread: RunInThread, clock: Clock, segment_size: int = SEGMENT_BYTES
+    ) -> tuple[Journal, Iterator[Record], tuple[Damage, ...]]:
+        """Return the journal in `directory`, all its records, and what was found damaged. Blocks; for the start.
+
+        Raises JournalUnavailable where the directory cannot be used at all.
+        """
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync_directory(directory.parent)
+            found = salvage(directory, clock.now())
+            journal = cls(directory, run_in_thread, segment_size, found.last_seq)
+            if found.tail is not None:
+                journal._open.append(Segment.go_on(found.tail))
+        except OSError as why:
+            raise JournalUnavailable(
+                f"cannot open the journal in {str(directory)!r}: {why.strerror}; "
+                f"make the directory readable and writable for this user or choose another with --state-dir"
+            ) from why
+        journal._settle_start()
+        return journal, journal.read(), found.damage
+
+    @property
+    def first_seq(self) -> int:
+        """The earliest number that the journal may still hold."""
+        held = segments(self._directory)
+        return first_seq(held[0]) if held else self._durable_seq + 1
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last record, 0 for none."""
+        return self._last_seq
+
+    @property
+    def durable_seq(self) -> int:
+        """Every record up to this number is on the disk."""
+        return self._durable_seq
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the journal cannot be made durable now; None where the disk did what it was asked last."""
+        return self._trouble
+
+    def append(self, payload: bytes) -> int:
+        """Record `payload`, return its number. Where the disk refuses it waits in memory: see `trouble`."""
+        self._last_seq += 1
+        if not self._open or self._open[-1].size >= self._segment_size:
+            self._open.append(Segment(self._directory / f"{self._last_seq:012}{SUFFIX}"))
+        self._open[-1].put(self._last_seq, encode(self._last_seq, payload))
+        with contextlib.suppress(OSError):  # said in `trouble`, tried again with the next append or sync
+            self._flush()
+        return self._last_seq
+
+    async def sync(self, seq: int | None = None) -> None:
+        """Return when the records up to `seq`, or all so far, are on the disk. All who wait share one wait.
+
+        Raises JournalUnavailable where the disk refuses; the records are kept, and another sync tries again.
+        """
+        wanted = self._last_seq if seq is None else min(seq, self._last_seq)
+        while self._durable_seq < wanted:
+            under_way = self._pass
+            if under_way is None or under_way.done.done():
+                under_way = self._pass = self._begin_pass()
+                await under_way.run(self._run_in_thread)
+            why = await asyncio.shield(under_way.done)
+            if why is not None:
+                raise self._unavailable(why) from why
+
+    def read(self, since: int = 0, limit: int | None = None) -> Iterator[Record]:
+        """Return the records after number `since` that are there now, at most `limit`. Reads files: not in the loop."""
+        paths = segments(self._directory)
+        start = bisect_right([first_seq(path) for path in paths], since + 1) - 1
+        waiting = [pair for segment in self._open for pair in segment.waiting]
+        taken = waiting[0][0] - 1 if waiting else self._last_seq
+        records = _records(paths[max(start, 0) :], since, taken, b"".join(frame for _, frame in waiting))
+        return itertools.islice(records, limit)
+
+    def forget(self, before: int) -> int:
+        """Drop the oldest segments as far as all their records come before `before`; return how many."""
+        dropped = 0
+        for path, following in itertools.pairwise(segments(self._directory)):
+            if first_seq(following) > before:
+                break
+            path.unlink()
+            dropped += 1
+        return dropped
+
+    def close(self) -> None:
+        """Wait for the disk a last time and let go. Blocks. Raises JournalUnavailable where records are lost by it."""
+        if self._closed:
+            return
+        try:
+            self._flush()
+            for segment in self._open:
+                os.fdatasync(segment.fileno())
+            sync_directory(self._directory)
+            self._durable_seq = self._last_seq
+        except OSError as why:
+            self._note(why)
+            raise self._unavailable(why) from why
+        finally:
+            self._closed = True
+            for segment in self._open:
+                segment.close()
+
+    def _settle_start(self) -> None:
+        """Make durable what the last daemon may have left in the kernel."""
+        try:
+            for segment in self._open:
+                os.fdatasync(segment.fileno())
+            sync_directory(self._directory)
+        except OSError as why:
+            self._note(why)
+        else:
+            self._durable_seq = self._last_seq
+
+    def _flush(self) -> None:
+        try:
+            if self._closed:
+                raise OSError("it is closed")
+            for segment in self._open:
+                segment.flush()
+        except OSError as why:
+            self._note(why)
+            raise
+
+    def _begin_pass(self) -> _Pass:
+        try:
+            self._flush()
+        except OSError as why:
+            raise self._unavailable(why) from why
+        sizes = [(segment, segment.size) for segment in self._open]
+        upto = self._last_seq
+
+        def ended(error: OSError | None) -> None:
+            if self._closed:
+                return
+            if error is None:
+                self._confirm(upto, sizes)
+            else:
+                self._distrust(error)
+
+        names = None if all(segment.named for segment in self._open) else self._directory
+        return _Pass([segment.fileno() for segment in self._open], names, ended)
+
+    def _confirm(self, upto: int, sizes: list[tuple[Segment, int]]) -> None:
+        for segment, size in sizes:
+            segment.confirm(upto, size)
+        self._durable_seq = max(self._durable_seq, upto)
+        while len(self._open) > 1 and self._open[0].settled:
+            self._open.pop(0).close()
+        if not any(segment.waiting for segment in self._open):
+            self._trouble = None
+
+    def _distrust(self, why: OSError) -> None:
+        self._note(why)
+        for segment in self._open:
+            segment.distrust()
+
+    def _note(self, why: OSError) -> None:
+        self._trouble = _words(why)
+
+    def _unavailable(self, why: OSError) -> JournalUnavailable:
+        return JournalUnavailable(
+            f"cannot make the journal in {str(self._directory)!r} durable: {_words(why)}; free space on its disk "
+            f"or mend it: what happens meanwhile is kept in memory and written as soon as the disk takes it"
+        )
+
+
+class _Pass:
+    """One wait for the disk, shared by all who want it.
+
+    It outlives the task that began it: the kernel reports a failed write once, and that report must not be lost
+    with a cancelled task. So the thread itself tells the loop how it ended.
+    """
+
+    def __init__(self, files: list[int], directory: Path | None, ended: Callable[[OSError | None], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[OSError | None] = self._loop.create_future()
+        self._files = files
+        self._directory = directory  # None where it holds no new names
+        self._ended = ended
+        self._begun = False
+        self._withdrawn = False
+
+    async def run(self, run_in_thread: RunInThread) -> None:
+        """Do it. When cancelled before a thread took it, those who wait try again by themselves."""
+        try:
+            await run_in_thread(self._work)
+        finally:
+            self._withdrawn = True  # set before `_begun` is read, and `_work` does it the other way round
+            if not self._begun:
+                self._withdraw()
+
+    def _work(self) -> None:
+        self._begun = True
+        if self._withdrawn:
+            self._loop.call_soon_threadsafe(self._withdraw)
+            return
+        error: OSError | None = None
+        try:
+            for fd in self._files:
+                os.fdatasync(fd)
+            if self._directory is not None:
+                sync_directory(self._directory)
+        except OSError as why:
+            error = why
+        self._loop.call_soon_threadsafe(self._end, error)
+
+    def _end(self, error: OSError | None) -> None:
+        self._ended(error)
+        self.done.set_result(error)
+
+    def _withdraw(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+def _records(paths: list[Path], since: int, taken: int, waiting: bytes) -> Iterator[Record]:
+    """Yield records from files up to number `taken`, then the frames that wait in memory."""
+    for path in paths:
+        for item in scan(_content(path)):
+            if isinstance(item, Frame) and not item.hole and since < item.seq <= taken:
+                since = item.seq
+                yield Record(item.seq, item.payload)
+    for item in scan(waiting):
+        if isinstance(item, Frame) and item.seq > since:
+            yield Record(item.seq, item.payload)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # dropped for its age meanwhile; one that is broken was reported at the start
+        return b""
+
+
+def _words(why: OSError) -> str:
+    return why.strerror or str(why)

@@ -1,0 +1,97 @@
+"""Who works on this state directory? One daemon at most."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from selfheal.errors import SelfhealError, StateDirHeld
+
+_NAME = "lock"
+_PID_BYTES = 32
+
+
+class StateLock:
+    """The right to a state directory, held until `release` or the end of the process, whatever ends it.
+
+    A `flock`: it belongs to the open file, which is close-on-exec, so that no agent ever inherits it.
+    """
+
+    def __init__(self, directory: Path, fd: int) -> None:
+        self.directory = directory
+        self._fd: int | None = fd
+
+    @classmethod
+    def acquire(cls, directory: Path) -> Self:
+        """Take the lock; the directory is created where it is missing, readable only for this user.
+
+        Raises StateDirHeld with the holder's pid, or SelfhealError where the directory cannot be used.
+        """
+        try:
+            _prepare(directory)
+            fd = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as why:
+            raise SelfhealError(
+                f"cannot use state directory {str(directory)!r}: {_where(why, directory)}; "
+                f"make it writable for this user or choose another with --state-dir"
+            ) from why
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as why:
+            holder = _holder(fd)
+            os.close(fd)
+            if why.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise StateDirHeld(directory, holder) from None
+            raise SelfhealError(
+                f"cannot lock state directory {str(directory)!r}: {why.strerror}; "
+                f"choose one on a file system that has locks with --state-dir"
+            ) from why
+        _sign(fd)
+        return cls(directory, fd)
+
+    def release(self) -> None:
+        """Give the directory to whoever wants it next. The file stays: unlinking it would let two in."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _prepare(directory: Path) -> None:
+    """Create the directory, or close it to others. One that holds somebody else's files is left as it is."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ours = (directory / _NAME).exists() or not any(directory.iterdir())
+    if ours:
+        with contextlib.suppress(PermissionError):  # the root of a mounted disk is often not ours to change
+            directory.chmod(0o700)
+
+
+def _where(why: OSError, directory: Path) -> str:
+    """Say what is wrong, and with which path where it is not the directory itself."""
+    if why.filename is None or Path(why.filename) == directory:
+        return f"{why.strerror}"
+    return f"{why.strerror}: {why.filename!r}"
+
+
+def _holder(fd: int) -> int | None:
+    text = os.pread(fd, _PID_BYTES, 0).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _sign(fd: int) -> None:
+    """Leave our pid for who comes after. Without it, on a full disk, the lock holds all the same."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)

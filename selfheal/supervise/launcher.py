@@ -1,0 +1,91 @@
+"""What does the supervisor need to know about starting processes, and about their ends?
+
+The contract between the two. `posix.py` keeps it with the processes of this machine, the rehearsal with simulated ones.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from selfheal.kinds import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything that a start needs, built once per configuration. Paths are absolute, `environment` is complete.
+
+    The process appends its output and its errors to `log` itself: a pipe would die with us. `max_fds` is held to our
+    own hard limit where we may not raise it.
+    """
+
+    agent: str
+    argv: tuple[str, ...]
+    directory: Path
+    environment: Mapping[str, str]
+    log: Path
+    user: str | None = None
+    max_fds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a run ended. Both are None where that is unknown: an adopted process is no child of ours."""
+
+    code: int | None
+    signal: int | None
+
+    @property
+    def clean(self) -> bool:
+        return self.code == 0
+
+    def __str__(self) -> str:
+        if self.code is not None:
+            return f"exit code {self.code}"
+        if self.signal is None:
+            return "ended in a way that is not known"
+        try:
+            return f"killed by {signal.Signals(self.signal).name}"
+        except ValueError:  # the real-time signals have no names
+            return f"killed by signal {self.signal}"
+
+
+class Process(Protocol):
+    """A running agent, and its process group."""
+
+    @property
+    def run(self) -> Run: ...
+
+    def signal_group(self, signal: int) -> None:
+        """Send `signal` to the whole process group. One that has vanished is no error."""
+        ...
+
+    def group_alive(self) -> bool:
+        """Whether any process of the group still runs code."""
+        ...
+
+
+OnExit = Callable[[Process, Exit], None]
+
+
+class Launcher(Protocol):
+    """Starts and adopts processes. `on_exit` is called once, in the event loop, never before the call returns."""
+
+    def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
+        """Start a process. Raises SpawnFailed."""
+        ...
+
+    def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:
+        """Watch a process of an earlier daemon; None where it is gone, or the pid is another's by now."""
+        ...
+
+    def leftovers(self) -> list[tuple[str, Run]]:
+        """Live session leaders that daemons of this state directory started, with their agents, oldest first."""
+        ...
+
+    def close(self) -> None:
+        """Stop watching. The processes live on."""
+        ...

@@ -1,0 +1,62 @@
+"""Which processes on this machine were started by a daemon of this state directory?
+
+Every agent carries SELFHEAL_ID=<marker>/<agent>:<generation> in its environment, and what it starts inherits it. So
+what an earlier daemon left, and what slipped out of an agent's process group, is found with no record of it at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from selfheal.kinds import Run
+from selfheal.supervise import proc
+
+VARIABLE = "SELFHEAL_ID"
+_ASSIGNMENT = f"{VARIABLE}=".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """A live process of an agent. `leads` says that it leads a session, as every process does that we start."""
+
+    agent: str
+    run: Run
+    leads: bool
+
+
+def mark(marker: str, agent: str, generation: int) -> str:
+    """The value of SELFHEAL_ID for one run of an agent."""
+    return f"{marker}/{agent}:{generation}"
+
+
+def find_marked(marker: str, now: float) -> list[Marked]:
+    """All live processes with the mark, oldest first: where several lead a session, the first is the agent itself.
+
+    `now` is wall time. Processes whose environment this user may not read are passed over, and so is the caller.
+    """
+    boot_id = proc.boot_id()
+    found = [
+        Marked(agent, Run(entry.pid, generation, proc.started_at(entry.start_ticks, now), entry.start_ticks, boot_id),
+               leads=entry.session == entry.pid)
+        for entry, agent, generation in _scan(marker)
+    ]  # fmt: skip
+    return sorted(found, key=lambda marked: (marked.run.start_ticks, marked.run.pid))
+
+
+def _scan(marker: str) -> Iterator[tuple[proc.ProcStat, str, int]]:
+    for entry in proc.processes():
+        if entry.alive and entry.pid != os.getpid():
+            agent, colon, generation = _value(entry.pid, marker).rpartition(":")
+            if colon and generation.isdecimal() and "/" not in agent:
+                yield entry, agent, int(generation)
+
+
+def _value(pid: int, marker: str) -> str:
+    """What follows `<marker>/` in the mark of the process; empty where it has none, or that of another directory."""
+    for assignment in proc.environment(pid):
+        if assignment.startswith(_ASSIGNMENT):
+            value = os.fsdecode(assignment.removeprefix(_ASSIGNMENT))
+            return value.removeprefix(f"{marker}/") if value.startswith(f"{marker}/") else ""
+    return ""

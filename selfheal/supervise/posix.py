@@ -1,0 +1,249 @@
+"""How does an agent's process begin, and how do we learn that it ended?
+
+A process is started by `posix_spawn`, never by a fork, and watched by a pidfd in the event loop: no thread, no timer,
+no wake-up while nothing happens. Its death is told in the very callback that saw it, so that the next run can begin
+there. What stays the same from run to run is prepared once per configuration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import resource
+import shutil
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+
+from selfheal.clock import Clock
+from selfheal.errors import SpawnFailed
+from selfheal.kinds import Run
+from selfheal.supervise import marks, proc
+from selfheal.supervise.launcher import Exit, Launch, OnExit, Process
+from selfheal.supervise.program import find_program, spawn_failed
+
+_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_LOG_MODE = 0o600
+
+
+class PosixLauncher:
+    """Processes of this machine. Changes the working directory for the time of a spawn: keep own paths absolute."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, marker: str) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._marker = marker
+        self._home = os.open(".", os.O_PATH | os.O_DIRECTORY)
+        self._boot_id = proc.boot_id()
+        self._prepared: dict[str, _Prepared] = {}
+        self._pidfds: set[int] = set()
+
+    def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
+        started_at = self._clock.now()
+        pid = self._start(launch, generation)
+        try:
+            if launch.max_fds is not None:
+                _limit_files(pid, launch.max_fds)
+            run = Run(pid, generation, started_at, proc.stat(pid).start_ticks, self._boot_id)
+            return self._watch(run, os.pidfd_open(pid), on_exit)
+        except OSError as error:
+            _abandon(pid)  # a process that nobody watches must not live
+            raise spawn_failed(launch.argv[0], error) from error
+
+    def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:
+        if run.boot_id != self._boot_id:
+            return None
+        try:
+            pidfd = os.pidfd_open(run.pid)
+        except OSError:  # gone, or the number is a thread's
+            return None
+        if not _is_still(run):  # looked at after the open: from here on the pidfd means this process and no other
+            os.close(pidfd)
+            return None
+        return self._watch(run, pidfd, on_exit)
+
+    def leftovers(self) -> list[tuple[str, Run]]:
+        found = marks.find_marked(self._marker, self._clock.now())
+        return [(marked.agent, marked.run) for marked in found if marked.leads]
+
+    def close(self) -> None:
+        while self._pidfds:
+            self._unwatch(next(iter(self._pidfds)))
+        if self._home >= 0:
+            os.close(self._home)
+            self._home = -1
+
+    def _start(self, launch: Launch, generation: int) -> int:
+        prepared = self._prepared.get(launch.agent)
+        if prepared is not None and prepared.launch == launch:
+            try:
+                return self._spawn(prepared, generation)
+            except OSError:
+                pass  # the program, the directory or the log's folder moved since: look at all of it again
+        prepared = _prepare(launch)
+        try:
+            pid = self._spawn(prepared, generation)
+        except (OSError, ValueError) as error:
+            raise spawn_failed(launch.argv[0], error) from error
+        self._prepared[launch.agent] = prepared
+        return pid
+
+    def _spawn(self, prepared: _Prepared, generation: int) -> int:
+        mark = marks.mark(self._marker, prepared.launch.agent, generation)
+        prepared.environment[marks.VARIABLE.encode()] = os.fsencode(mark)
+        os.chdir(prepared.launch.directory)  # by name each time: a deployment may have put another one there
+        try:
+            return os.posix_spawn(
+                prepared.program,
+                prepared.argv,
+                prepared.environment,
+                file_actions=prepared.file_actions,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=prepared.default_signals,
+            )
+        finally:
+            os.fchdir(self._home)
+
+    def _watch(self, run: Run, pidfd: int, on_exit: OnExit) -> Process:
+        process = _PosixProcess(run)
+        try:
+            self._loop.add_reader(pidfd, self._ended, pidfd, process, on_exit)
+        except OSError:
+            os.close(pidfd)
+            raise
+        self._pidfds.add(pidfd)
+        return process
+
+    def _ended(self, pidfd: int, process: _PosixProcess, on_exit: OnExit) -> None:
+        try:
+            status = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            end = Exit(None, None)
+        else:
+            if status is None:
+                return  # nothing to reap yet; the reader stays
+            exited = status.si_code == os.CLD_EXITED
+            end = Exit(status.si_status, None) if exited else Exit(None, status.si_status)
+        self._unwatch(pidfd)
+        on_exit(process, end)
+
+    def _unwatch(self, pidfd: int) -> None:
+        self._pidfds.remove(pidfd)
+        self._loop.remove_reader(pidfd)
+        os.close(pidfd)
+
+
+@dataclass(frozen=True, slots=True)
+class _PosixProcess:
+    run: Run
+
+    def signal_group(self, signal: int) -> None:
+        if not self.group_alive():  # and so never somebody else's group of the same number
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self.run.pid, signal)
+
+    def group_alive(self) -> bool:
+        return proc.group_alive(self.run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What the system is given, in its own form. `environment` is ours alone: the mark is put into it at each start."""
+
+    launch: Launch
+    program: str
+    argv: tuple[bytes, ...]
+    environment: dict[bytes, bytes]
+    file_actions: tuple[tuple[int, int, str, int, int] | tuple[int, int, int], ...]
+    default_signals: frozenset[signal.Signals | int]
+
+
+def _prepare(launch: Launch) -> _Prepared:
+    """Look up all that a start needs. Raises SpawnFailed with what is missing."""
+    program = find_program(launch.argv[0], launch.directory, launch.environment)
+    _check_log(launch)
+    argv = launch.argv
+    if launch.user is not None:
+        trampoline = _as_user(launch.agent, launch.user)
+        if trampoline:
+            argv = (*trampoline, program, *argv[1:])
+            program = trampoline[0]
+    return _Prepared(
+        launch=launch,
+        program=program,
+        argv=tuple(map(os.fsencode, argv)),
+        environment={os.fsencode(name): os.fsencode(value) for name, value in launch.environment.items()},
+        file_actions=(
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(launch.log), _LOG_FLAGS, _LOG_MODE),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ),
+        # An ignored signal stays ignored in the child: Python ignores PIPE and XFSZ, nohup HUP.
+        default_signals=frozenset(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}),
+    )
+
+
+def _check_log(launch: Launch) -> None:
+    """Open the log as the child will, so that its failure is not taken for the program's."""
+    try:
+        launch.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(launch.log, _LOG_FLAGS, _LOG_MODE))
+    except OSError as error:
+        known = spawn_failed(launch.argv[0], error)
+        cause = "bad_configuration" if known.cause in {"missing_program", "unknown"} else known.cause
+        raise SpawnFailed(
+            f"cannot start {launch.agent!r}: its log {str(launch.log)!r} cannot be opened ({error.strerror}); "
+            f"make it writable or set another 'log.file'",
+            cause,
+        ) from error
+
+
+def _as_user(agent: str, user: str) -> tuple[str, ...]:
+    """The words before a command that make it run as `user`; none where we are that user already."""
+    try:
+        entry = pwd.getpwnam(user)
+    except KeyError as error:
+        raise SpawnFailed(
+            f"cannot start {agent!r}: there is no user {user!r}; create it or correct 'user'", "bad_configuration"
+        ) from error
+    if entry.pw_uid == os.geteuid():
+        return ()
+    if os.geteuid() != 0:
+        raise SpawnFailed(
+            f"cannot start {agent!r} as {user!r}: only root may become another user; run selfheal as root or as "
+            f"{user!r}, or remove 'user'",
+            "permission",
+        )
+    setpriv = shutil.which("setpriv", path="/usr/local/bin:/usr/bin:/bin")
+    if setpriv is None:
+        raise SpawnFailed(
+            f"cannot start {agent!r} as {user!r}: 'setpriv' is missing; install util-linux or remove 'user'",
+            "missing_program",
+        )
+    return (setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups", "--")
+
+
+def _limit_files(pid: int, count: int) -> None:
+    """Set RLIMIT_NOFILE of a process that has just begun: a trampoline for it would cost as much as the start."""
+    try:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, count))
+    except PermissionError:
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(count, hard), min(count, hard)))
+
+
+def _abandon(pid: int) -> None:
+    """End a child that could not be watched, and reap it."""
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _is_still(run: Run) -> bool:
+    try:
+        found = proc.stat(run.pid)
+    except ProcessLookupError:
+        return False
+    return found.start_ticks == run.start_ticks and found.alive

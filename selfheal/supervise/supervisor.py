@@ -1,0 +1,437 @@
+"""Who keeps the processes of the fleet running?
+
+One child for each agent that is a process. A death is answered in the callback that saw it: decide, start, and only
+then write it all down. Everything slower (readiness, stopping, trials of an open breaker) happens in tasks of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal as signals
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from selfheal.clock import Clock
+from selfheal.config.models import ProcessConfig
+from selfheal.errors import FixFailed, SpawnFailed
+from selfheal.events import (
+    AgentExited,
+    AgentFinished,
+    AgentReady,
+    AgentStarted,
+    AgentStartFailed,
+    BreakerOpened,
+    BreakerTried,
+    Event,
+    HealingResumed,
+    MaintenanceOver,
+    RestartDelayed,
+    Run,
+)
+from selfheal.ledger import Ledger
+from selfheal.plans import DecideReflex, Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
+from selfheal.supervise.launcher import Exit, Launch, Launcher, Process
+from selfheal.supervise.tree import stop_group
+from selfheal.vocabulary import StartReason
+from selfheal.world import Agent
+
+# Without a check and without `ready`, a process that is alive for this long counts as started.
+ALIVE_S = 0.25
+# A hung process has had its chances; it gets this long to end by itself before it is killed.
+HUNG_STOP_S = 1.0
+# What a stop of the whole fleet keeps back of its time for killing what did not end by itself.
+KILL_SHARE_S = 1.0
+
+Ready = Callable[[str, Run], Awaitable[None]]
+"""Returns when the run of an agent is ready for work; raises TimeoutError where it took too long."""
+
+
+@dataclass(slots=True)
+class Child:
+    """An agent's process as it is now, and what is needed to start it."""
+
+    name: str
+    config: ProcessConfig
+    launch: Launch
+    depends_on: tuple[str, ...]
+    generation: int = 0
+    process: Process | None = None
+    stopping: bool = False
+    timer: asyncio.TimerHandle | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    starting: asyncio.Future[None] | None = None
+    readiness: asyncio.Future[None] | None = None
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Stops and starts that people and fixes ask for take turns; the reflex does not wait."""
+
+
+class Supervisor:
+    """Starts, stops and restarts the children, and answers their deaths."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        launcher: Launcher,
+        reflex: DecideReflex,
+        ready: Ready,
+        spawn: Callable[[str, Coroutine[object, object, None]], asyncio.Future[None]],
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._launcher = launcher
+        self._reflex = reflex
+        self._wait_ready = ready
+        self._spawn = spawn
+        self._children: dict[str, Child] = {}
+        self._stopping = False
+
+    # --- the fleet ---
+
+    def add(self, name: str, config: ProcessConfig, launch: Launch, depends_on: tuple[str, ...]) -> None:
+        """Take an agent into care; it is not started yet."""
+        generation = self._agent(name).generation
+        self._children[name] = Child(name, config, launch, depends_on, generation)
+
+    def run_of(self, name: str) -> Run | None:
+        """The current run of an agent; None where it has none."""
+        child = self._children.get(name)
+        return child.process.run if child is not None and child.process is not None else None
+
+    def launch_of(self, name: str) -> Launch | None:
+        child = self._children.get(name)
+        return child.launch if child is not None else None
+
+    def children(self) -> Iterable[Child]:
+        return self._children.values()
+
+    def adopt(self) -> tuple[Run, ...]:
+        """Take over what an earlier daemon left running. Returns the runs that are nobody's and should be ended."""
+        known = {name: agent.run for name, agent in self._ledger.world.agents.items() if agent.run is not None}
+        strays: list[Run] = []
+        for name, run in [*known.items(), *reversed(self._launcher.leftovers())]:
+            child = self._children.get(name)
+            if child is not None and child.process is not None and child.process.run.pid == run.pid:
+                continue
+            wanted = child is not None and child.process is None and self._agent(name).wanted
+            process = self._launcher.adopt(run, name, self._on_exit(name)) if wanted else None
+            if child is not None and process is not None:
+                self._took_over(child, process)
+            elif run != known.get(name):
+                strays.append(run)
+        for name in known:
+            if self.run_of(name) is None:
+                self._lost(name)
+        return tuple(strays)
+
+    async def start_fleet(self) -> None:
+        """Start every agent that is wanted, each as soon as what it depends on is ready."""
+        for child in self._children.values():
+            agent = self._agent(child.name)
+            if child.process is not None or not agent.wanted:
+                continue
+            if agent.breaker.state == "open":
+                self._try_at(child, agent.breaker.retry_at)
+            elif child.timer is None:
+                child.starting = self._spawn(f"start {child.name}", self._start_in_order(child))
+
+    async def stop_fleet(self, timeout_s: float) -> None:
+        """Stop all, those that depend on others first. What has not ended in time is killed."""
+        self._stopping = True
+        deadline = self._clock.monotonic() + timeout_s
+        try:
+            async with asyncio.timeout(max(0.1, timeout_s - KILL_SHARE_S)):
+                for wave in self._stop_order():
+                    await asyncio.gather(*(self._end(child, child.config.stop.timeout) for child in wave))
+        except TimeoutError:
+            left = max(0.1, deadline - self._clock.monotonic())
+            running = [child for child in self._children.values() if child.process is not None]
+            await asyncio.gather(*(self._kill(child, left) for child in running))
+
+    def leave_fleet(self) -> None:
+        """Let the processes live on, for the next daemon to adopt."""
+        self._stopping = True
+        for child in self._children.values():
+            self._forget_timers(child)
+        self._launcher.close()
+
+    # --- acts ---
+
+    async def start(self, name: str, reason: StartReason) -> None:
+        """Start an agent that is not running. Raises FixFailed where it cannot be."""
+        child = self._children[name]
+        async with child.turn:
+            if child.process is None and not self._begin(child, reason):
+                raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
+
+    async def stop(self, name: str) -> None:
+        """Stop an agent and all of its process group; returns when they are gone."""
+        child = self._children[name]
+        async with child.turn:
+            await self._end(child, child.config.stop.timeout)
+
+    async def restart(self, name: str, reason: StartReason) -> None:
+        """Stop the whole process group, start anew, return when it is ready. Raises FixFailed."""
+        child = self._children.get(name)
+        if child is None:
+            raise FixFailed(f"cannot restart {name}: it is no process of ours")
+        patience_s = child.config.stop.timeout if reason == "person" else min(child.config.stop.timeout, HUNG_STOP_S)
+        async with child.turn:
+            await self._end(child, patience_s)
+            if not self._begin(child, reason):
+                raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
+        await child.ready.wait()
+
+    def heed(self, event: Event) -> None:
+        """React to what others recorded: a breaker that opened, a hold that ended."""
+        match event:
+            case BreakerOpened(fix="restart", agent=name, retry_at=retry_at) if name in self._children:
+                child = self._children[name]
+                if child.process is None:
+                    self._try_at(child, retry_at)
+            case HealingResumed() | MaintenanceOver():
+                self.reconsider()
+            case _:
+                pass
+
+    def reconsider(self) -> None:
+        """Start what is down and nothing holds any more: what died while healing was paused, say."""
+        for child in self._children.values():
+            agent = self._agent(child.name)
+            idle = child.process is None and child.timer is None and not child.stopping and child.turn.locked() is False
+            died = agent.last_exit is not None and not agent.last_exit.expected and agent.run is None
+            if idle and died and agent.wanted and not agent.finished and agent.breaker.state == "closed":
+                ended = agent.last_exit
+                ending = Ending(ended.code, ended.signal, ended.ran_s) if ended else Ending(None, None, 0.0)
+                decision = self._reflex(agent, ending, self._clock.now())
+                self._follow(child, decision if isinstance(decision, Leave | Finish) else Restart("backoff"))
+
+    # --- a death ---
+
+    def _on_exit(self, name: str) -> Callable[[Process, Exit], None]:
+        def ended(process: Process, end: Exit) -> None:
+            self._ended(self._children[name], process, end)
+
+        return ended
+
+    def _ended(self, child: Child, process: Process, end: Exit) -> None:
+        """The reflex: decide and start; the books come after."""
+        if child.process is not process:
+            return
+        now = self._clock.now()
+        ran_s = max(0.0, now - process.run.started_at)
+        child.process = None
+        self._forget_timers(child)
+        if child.stopping or self._stopping:
+            self._book_exit(child, process.run, end, now, ran_s, expected=True)
+            return
+        process.signal_group(signals.SIGKILL)  # helpers of a dead main process would hold its port
+        agent = self._agent(child.name)
+        decision = self._reflex(agent, Ending(end.code, end.signal, ran_s), now)
+        started = self._launch(child) if isinstance(decision, Restart) else None
+        self._book_exit(child, process.run, end, now, ran_s, expected=isinstance(decision, Finish))
+        if isinstance(decision, Restart):
+            self._book_start(child, decision.reason, started)
+        else:
+            self._follow(child, decision)
+
+    def _follow(self, child: Child, decision: Reflex) -> None:
+        now = self._clock.now()
+        match decision:
+            case Restart(reason=reason):
+                self._begin(child, reason)
+            case Delay(due_at=due_at, why=why):
+                self._ledger.record(RestartDelayed(now, child.name, due_at, why))
+                self._at(child, due_at, lambda: self._due(child, "backoff"))
+            case Quarantine(retry_at=retry_at, why=why):
+                if self._agent(child.name).breaker.state == "open":
+                    self._try_at(child, retry_at)
+                else:
+                    self._ledger.record(BreakerOpened(now, child.name, "restart", retry_at, why))
+            case Finish():
+                self._ledger.record(AgentFinished(now, child.name))
+            case Leave():
+                pass
+
+    # --- a start ---
+
+    async def _start_in_order(self, child: Child) -> None:
+        for name in child.depends_on:
+            if name in self._children:
+                await self._children[name].ready.wait()
+        agent = self._agent(child.name)
+        if child.process is None and child.timer is None and agent.wanted and not self._stopping:
+            self._begin(child, "first")
+
+    def _begin(self, child: Child, reason: StartReason) -> bool:
+        """Start the process and write it down; returns whether it runs."""
+        self._forget_timers(child)
+        child.stopping = False
+        started = self._launch(child)
+        self._book_start(child, reason, started)
+        return isinstance(started, Run)
+
+    def _launch(self, child: Child) -> Run | SpawnFailed:
+        try:
+            child.process = self._launcher.spawn(child.launch, child.generation + 1, self._on_exit(child.name))
+        except SpawnFailed as why:
+            return why
+        child.generation += 1
+        return child.process.run
+
+    def _book_start(self, child: Child, reason: StartReason, started: Run | SpawnFailed | None) -> None:
+        if isinstance(started, Run):
+            self._ledger.record(AgentStarted(started.started_at, child.name, started, reason))
+            self._await_ready(child)
+            return
+        if started is None:
+            return
+        now = self._clock.now()
+        wait_s = self._agent(child.name).breaker.next_wait_s
+        self._ledger.record(
+            AgentStartFailed(now, child.name, str(started), started.cause),
+            BreakerOpened(now, child.name, "restart", now + wait_s, str(started)),
+        )
+
+    def _book_exit(self, child: Child, run: Run, end: Exit, now: float, ran_s: float, *, expected: bool) -> None:
+        log_end = 0
+        with suppress(OSError):
+            log_end = child.launch.log.stat().st_size
+        self._ledger.record(
+            AgentExited(now, child.name, run.generation, run.pid, end.code, end.signal, ran_s, expected, log_end)
+        )
+
+    def _await_ready(self, child: Child) -> None:
+        if child.process is not None:
+            child.readiness = self._spawn(f"ready {child.name}", self._readiness(child, child.process))
+
+    async def _readiness(self, child: Child, process: Process) -> None:
+        run = process.run
+        try:
+            await self._wait_ready(child.name, run)
+        except TimeoutError as why:
+            if child.process is process:
+                self._ledger.record(AgentStartFailed(self._clock.now(), child.name, str(why), "hung"))
+            return
+        if child.process is process:
+            now = self._clock.now()
+            self._ledger.record(AgentReady(now, child.name, run.generation, max(0.0, now - run.started_at)))
+            child.ready.set()
+
+    # --- later ---
+
+    def _try_at(self, child: Child, retry_at: float) -> None:
+        """One trial of an open breaker, for ever: never a final "fatal"."""
+        self._at(child, retry_at, lambda: self._trial(child))
+
+    def _trial(self, child: Child) -> None:
+        agent = self._agent(child.name)
+        if not self._may_start(child, agent, "trial"):
+            return
+        self._ledger.record(BreakerTried(self._clock.now(), child.name, "restart"))
+        self._begin(child, "trial")
+
+    def _due(self, child: Child, reason: StartReason) -> None:
+        if self._may_start(child, self._agent(child.name), reason):
+            self._begin(child, reason)
+
+    def _may_start(self, child: Child, agent: Agent, reason: StartReason) -> bool:
+        """Whether nothing forbids this start by now; a pause or a window may have begun since it was set."""
+        child.timer = None
+        if child.process is not None or self._stopping:
+            return False
+        held = self._reflex(agent, Ending(None, None, 3600.0), self._clock.now())
+        if isinstance(held, Leave):
+            self._at(child, self._clock.now() + 1.0, lambda: self._later(child, reason))
+            return False
+        return True
+
+    def _later(self, child: Child, reason: StartReason) -> None:
+        if reason == "trial":
+            self._trial(child)
+        else:
+            self._due(child, reason)
+
+    def _at(self, child: Child, due_at: float, act: Callable[[], None]) -> None:
+        if child.timer is not None:
+            child.timer.cancel()
+        wait_s = max(0.0, due_at - self._clock.now())
+        child.timer = asyncio.get_running_loop().call_later(wait_s, act)
+
+    def _forget_timers(self, child: Child) -> None:
+        child.ready.clear()
+        if child.timer is not None:
+            child.timer.cancel()
+            child.timer = None
+        if child.readiness is not None:
+            child.readiness.cancel()
+            child.readiness = None
+
+    # --- an end ---
+
+    async def _end(self, child: Child, patience_s: float) -> None:
+        """End the process group, if there is one; its exit is booked as expected."""
+        self._forget_timers(child)
+        process = child.process
+        if process is None:
+            return
+        child.stopping = True
+        number = getattr(signals, f"SIG{child.config.stop.signal}")
+        await stop_group(process, signal=number, timeout_s=patience_s, clock=self._clock)
+        await self._gone(child, process)
+        child.stopping = False
+
+    async def _kill(self, child: Child, timeout_s: float) -> None:
+        process = child.process
+        if process is None:
+            return
+        child.stopping = True
+        process.signal_group(signals.SIGKILL)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._gone(child, process)
+
+    async def _gone(self, child: Child, process: Process) -> None:
+        """Wait until the death has been seen and booked: that comes through the loop a moment after the signal."""
+        while child.process is process:
+            await self._clock.sleep(0.005)
+
+    def _stop_order(self) -> list[list[Child]]:
+        """Waves of children: each wave may be stopped once the ones before it are gone."""
+        left = {name: child for name, child in self._children.items() if child.process is not None}
+        waves: list[list[Child]] = []
+        while left:
+            needed = {name for child in left.values() for name in child.depends_on}
+            wave = [child for name, child in left.items() if name not in needed] or list(left.values())
+            waves.append(wave)
+            for child in wave:
+                del left[child.name]
+        return waves
+
+    # --- adoption ---
+
+    def _took_over(self, child: Child, process: Process) -> None:
+        child.process = process
+        child.generation = max(child.generation, process.run.generation)
+        self._ledger.record(AgentStarted(self._clock.now(), child.name, process.run, "adopted"))
+        self._await_ready(child)
+
+    def _lost(self, name: str) -> None:
+        """A run that ended while no daemon watched."""
+        run = self._agent(name).run
+        if run is None:
+            return
+        now = self._clock.now()
+        expected = not self._agent(name).wanted
+        self._ledger.record(
+            AgentExited(now, name, run.generation, run.pid, None, None, max(0.0, now - run.started_at), expected)
+        )
+        child = self._children.get(name)
+        if child is not None and not expected:
+            decision = self._reflex(self._agent(name), Ending(None, None, now - run.started_at), now)
+            self._follow(child, Restart("backoff") if isinstance(decision, Restart | Delay) else decision)
+
+    def _agent(self, name: str) -> Agent:
+        return self._ledger.world.agents.get(name, Agent(name))
+

@@ -1,0 +1,82 @@
+"""How does everything that an agent started come to an end?
+
+The process group is asked, then killed; what slipped out of the group is found by its mark and ended one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal as signals
+from collections.abc import Callable, Iterable
+
+from selfheal.clock import Clock
+from selfheal.kinds import Run
+from selfheal.supervise import proc
+from selfheal.supervise.launcher import Process
+
+_FIRST_LOOK_S = 0.005  # most programs end within a few milliseconds of TERM
+_LAST_LOOK_S = 0.1
+_KILL_WAIT_S = 2.0  # a killed process ends at once, unless a device holds it: that one no wait will free
+
+
+async def stop_group(process: Process, *, signal: int, timeout_s: float, clock: Clock) -> bool:
+    """Ask the whole process group to end, and kill it after `timeout_s`. Returns whether it had to be killed.
+
+    A process that waits for a device may outlive even that: `process.group_alive()` tells.
+    """
+    process.signal_group(signal)
+    process.signal_group(signals.SIGCONT)  # a stopped process takes no other signal
+    if await _ended(process.group_alive, timeout_s, clock):
+        return False
+    process.signal_group(signals.SIGKILL)
+    await _ended(process.group_alive, _KILL_WAIT_S, clock)
+    return True
+
+
+async def kill_leftovers(find: Callable[[], Iterable[Run]], *, timeout_s: float, clock: Clock) -> int:
+    """End every process that `find` returns: TERM, after `timeout_s` KILL, until it finds none. Returns how many.
+
+    `find` runs in a thread, again and again: what a leftover starts meanwhile is one too. Bounded like `stop_group`.
+    """
+    asked: set[Run] = set()
+    began = clock.monotonic()
+    wait_s = _FIRST_LOOK_S
+    while found := set(await asyncio.to_thread(find)):
+        waited = clock.monotonic() - began
+        if waited >= timeout_s + _KILL_WAIT_S:
+            break
+        for run in found if waited >= timeout_s else found - asked:
+            _signal(run, signals.SIGKILL if waited >= timeout_s else signals.SIGTERM)
+        asked |= found
+        await clock.sleep(wait_s)
+        wait_s = min(2 * wait_s, _LAST_LOOK_S)
+    return len(asked)
+
+
+async def _ended(alive: Callable[[], bool], timeout_s: float, clock: Clock) -> bool:
+    deadline = clock.monotonic() + timeout_s
+    wait_s = _FIRST_LOOK_S
+    while alive():
+        left = deadline - clock.monotonic()
+        if left <= 0:
+            return False
+        await clock.sleep(min(wait_s, left))
+        wait_s = min(2 * wait_s, _LAST_LOOK_S)
+    return True
+
+
+def _signal(run: Run, signal: int) -> None:
+    """Signal this one process, and no other that was given its pid since."""
+    try:
+        pidfd = os.pidfd_open(run.pid)
+    except OSError:  # gone
+        return
+    try:
+        if proc.stat(run.pid).start_ticks == run.start_ticks:
+            signals.pidfd_send_signal(pidfd, signal)
+            signals.pidfd_send_signal(pidfd, signals.SIGCONT)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(pidfd)

@@ -1,0 +1,1 @@
+"""What does selfheal tell about itself, and to whom?"""

@@ -1,0 +1,78 @@
+"""How does a test start real processes, wait for what they do, and leave none behind?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selfheal.clock import RealClock
+from selfheal.supervise.launcher import Exit, Launch, Process
+from selfheal.supervise.posix import PosixLauncher
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+CLOCK = RealClock()
+
+
+async def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+    """Return as soon as the condition holds; fail where it does not within the limit."""
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 - a process or a file tells nobody that it changed
+            await CLOCK.sleep(0.002)
+
+
+@dataclass
+class Yard:
+    """A launcher, a folder for logs, and every exit that was told so far, by pid."""
+
+    launcher: PosixLauncher
+    folder: Path
+    exits: dict[int, Exit] = field(default_factory=dict)
+    started: list[Process] = field(default_factory=list)
+
+    def launch(self, *argv: str, agent: str = "api", max_fds: int | None = None, user: str | None = None) -> Launch:
+        log = self.folder / "logs" / f"{agent}.log"
+        return Launch(agent, argv, self.folder, ENVIRONMENT, log, user=user, max_fds=max_fds)
+
+    def start(self, *argv: str, agent: str = "api") -> Process:
+        return self.spawn(self.launch(*argv, agent=agent))
+
+    def spawn(self, launch: Launch, generation: int = 1) -> Process:
+        process = self.launcher.spawn(launch, generation, self.ended)
+        self.started.append(process)
+        return process
+
+    def ended(self, process: Process, end: Exit) -> None:
+        self.exits[process.run.pid] = end
+
+    async def exit_of(self, process: Process) -> Exit:
+        await until(lambda: process.run.pid in self.exits)
+        return self.exits[process.run.pid]
+
+    async def said(self, text: str, agent: str = "api") -> str:
+        """Wait until the agent has written `text`, and return all that it wrote."""
+        log = self.folder / "logs" / f"{agent}.log"
+        await until(lambda: text in log.read_text())
+        return log.read_text()
+
+
+@asynccontextmanager
+async def yard(folder: Path) -> AsyncIterator[Yard]:
+    """A yard whose processes are all killed at the end."""
+    place = Yard(PosixLauncher(asyncio.get_running_loop(), CLOCK, str(folder)), folder)
+    try:
+        yield place
+    finally:
+        for process in place.started:
+            process.signal_group(signal.SIGKILL)
+        await until(lambda: not any(process.group_alive() for process in place.started))
+        place.launcher.close()
+
+
+def open_files() -> int:
+    """How many file descriptors this process holds."""
+    return len(list(Path("/proc/self/fd").iterdir()))
