@@ -65,3 +65,10 @@ class Vitals:
         """Forget everything of an agent that is no longer there."""
         self.reset(agent)
         self._signals.pop(agent, None)
+
+    def copy(self) -> Vitals:
+        """The vitals as they are now, for a reader in another thread."""
+        other = Vitals()
+        other._records = {agent: dict(records) for agent, records in self._records.items()}
+        other._signals = {agent: dict(signals) for agent, signals in self._signals.items()}
+        return other

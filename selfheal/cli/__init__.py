@@ -97,7 +97,7 @@ def _without_verb(words: Sequence[str]) -> int:
 
 
 def _unknown(word: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only for who mistyped
+    from difflib import get_close_matches
 
     names = [verb.name for group in GROUPS for verb in group.verbs]
     longer = [name for name in names if name.startswith(f"{word} ")]

@@ -11,7 +11,7 @@ import os
 import socket
 from argparse import Namespace
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -67,7 +67,7 @@ class Document:
             moment = datetime.fromisoformat(self.text(name))
         except ValueError:
             return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def _list(self, name: str) -> list[object]:
         value = self.raw.get(name)
@@ -168,7 +168,7 @@ def _content(body: object, token: str) -> tuple[bytes | None, dict[str, str]]:
 
 
 def _answer(response: HTTPResponse, content: bytes) -> Answer:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - http.client has loaded it already
+    from email.utils import parsedate_to_datetime
 
     try:
         now = parsedate_to_datetime(response.getheader("Date", ""))
@@ -179,11 +179,11 @@ def _answer(response: HTTPResponse, content: bytes) -> Answer:
 
 
 def _accepted(answer: Answer) -> Answer:
-    if answer.status < 400:  # noqa: PLR2004
+    if answer.status < 400:
         return answer
     kind = _ERRORS.get(answer.status, SelfhealError)
     said = answer.body.text("detail") or answer.body.text("title") or f"HTTP status {answer.status}"
-    hint = "; set SELFHEAL_TOKEN to the daemon's token" if answer.status == 401 else ""  # noqa: PLR2004
+    hint = "; set SELFHEAL_TOKEN to the daemon's token" if answer.status == 401 else ""
     raise kind(said + hint)
 
 
@@ -192,6 +192,14 @@ def _unreachable(place: Address | StateDir, why: str) -> DaemonUnreachable:
         cure = "see whether the daemon runs there and listens on that address"
         return DaemonUnreachable(f"cannot reach the daemon at {place}: {why}; {cure}")
     return DaemonUnreachable(
-        f"cannot reach the daemon at {str(place)!r} ({place.why}): {why}; "
-        f"start it with 'selfheal run', or say where it is with --state-dir DIR or --url URL"
+        f"cannot reach the daemon at {str(place)!r} ({place.why}): {why}; start it with 'selfheal run', "
+        f"or say where it is with --state-dir DIR or --url URL{_demo_near()}"
     )
+
+
+def _demo_near() -> str:
+    """Who tries the demo asks it from another terminal, and need not know where it keeps its state."""
+    from selfheal.demo.fleet import usual_directory
+
+    directory = usual_directory(os.environ)
+    return f" (a demo runs with --state-dir {directory})" if (directory / SOCKET).is_socket() else ""

@@ -23,10 +23,13 @@ def load_config(path: Path, environment: Mapping[str, str], overrides: Overrides
     from selfheal.agents import AGENT_KINDS
     from selfheal.config.load import Overrides, load
     from selfheal.observe import CHECKS
+    from selfheal.recover import FIXES
 
     agents = {kind.name: kind.model for kind in AGENT_KINDS}
     checks = {kind.name: kind.model for kind in CHECKS}
-    return load(path, environment, overrides or Overrides(), agents, checks)
+    return load(
+        path, environment, overrides or Overrides(), agents, checks, known_fixes=frozenset(fix.name for fix in FIXES)
+    )
 
 
 def _check(arguments: Namespace) -> int:
@@ -53,7 +56,7 @@ def _show(arguments: Namespace) -> int:
     return 0
 
 
-def _schema(arguments: Namespace) -> int:
+def _schema(_: Namespace) -> int:
     from selfheal.agents import AGENT_KINDS
     from selfheal.config.schema import schema
     from selfheal.observe import CHECKS

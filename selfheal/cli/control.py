@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable
 
 from selfheal.cli.client import Answer, daemon_of, path
-from selfheal.cli.output import show, show_json
+from selfheal.cli.output import say, show_json
 from selfheal.cli.verb import Group, Verb, as_json, named, the_daemon
 
 
@@ -40,11 +40,10 @@ def _reload(arguments: Namespace) -> int:
 
 
 def _report(answer: Answer, arguments: Namespace, words: str) -> int:
-    """The daemon's own words where it has some."""
     if arguments.json:
         show_json(answer.body.raw)
     else:
-        show(answer.body.text("message") or words)
+        say(answer.body.text("message") or words)
     return 0
 
 
@@ -69,18 +68,20 @@ GROUP = Group(
             _agent_order("stop", "stopped"),
             _AGENT,
         ),
-        Verb("restart", "Stop an agent and start it again.", "restart api", _agent_order("restart", "restarted"), _AGENT),
+        Verb(
+            "restart", "Stop an agent and start it again.", "restart api", _agent_order("restart", "restarted"), _AGENT
+        ),
         Verb(
             "approve",
             "Let the fix happen that an incident waits to be allowed.",
-            "approve 7",
+            "approve i7",
             _answer_to_approval("approve", "approved"),
             _INCIDENT,
         ),
         Verb(
             "reject",
             "Forbid the fix that an incident waits to be allowed.",
-            "reject 7",
+            "reject i7",
             _answer_to_approval("reject", "rejected"),
             _INCIDENT,
         ),

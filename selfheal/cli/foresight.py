@@ -18,12 +18,12 @@ def _predictions(arguments: Namespace) -> int:
     return _list(arguments, "predictions", header, _prediction, "No failure is foreseen.")
 
 
-def _prediction(one: Document, now: datetime) -> _Row:
+def _prediction(one: Document, _: datetime) -> _Row:
     probability = one.number("probability") or 0.0
     return (
         Cell(one.text("agent"), "strong"),
         one.text("mode").replace("_", " "),
-        Cell(share(probability), "bad" if probability >= 0.7 else "uneasy"),  # noqa: PLR2004 - high risk begins at .7
+        Cell(share(probability), "bad" if probability >= 0.7 else "uneasy"),
         _lasting(one.number("eta_seconds")),
         f"{_lasting(one.number('eta_low'))} – {_lasting(one.number('eta_high'))}",
         _amount(one.text("mode"), one.number("value")),

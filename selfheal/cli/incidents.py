@@ -25,7 +25,6 @@ from selfheal.errors import UnknownName
 from selfheal.vocabulary import CAUSES
 
 _HEADER = ("ID", "AGENT", "STATE", "CAUSE", "OPENED", "RECOVERY", "TRIED")
-_OVER = ("resolved", "suppressed")
 # Causes below this are listed by --json alone: nobody acts on them.
 _WORTH_SHOWING = 0.05
 
@@ -74,15 +73,10 @@ def _why_agent(client: Client, name: str, json: bool) -> int:
             f"cannot explain {name!r}: there is no agent and no incident of that name; "
             f"'selfheal agents' and 'selfheal incidents' list them"
         ) from why
-    latest = _latest(client.get("/observability/incidents", limit=500).body.parts("items"), name)
-    if latest is None:
+    latest = agent.body.text("incident") or next((one.text("id") for one in agent.body.parts("incidents")), "")
+    if not latest:
         return _tell_well(agent, json)
-    return _tell(client.get(path("observability", "incidents", latest.text("id"))), json, agent)
-
-
-def _latest(incidents: list[Document], agent: str) -> Document | None:
-    its = [one for one in incidents if agent in (one.text("agent"), *one.texts("agents"))]
-    return max(its, key=lambda one: (one.text("state") not in _OVER, one.text("opened_at")), default=None)
+    return _tell(client.get(path("observability", "incidents", latest)), json, agent)
 
 
 def _tell_well(agent: Answer, json: bool) -> int:
@@ -161,13 +155,13 @@ def _story(answer: Answer, colour: bool) -> Iterator[str]:
     for step in answer.body.parts("story"):
         moment, offset = step.moment("at"), step.number("offset_s") or 0.0
         when = moment.astimezone().strftime("%H:%M:%S.%f")[:-3] if moment else ""
-        text = step.text("text")
-        yield f"  {paint(Cell(when, 'quiet'), colour)} {paint(Cell(_offset(offset), 'busy'), colour)}  {paint(Cell(text), colour)}"
+        cells = Cell(f"  {when} ", "quiet"), Cell(f"{_offset(offset)}  ", "busy"), Cell(step.text("text"))
+        yield "".join(paint(cell, colour) for cell in cells)
 
 
 def _offset(seconds: float) -> str:
     """Milliseconds matter in the first minute, and nowhere after."""
-    text = f"+{seconds:.3f} s" if seconds < 60 else f"+{duration(seconds)}"  # noqa: PLR2004
+    text = f"+{seconds:.3f} s" if seconds < 60 else f"+{duration(seconds)}"
     return f"{text:>11}"
 
 
@@ -176,13 +170,11 @@ _INCIDENT = named("INCIDENT", "its id, as 'selfheal incidents' shows it")
 GROUP = Group(
     "What happened",
     (
-        Verb(
-            "incidents", "The latest incidents.", "incidents --limit 5", _incidents, (limit, the_daemon, as_json)
-        ),
+        Verb("incidents", "The latest incidents.", "incidents --limit 5", _incidents, (limit, the_daemon, as_json)),
         Verb(
             "incidents show",
             "One incident: causes with their evidence, what was tried, and its story.",
-            "incidents show 7",
+            "incidents show i7",
             _show,
             (_INCIDENT, the_daemon, as_json),
         ),

@@ -13,7 +13,7 @@ from selfheal.cli.output import Cell, coloured, duration, paint, say, share, sho
 from selfheal.cli.verb import FAILED, NOT_WELL, Group, Verb, as_json, named, the_daemon
 
 _BYTES = frozenset({"rss", "memory", "rss_bytes", "memory_bytes", "pss"})
-_HEADER = ("AGENT", "STATE", "SINCE", "PID", "RESTARTS", "CHECKS", "RISK")
+_HEADER = ("AGENT", "STATE", "SINCE", "PID", "RESTARTS", "CHECKS", "RISK", "WHY")
 
 
 def _status(arguments: Namespace) -> int:
@@ -41,6 +41,8 @@ def _concerns(body: Document) -> list[Cell]:
     cells = []
     if body.flag("paused"):
         cells.append(Cell("healing is paused", "uneasy"))
+    if trouble := body.text("trouble"):
+        cells.append(Cell(f"nothing can be made durable: {trouble}", "bad"))
     if body.flag("dry_run"):
         cells.append(Cell("dry run: nothing is done", "uneasy"))
     incidents, predictions = body.part("incidents"), body.part("predictions")
@@ -76,12 +78,13 @@ def _show_agents(answer: Answer) -> None:
 def _row(agent: Document, now: datetime) -> tuple[Cell | str, ...]:
     return (
         Cell(agent.text("name"), "strong"),
-        state(agent.text("state")),
+        _state(agent),
         _age(agent.moment("since"), now),
         agent.text("pid", "-"),
         agent.text("restarts", "0"),
         _checks(agent.parts("checks")),
         _risk(agent.number("risk")),
+        agent.text("reason"),
     )
 
 
@@ -89,11 +92,16 @@ def _age(since: datetime | None, now: datetime) -> str:
     return duration((now - since).total_seconds()) if since else "-"
 
 
+def _state(agent: Document) -> Cell:
+    cell = state(agent.text("state"))
+    return Cell(f"{cell.text}, paused", "uneasy") if agent.flag("paused") else cell
+
+
 def _checks(checks: list[Document]) -> Cell:
-    bad = [check.text("name", check.text("check")) for check in checks if _fails(check)]
-    if bad:
-        return Cell("failing: " + ", ".join(bad), "bad")
-    return Cell(f"{len(checks)} ok" if checks else "-", "quiet")
+    """How many of its checks have settled on good."""
+    good = sum(check.flag("ok") for check in checks)
+    text = f"{good}/{len(checks)} ok" if checks else "-"
+    return Cell(text, "bad" if any(map(_fails, checks)) else "quiet")
 
 
 def _fails(check: Document) -> bool:
@@ -103,7 +111,7 @@ def _fails(check: Document) -> bool:
 def _risk(risk: float | None) -> Cell:
     if not risk:
         return Cell("-", "quiet")
-    return Cell(share(risk), "bad" if risk >= 0.7 else "uneasy")  # noqa: PLR2004 - high risk begins at .7
+    return Cell(share(risk), "bad" if risk >= 0.7 else "uneasy")
 
 
 def _agent(answer: Answer, arguments: Namespace) -> int:
@@ -111,7 +119,7 @@ def _agent(answer: Answer, arguments: Namespace) -> int:
     if arguments.json:
         show_json(agent.raw)
         return 0
-    show(f"{paint(Cell(agent.text('name'), 'strong'), colour)}  {paint(state(agent.text('state')), colour)}")
+    show(f"{paint(Cell(agent.text('name'), 'strong'), colour)}  {paint(_state(agent), colour)}")
     for label, value in _facts(agent, answer.now).items():
         if value:
             show(f"  {paint(Cell(f'{label:<11}', 'quiet'), colour)} {paint(Cell(value), colour)}")
@@ -124,6 +132,7 @@ def _facts(agent: Document, now: datetime) -> Mapping[str, str]:
     breaker = agent.part("breaker")
     signals = agent.part("signals")
     return {
+        "why": agent.text("reason"),
         "kind": f"{agent.text('kind')}, {agent.text('layer')} layer",
         "since": _age(agent.moment("since"), now),
         "pid": agent.text("pid"),
@@ -142,14 +151,16 @@ def _signal(name: str, value: float | None) -> str:
 
 
 def _check(check: Document) -> Cell:
-    name, reason = check.text("name", check.text("check")), check.text("reason")
-    word = check.text("result") or ("failed" if _fails(check) else "ok")
-    return Cell(f"check {name}: {word}{f', {reason}' if reason else ''}", "bad" if _fails(check) else "plain")
+    words = [check.text("result", "not asked yet"), check.text("reason")]
+    took = check.number("took_seconds")
+    if took is not None:
+        words.append(f"took {duration(took)}")
+    return Cell(f"check {check.text('name')}: {', '.join(filter(None, words))}", "bad" if _fails(check) else "plain")
 
 
 def _health(arguments: Namespace) -> int:
     answer = daemon_of(arguments).ask("GET", "/healthz")
-    well = answer.status == 200  # noqa: PLR2004
+    well = answer.status == 200
     if arguments.json:
         show_json(answer.body.raw)
     elif well:

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 
 from selfheal.cli.client import Answer, daemon_of
 from selfheal.cli.output import plain, say, show, show_json
-from selfheal.cli.verb import Group, Verb, as_json, count, named, the_daemon
+from selfheal.cli.verb import Group, Verb, WrongUse, as_json, count, named, the_daemon
 
 # Short enough that a person sees lines come, long enough that ten who look on cost the daemon nothing.
 POLL_S = 0.5
@@ -27,7 +27,15 @@ def _logs(arguments: Namespace) -> int:
         if not arguments.follow:
             return 0
         select.select((), (), (), POLL_S)
-        answer = client.get("/observability/logs", agent=agent, cursor=answer.body.text("cursor"))
+        answer = client.get("/observability/logs", agent=agent, cursor=_cursor(answer))
+
+
+def _cursor(answer: Answer) -> str:
+    """Where the answer ends, in the daemon's words: what it sends next begins there, also after a rotation."""
+    cursor = answer.body.text("cursor")
+    if not cursor:
+        raise WrongUse("cannot follow: this daemon does not say where its answer ends; ask again without --follow")
+    return cursor
 
 
 def _print(answer: Answer, as_json_lines: bool) -> None:
@@ -37,13 +45,7 @@ def _print(answer: Answer, as_json_lines: bool) -> None:
 
 
 def _lines(answer: Answer) -> list[str]:
-    items = answer.body.raw.get("items")
-    return [line for line in map(_line, items if isinstance(items, list) else []) if line is not None]
-
-
-def _line(item: object) -> str | None:
-    """The daemon sends lines as they are; the older form was an object with its text."""
-    return item if isinstance(item, str) else None
+    return answer.body.texts("items")
 
 
 def _how_much(parser: ArgumentParser) -> None:

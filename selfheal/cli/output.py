@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple, TextIO
 
 Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]
@@ -45,7 +45,9 @@ _STATES: Mapping[str, tuple[Tone, str]] = {
 }
 
 # Everything that could move the cursor or speak to the terminal; what agents write is not ours to trust.
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b.?|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b.?|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -66,14 +68,18 @@ def coloured(stream: TextIO, environment: Mapping[str, str] = os.environ) -> boo
 
 
 def paint(cell: Cell, colour: bool) -> str:
-    """The cell's text, harmless to a terminal, in the colour of its tone."""
-    text, code = plain(cell.text), _SGR[cell.tone]
+    """The cell's text on one line, harmless to a terminal, in the colour of its tone."""
+    text, code = _on_one_line(cell), _SGR[cell.tone]
     return f"\x1b[{code}m{text}\x1b[0m" if colour and code and text else text
 
 
 def plain(text: str) -> str:
     """Take out of `text` what would speak to the terminal instead of the person."""
     return _CONTROL.sub("", text)
+
+
+def _on_one_line(cell: Cell) -> str:
+    return " ".join(plain(cell.text).split("\n"))
 
 
 def state(word: str) -> Cell:
@@ -86,13 +92,13 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Cell | str]], colour: b
     """Lines with aligned columns; the last column is not padded."""
     lines = [[Cell(title, "quiet") for title in header]]
     lines += [[cell if isinstance(cell, Cell) else Cell(cell) for cell in row] for row in rows]
-    widths = [max(len(plain(row[column].text)) for row in lines) for column in range(len(header))]
+    widths = [max(len(_on_one_line(row[column])) for row in lines) for column in range(len(header))]
     return [_aligned(row, widths, colour) for row in lines]
 
 
 def _aligned(row: Sequence[Cell], widths: Sequence[int], colour: bool) -> str:
     cells = [
-        paint(cell, colour) + " " * (width - len(plain(cell.text))) for cell, width in zip(row, widths, strict=True)
+        paint(cell, colour) + " " * (width - len(_on_one_line(cell))) for cell, width in zip(row, widths, strict=True)
     ]
     return "  ".join(cells).rstrip()
 
@@ -123,9 +129,11 @@ def show_json(document: object) -> None:
 
 
 def duration(seconds: float) -> str:
-    """A duration as a person says it: "0.3 s", "45 s", "3 m 12 s", "2 h 5 m", "4 d 3 h"."""
-    if seconds < 9.95:  # what rounds to 10.0 is a whole number of seconds
-        return f"{max(0.0, seconds):.1f} s"
+    """A duration as a person says it: "20 ms", "1.3 s", "45 s", "3 m 12 s", "2 h 5 m", "4 d 3 h"."""
+    if seconds < 0.9995:  # what rounds to 1000 ms is a second
+        return f"{max(0.0, seconds) * 1000:.0f} ms"
+    if seconds < 9.95:  # and what rounds to 10.0 a whole number of them
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"
@@ -158,4 +166,4 @@ def clock_time(moment: datetime, now: datetime) -> str:
 
 def at(epoch: float) -> datetime:
     """Seconds since the epoch as a moment."""
-    return datetime.fromtimestamp(epoch, timezone.utc)
+    return datetime.fromtimestamp(epoch, UTC)

@@ -82,7 +82,7 @@ def _address(url: str, token: str) -> Address:
 
 
 def _state_dir_in(config: Path) -> Path:
-    import tomllib  # noqa: PLC0415 - only where there is a file to read
+    import tomllib
 
     try:
         document = tomllib.loads(config.read_text(encoding="utf-8"))

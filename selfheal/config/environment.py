@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from selfheal.config.models import ProcessConfig, Section
+from selfheal.config.models import Section, process_of
 from selfheal.errors import ConfigInvalid, Problem, SpawnFailed
 
 _OWN_PREFIXES = ("SELFHEAL_", "TELEGRAM_")
@@ -34,14 +34,15 @@ def agent_environment(daemon_environment: Mapping[str, str], agent: Section) -> 
     Raises SpawnFailed where that file cannot be used.
     """
     environment = {name: value for name, value in daemon_environment.items() if not _is_own(name)}
-    if isinstance(agent, ProcessConfig):
-        if agent.environment_file is not None:
-            try:
-                environment |= read_environment_file(agent.environment_file)
-            except ConfigInvalid as why:
-                raise SpawnFailed(f"cannot use its environment file: {why}", "bad_configuration") from why
-        environment |= agent.environment
-    return environment
+    process = process_of(agent)
+    if process is None:
+        return environment
+    if process.environment_file is not None:
+        try:
+            environment |= read_environment_file(process.environment_file)
+        except ConfigInvalid as why:
+            raise SpawnFailed(f"cannot use its environment file: {why}", "bad_configuration") from why
+    return environment | process.environment
 
 
 def read_environment_file(path: Path) -> dict[str, str]:

@@ -108,7 +108,7 @@ def _explain(detail: ErrorDetails, model: type[BaseModel], place: KeyPath) -> tu
         wrong, _, right = str(facts["error"]).rpartition("; ")
         return (wrong, right) if wrong else (right, "see 'selfheal config schema' for what may stand here")
     if kind == "literal_error":
-        choices = str(facts["expected"])
+        choices = str(facts["expected"]).replace("True", "true").replace("False", "false")  # as TOML writes them
         return f"{shown} is not a choice", f"write {choices}{nearest(str(value), choices.split(chr(39))[1::2])}"
     if kind in _BOUNDS:
         return f"{shown} is out of range", f"write a number {_BOUNDS[kind]} {next(iter(facts.values())):g}"

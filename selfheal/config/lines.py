@@ -180,5 +180,8 @@ def _plain(key: str) -> str:
     """Take the quotes and escapes off a key."""
     if key[0] not in "\"'":
         return key
-    value = tomllib.loads(f"k = {key}")["k"]
+    try:
+        value = tomllib.loads(f"k = {key}")["k"]
+    except tomllib.TOMLDecodeError:  # only in a text that is no TOML
+        return key
     return value if isinstance(value, str) else key

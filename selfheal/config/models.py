@@ -139,7 +139,7 @@ class GuardConfig(Section):
     dry_run: Flag = Field(False, description="Start the fleet, then only say what would be done.")
     verify: Duration = Field(10.0, description="A fix has helped when the agent was well for this long after it.")
     approval_timeout: Duration = Field(3600.0, gt=0, description="A request that nobody answers is rejected then.")
-    maintenance: tuple[WindowConfig, ...] = ()
+    maintenance: tuple[WindowConfig, ...] = Field((), description="When nothing is done, and nobody alerted.")
 
 
 class NotifyConfig(Section):
@@ -151,11 +151,11 @@ class NotifyConfig(Section):
 class Config(Section):
     """Everything in force. `agents` is by full name, instances expanded, in the order of the file."""
 
-    daemon: DaemonConfig = DaemonConfig()
-    agents: dict[str, SerializeAsAny[AgentConfig]] = {}
-    fixes: dict[str, FixConfig] = {}
-    guard: GuardConfig = GuardConfig()
-    notify: NotifyConfig = NotifyConfig()
+    daemon: DaemonConfig = Field(DaemonConfig(), description="The daemon itself.")
+    agents: dict[str, SerializeAsAny[AgentConfig]] = Field({}, description="What is watched and healed, by name.")
+    fixes: dict[str, FixConfig] = Field({}, description="Fixes of the user's own, by name.")
+    guard: GuardConfig = Field(GuardConfig(), description="What holds the healer back.")
+    notify: NotifyConfig = Field(NotifyConfig(), description="Where alerts go besides the log and the page.")
 
 
 class ProcessConfig(Section):
@@ -168,10 +168,10 @@ class ProcessConfig(Section):
     user: str | None = Field(None, description="Run as this user.")
     restart: RestartPolicy = Field("always", description="always | on-failure | never.")
     ready: ReadyConfig | None = Field(None, description="Default: its own checks; with none, alive for a moment.")
-    stop: StopConfig = StopConfig()
-    limits: LimitsConfig = LimitsConfig()
+    stop: StopConfig = Field(StopConfig(), description="How it is asked to end.")
+    limits: LimitsConfig = Field(LimitsConfig(), description="What it may use.")
     instances: Count = Field(1, ge=1, le=MAX_INSTANCES, description="With more than one, names are name:0, name:1, …")
-    log: LogConfig = LogConfig()
+    log: LogConfig = Field(LogConfig(), description="Where its output goes.")
 
     @field_validator("environment")
     @classmethod

@@ -89,6 +89,8 @@ def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, now: float
     approval = incident.approval
     if approval is not None and approval.fix == fix.name and approval.approved is False:
         return f"rejected by {approval.by}"
+    if not fix.undoable and any(one.fix == fix.name and one.outcome == "interrupted" for one in incident.attempts):
+        return "it was interrupted and may not be done twice: a person must look"
     if fix.name == "restart_with_dependents" and not dependents:
         return "nothing depends on it"
     return ""

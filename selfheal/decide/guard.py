@@ -27,7 +27,6 @@ class Rules:
     attempts_per_hour: int
     dry_run: bool
     verify_s: float
-    approval_timeout_s: float
     policies: dict[str, RestartPolicy]
 
 

@@ -7,12 +7,15 @@ its budget is spent the breaker opens: quarantined, one trial now and then, for 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import Random
+from typing import TYPE_CHECKING
 
 from selfheal.plans import Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
 from selfheal.vocabulary import RestartPolicy
 from selfheal.world import Agent
 from selfheal.world.agents import HOUR_S, SHORT_RUN_S
+
+if TYPE_CHECKING:
+    from random import Random
 
 # The first short runs in a row are answered at once: most deaths are single, and waiting is downtime.
 AT_ONCE = 3

@@ -83,7 +83,7 @@ def write_config(directory: Path, ports: Mapping[str, int]) -> Path:
 
 
 def free_ports(names: tuple[str, ...] = SERVED) -> dict[str, int]:
-    """A free port on the loopback address for each name. They are all held until the last is found: no two are equal."""
+    """A free port on the loopback address for each name. All are held until the last is found: no two are equal."""
     with contextlib.ExitStack() as held:
         sockets = {name: held.enter_context(socket.socket()) for name in names}
         for one in sockets.values():

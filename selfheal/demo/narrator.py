@@ -207,8 +207,10 @@ def _healed(over: list[Incident], still_open: int) -> str:
 def _of_cause(cause: str, count: int, incidents: list[Incident]) -> str:
     times = [one.recovery_s for one in incidents if one.recovery_s is not None]
     agents = ", ".join(dict.fromkeys(one.agent for one in incidents))
-    took = f"away for {_lasting(median(times))} as a rule, {_lasting(max(times))} at worst" if times else "no time known"
-    return f"  {count} × {_words(cause)} ({agents}): {took}"
+    took = (
+        f"away for {_lasting(median(times))} as a rule, {_lasting(max(times))} at worst" if times else "no time known"
+    )
+    return f"  {count} times {_words(cause)} ({agents}): {took}"
 
 
 def _foreseen(world: World) -> str:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from selfheal.vocabulary import CAUSES
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -18,6 +20,14 @@ class Pattern:
     cause: str
     regex: re.Pattern[str]
     weight: float
+
+    @property
+    def pattern(self) -> str:
+        return self.regex.pattern
+
+    @property
+    def says(self) -> str:
+        return CAUSES[self.cause]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,8 @@ class HeartbeatCheck:
         age_s = max(0.0, self.context.clock.now() - since)
         signals = {"age": age_s}
         if age_s > self.period_s + self.grace_s:
-            never = " since it was started" if since == process.started_at else ""
-            raise Unwell(
-                f"no heartbeat{never} for {span_text(age_s)}, expected one every {span_text(self.period_s)}", signals
-            )
+            span = f"in the {span_text(age_s)} since it was started" if beat != since else f"for {span_text(age_s)}"
+            raise Unwell(f"no heartbeat {span}, expected one every {span_text(self.period_s)}", signals)
         return signals
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import erf, sqrt
+from math import erf, log, sqrt
 from statistics import median
 from typing import Literal, Protocol
 
@@ -31,9 +31,11 @@ REACH = 6.0
 # Everything grows as it warms up: watched for less than this, only what is past half its limit counts.
 YOUNG_S = 120.0
 # The rise that was seen has to stand out of the scatter about it: a random walk drifts too.
-RISE_TO_SCATTER = 3.0
-# Real leaks bend: on recorded runs into exhaustion the time left was off by about this share, however straight the past.
+RISE_TO_SCATTER = 4.0
+# Real leaks bend: on recorded runs into exhaustion the time left was off by about this share, straight as they looked.
 BEND = 0.1
+# What is left after each release has to grow by this share of the range: less is the scatter of the collector.
+FLOOR_SHARE = 0.1
 # From here on a forecast is told, and kept until it falls below the second: between them it would flap.
 TOLD_FROM, KEPT_FROM = 0.3, 0.1
 # A forecast that moved by more is told again, but seconds are never news.
@@ -43,7 +45,8 @@ MOVED_SHARE, MOVED_S = 0.1, 5.0
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """What is foreseen of one signal, at the time that it was asked. Etas are seconds from then, slope is per second,
-    `probability` that the limit is reached within the horizon."""
+    `probability` that the limit is reached within the horizon.
+    """
 
     slope: float
     eta_s: float
@@ -172,7 +175,7 @@ def foresee(points: Sequence[Point], limit: float, now: float, horizon_s: float 
     points = _thinned(_since_release(points))
     if len(points) < LEAST_POINTS or not _worth_a_look(points, limit):
         return None
-    trend = _steady(points)
+    trend = _steady(points, limit)
     if trend is None:
         return None
     level = _level(points, trend.slope, now)
@@ -200,19 +203,27 @@ class _Trend:
 
 
 def _since_release(points: Sequence[Point]) -> Sequence[Point]:
-    """Leave out what was before a release. After several it is a saw-tooth, as a garbage collector makes it: then one
-    tooth says nothing, and only the trend over all of them counts."""
+    """Leave out what was before a release.
+
+    After several it is a saw-tooth, as a garbage collector makes it. One tooth says nothing then: all of them are
+    looked at, or nothing at all where what is left after a release does not grow.
+    """
     if not points:
         return points
-    drop = DROP_SHARE * (max(value for _, value in points) - min(value for _, value in points))
+    held = max(value for _, value in points) - min(value for _, value in points)
     begins: list[int] = []
     peak = points[0][1]
     for place, (_, value) in enumerate(points):
-        if drop > 0 and value < peak - drop:
+        if held > 0 and value < peak - DROP_SHARE * held:
             begins.append(place)
             peak = value
         peak = max(peak, value)
-    return points[begins[0] :] if len(begins) == 1 else points
+    if len(begins) < 2:
+        return points[begins[0] :] if begins else points
+    floors = [points[place][1] for place in begins]
+    half = len(floors) // 2
+    grows = median(floors[-half:]) - median(floors[:half]) >= FLOOR_SHARE * held
+    return points if grows else ()
 
 
 def _thinned(points: Sequence[Point]) -> list[Point]:
@@ -232,14 +243,28 @@ def _worth_a_look(points: Sequence[Point], limit: float) -> bool:
     return rises and (not young or points[-1][1] >= limit / 2)
 
 
-def _steady(points: Sequence[Point]) -> _Trend | None:
-    """The trend of the points, where it is one and still goes on; by the latest half, where the rate has changed."""
-    whole, late = _trend(points), _trend(points[len(points) // 2 :])
-    if whole.low <= 0 or late.low <= 0:
+def _steady(points: Sequence[Point], limit: float) -> _Trend | None:
+    """The trend of the points, where it is one and goes on; by the latest half, where the rate has changed."""
+    half = len(points) // 2
+    whole, late = _trend(points), _trend(points[half:])
+    if whole.low <= 0 or late.low <= 0 or _levels_off(_trend(points[:half]), late, points, limit):
         return None
-    trend, seen = (whole, points) if late.low <= whole.slope <= late.high else (late, points[len(points) // 2 :])
+    trend, seen = (whole, points) if late.low <= whole.slope <= late.high else (late, points[half:])
     rise = trend.slope * (seen[-1][0] - seen[0][0])
     return trend if rise >= RISE_TO_SCATTER * trend.scatter else None
+
+
+def _levels_off(early: _Trend, late: _Trend, points: Sequence[Point], limit: float) -> bool:
+    """Whether a rise that slows down, as of what warms up, ends below the limit if it goes on to slow down so.
+
+    Each half of the time the slope shrinks by the same factor; the rest of the rise is the integral of that.
+    """
+    if late.high >= early.low:
+        return False
+    half_s = (points[-1][0] - points[0][0]) / 2
+    shrinks = late.slope / early.slope
+    rest = late.slope * sqrt(shrinks) * half_s / -log(shrinks)
+    return points[-1][1] + rest < limit
 
 
 def _trend(points: Sequence[Point]) -> _Trend:

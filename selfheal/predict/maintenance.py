@@ -6,6 +6,8 @@ time at which it may come. Work that nobody needs any more is called off.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from selfheal.events import FailurePredicted, WorkDone, WorkPlanned
 from selfheal.vocabulary import NOT_CURED_BY_RESTART
 from selfheal.world import Agent, Work, World
@@ -42,13 +44,12 @@ def due(world: World, now: float) -> tuple[Work, ...]:
     return tuple(sorted(fit, key=lambda work: work.planned.due_at))
 
 
-def void(world: World, now: float) -> tuple[WorkDone, ...]:
-    """Return the end of work that was planned and is not needed any more; what is due is left to who does it."""
-    feared = {agent for agent, _ in world.foresight.predictions}
+def void(world: World, now: float, doing: Collection[str]) -> tuple[WorkDone, ...]:
+    """Return the end of work that is not needed any more. `doing` names the work that is in hand: it is left alone."""
     return tuple(
-        WorkDone(now, name, "rejected", "called off: what it should prevent is no longer foreseen")
+        WorkDone(now, name, "rejected", f"called off: {why}")
         for name, work in world.foresight.work.items()
-        if work.done_at is None and work.planned.due_at > now and work.planned.agent not in feared
+        if work.done_at is None and name not in doing and (why := _needless(world, work))
     )
 
 
@@ -71,6 +72,17 @@ def _wanted(world: World, prediction: FailurePredicted, agent: Agent, now: float
         work.done_at is None or (work.outcome not in ("succeeded", "rejected") and work.done_at > now - AFTER_FAILURE_S)
         for work in earlier
     )
+
+
+def _needless(world: World, work: Work) -> str:
+    """Why work need not be done any more; empty where it does."""
+    agent = world.agents.get(work.planned.agent)
+    if agent is None or not agent.wanted:
+        return "the agent is not wanted any more"
+    if agent.run is not None and agent.run.started_at > work.planned.at:
+        return "it was restarted since"
+    feared = any(name == agent.name for name, _ in world.foresight.predictions)
+    return "" if feared else "what it should prevent is no longer foreseen"
 
 
 def _fit(world: World, agent: Agent | None) -> bool:

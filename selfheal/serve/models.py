@@ -191,7 +191,7 @@ class LineView(View):
     """A sentence of an incident's story."""
 
     at: Time
-    offset_seconds: float = Field(description="From the onset.")
+    offset_s: float = Field(description="Seconds from the onset.")
     text: str
 
 
@@ -288,8 +288,8 @@ class PatternView(View):
     """An entry of the knowledge base: what in a log points at which cause."""
 
     cause: str
-    pattern: str
-    says: str
+    pattern: str = Field(description="A regular expression; case does not matter.")
+    weight: float = Field(description="How much a match counts as evidence.")
 
 
 class ReportView(View):
@@ -322,8 +322,8 @@ class PredictionView(View):
     predicted_at: Time
     expected_at: Time
     eta_seconds: Seconds = Field(description="From now; 0 where it should have come already.")
-    eta_low_seconds: Seconds
-    eta_high_seconds: Seconds
+    eta_low: Seconds
+    eta_high: Seconds
     value: float | None
     limit: float | None
     slope: float | None = Field(description="Per second.")
@@ -338,7 +338,7 @@ class AnomalyView(View):
     value: float | None
     expected: float | None
     score: Probability
-    seen_at: Time
+    at: Time
     over_at: Time | None
     dismissed: bool
 
@@ -384,10 +384,18 @@ class Figure(View):
 
 
 class AgentCounts(View):
-    """How many agents there are, and in which state."""
+    """How many agents there are, and how many in each state: as a table, and by name for those who look for one."""
 
     total: int
     by_state: dict[AgentState, int]
+    starting: int
+    healthy: int
+    degraded: int
+    unhealthy: int
+    recovering: int
+    quarantined: int
+    stopped: int
+    maintenance: int
 
 
 class IncidentCounts(View):
@@ -483,11 +491,11 @@ class SignalsView(View):
     signals: dict[str, float | None]
 
 
-class LogLine(View):
-    """A line of a log, as it was written."""
+class Log(View):
+    """The last lines of an agent's output, as it wrote them."""
 
-    agent: str | None
-    text: str
+    items: list[str] = Field(examples=[["listening on port 9000"]])
+    cursor: str = Field(description="Ask with it for what was written since.")
 
 
 class Experiment(View):
@@ -503,6 +511,7 @@ class Done(View):
 
     done: str = Field(examples=["restart"])
     target: str | None = Field(description="The agent or incident; null means all.", examples=["api:0"])
+    message: str = Field(examples=["api:0: restarted"])
 
 
 class Health(View):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -47,23 +48,37 @@ class KnownPattern(Protocol):
     @property
     def cause(self) -> str: ...
     @property
-    def pattern(self) -> str: ...
+    def regex(self) -> re.Pattern[str]: ...
     @property
-    def says(self) -> str: ...
+    def weight(self) -> float: ...
 
 
-Scoring = Callable[[World], Mapping[str, Measure]]
-Believing = Callable[[tuple[str, str, str], Odds], Belief]
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The end of a log. With `cursor` the next question is answered by what was written since."""
+
+    lines: Sequence[str]
+    cursor: str = ""
+
+
+Scoring = Callable[[World, float], Mapping[str, Measure]]
+"""Measured figures of a world at a time, by name."""
+Believing = Callable[[Mapping[tuple[str, str, str], Odds], str, str, str], Belief]
+"""From all odds, an agent, a cause and a fix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """Everything that can be read. What is called here must be quick; what may take time is awaited.
 
-    `shown` is the world that can no longer be lost: every answer is made from it. `trouble` says why nothing can be
-    made durable now. `log_lines(agent, n)` are the last lines of an agent, of the daemon where the name is None;
-    raises UnknownName. `events_after(seq, n)` are the first `n` events of the journal with a greater number.
-    `windows` are the maintenance windows in force.
+    shown        the world that can no longer be lost: every answer is made from it
+    events_after (seq, n): the first n events of the journal with a greater number
+    log_tail     (agent, n, cursor): at most n lines of an agent, of the daemon where the name is None: the last ones
+                 where the cursor is empty, else those written since. Raises UnknownName
+    metrics_text the body and content type of /metrics for a request's Accept header
+    trouble      why nothing can be made durable now; None when all is well
+    windows      the maintenance windows in force
+    patterns     what the diagnosis knows about logs
     """
 
     clock: Clock
@@ -72,7 +87,7 @@ class Sources:
     shown: Callable[[], Awaitable[World]]
     subscribe: Callable[[Subscriber], None]
     events_after: Callable[[int, int], Awaitable[Sequence[tuple[int, Event]]]]
-    log_lines: Callable[[str | None, int], Awaitable[Sequence[str]]]
+    log_tail: Callable[[str | None, int, str], Awaitable[Tail]]
     metrics_text: Callable[[str], tuple[bytes, str]]
     loops: Callable[[], Mapping[str, LoopStats]]
     ready: Callable[[], bool]

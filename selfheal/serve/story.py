@@ -23,6 +23,7 @@ from selfheal.events import (
     IncidentMerged,
     IncidentOpened,
     IncidentResolved,
+    IncidentSuppressed,
     Planned,
     Verified,
 )
@@ -67,6 +68,8 @@ def _sentence(event: IncidentEvent, fixes: dict[int, str]) -> str:
             return _because(f"{agent} suffers too", reason)
         case IncidentMerged(into=into, reason=reason):
             return _because(f"the same trouble as {into}, which goes on in its place", reason)
+        case IncidentSuppressed(reason=reason):
+            return _because("closed without a fix", reason)
         case Diagnosed(causes=causes):
             return _diagnosis(causes)
         case Planned():

@@ -54,7 +54,7 @@ def salvage(directory: Path, now: float) -> Salvaged:
     sweep(directory)
     last, tail, damage = 0, None, list[Damage]()
     paths = segments(directory)
-    for path, following in zip(paths, [*map(first_seq, paths[1:]), None], strict=True):
+    for path, following in zip(paths, [*map(first_seq, paths[1:]), None], strict=False):
         try:
             data = path.read_bytes()
         except OSError as why:

@@ -34,6 +34,7 @@ class PosixLauncher:
         self._loop = loop
         self._clock = clock
         self._marker = marker
+        _keep_files_to_ourselves()
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY)
         self._boot_id = proc.boot_id()
         self._prepared: dict[str, _Prepared] = {}
@@ -224,6 +225,14 @@ def _as_user(agent: str, user: str) -> tuple[str, ...]:
             "missing_program",
         )
     return (setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups", "--")
+
+
+def _keep_files_to_ourselves() -> None:
+    """Pass on no file that we were given ourselves: an agent that holds a pipe of our caller keeps that one waiting."""
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # the one of the listing itself is closed by now
+            if int(name) > 2:
+                os.set_inheritable(int(name), False)
 
 
 def _limit_files(pid: int, count: int) -> None:

@@ -38,7 +38,7 @@ from selfheal.world import Agent
 
 # Without a check and without `ready`, a process that is alive for this long counts as started.
 ALIVE_S = 0.25
-# A hung process has had its chances; it gets this long to end by itself before it is killed.
+# What needs fixing is taken for hung: it gets this long to end by itself before it is killed.
 HUNG_STOP_S = 1.0
 # What a stop of the whole fleet keeps back of its time for killing what did not end by itself.
 KILL_SHARE_S = 1.0
@@ -176,7 +176,9 @@ class Supervisor:
         child = self._children.get(name)
         if child is None:
             raise FixFailed(f"cannot restart {name}: it is no process of ours")
-        patience_s = child.config.stop.timeout if reason == "person" else min(child.config.stop.timeout, HUNG_STOP_S)
+        patience_s = child.config.stop.timeout
+        if reason == "fix":
+            patience_s = min(patience_s, HUNG_STOP_S)
         async with child.turn:
             await self._end(child, patience_s)
             if not self._begin(child, reason):
@@ -434,4 +436,3 @@ class Supervisor:
 
     def _agent(self, name: str) -> Agent:
         return self._ledger.world.agents.get(name, Agent(name))
-

@@ -15,8 +15,8 @@ MUTABLE_CALLS = frozenset({"bytearray", "Counter", "defaultdict", "deque", "dict
 
 # The name that a distribution is imported by, where it is not its own.
 IMPORTED_AS = {"prometheus-client": "prometheus_client"}
-# FastAPI is Starlette with types: its request and response classes are part of FastAPI's own contract.
-COMES_WITH = {"starlette": "fastapi"}
+# FastAPI is Starlette with types, and pydantic's own documentation sends one to pydantic_core for errors and URLs.
+COMES_WITH = {"starlette": "fastapi", "pydantic_core": "pydantic"}
 
 
 def test_no_module_is_longer_than_one_can_hold_in_mind() -> None:

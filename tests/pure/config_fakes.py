@@ -12,7 +12,7 @@ from selfheal.agents.process import ProcessAgent
 from selfheal.agents.service import ServiceAgent
 from selfheal.config.load import Loaded, Overrides, load
 from selfheal.config.models import AgentConfig, CheckConfig, Section
-from selfheal.config.units import Address, Flag, Url
+from selfheal.config.units import Address, Url
 from selfheal.errors import ConfigInvalid, Problem
 
 
@@ -41,7 +41,7 @@ class TcpCheck(CheckConfig):
 class ProcessCheck(CheckConfig):
     """Looks whether the process lives."""
 
-    process: Flag
+    process: Literal[True]
 
 
 class DataAgent(AgentConfig):

@@ -83,7 +83,6 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory,
     file.write_bytes(data)
     try:
         read = read_environment_file(file)
-    except ConfigInvalid as error:
-        assert error.problems
-    else:
-        assert all(name and "\0" not in name + value for name, value in read.items())
+    except ConfigInvalid:
+        return
+    assert all(name and "\0" not in name + value for name, value in read.items())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import tomllib
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from selfheal.config.lines import dotted, find_lines, line_of
+from selfheal.config.lines import KeyPath, dotted, find_lines, line_of
 
 TEXT = '''\
 # a comment with = and [brackets]
@@ -97,31 +97,37 @@ VALUES = st.recursive(
 )
 
 
+def quoted(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 def written(value: object) -> str:
     """Write a value on one line."""
     match value:
         case dict():
-            return "{" + ", ".join(f"{json.dumps(key)} = {written(part)}" for key, part in value.items()) + "}"
+            return "{" + ", ".join(f"{quoted(key)} = {written(part)}" for key, part in value.items()) + "}"
         case list():
             return "[" + ", ".join(map(written, value)) + "]"
         case _:
-            return json.dumps(value)
+            return quoted(value)
 
 
 @given(st.dictionaries(KEYS, st.dictionaries(KEYS, VALUES, max_size=4), max_size=4))
 def test_every_key_of_any_file_is_found_on_its_line(tables: dict[str, dict[str, object]]) -> None:
-    text, expected = "", {}
+    text = ""
+    expected: dict[KeyPath, int] = {}
     for name, table in tables.items():
         expected[(name,)] = text.count("\n") + 1
-        text += f"[{json.dumps(name)}]\n"
+        text += f"[{quoted(name)}]\n"
         for key, value in table.items():
             expected[name, key] = text.count("\n") + 1
-            text += f"{json.dumps(key)} = {written(value)} # [x]\n\n"
+            text += f"{quoted(key)} = {written(value)} # [x]\n\n"
     assert tomllib.loads(text) == tables
     lines = find_lines(text)
     assert {path: lines.get(path) for path in expected} == expected
 
 
 @given(st.text(alphabet="[]{}=,.#'\"\\\n ab1"))
+@example('"\\ " = 1')
 def test_no_text_stops_the_search(text: str) -> None:
     assert all(1 <= line <= text.count("\n") + 1 for line in find_lines(text).values())

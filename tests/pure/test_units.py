@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -107,10 +108,8 @@ def test_a_command_survives_being_quoted_for_a_shell(argv: list[str]) -> None:
 def test_every_reader_takes_or_refuses_and_does_nothing_else(value: object) -> None:
     for kind in (Duration, Size, Command, Cron, Zone, Count, Flag):
         adapter: TypeAdapter[object] = TypeAdapter(kind)
-        try:
+        with suppress(ValidationError):
             adapter.validate_python(value)
-        except ValidationError as error:
-            assert error.error_count() >= 1
 
 
 @pytest.mark.parametrize("written", ["", "   ", [], [""], "a 'b", 5, {"a": "b"}, ["a", 1]])

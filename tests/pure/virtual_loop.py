@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -12,34 +12,22 @@ T = TypeVar("T")
 EPOCH = 1_800_000_000.0
 
 
-class _Leaping(selectors.BaseSelector):
+class _Leaping(selectors.SelectSelector):
     """Where there is nothing to read, the time that the loop would wait is over at once."""
 
     def __init__(self) -> None:
-        self._real = selectors.DefaultSelector()
+        super().__init__()
         self.now = 0.0
         self.waits = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0)
+        ready = super().select(0)
         if not ready and timeout is None:
             raise RuntimeError("cannot go on: everything waits, and no timer is set")
         if not ready and timeout is not None and timeout > 0:
             self.now += timeout
             self.waits += 1
         return ready
-
-    def register(self, fileobj: selectors._FileObject, events: int, data: object = None) -> selectors.SelectorKey:
-        return self._real.register(fileobj, events, data)
-
-    def unregister(self, fileobj: selectors._FileObject) -> selectors.SelectorKey:
-        return self._real.unregister(fileobj)
-
-    def get_map(self) -> Mapping[selectors._FileObject, selectors.SelectorKey]:
-        return self._real.get_map()
-
-    def close(self) -> None:
-        self._real.close()
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

@@ -21,7 +21,7 @@ CLOCK = RealClock()
 async def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
     """Return as soon as the condition holds; fail where it does not within the limit."""
     async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - a process or a file tells nobody that it changed
+        while not condition():
             await CLOCK.sleep(0.002)
 
 

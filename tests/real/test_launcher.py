@@ -82,7 +82,7 @@ def test_what_a_run_wrote_stays_when_the_next_one_begins(tmp_path: Path) -> None
     in_a_yard(tmp_path, story)
 
 
-def test_a_process_gets_no_signal_settings_and_no_files_of_the_daemon(tmp_path: Path) -> None:
+def test_a_process_gets_no_signal_settings_of_the_daemon(tmp_path: Path) -> None:
     async def story(place: Yard) -> None:
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
@@ -92,10 +92,18 @@ def test_a_process_gets_no_signal_settings_and_no_files_of_the_daemon(tmp_path: 
         masks = [int(line.split()[1], 16) for line in (await place.said("SigIgn")).splitlines()]
         assert [mask & 0x7FFFFFFF for mask in masks] == [0, 0]  # 1 to 31; the C library ignores 32 and 33 for itself
 
-        await place.exit_of(place.start("ls", "/proc/self/fd", agent="ls"))
-        assert (await place.said("0", agent="ls")).split() == ["0", "1", "2", "3"]  # 3 is what `ls` reads
-
     in_a_yard(tmp_path, story)
+
+
+def test_a_process_gets_no_open_file_that_the_daemon_was_itself_given(tmp_path: Path) -> None:
+    async def story(place: Yard) -> None:
+        await place.exit_of(place.start("ls", "/proc/self/fd"))
+        assert (await place.said("3")).split() == ["0", "1", "2", "3"]  # 3 is the folder that `ls` reads
+
+    inherited = os.open(tmp_path, os.O_RDONLY)
+    os.set_inheritable(inherited, True)
+    in_a_yard(tmp_path, story)
+    os.close(inherited)
 
 
 def test_a_run_is_known_by_more_than_its_pid(tmp_path: Path) -> None:
@@ -320,6 +328,10 @@ def test_what_an_earlier_daemon_left_is_found_by_its_mark(tmp_path: Path) -> Non
     in_a_yard(tmp_path, story)
 
 
+def reap(process: Process) -> None:
+    os.waitpid(process.run.pid, 0)
+
+
 def test_processes_outlive_the_launcher(tmp_path: Path) -> None:
     async def story(place: Yard) -> None:
         process = place.start("sleep", "60")
@@ -328,7 +340,7 @@ def test_processes_outlive_the_launcher(tmp_path: Path) -> None:
         process.signal_group(signal.SIGKILL)
         await until(lambda: not process.group_alive())
         assert place.exits == {}
-        os.waitpid(process.run.pid, 0)
+        reap(process)
 
     in_a_yard(tmp_path, story)
 

@@ -42,8 +42,8 @@ HOUR_S, DAY_S = 3600.0, 86400.0
 INCIDENTS_OF_AN_AGENT = 20  # its detail is for a person; the whole list is one question away
 ALERTS_SHOWN = 20
 
-# States in which a wanted agent is not as it should be; `starting` is on its way and `stopped` is as somebody wished.
-_NOT_WELL = frozenset({"degraded", "unhealthy", "recovering"})
+# What is stopped or in maintenance is as somebody wished.
+_AS_WISHED = frozenset({"healthy", "stopped", "maintenance"})
 
 
 def status(world: World) -> FleetStatus:
@@ -51,7 +51,7 @@ def status(world: World) -> FleetStatus:
     states = {agent.state for agent in world.agents.values()}
     if "quarantined" in states or any(one.state == "escalated" for one in world.incidents.values()):
         return "critical"
-    return "degraded" if states & _NOT_WELL else "ok"
+    return "degraded" if states - _AS_WISHED else "ok"
 
 
 def agents(world: World, vitals: Vitals, names: Iterable[str] | None = None) -> list[AgentView]:
@@ -150,7 +150,8 @@ def signals(world: World, vitals: Vitals) -> list[SignalsView]:
 
 def _counts(world: World) -> AgentCounts:
     seen = Counter(agent.state for agent in world.agents.values())
-    return AgentCounts(total=len(world.agents), by_state={state: seen[state] for state in AGENT_STATES})
+    by_state = {state: seen[state] for state in AGENT_STATES}
+    return AgentCounts.model_validate({"total": len(world.agents), "by_state": by_state, **by_state})
 
 
 def _is_judged(outcome: str | None, verified: bool) -> bool:

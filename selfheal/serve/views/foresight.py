@@ -43,12 +43,12 @@ def predictions(world: World, now: float) -> list[PredictionView]:
 
 def anomalies(world: World) -> list[AnomalyView]:
     """Return what is or was strange, newest first."""
-    return [_anomaly(name, one) for name, one in reversed(world.foresight.anomalies.items())]
+    return [_anomaly(name, one) for name, one in list(world.foresight.anomalies.items())[::-1]]
 
 
 def work(world: World) -> list[WorkView]:
     """Return what is planned or was done before it broke, newest first."""
-    return [_work(one) for one in reversed(world.foresight.work.values())]
+    return [_work(one) for one in list(world.foresight.work.values())[::-1]]
 
 
 def windows(configured: Sequence[WindowConfig]) -> list[WindowView]:
@@ -70,8 +70,8 @@ def _prediction(seen: FailurePredicted, now: float) -> PredictionView:
         predicted_at=rfc3339(seen.at),
         expected_at=rfc3339(seen.at + seen.eta_s),
         eta_seconds=max(0.0, finite(seen.eta_s - passed) or 0.0),
-        eta_low_seconds=max(0.0, finite(seen.eta_low_s - passed) or 0.0),
-        eta_high_seconds=max(0.0, finite(seen.eta_high_s - passed) or 0.0),
+        eta_low=max(0.0, finite(seen.eta_low_s - passed) or 0.0),
+        eta_high=max(0.0, finite(seen.eta_high_s - passed) or 0.0),
         value=finite(seen.value),
         limit=finite(seen.limit),
         slope=finite(seen.slope),
@@ -86,7 +86,7 @@ def _anomaly(name: str, one: Anomaly) -> AnomalyView:
         value=finite(one.seen.value),
         expected=finite(one.seen.expected),
         score=share(one.seen.score),
-        seen_at=rfc3339(one.seen.at),
+        at=rfc3339(one.seen.at),
         over_at=moment(one.over_at),
         dismissed=one.dismissed,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from selfheal.events import Diagnosed
@@ -32,12 +32,12 @@ from selfheal.vocabulary import CAUSES
 if TYPE_CHECKING:
     from selfheal.events import Cause, Held, Planned
     from selfheal.serve.ports import Believing, KnownPattern
-    from selfheal.world import Approval, Attempt, Incident, World
+    from selfheal.world import Approval, Attempt, Incident, Odds, World
 
 
 def incidents(world: World) -> list[Incident]:
     """Return all incidents, newest first."""
-    return list(reversed(world.incidents.values()))
+    return list(world.incidents.values())[::-1]
 
 
 def incident_view(incident: Incident) -> IncidentView:
@@ -67,8 +67,7 @@ def incident_view(incident: Incident) -> IncidentView:
 def incident_detail(incident: Incident) -> IncidentDetail:
     """Show an incident with its story."""
     lines = [
-        LineView(at=rfc3339(line.at), offset_seconds=round(line.offset_s, 6), text=line.text)
-        for line in story(incident)
+        LineView(at=rfc3339(line.at), offset_s=round(line.offset_s, 6), text=line.text) for line in story(incident)
     ]
     return IncidentDetail(**dict(incident_view(incident)), story=lines)
 
@@ -80,16 +79,21 @@ def fixes(newest_first: Iterable[Incident]) -> list[FixView]:
     return [FixView(**dict(_attempt(attempt)), incident=incident) for incident, attempt in attempts]
 
 
-def rates(world: World, belief: Believing) -> list[RateView]:
-    """Return how likely each fix helps, for every (agent, cause) on which it was tried."""
-    return [_rate(key, world, belief) for key in sorted(world.odds)]
+def rates(world: World, belief: Believing, limit: int | None = None) -> list[RateView]:
+    """Return how likely each fix helps where it was tried, the most tried first.
+
+    A posterior costs about a millisecond: long lists are made in a thread.
+    """
+    keys = sorted(world.odds, key=lambda key: (-_tried(world.odds[key]), key))
+    return [_rate(key, world, belief) for key in keys[:limit]]
 
 
-def strategies(world: World, belief: Believing) -> list[StrategyView]:
-    """Return the order of fixes that was learned for each (agent, cause)."""
+def strategies(world: World, belief: Believing, limit: int | None = None) -> list[StrategyView]:
+    """Return the order of fixes that was learned for each (agent, cause). As costly as `rates`."""
     learned = []
-    for (agent, cause), group in groupby(rates(world, belief), key=lambda rate: (rate.agent, rate.cause)):
-        ranked = sorted(group, key=lambda rate: -rate.success)
+    by_case = groupby(sorted(world.odds), key=lambda key: key[:2])
+    for (agent, cause), keys in islice(by_case, limit):
+        ranked = sorted((_rate(key, world, belief) for key in keys), key=lambda rate: -rate.success)
         learned.append(StrategyView(agent=agent, cause=cause, fixes=[_ranked(rate) for rate in ranked]))
     return learned
 
@@ -111,7 +115,7 @@ def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
 
 def knowledge(patterns: Sequence[KnownPattern]) -> list[PatternView]:
     """Return what is known about logs."""
-    return [PatternView(cause=one.cause, pattern=one.pattern, says=one.says) for one in patterns]
+    return [PatternView(cause=one.cause, pattern=one.regex.pattern, weight=one.weight) for one in patterns]
 
 
 def _diagnosed_at(incident: Incident) -> float:
@@ -120,10 +124,14 @@ def _diagnosed_at(incident: Incident) -> float:
     return max(at, default=incident.opened_at)
 
 
+def _tried(odds: Odds) -> int:
+    return odds.helped + odds.failed
+
+
 def _rate(key: tuple[str, str, str], world: World, belief: Believing) -> RateView:
     odds = world.odds[key]
-    believed = belief(key, odds)
     agent, cause, fix = key
+    believed = belief(world.odds, agent, cause, fix)
     return RateView(
         agent=agent,
         cause=cause,

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 from selfheal.serve.times import rfc3339
 
 if TYPE_CHECKING:
     from selfheal.events import Event
 
-Shown = None | bool | int | float | str | list["Shown"] | dict[str, "Shown"]
+Shown: TypeAlias = bool | int | float | str | Sequence["Shown"] | Mapping[str, "Shown"] | None
 
 
 def event_view(seq: int, event: Event) -> dict[str, Shown]:
     """Show an event: `id` is its number in the journal, `type` what happened."""
-    return {"id": seq, "type": type(event).__name__} | _fields(event)
+    return {"id": seq, "type": type(event).__name__, **_fields(event)}
 
 
 def _fields(record: object) -> dict[str, Shown]:
-    assert dataclasses.is_dataclass(record) and not isinstance(record, type)
+    assert dataclasses.is_dataclass(record)
     shown: dict[str, Shown] = {}
     for field in dataclasses.fields(record):
         value: object = getattr(record, field.name)

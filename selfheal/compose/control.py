@@ -19,7 +19,7 @@ from selfheal.events import (
     StartAsked,
     StopAsked,
 )
-from selfheal.fleet import AgentPlan
+from selfheal.compose.fleet import AgentPlan
 from selfheal.ledger import Ledger
 from selfheal.supervise.supervisor import Supervisor
 

@@ -111,3 +111,8 @@ def _checks(config: AgentConfig) -> tuple[CheckConfig, ...]:
         name="process", process=True, interval=interval, timeout=2.0, fall=2, rise=1, max_rss=process.limits.memory
     )
     return (*config.checks, look)
+
+
+def thresholds(fleet: Sequence[AgentPlan]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Failures in a row until failed, successes in a row until well, by (agent, check)."""
+    return {(plan.name, check.name): (check.fall, check.rise) for plan in fleet for check in plan.checks}

@@ -16,7 +16,10 @@ from selfheal.kinds import Observation
 from selfheal.ledger import Ledger
 from selfheal.telemetry.metrics import Metrics
 from selfheal.vitals import CheckRecord, Vitals
+from selfheal.world import Agent
 
+# A process that is not ready yet may fail its checks for so long; then it counts, whether or not it was ever ready.
+START_GRACE_S = 30.0
 # (agent, check) -> failures in a row until failed, successes in a row until well.
 Thresholds = Mapping[tuple[str, str], tuple[int, int]]
 
@@ -51,6 +54,9 @@ class Senses:
         if agent is None:
             return
         record = self._vitals.check(seen.agent, seen.check)
+        if not seen.ok and _starting(agent, seen.at):
+            self._vitals.put(seen.agent, replace(record, last=seen))
+            return
         if record.settled is None and seen.check in agent.failing:
             record = CheckRecord(seen.check, settled=False)  # failing since before this daemon began
         fall, rise = self._thresholds[seen.agent, seen.check]
@@ -68,3 +74,10 @@ class Senses:
             self._history.append(agent, signal, at, value)
             count = self._ledger.world.foresight.anomalies_seen
             self._ledger.record(*self._anomalies.look(agent, signal, at, value, count))
+
+
+def _starting(agent: Agent, at: float) -> bool:
+    """Ready is not alive: before that, and while there is no process, a failed check says nothing new."""
+    if not agent.has_process or agent.ready:
+        return False
+    return agent.run is None or at - agent.run.started_at < START_GRACE_S

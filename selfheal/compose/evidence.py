@@ -1,0 +1,64 @@
+"""What did an agent say last? The end of its log, for the diagnosis and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from selfheal.errors import UnknownName
+from selfheal.ledger import Ledger
+from selfheal.ports import RunInThread
+from selfheal.supervise.logs import tail
+from selfheal.supervise.supervisor import Supervisor
+from selfheal.world import Incident
+
+EVIDENCE_LINES = 40
+EVIDENCE_BYTES = 16 * 1024
+
+
+class Evidence:
+    """Reads logs in a thread."""
+
+    def __init__(
+        self, ledger: Ledger, supervisor: Supervisor, run_in_thread: RunInThread, redact: Callable[[str], str]
+    ) -> None:
+        self._ledger = ledger
+        self._supervisor = supervisor
+        self._run_in_thread = run_in_thread
+        self._redact = redact
+
+    async def of_incident(self, incident: Incident) -> Sequence[str]:
+        """The last lines of the run that the incident is about: those of the next run are no evidence."""
+        launch = self._supervisor.launch_of(incident.agent)
+        agent = self._ledger.world.agents.get(incident.agent)
+        if launch is None or agent is None:
+            return ()
+        if incident.trigger == "exit" and agent.last_exit is not None and agent.last_exit.log_end:
+            end = agent.last_exit.log_end
+            return await self._run_in_thread(lambda: _lines_before(launch.log, end))
+        return await self._run_in_thread(lambda: tail(launch.log, EVIDENCE_LINES))
+
+    async def last_lines(self, agent: str | None, count: int) -> Sequence[str]:
+        """The last lines of an agent's log, redacted, for people. The daemon's own are where its output goes."""
+        if agent is None:
+            return ()
+        launch = self._supervisor.launch_of(agent)
+        if launch is None:
+            if agent not in self._ledger.world.agents:
+                raise UnknownName(f"cannot find agent {agent!r}; 'selfheal agents' lists them")
+            return ()
+        return [self._redact(line) for line in await self._run_in_thread(lambda: tail(launch.log, count))]
+
+
+def _lines_before(path: Path, end: int) -> tuple[str, ...]:
+    """The last lines that end at byte `end`; where the file was rotated since, its last lines as they are."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, end - EVIDENCE_BYTES)
+            file.seek(start)
+            data = file.read(end - start)
+    except OSError:
+        return ()
+    if len(data) < min(end, EVIDENCE_BYTES):
+        return tail(path, EVIDENCE_LINES)
+    return tuple(data.decode("utf-8", "replace").splitlines()[-EVIDENCE_LINES:])

@@ -1,0 +1,63 @@
+"""What is done before anything fails?
+
+The prevention loop: forecasts from the history, work planned from the forecasts, and the work done when it is due. It
+passes the same guards as a fix: no act while healing is paused, in maintenance, or on a dry run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from selfheal.clock import Clock
+from selfheal.errors import SelfhealError
+from selfheal.events import WorkDone
+from selfheal.history.rings import History
+from selfheal.kinds import Hands
+from selfheal.ledger import Ledger
+from selfheal.predict.exhaustion import forecasts
+from selfheal.predict.maintenance import due, plan, void
+from selfheal.world import Work
+
+# A stop and a start of one agent; what takes longer is a failure of the work, and the incident that follows heals it.
+WORK_LIMIT_S = 60.0
+
+
+class Prevention:
+    """Foresees, plans, and does the work."""
+
+    def __init__(self, ledger: Ledger, clock: Clock, history: History, hands: Hands, interval_s: float) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._history = history
+        self._hands = hands
+        self._interval_s = interval_s
+        self._doing: set[str] = set()
+
+    async def foresee(self) -> None:
+        """Renew the forecasts and what is planned because of them."""
+        now = self._clock.now()
+        self._ledger.record(*forecasts(self._ledger.world, self._history, now))
+        self._ledger.record(*void(self._ledger.world, now, self._doing))
+        self._ledger.record(*plan(self._ledger.world, now, self._interval_s))
+
+    async def work(self) -> None:
+        """Do what is due, one after the other."""
+        for work in due(self._ledger.world, self._clock.now()):
+            world = self._ledger.world
+            agent = world.agents[work.planned.agent]
+            if not (world.paused or agent.paused or world.dry_run):
+                await self._do(work)
+
+    async def _do(self, work: Work) -> None:
+        agent = work.planned.agent
+        self._doing.add(work.planned.work)
+        try:
+            async with asyncio.timeout(WORK_LIMIT_S):
+                await self._hands.restart(agent, "maintenance")
+        except (SelfhealError, TimeoutError) as why:
+            done = WorkDone(self._clock.now(), work.planned.work, "failed", str(why) or "not done in time")
+        else:
+            done = WorkDone(self._clock.now(), work.planned.work, "succeeded", f"{agent} was restarted in good time")
+        finally:
+            self._doing.discard(work.planned.work)
+        self._ledger.record(done)

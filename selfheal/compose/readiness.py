@@ -1,0 +1,50 @@
+"""When is a run of an agent ready for work? As its configuration says, else when its checks are good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from selfheal.config.models import process_of
+from selfheal.events import Run
+from selfheal.compose.fleet import AgentPlan
+from selfheal.observe.scheduler import Scheduler
+from selfheal.ports import Ports
+from selfheal.supervise.readiness import wait_ready
+from selfheal.supervise.supervisor import ALIVE_S
+
+# Asked quickly at first, for most programs are ready soon, and less and less often after.
+ASK_FIRST_S, ASK_LAST_S = 0.01, 1.0
+
+
+class Readiness:
+    """The `Ready` port of the supervisor."""
+
+    def __init__(self, plans: Mapping[str, AgentPlan], ports: Ports, scheduler: Scheduler) -> None:
+        self._plans = plans
+        self._ports = ports
+        self._scheduler = scheduler
+
+    async def __call__(self, agent: str, run: Run) -> None:
+        plan = self._plans[agent]
+        process = process_of(plan.config)
+        if process is not None and process.ready is not None:
+            await wait_ready(
+                process.ready,
+                started_at=run.started_at,
+                clock=self._ports.clock,
+                run_command=self._ports.run_command,
+                probe_http=self._ports.probe_http,
+                probe_tcp=self._ports.probe_tcp,
+                directory=plan.directory,
+                environment=plan.environment,
+            )
+        elif plan.config.checks:
+            await self._checks_good(agent)
+        else:
+            await self._ports.clock.sleep(ALIVE_S)
+
+    async def _checks_good(self, agent: str) -> None:
+        wait_s = ASK_FIRST_S
+        while not all(seen.ok for seen in await self._scheduler.ask(agent)):
+            await self._ports.clock.sleep(wait_s)
+            wait_s = min(2 * wait_s, ASK_LAST_S)

@@ -1,0 +1,399 @@
+"""What is the daemon made of, and in which order does it start and stop?
+
+The composition root and the first file to read. It builds every part, joins them, declares the loops and names each
+thing that is to be stopped the moment it exists; nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+
+from selfheal import __version__
+from selfheal.agents import AGENT_KINDS
+from selfheal.config.load import Loaded
+from selfheal.config.models import process_of
+from selfheal.compose.control import FleetControl
+from selfheal.decide.guard import Rules
+from selfheal.decide.incident import Healing, next_step
+from selfheal.decide.reflex import ReflexRules, reflex
+from selfheal.detect.anomalies import AnomalyWatch
+from selfheal.diagnose.patterns import PATTERNS
+from selfheal.diagnose.verdict import diagnose
+from selfheal.events import (
+    AgentDeclared,
+    AgentRemoved,
+    DaemonStarted,
+    DaemonStopped,
+    Event,
+    FixEnded,
+    LoopFailed,
+    StateDamaged,
+    Unknown,
+    Verified,
+    decode,
+)
+from selfheal.compose.evidence import Evidence
+from selfheal.compose.fleet import plan_fleet, thresholds
+from selfheal.compose.hands import FleetHands
+from selfheal.compose.heartbeats import Heartbeats
+from selfheal.history.rings import History
+from selfheal.kinds import CheckContext
+from selfheal.learn.odds import posterior
+from selfheal.learn.scorecard import scorecard
+from selfheal.ledger import Ledger, replay
+from selfheal.loops import Failure, Loop, LoopRunner
+from selfheal.notify.router import Router
+from selfheal.observe.scheduler import Scheduler, scheduled
+from selfheal.observe.wheel import Wheel
+from selfheal.plans import Ending, Reflex, Step
+from selfheal.ports import Ports
+from selfheal.compose.prevention import Prevention
+from selfheal.compose.reactions import Log, Reactions
+from selfheal.compose.readiness import Readiness
+from selfheal.recover import FIXES
+from selfheal.recover.engine import Healer
+from selfheal.compose.senses import Senses
+from selfheal.serve.documents import Material, documents
+from selfheal.serve.ports import Measure
+from selfheal.store.documents import Documents
+from selfheal.store.journal import Damage, Journal, Record
+from selfheal.supervise.rotation import rotate
+from selfheal.supervise.supervisor import Supervisor
+from selfheal.supervise.tree import kill_leftovers
+from selfheal.teardown import Teardown
+from selfheal.telemetry.metrics import Metrics
+from selfheal.telemetry.redact import Redactor
+from selfheal.verify import first_good_at, verify
+from selfheal.vitals import Vitals
+from selfheal.compose.windows import window_changes
+from selfheal.world import Agent, Incident, World
+
+# What the daemon prints may be slow; what it is bound by may not.
+STAGE_S = 2.0
+# Of the time that a stop may take, the fleet has this share; server, journal and loops need little.
+FLEET_SHARE = 0.7
+
+Narrator = Callable[[World, Event], None]
+
+
+class Daemon:
+    """One daemon over one fleet, built and joined. `run` returns when it was told to stop or cannot go on."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        ports: Ports,
+        redactor: Redactor,
+        log: Log,
+        narrator: Narrator | None = None,
+        clear_leftovers: bool = False,
+    ) -> None:
+        self.config = loaded.config
+        self.ports = ports
+        self.log = log
+        self.redact = redactor.redact_text
+        self.state_dir = loaded.config.daemon.state_dir
+        self.stopping = asyncio.Event()
+        self.swept = False
+        self._clear_leftovers = clear_leftovers
+        self._saved = -1
+        clock = ports.clock
+
+        # What is known.
+        self.journal, records, self._damages = Journal.open(self.state_dir / "journal", ports.run_in_thread, clock)
+        self.ledger = Ledger(self.journal, replay(_known(records)), self.journal.last_seq)
+        self.vitals = Vitals()
+        self.history = History()
+        self.metrics = Metrics(lambda: self.ledger.world, self.vitals, clock, __version__)
+        self.documents = Documents(self.state_dir, ports.run_in_thread)
+
+        # Who runs and watches.
+        fleet = plan_fleet(loaded, AGENT_KINDS, FIXES, self.state_dir, ports.environment)
+        self.plans = {plan.name: plan for plan in fleet}
+        self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
+        self.wheel = Wheel(asyncio.get_running_loop())
+        self.heartbeats = Heartbeats(self.state_dir, clock)
+        self.senses = Senses(
+            self.ledger, self.vitals, self.history, AnomalyWatch(), self.metrics, thresholds(fleet), self.redact
+        )
+        self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe)
+        ready = Readiness(self.plans, ports, self.scheduler)
+        self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
+        self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
+
+        # Who heals, foresees and tells.
+        self.hands = FleetHands(self.supervisor, self.plans, ports.run_command)
+        self.healer = Healer(
+            self.ledger,
+            clock,
+            {fix.name: fix for plan in fleet for fix in plan.fixes},
+            self.hands,
+            self._next_step,
+            lambda world, incident, lines: diagnose(world, self.vitals, incident, lines),
+            self.evidence.of_incident,
+            self.redact,
+            self.config.guard.approval_timeout,
+            self.runner.spawn,
+        )
+        self.prevention = Prevention(
+            self.ledger, clock, self.history, self.hands, self.config.daemon.prevention_interval
+        )
+        self.router = Router(self.ledger, clock, ports.chance, ports.notifiers)
+        self.control = FleetControl(self.ledger, clock, self.supervisor, self.plans, self.heartbeats.beat, self.redact)
+        self.healing = self._healing()
+        self.ledger.subscribe(
+            Reactions(self.ledger, self.vitals, self.supervisor, self.metrics, self.runner.wake, log, narrator)
+        )
+
+    def loops(self) -> tuple[Loop, ...]:
+        """Everything that runs for as long as the daemon, the server apart."""
+        daemon = self.config.daemon
+        return (
+            Loop("heal", self.healer.heal, every_s=1.0, limit_s=30.0),
+            Loop("sweep", self._sweep, every_s=daemon.self_healing_interval),
+            Loop("prevent", self.prevention.foresee, every_s=daemon.prevention_interval, waits_first=True),
+            Loop("maintain", self.prevention.work, every_s=5.0),
+            Loop("windows", self._windows, every_s=5.0),
+            Loop("notify", self.router.deliver, every_s=5.0),
+            Loop("save", self._save, every_s=1.0, limit_s=30.0),
+            Loop("logs", self._rotate_logs, every_s=10.0),
+            Loop("disk", self._disk, every_s=30.0),
+        )
+
+    async def run(self, serve: Callable[[Daemon], Sequence[Loop]] = lambda daemon: ()) -> None:
+        """Start everything, wait for the end, stop everything in reverse order. `serve` gives the server's loops."""
+        daemon = self.config.daemon
+        teardown = Teardown(lambda stage, why: self.log.error("stop.failed", stage=stage, why=why))
+        try:
+            teardown.add("journal", self._close_journal, STAGE_S)
+            await self.runner.__aenter__()
+            teardown.add("runner", self._close_runner, STAGE_S)
+            server = serve(self)
+            self.runner.start(*server)
+            teardown.add("server", lambda: self.runner.stop(*(loop.name for loop in server)), STAGE_S)
+            self._begin()
+            teardown.add("last words", self._last_words, STAGE_S)
+            await self._take_over()
+            teardown.add("fleet", self._stop_fleet, daemon.stop_timeout * FLEET_SHARE + 1.0)
+            self._watch()
+            teardown.add("errands", self.runner.stop_errands, STAGE_S)
+            self.runner.start(*self.loops())
+            teardown.add("loops", lambda: self.runner.stop(*(loop.name for loop in self.loops())), STAGE_S)
+            await self.supervisor.start_fleet()
+            await self._told_to_stop()
+        finally:
+            self.stopping.set()
+            await teardown.run()
+
+    def stop(self) -> None:
+        """Let `run` come to its end."""
+        self.stopping.set()
+
+    # --- start ---
+
+    def _begin(self) -> None:
+        """Record what is new since the last daemon: this one, the damage found, the agents, what was interrupted."""
+        now, world = self.ports.clock.now(), self.ledger.world
+        self.ledger.record(DaemonStarted(now, __version__, self.ports.pid, self.config.guard.dry_run))
+        for damage in self._damages:
+            self.ledger.record(_damaged(now, damage))
+        for name in world.agents:
+            if name not in self.plans:
+                self.ledger.record(AgentRemoved(now, name))
+        for plan in self.plans.values():
+            declared = plan.declared(now)
+            if not _is_declared(world.agents.get(plan.name), declared):
+                self.ledger.record(declared)
+        for incident in world.open_incidents():
+            if incident.attempt is not None and incident.acting:
+                ended = FixEnded(now, incident.id, incident.attempt.number, "interrupted", "the daemon ended meanwhile")
+                self.ledger.record(ended)
+
+    async def _take_over(self) -> None:
+        """Adopt the processes of an earlier daemon, or end them where the fleet starts afresh."""
+        launcher, clock = self.ports.launcher, self.ports.clock
+        if self._clear_leftovers:
+            await kill_leftovers(lambda: [run for _, run in launcher.leftovers()], timeout_s=1.0, clock=clock)
+        for plan in self.plans.values():
+            process = process_of(plan.config)
+            if plan.launch is not None and process is not None:
+                self.supervisor.add(plan.name, process, plan.launch, plan.config.depends_on)
+        strays = set(self.supervisor.adopt())
+        if strays:
+            await kill_leftovers(
+                lambda: [run for _, run in launcher.leftovers() if run in strays], timeout_s=1.0, clock=clock
+            )
+
+    def _watch(self) -> None:
+        for plan in self.plans.values():
+            context = CheckContext(
+                agent=plan.name,
+                clock=self.ports.clock,
+                directory=plan.directory,
+                environment=plan.environment,
+                run=partial(self.supervisor.run_of, plan.name),
+                last_beat=partial(self.heartbeats.last, plan.name),
+                run_command=self.ports.run_command,
+            )
+            self.scheduler.watch(plan.name, [scheduled(one, context, self.ports.checks) for one in plan.checks])
+
+    async def _told_to_stop(self) -> None:
+        """Wait for `stop`, or for a loop to give up without which there is no point."""
+        async with asyncio.TaskGroup() as waiting:
+            gave_up = waiting.create_task(self.runner.gave_up())
+            gave_up.add_done_callback(lambda _: self.stopping.set())
+            await self.stopping.wait()
+            gave_up.cancel()
+
+    # --- loops ---
+
+    async def _sweep(self) -> None:
+        """Ask every check of every agent, and start what nothing holds down any more."""
+        self.scheduler.sweep()
+        self.supervisor.reconsider()
+        self.swept = True
+
+    async def _windows(self) -> None:
+        now = self.ports.clock.now()
+        self.ledger.record(*window_changes(self.ledger.world, self.config.guard.maintenance, now))
+
+    async def _save(self) -> None:
+        """Write the views, if anything happened; a full disk is said once and tried again."""
+        seq = self.ledger.seq
+        if seq == self._saved:
+            return
+        material = self.material()
+        content = await self.ports.run_in_thread(lambda: documents(material))
+        await self.documents.save(content)
+        await self.journal.sync()
+        self._saved = seq
+
+    async def _rotate_logs(self) -> None:
+        for child in tuple(self.supervisor.children()):
+            log, keep = child.launch.log, child.config.log
+            await self.ports.run_in_thread(partial(_rotate, log, keep.max_size, keep.keep))
+
+    async def _disk(self) -> None:
+        """How full the disk of each agent is: a signal like any other, and one that can be foreseen."""
+        for plan in self.plans.values():
+            if plan.launch is not None:
+                share = await self.ports.run_in_thread(partial(self.ports.disk_used, plan.directory))
+                self.senses.signals(plan.name, self.ports.clock.now(), {"disk": share})
+
+    # --- decisions, with what they need bound to them ---
+
+    def _reflex(self, agent: Agent, ending: Ending, now: float) -> Reflex:
+        guard = self.config.guard
+        rules = ReflexRules(guard.attempts_per_hour, guard.dry_run, self.ledger.world.paused)
+        process = process_of(self.plans[agent.name].config)
+        policy = process.restart if process is not None else "never"
+        return reflex(agent, ending, policy, rules, now, self.ports.chance)
+
+    def _next_step(self, world: World, incident: Incident, now: float) -> Step:
+        return next_step(world, self.vitals, incident, self.healing, now)
+
+    def _healing(self) -> Healing:
+        guard = self.config.guard
+        processes = {name: process_of(plan.config) for name, plan in self.plans.items()}
+        rules = Rules(
+            guard.max_concurrent_recoveries,
+            guard.attempts_per_hour,
+            guard.dry_run,
+            guard.verify,
+            {name: process.restart for name, process in processes.items() if process is not None},
+        )
+        fixes = {name: plan.fixes for name, plan in self.plans.items()}
+        return Healing(fixes, rules, self._success, _verdict, first_good_at)
+
+    def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> float:
+        prior = (mean * weight, (1.0 - mean) * weight)
+        return posterior(self.ledger.world.odds, agent, cause, fix, prior=prior).mean
+
+    def _loop_failed(self, failure: Failure) -> None:
+        now = self.ports.clock.now()
+        error = self.redact(failure.error)
+        self.ledger.record(LoopFailed(now, failure.loop, error, failure.retry_s, failure.gave_up))
+
+    # --- what is shown ---
+
+    def material(self) -> Material:
+        """What the state files are made from, as of now."""
+        return Material(
+            self.ledger.world, self.vitals.copy(), scoring, posterior, PATTERNS, self.config.guard.maintenance
+        )
+
+    async def events_after(self, seq: int, count: int) -> Sequence[tuple[int, Event]]:
+        """The first `count` events of the journal with a greater number."""
+        records = await self.ports.run_in_thread(lambda: list(self.journal.read(seq, count)))
+        events = ((record.seq, decode(record.payload)) for record in records)
+        return [(number, event) for number, event in events if not isinstance(event, Unknown)]
+
+    # --- stop ---
+
+    async def _stop_fleet(self) -> None:
+        if self.config.daemon.on_stop == "leave":
+            self.supervisor.leave_fleet()
+        else:
+            await self.supervisor.stop_fleet(self.config.daemon.stop_timeout * FLEET_SHARE)
+
+    async def _last_words(self) -> None:
+        self.wheel.close()
+        self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))
+        await self._save()
+
+    async def _close_runner(self) -> None:
+        await self.runner.__aexit__(None, None, None)
+
+    async def _close_journal(self) -> None:
+        self.ports.launcher.close()
+        self.journal.close()
+
+
+def scoring(world: World, now: float) -> Mapping[str, Measure]:
+    """The scorecard, by figure."""
+    card = scorecard(world, now)
+    return {field.name: getattr(card, field.name) for field in fields(card)}
+
+
+def _verdict(world: World, vitals: Vitals, incident: Incident, window_s: float, now: float) -> Verified | float:
+    found = verify(world, vitals, incident, window_s, now)
+    return found if isinstance(found, Verified) else found.until
+
+
+def _known(records: Iterable[Record]) -> Iterator[Event]:
+    """The events that this version knows; what a newer one wrote stays in the journal and is passed over."""
+    for record in records:
+        event = decode(record.payload)
+        if not isinstance(event, Unknown):
+            yield event
+
+
+def _damaged(at: float, damage: Damage) -> StateDamaged:
+    what = f"{damage.what}: {damage.length} bytes at {damage.offset}"
+    return StateDamaged(at, damage.file, what, damage.kept_as, "what these bytes recorded")
+
+
+def _is_declared(agent: Agent | None, event: AgentDeclared) -> bool:
+    """Whether the world already knows the agent just so."""
+    if agent is None:
+        return False
+    return event == replace(
+        event,
+        kind=agent.kind,
+        layer=agent.layer,
+        depends_on=agent.depends_on,
+        checks=agent.checks,
+        has_process=agent.has_process,
+        memory_limit=agent.memory_limit,
+        fds_limit=agent.fds_limit,
+    )
+
+
+def _rotate(log: Path, max_size: int, keep: int) -> None:
+    with suppress(FileNotFoundError):
+        rotate(log, max_size, keep)

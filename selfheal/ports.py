@@ -1,0 +1,42 @@
+"""What does the daemon touch of the outside?
+
+One value for all of it, so that the whole daemon runs over a simulated machine in virtual time with nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Protocol, TypeVar
+
+from selfheal.clock import Clock
+from selfheal.kinds import CheckKind, Notifier, RunCommand
+from selfheal.supervise.launcher import Launcher
+
+_T = TypeVar("_T")
+
+
+class RunInThread(Protocol):
+    """Run blocking work beside the loop; in virtual time, in the loop itself."""
+
+    def __call__(self, work: Callable[[], _T], /) -> Awaitable[_T]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The machine as the daemon sees it. `pid` and `environment` are the daemon's own."""
+
+    pid: int
+    clock: Clock
+    chance: Random
+    environment: Mapping[str, str]
+    checks: tuple[CheckKind, ...]
+    launcher: Launcher
+    run_command: RunCommand
+    probe_http: Callable[[str, float], Awaitable[None]]
+    probe_tcp: Callable[[str, float], Awaitable[None]]
+    run_in_thread: RunInThread
+    disk_used: Callable[[Path], float]
+    notifiers: tuple[Notifier, ...]

@@ -1,0 +1,116 @@
+"""How do the routes become one application?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Response
+from fastapi.security import HTTPBearer
+from starlette.types import ASGIApp
+
+from selfheal import __version__
+from selfheal.serve import controls, pages, problems, reads, stream
+from selfheal.serve.auth import Access, Gate
+from selfheal.serve.models import Health
+from selfheal.serve.ports import Control, Sources
+from selfheal.serve.problems import Problem, Refusal, documented
+from selfheal.serve.shield import Shield
+
+_ABOUT = """What a fleet of agents does, what was wrong with it, what was done about it, and why.
+
+Times are RFC 3339 in UTC, durations seconds, sizes bytes. Every list takes `limit`, and is an object with `items`.
+Errors are `application/problem+json`."""
+
+
+class Application(FastAPI):
+    """FastAPI with our shield around everything, even its own error answers, and our problems in its description."""
+
+    shield_loopback = True
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Shield(super().build_middleware_stack(), loopback=self.shield_loopback)
+
+    def openapi(self) -> dict[str, Any]:
+        described = super().openapi()
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        described["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
+        return described
+
+
+def create_app(sources: Sources, control: Control, access: Access) -> FastAPI:
+    """Return the application. It serves any number of listeners; each says whether it is trusted."""
+    hub = stream.Hub(sources)
+    app = Application(
+        title="selfheal",
+        version=__version__,
+        description=_ABOUT,
+        lifespan=hub.lifespan,
+        openapi_url=None,  # served by pages, which asks for a login first
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.shield_loopback = access.loopback
+    gate = Gate(access, sources.clock)
+    problems.install(app)
+    app.include_router(_state(sources))
+    app.include_router(_metrics(sources, gate), dependencies=[_token])
+    app.include_router(reads.routes(reads.Reads(sources), gate), dependencies=[_token])
+    app.include_router(
+        stream.routes(hub),
+        prefix="/observability",
+        tags=["observability"],
+        dependencies=[_token, Depends(gate.read)],
+        responses=documented(400, 401),
+    )
+    app.include_router(controls.routes(controls.Controls(control, gate), gate), dependencies=[_token])
+    app.include_router(pages.routes(pages.Pages(app, sources, access, gate)))
+    return app
+
+
+# Describes the token in OpenAPI; the gate judges it.
+_token = Depends(HTTPBearer(auto_error=False, description="SELFHEAL_TOKEN; not needed for reads where those are open."))
+
+
+def _state(sources: Sources) -> APIRouter:
+    router = APIRouter(tags=["health"], responses=documented(400, 503))
+
+    @router.get("/healthz", operation_id="healthz", summary="Whether the daemon works, whatever its fleet")
+    async def healthz() -> Health:
+        """Green while every loop runs. A platform restarts what is red: the state of the fleet has no part in it."""
+        if sources.stopping.is_set():
+            raise Refusal(503, "stopping", "the daemon is stopping")
+        down = [name for name, stats in sources.loops().items() if stats.down]
+        if down:
+            raise Refusal(503, "loop_down", f"these loops of the daemon stay down: {', '.join(down)}")
+        return Health()
+
+    @router.get("/readyz", operation_id="readyz", summary="Whether the first sweep of the fleet is done")
+    async def readyz() -> Health:
+        """Green once every agent was looked at."""
+        if sources.stopping.is_set() or not sources.ready():
+            raise Refusal(503, "not_ready", "the first sweep of the fleet is not done")
+        return Health()
+
+    return router
+
+
+def _metrics(sources: Sources, gate: Gate) -> APIRouter:
+    router = APIRouter(tags=["observability"], responses=documented(400, 401))
+
+    @router.get(
+        "/metrics",
+        operation_id="prometheus_metrics",
+        summary="Metrics for Prometheus",
+        response_class=Response,
+        responses={
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text."}
+        },
+        dependencies=[Depends(gate.scrape)],
+    )
+    async def metrics(accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
+        """Opens to the scrape token, too."""
+        text, media_type = sources.metrics_text(accept)
+        return Response(text, headers={"Content-Type": media_type})
+
+    return router

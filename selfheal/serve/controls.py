@@ -1,0 +1,167 @@
+"""Which orders can be given, and which signs reported?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Path, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfheal.errors import RefusedByPolicy, UnknownName
+from selfheal.serve.auth import Gate
+from selfheal.serve.models import Done
+from selfheal.serve.ports import Control
+from selfheal.serve.problems import documented
+
+LONGEST = 500  # of what a webhook may tell about one alert: it becomes an incident's sign
+MOST_ALERTS = 1000
+
+Agent = Annotated[str, Path(alias="name", min_length=1, max_length=256, examples=["api:0"])]
+Incident = Annotated[str, Path(alias="id", min_length=1, max_length=256, examples=["i1"])]
+
+
+class Whose(BaseModel):
+    """Which agent an order is about; null means all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent: str | None = Field(None, min_length=1, max_length=256)
+
+
+class Alert(BaseModel):
+    """One alert of Alertmanager's. Its label `agent` names the agent that fails."""
+
+    status: str = "firing"
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+    @property
+    def text(self) -> str:
+        """What it says, in one line."""
+        name = self.labels.get("alertname", "alert")
+        says = self.annotations.get("summary") or self.annotations.get("description") or ""
+        return f"{name}: {says}"[:LONGEST] if says else name[:LONGEST]
+
+
+class Notification(BaseModel):
+    """What Alertmanager posts, as far as it is needed here."""
+
+    alerts: list[Alert] = Field(max_length=MOST_ALERTS)
+
+
+class Taken(BaseModel):
+    """What became of a notification: agents that it was taken for, and names that no agent has."""
+
+    taken: list[str]
+    unknown: list[str]
+
+
+class Controls:
+    """Takes orders. Every one says who gave it."""
+
+    def __init__(self, control: Control, gate: Gate) -> None:
+        self._control = control
+        self._gate = gate
+
+    async def start(self, request: Request, agent: Agent) -> Done:
+        """Start an agent, and close its breaker."""
+        await self._control.start(agent, self._gate.by(request))
+        return Done(done="start", target=agent, message=f"{agent}: started")
+
+    async def stop(self, request: Request, agent: Agent) -> Done:
+        """Stop an agent, until it is started again."""
+        await self._control.stop(agent, self._gate.by(request))
+        return Done(done="stop", target=agent, message=f"{agent}: stopped")
+
+    async def restart(self, request: Request, agent: Agent) -> Done:
+        """Stop an agent and start it again."""
+        await self._control.restart(agent, self._gate.by(request))
+        return Done(done="restart", target=agent, message=f"{agent}: restarted")
+
+    async def approve(self, request: Request, incident: Incident) -> Done:
+        """Let the fix happen for which an incident waits."""
+        await self._control.approve(incident, self._gate.by(request))
+        return Done(done="approve", target=incident, message=f"incident {incident}: approved")
+
+    async def reject(self, request: Request, incident: Incident) -> Done:
+        """Forbid the fix for which an incident waits."""
+        await self._control.reject(incident, self._gate.by(request))
+        return Done(done="reject", target=incident, message=f"incident {incident}: rejected")
+
+    async def pause(self, request: Request, whose: Annotated[Whose | None, Body()] = None) -> Done:
+        """Turn healing off, for one agent or all: nobody but a person acts."""
+        agent = whose.agent if whose else None
+        await self._control.pause(agent, self._gate.by(request))
+        return Done(done="pause", target=agent, message=f"healing of {agent or 'all agents'} is paused")
+
+    async def resume(self, request: Request, whose: Annotated[Whose | None, Body()] = None) -> Done:
+        """Turn healing on again, for one agent or all."""
+        agent = whose.agent if whose else None
+        await self._control.resume(agent, self._gate.by(request))
+        return Done(done="resume", target=agent, message=f"healing of {agent or 'all agents'} is on again")
+
+    async def reload(self, request: Request) -> Done:
+        """Take in the changed configuration; a bad one changes nothing."""
+        await self._control.reload(self._gate.by(request))
+        return Done(done="reload", target=None, message="the configuration was read again")
+
+    async def run_experiment(self) -> Done:
+        """Run a chaos experiment. This version cannot."""
+        raise RefusedByPolicy("cannot run an experiment: this version has none")
+
+    async def stop_experiment(self) -> Done:
+        """Stop the chaos experiment that runs. This version has none."""
+        raise RefusedByPolicy("cannot stop an experiment: none runs, this version has none")
+
+    async def alertmanager(self, notification: Notification) -> Taken:
+        """Take Alertmanager's firing alerts as signs of failure of the agents that their label `agent` names."""
+        taken, unknown = [], []
+        for alert in notification.alerts:
+            agent = alert.labels.get("agent", "")
+            if alert.status != "firing" or not agent:
+                continue
+            try:
+                await self._control.external_failure(agent, alert.text)
+                taken.append(agent)
+            except UnknownName:
+                unknown.append(agent)
+        if unknown and not taken:
+            raise UnknownName(
+                f"cannot take these alerts: there is no agent of the name {', '.join(map(repr, unknown))}"
+            )
+        return Taken(taken=taken, unknown=unknown)
+
+    async def heartbeat(self, agent: Annotated[str, Path(min_length=1, max_length=256)]) -> Done:
+        """Take a sign of life of an agent, with its own token."""
+        await self._control.heartbeat(agent)
+        return Done(done="heartbeat", target=agent, message=f"{agent}: alive")
+
+
+def routes(controls: Controls, gate: Gate) -> APIRouter:
+    """Return the routes that change something, each behind the gate that fits it."""
+    router = APIRouter(responses=documented(400, 401, 404, 409, 413, 422, 503))
+    for path, order, guard in (
+        ("/control/agents/{name}/start", controls.start, gate.control),
+        ("/control/agents/{name}/stop", controls.stop, gate.control),
+        ("/control/agents/{name}/restart", controls.restart, gate.control),
+        ("/control/incidents/{id}/approve", controls.approve, gate.control),
+        ("/control/incidents/{id}/reject", controls.reject, gate.control),
+        ("/control/pause", controls.pause, gate.control),
+        ("/control/resume", controls.resume, gate.control),
+        ("/control/reload", controls.reload, gate.control),
+        ("/control/chaos/run", controls.run_experiment, gate.control),
+        ("/control/chaos/stop", controls.stop_experiment, gate.control),
+        ("/webhooks/alertmanager", controls.alertmanager, gate.control),
+        ("/heartbeat/{agent}", controls.heartbeat, gate.heartbeat),
+    ):
+        router.add_api_route(
+            path,
+            order,
+            methods=["POST"],
+            operation_id=order.__name__,
+            summary=(order.__doc__ or "").split(".")[0],
+            tags=["signs" if path.startswith(("/webhooks", "/heartbeat")) else "control"],
+            dependencies=[Depends(guard)],
+            responses=documented(403) if guard == gate.control else {},
+        )
+    return router

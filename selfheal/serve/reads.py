@@ -1,0 +1,232 @@
+"""Which facts can be asked for?
+
+Everything under /observability: each route asks for the durable world, makes a view of it, and answers. What takes
+more than a few milliseconds is made in a thread, which is safe because worlds are frozen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import AwareDatetime
+
+from selfheal.errors import UnknownName
+from selfheal.serve.auth import Gate
+from selfheal.serve.models import (
+    AgentDetail,
+    AgentView,
+    Analysis,
+    AnomalyView,
+    Experiment,
+    Figure,
+    Fixes,
+    IncidentDetail,
+    IncidentView,
+    Items,
+    Log,
+    Maintenance,
+    PredictionView,
+    SignalsView,
+    StrategyView,
+    Summary,
+    TraceView,
+)
+from selfheal.serve.ports import Sources
+from selfheal.serve.problems import documented
+from selfheal.serve.times import rfc3339
+from selfheal.serve.views import fleet, foresight
+from selfheal.serve.views.incidents import (
+    fixes,
+    incident_detail,
+    incident_view,
+    incidents,
+    knowledge,
+    rates,
+    reports,
+    strategies,
+)
+from selfheal.serve.views.traces import trace
+from selfheal.world import Incident, World
+
+MOST = 1000  # of any list
+
+Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many, the newest.")]
+Since = Annotated[AwareDatetime | None, Query(description="Only what began at this time or later.")]
+Name = Annotated[str, Path(min_length=1, max_length=256, examples=["api:0"])]
+
+T = TypeVar("T")
+
+
+class Reads:
+    """Answers questions."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    async def summary(self) -> Summary:
+        """Everything at a glance."""
+        world = await self._sources.shown()
+        now = self._sources.clock.now()
+        return fleet.summary(
+            world,
+            now,
+            loops=self._sources.loops(),
+            scorecard=self._sources.scorecard(world, now),
+            ready=self._sources.ready(),
+            trouble=self._sources.trouble(),
+        )
+
+    async def agents(self, limit: Limit = MOST, since: Since = None) -> Items[AgentView]:
+        """All agents, in the order of the configuration; `since` their state changed."""
+        world = await self._sources.shown()
+        names = [name for name, agent in world.agents.items() if agent.since >= _seconds(since)]
+        return Items(items=fleet.agents(world, self._sources.vitals, names[:limit]), total=len(names))
+
+    async def agent(self, name: Name) -> AgentDetail:
+        """Everything that concerns one agent."""
+        world = await self._sources.shown()
+        if name not in world.agents:
+            raise UnknownName(f"cannot find agent {name!r}: there is none of that name; /observability/agents has all")
+        return fleet.agent_detail(world, self._sources.vitals, name, self._sources.clock.now())
+
+    async def incidents(self, limit: Limit = 100, since: Since = None) -> Items[IncidentView]:
+        """Incidents, newest first; `since` they opened."""
+        found = _opened_since(await self._sources.shown(), since)
+        return Items(items=[incident_view(one) for one in found[:limit]], total=len(found))
+
+    async def incident(self, name: Annotated[str, Path(alias="id", max_length=256)]) -> IncidentDetail:
+        """One incident with its story."""
+        world = await self._sources.shown()
+        if name not in world.incidents:
+            raise UnknownName(
+                f"cannot find incident {name!r}: there is none; /observability/incidents has all that are kept"
+            )
+        return incident_detail(world.incidents[name])
+
+    async def predictions(self, limit: Limit = 100, since: Since = None) -> Items[PredictionView]:
+        """Failures that are foreseen, likeliest first; `since` they were."""
+        world = await self._sources.shown()
+        found = foresight.predictions(world, self._sources.clock.now())
+        return _newest([one for one in found if one.predicted_at >= _text(since)], limit)
+
+    async def anomalies(self, limit: Limit = 100, since: Since = None) -> Items[AnomalyView]:
+        """Signals that departed from normal, newest first; `since` they did."""
+        found = foresight.anomalies(await self._sources.shown())
+        return _newest([one for one in found if one.at >= _text(since)], limit)
+
+    async def maintenance(self, limit: Limit = 100, since: Since = None) -> Maintenance:
+        """Work that is planned or was done before a failure, and the windows; `since` it is due."""
+        found = [one for one in foresight.work(await self._sources.shown()) if one.due_at >= _text(since)]
+        windows = foresight.windows(self._sources.windows())
+        return Maintenance(items=found[:limit], total=len(found), windows=windows)
+
+    async def fixes(self, limit: Limit = 100, since: Since = None) -> Fixes:
+        """What was tried, newest first, `since` it began; and how likely each fix helps."""
+        world = await self._sources.shown()
+        found = [one for one in fixes(incidents(world)) if one.started_at >= _text(since)]
+        learned = await _in_thread(lambda: rates(world, self._sources.belief, limit))
+        return Fixes(items=found[:limit], total=len(found), rates=learned)
+
+    async def strategies(self, limit: Limit = 100) -> Items[StrategyView]:
+        """The learned order of fixes for each agent and cause."""
+        world = await self._sources.shown()
+        learned = await _in_thread(lambda: strategies(world, self._sources.belief, limit))
+        return Items(items=learned, total=len({key[:2] for key in world.odds}))
+
+    async def rca(self, limit: Limit = 100, since: Since = None) -> Analysis:
+        """Diagnoses, newest first, `since` their incidents opened; and the knowledge base."""
+        found = reports(_opened_since(await self._sources.shown(), since))
+        return Analysis(items=found[:limit], total=len(found), knowledge=knowledge(self._sources.patterns))
+
+    async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:
+        """Experiments. None was run: this version cannot."""
+        return Items(items=[], total=0)
+
+    async def traces(self, limit: Limit = 100, since: Since = None) -> Items[TraceView]:
+        """What the time of incidents was spent on, newest first; `since` they opened."""
+        found = _opened_since(await self._sources.shown(), since)
+        return Items(items=[trace(one) for one in found[:limit]], total=len(found))
+
+    async def metrics(self, limit: Limit = MOST) -> Items[SignalsView]:
+        """The latest value of every signal."""
+        return _newest(fleet.signals(await self._sources.shown(), self._sources.vitals), limit)
+
+    async def scorecard(self) -> dict[str, Figure]:
+        """The daemon's own figures, measured, with counts and intervals."""
+        world = await self._sources.shown()
+        return fleet.figures(self._sources.scorecard(world, self._sources.clock.now()))
+
+    async def logs(
+        self,
+        agent: Annotated[str | None, Query(max_length=256, description="Whose; without it the daemon's.")] = None,
+        limit: Limit = 100,
+        lines: Annotated[int | None, Query(ge=1, le=MOST, description="The same as `limit`.")] = None,
+        cursor: Annotated[str, Query(max_length=256, description="That of the answer before.")] = "",
+    ) -> Log:
+        """The last lines of an agent's output, or those since a cursor."""
+        tail = await self._sources.log_tail(agent, lines or limit, cursor)
+        return Log(items=list(tail.lines), cursor=tail.cursor)
+
+
+def routes(reads: Reads, gate: Gate) -> APIRouter:
+    """Return the routes under /observability, behind the gate."""
+    router = APIRouter(
+        prefix="/observability",
+        tags=["observability"],
+        dependencies=[Depends(gate.read)],
+        responses=documented(400, 401, 503),
+    )
+    for path, question, statuses in (
+        ("/summary", reads.summary, ()),
+        ("/agents", reads.agents, (422,)),
+        ("/agents/{name}", reads.agent, (404, 422)),
+        ("/incidents", reads.incidents, (422,)),
+        ("/incidents/{id}", reads.incident, (404, 422)),
+        ("/predictions", reads.predictions, (422,)),
+        ("/anomalies", reads.anomalies, (422,)),
+        ("/maintenance", reads.maintenance, (422,)),
+        ("/fixes", reads.fixes, (422,)),
+        ("/strategies", reads.strategies, (422,)),
+        ("/rca", reads.rca, (422,)),
+        ("/chaos", reads.chaos, (422,)),
+        ("/scorecard", reads.scorecard, ()),
+        ("/metrics", reads.metrics, (422,)),
+        ("/traces", reads.traces, (422,)),
+        ("/logs", reads.logs, (404, 422)),
+    ):
+        router.add_api_route(
+            path,
+            question,
+            operation_id=f"read_{question.__name__}",
+            summary=_summary(question),
+            responses=documented(*statuses),
+        )
+    return router
+
+
+def _summary(question: Callable[..., object]) -> str:
+    return (question.__doc__ or "").split(".")[0].split(";")[0]
+
+
+def _opened_since(world: World, since: AwareDatetime | None) -> list[Incident]:
+    return [one for one in incidents(world) if one.opened_at >= _seconds(since)]
+
+
+def _seconds(since: AwareDatetime | None) -> float:
+    return since.timestamp() if since is not None else 0.0
+
+
+def _text(since: AwareDatetime | None) -> str:
+    """RFC 3339 times in UTC of one length compare as text."""
+    return rfc3339(_seconds(since))
+
+
+def _newest(found: Sequence[T], limit: int) -> Items[T]:
+    return Items(items=list(found[:limit]), total=len(found))
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)

@@ -1,0 +1,196 @@
+"""How do log lines get out, whole, redacted and without ever holding up the daemon?
+
+Everything that is logged, by structlog or by a library through the standard one, takes the same way: rendered and
+redacted where it is logged, put on a bounded queue, written by a thread. When nobody reads, lines are dropped and
+counted; the event loop never waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import select
+import threading
+from collections.abc import Callable
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from selfheal.telemetry.redact import Redactor
+
+_LINES_MAX = 10_000  # some 5 MB; a burst of a storm fits, an unread pipe does not eat the memory
+_QUIET = ("httpx", "httpcore")  # they log every request at info, with its URL
+_UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")  # they come with handlers of their own
+
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["auto", "json", "console"]
+
+
+class Logs:
+    """The way out of the process. `dropped` counts the lines that nobody will read."""
+
+    def __init__(self, outlet: _Outlet, writer: _Writer) -> None:
+        self._outlet = outlet
+        self._writer = writer
+
+    @property
+    def dropped(self) -> int:
+        return self._outlet.dropped + self._writer.dropped
+
+    def stop(self, limit_s: float = 2.0) -> None:
+        """Write what is queued, but wait no longer than `limit_s`. What is logged afterwards goes nowhere."""
+        logging.getLogger().handlers = [logging.NullHandler()]  # with no handler at all, warnings go out unredacted
+        self._writer.stop(limit_s)
+
+
+def configure(level: Level, format: Format, redactor: Redactor, stream: TextIO) -> Logs:  # noqa: A002 - as in the configuration
+    """Send every log line of the process to `stream`: JSON, or for people where it is a terminal.
+
+    Replaces all handlers there are. Values bound by `structlog.contextvars`, the incident's id above all, are added.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    writer = _Writer(_write_to(stream))
+    outlet = _Outlet(writer)
+    outlet.setFormatter(_formatter(_is_console(format, stream), _in_colour(stream), redactor))
+    root = logging.getLogger()
+    root.handlers = [outlet]
+    root.setLevel(number)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    for name in _UVICORN:
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    structlog.configure(
+        processors=[*_facts(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,  # a cached logger would keep the level after a reload
+    )
+    return Logs(outlet, writer)
+
+
+class _Outlet(logging.Handler):
+    """Renders a record and queues it. Unlike the standard QueueHandler it counts what it must drop."""
+
+    def __init__(self, writer: _Writer) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception as why:  # noqa: BLE001 - a value that cannot be shown must not end who logs it
+            line = f'{{"event": "log.unprintable", "logger": "{record.name}", "error": "{type(why).__name__}"}}'
+        if not self._writer.put(line):
+            self.dropped += 1
+
+
+class _Writer:
+    """A thread that writes queued lines. It may hang for ever in a write; nobody waits for it."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.dropped = 0
+        self._write = write
+        self._lines: queue.Queue[str | None] = queue.Queue(_LINES_MAX)
+        self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
+        self._thread.start()
+
+    def put(self, line: str) -> bool:
+        """Queue a line; False where there is no room."""
+        try:
+            self._lines.put_nowait(line)
+        except queue.Full:
+            return False
+        return True
+
+    def stop(self, limit_s: float) -> None:
+        try:
+            self._lines.put(None, timeout=limit_s)
+        except queue.Full:  # nobody reads, so it is no use to wait
+            limit_s = 0
+        self._thread.join(limit_s)
+        if self._thread.is_alive():
+            self.dropped += self._lines.qsize()
+
+    def _run(self) -> None:
+        while (line := self._lines.get()) is not None:
+            try:
+                self._write(f"{line}\n")
+            except (OSError, ValueError):  # the reader is gone, or the stream is closed
+                self.dropped += 1
+
+
+def _write_to(stream: TextIO) -> Callable[[str], None]:
+    """Return what writes to `stream`, past its buffer where it is a file of the system.
+
+    A thread that hangs in a buffered stream holds its lock, and then the interpreter cannot end.
+    """
+    try:
+        fd = stream.fileno()
+    except (OSError, ValueError):  # held in memory
+
+        def write_text(text: str) -> None:
+            stream.write(text)
+            stream.flush()
+
+        return write_text
+
+    def write_bytes(text: str) -> None:
+        rest = memoryview(text.encode("utf-8", "backslashreplace"))
+        while rest:
+            try:
+                rest = rest[os.write(fd, rest) :]
+            except BlockingIOError:  # whoever shares the pipe with us may have made it non-blocking
+                select.select([], [fd], [])
+
+    return write_bytes
+
+
+def _is_console(layout: Format, stream: TextIO) -> bool:
+    return layout == "console" or (layout == "auto" and stream.isatty())
+
+
+def _in_colour(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _facts() -> list[Processor]:
+    """What every line says besides what it was given."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+
+
+def _formatter(console: bool, colours: bool, redactor: Redactor) -> logging.Formatter:
+    def redacted(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        masked = redactor.redact(event)
+        assert isinstance(masked, dict)
+        return masked
+
+    renderer: Processor = (
+        structlog.dev.ConsoleRenderer(colors=colours, repr_native_str=True)
+        if console
+        else structlog.processors.JSONRenderer()
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*_facts(), structlog.stdlib.ExtraAdder()],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _without_color_message,
+            structlog.processors.format_exc_info,  # as text and without local variables, before it is redacted
+            redacted,
+            renderer,
+        ],
+    )
+
+
+def _without_color_message(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Drop uvicorn's second copy of its message, with escape codes in it."""
+    event.pop("color_message", None)
+    return event

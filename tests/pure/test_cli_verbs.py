@@ -1,0 +1,75 @@
+"""Does every verb say what it does, and does wrong use say what is wrong?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from argparse import Namespace
+
+import pytest
+
+from selfheal.cli import GROUPS, find_verb, main, parser_of
+from selfheal.cli.verb import Verb
+
+VERBS = [verb for group in GROUPS for verb in group.verbs]
+HEAVY = ("asyncio", "fastapi", "httpx", "msgspec", "pydantic", "structlog", "uvicorn")
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_helps_with_an_example_that_it_understands(verb: Verb, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*verb.name.split(), "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert verb.summary in shown
+    assert f"selfheal {verb.example}" in shown
+    words = verb.example.split("&&")[0].split(">")[0].split()
+    found, rest = find_verb(words)
+    assert found == verb
+    assert isinstance(parser_of(verb).parse_args(rest), Namespace)
+
+
+def test_the_overview_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [verb.name for verb in VERBS if f"  {verb.name} " not in shown] == []
+
+
+def test_no_verb_at_all_shows_the_overview_as_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "selfheal VERB" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["incident"], "did you mean 'incidents'?"),
+        (["config"], "'config check'"),
+        (["zzz"], "there is no such verb"),
+        (["stop"], "AGENT"),
+        (["status", "--nonsense"], "--nonsense"),
+        (["demo", "--seconds", "soon"], "not a duration"),
+        (["logs", "api", "-n", "0"], "not a whole number above 0"),
+        (["status", "--url", "ftp://host"], "write --url http"),
+        (["status", "--url", "http://[bad"], "write --url http"),
+    ],
+)
+def test_wrong_use_is_2_and_says_what_would_be_right(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert said in shown.err
+
+
+def test_the_version_is_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["version"]) == 0
+    assert capsys.readouterr().out.startswith("selfheal ")
+    assert main(["--version"]) == 0
+
+
+def test_no_verb_is_paid_for_before_it_is_used() -> None:
+    code = f"import selfheal.cli, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
+    assert result.stdout.strip() == "[]"

@@ -1,0 +1,139 @@
+"""Is the demo's story told in order, calmly, and does its report add up?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from selfheal.demo.narrator import Line, Narrator, report
+from selfheal.events import (
+    AgentDeclared,
+    AgentExited,
+    AgentReady,
+    AgentStarted,
+    Cause,
+    Diagnosed,
+    Event,
+    FailurePredicted,
+    FixEnded,
+    FixStarted,
+    Held,
+    IncidentJoined,
+    IncidentOpened,
+    IncidentResolved,
+    Planned,
+    PredictionEnded,
+    Run,
+    Verified,
+    WorkDone,
+    WorkPlanned,
+)
+from selfheal.ledger import replay
+from selfheal.world import EMPTY, fold
+
+AT = 1_800_000_000.0
+
+
+def declared(agent: str) -> AgentDeclared:
+    return AgentDeclared(AT, agent, "process", "application", (), (), has_process=True)
+
+
+def started(agent: str) -> list[Event]:
+    run = Run(1, 1, AT, 1, "boot")
+    return [declared(agent), AgentStarted(AT, agent, run, "first"), AgentReady(AT, agent, 1, 0.0)]
+
+
+CRASH: list[Event] = [
+    AgentExited(AT + 10, "billing", 1, 1, 1, None, 10.0, expected=False),
+    IncidentOpened(AT + 10, "i1", "billing", "exit", "ended with code 1", AT + 10),
+    FixStarted(AT + 10, "i1", 1, "restart", "application", "billing", "crashed", reflex=True),
+    FixEnded(AT + 10, "i1", 1, "succeeded", ""),
+    Diagnosed(AT + 10.1, "i1", (Cause("crashed", 0.92, "billing", ("log says 'KeyError'",)),)),
+    AgentReady(AT + 10.2, "billing", 1, 0.2),
+    Verified(AT + 13.2, "i1", 1, "succeeded", "", AT + 10.2),
+    IncidentResolved(AT + 13.2, "i1", "verified", 0.2),
+]
+OUTAGE: list[Event] = [
+    IncidentOpened(AT + 20, "i2", "rates", "check", "http: status 503", AT + 18),
+    IncidentJoined(AT + 20, "i2", "quotes", "it does not answer"),
+    Diagnosed(AT + 20.1, "i2", (Cause("dependency_down", 0.9, "quotes"),)),
+    Planned(AT + 20.2, "i2", "restart_with_dependents", "quotes", "it helped before", ()),
+    Held(AT + 20.3, "i2", "another recovery is under way", None),
+    Held(AT + 20.8, "i2", "another recovery is under way", None),
+    FixStarted(AT + 21, "i2", 1, "restart_with_dependents", "application", "quotes", "dependency_down"),
+    FixEnded(AT + 22, "i2", 1, "failed", "\n port is taken\n"),
+]
+
+
+def predicted(at: float) -> FailurePredicted:
+    return FailurePredicted(at, "reports", "out_of_memory", "rss", 0.9, 40, 30, 50, 60e6, 120e6, 1.5e6)
+
+
+FORESEEN: list[Event] = [
+    predicted(AT + 30),
+    predicted(AT + 32),
+    WorkPlanned(AT + 33, "w1", "reports", "restart", AT + 38, "rss reaches its limit"),
+    WorkDone(AT + 39, "w1", "succeeded", ""),
+    PredictionEnded(AT + 40, "reports", "out_of_memory", "averted"),
+    predicted(AT + 50),
+]
+
+
+def told(events: Sequence[Event]) -> list[Line]:
+    narrator, world, lines = Narrator(), EMPTY, list[Line]()
+    for event in events:
+        world = fold(world, event)
+        line = narrator.tell(world, event)
+        if line is not None:
+            lines.append(line)
+    return lines
+
+
+def test_a_crash_is_told_from_the_first_sign_to_the_end() -> None:
+    assert [(line.agent, line.text) for line in told([declared("billing"), *CRASH])] == [
+        ("billing", "ended with code 1"),
+        ("billing", "restart at once, by reflex"),
+        ("billing", "cause, 92 % sure: the process ended with an error; log says 'KeyError'"),
+        ("billing", "ready after 200 ms"),
+        ("billing", "well again; it was away for 200 ms"),
+    ]
+
+
+def test_an_outage_names_its_cause_and_a_hold_is_told_once() -> None:
+    lines = told([declared("rates"), declared("quotes"), *OUTAGE])
+    assert [line.text for line in lines] == [
+        "http: status 503",
+        "suffers with rates: it does not answer",
+        "cause, 90 % sure: an agent that it depends on is down (quotes)",
+        "plan: restart with dependents, it helped before",
+        "nothing is done yet: another recovery is under way",
+        "restart with dependents …",
+        "that did not work (failed): port is taken",
+    ]
+
+
+def test_a_forecast_that_moves_is_told_once_and_a_new_one_again() -> None:
+    lines = told([declared("reports"), *FORESEEN])
+    assert [line.text for line in lines if line.text.startswith("foreseen")] == [
+        "foreseen: out of memory in about 40 s (90 % likely)",
+    ] * 2
+    assert "planned: restart in 5.0 s, before it fails; rss reaches its limit" in [line.text for line in lines]
+    assert lines[-2].text == "the failure that was foreseen did not come"
+
+
+def test_the_report_counts_by_cause_and_says_what_was_prevented() -> None:
+    agents = [event for name in ("billing", "rates", "quotes", "reports") for event in started(name)]
+    lines = [line.text for line in report(replay([*agents, *CRASH, *OUTAGE, *FORESEEN]))]
+    assert lines[0] == "1 incident was noticed, explained and healed, 1 still open."
+    assert lines[1] == "  1 times crashed (billing): away for 200 ms as a rule, 200 ms at worst"
+    assert lines[2] == "2 failures were foreseen: 1 prevented, 0 came, 0 no longer expected."
+    assert lines[3] == "  reports: restart ahead of time, succeeded"
+    assert lines[4].startswith("The fleet was up for ")
+
+
+def test_the_report_of_nothing_is_a_report_too() -> None:
+    lines = [line.text for line in report(EMPTY)]
+    assert lines == [
+        "0 incidents were noticed, explained and healed.",
+        "0 failures were foreseen: 0 prevented, 0 came, 0 no longer expected.",
+        "The fleet was up for none of the time that it was wanted.",
+    ]

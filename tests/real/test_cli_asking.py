@@ -1,0 +1,372 @@
+"""Do the verbs show what a daemon says, and act on it as they promise?"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from selfheal.cli import main
+from selfheal.events import (
+    AgentDeclared,
+    AgentExited,
+    AgentReady,
+    AgentStarted,
+    AnomalySeen,
+    Cause,
+    Diagnosed,
+    Event,
+    FailurePredicted,
+    FixEnded,
+    FixStarted,
+    HealingPaused,
+    HealthChanged,
+    IncidentOpened,
+    IncidentResolved,
+    Run,
+    Verified,
+    WorkPlanned,
+)
+from selfheal.ledger import replay
+from tests.real.daemon_stub import Daemon, Reply, problem, served, served_on_tcp
+
+AT = 1_800_000_000.0
+NOW = AT + 192
+
+
+def started(agent: str, pid: int) -> list[Event]:
+    declared = AgentDeclared(AT, agent, "process", "application", (), ("http",), has_process=True)
+    run = Run(pid, 1, AT, pid, "boot")
+    return [declared, AgentStarted(AT, agent, run, "first"), AgentReady(AT, agent, 1, 0.2)]
+
+
+WELL: list[Event] = [*started("api", 101), *started("billing", 102)]
+CRASHED: list[Event] = [
+    AgentExited(AT + 10, "billing", 1, 102, 1, None, 10.0, expected=False),
+    IncidentOpened(AT + 10, "i1", "billing", "exit", "ended with code 1", AT + 10),
+    FixStarted(AT + 10.001, "i1", 1, "restart", "application", "billing", "crashed", reflex=True),
+    AgentStarted(AT + 10.001, "billing", Run(103, 2, AT + 10.001, 103, "boot"), "reflex"),
+    FixEnded(AT + 10.001, "i1", 1, "succeeded", ""),
+    Diagnosed(AT + 10.1, "i1", (Cause("crashed", 0.92, "billing", ("log says \x1b[31m'KeyError'",)),)),
+    AgentReady(AT + 10.2, "billing", 2, 0.2),
+    Verified(AT + 13.2, "i1", 1, "succeeded", "", AT + 10.2),
+    IncidentResolved(AT + 13.2, "i1", "verified", 0.2),
+]
+STRANGE: list[Event] = [
+    AnomalySeen(AT, "a1", "api", "latency", 0.9, 0.02, 0.97),
+    FailurePredicted(NOW, "api", "out_of_memory", "rss", 0.81, 1800, 1500, 2400, 90e6, 120e6, 2e4),
+    WorkPlanned(NOW, "w1", "api", "restart", NOW + 60, "rss reaches its limit"),
+]
+
+
+@pytest.fixture
+def state_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A short path: that of a test is often longer than a socket's may be. The shell's folder is elsewhere."""
+    with tempfile.TemporaryDirectory(prefix="sh-") as folder:
+        monkeypatch.chdir(folder)
+        (Path(folder) / "state").mkdir()
+        yield Path(folder) / "state"
+
+
+Shown = pytest.CaptureFixture[str]
+
+
+def test_status_shows_the_fleet_and_says_whether_it_is_well(state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    with served(daemon, state_dir):
+        assert main(["status"]) == 0
+        shown = capsys.readouterr().out
+        assert "● ok · 2 agents" in shown
+        assert shown.split("\n")[3].split()[:8] == ["api", "●", "healthy", "3", "m", "12", "s", "101"]
+        daemon.world = replay([*WELL, HealthChanged(NOW, "api", "http", False, "timeout", "no answer within 2 s", NOW)])
+        assert main(["status"]) == 3
+    assert "http: no answer within 2 s" in capsys.readouterr().out
+
+
+def test_json_is_the_daemons_own_document(state_dir: Path, capsys: Shown) -> None:
+    with served(Daemon(replay([*WELL, *CRASHED, *STRANGE]), NOW), state_dir):
+        for words in ("status", "agents", "agents api", "incidents", "incidents show i1", "why billing", "health"):
+            assert main([*words.split(), "--json"]) in (0, 3)
+            assert isinstance(json.loads(capsys.readouterr().out), dict)
+        for verb in ("predictions", "anomalies", "maintenance", "scorecard"):
+            assert main([verb, "--json"]) == 0
+            assert isinstance(json.loads(capsys.readouterr().out), dict)
+
+
+def test_why_tells_the_story_of_an_agents_latest_incident(state_dir: Path, capsys: Shown) -> None:
+    with served(Daemon(replay([*WELL, *CRASHED]), NOW), state_dir):
+        assert main(["why", "billing"]) == 0
+        of_agent = capsys.readouterr().out
+        assert main(["why", "i1"]) == 0
+        assert main(["incidents", "show", "i1"]) == 0
+        of_incident = capsys.readouterr().out
+    assert "billing is ● healthy for" in of_agent
+    assert "crashed: the process ended with an error (92 %)" in of_agent
+    assert "log says 'KeyError'" in of_agent
+    assert "1. restart: succeeded" in of_agent
+    assert "200 ms from the onset" in of_agent
+    steps = [line for line in of_agent.splitlines() if " +" in line]
+    assert len(steps) == 6
+    assert "+0.000 s" in steps[0]
+    assert "ended with code 1" in steps[0]
+    assert "+3.200 s" in steps[-1]
+    assert of_incident.count("✔ resolved") == 2
+
+
+def test_why_says_that_an_agent_is_well_and_since_when(state_dir: Path, capsys: Shown) -> None:
+    with served(Daemon(replay(WELL), NOW), state_dir):
+        assert main(["why", "api"]) == 0
+        assert "api is ● healthy for 3 m 12 s; nothing has happened to it" in capsys.readouterr().out
+        assert main(["why", "nobody"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "there is no agent and no incident of that name" in shown.err
+
+
+def test_lists_are_tables_and_empty_ones_a_word_on_stderr(state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay([*WELL, *CRASHED, *STRANGE]), NOW)
+    with served(daemon, state_dir):
+        for verb, wanted in {
+            "incidents": "i1  billing  ✔ resolved  crashed",
+            "predictions": "out of memory  81 %",
+            "anomalies": "latency  0.9",
+            "maintenance": "restart",
+            "scorecard": "rca accuracy",
+            "agents": "billing",
+            "agents api": "breaker",
+        }.items():
+            assert main(verb.split()) == 0
+            shown = capsys.readouterr()
+            assert wanted in shown.out or verb == "agents api"
+            assert shown.err == ""
+        daemon.world = replay(WELL)
+        for verb in ("incidents", "predictions", "anomalies", "maintenance"):
+            assert main([verb]) == 0
+            shown = capsys.readouterr()
+            assert shown.out == ""
+            assert shown.err.endswith(".\n")
+
+
+def test_the_scorecard_shows_counts_and_intervals(state_dir: Path, capsys: Shown) -> None:
+    with served(Daemon(replay(WELL), NOW), state_dir):
+        assert main(["scorecard"]) == 0
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "rca accuracy 93 % 40 81 % – 98 %" in rows
+    assert "recovery p95 seconds 400 ms 9 -" in rows
+    assert "uptime not measured yet 0 -" in rows
+
+
+def test_a_paused_healer_is_said(state_dir: Path, capsys: Shown) -> None:
+    paused: list[Event] = [HealingPaused(NOW, None, "ada"), HealingPaused(NOW, "api", "ada")]
+    with served(Daemon(replay([*WELL, *paused]), NOW), state_dir):
+        main(["status"])
+    shown = capsys.readouterr().out
+    assert "healing is paused" in shown
+    assert "healthy, paused" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "path", "body"),
+    [
+        ("start api", "/control/agents/api/start", None),
+        ("stop api", "/control/agents/api/stop", None),
+        ("restart api:0", "/control/agents/api%3A0/restart", None),
+        ("approve i1", "/control/incidents/i1/approve", None),
+        ("reject i1", "/control/incidents/i1/reject", None),
+        ("pause", "/control/pause", {"agent": None}),
+        ("pause api", "/control/pause", {"agent": "api"}),
+        ("resume", "/control/resume", {"agent": None}),
+        ("reload", "/control/reload", None),
+    ],
+)
+def test_an_order_reaches_the_daemon(words: str, path: str, body: object, state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    with served(daemon, state_dir):
+        assert main(words.split()) == 0
+        assert main([*words.split(), "--json"]) == 0
+    assert daemon.asked == [("POST", path, {}, body)] * 2
+    assert "done" in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, 5), (409, 5), (404, 1), (422, 2), (400, 2), (500, 1), (503, 1)])
+def test_a_refusal_is_told_in_the_daemons_words(status: int, code: int, state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    daemon.special["/control/agents/api/stop"] = lambda _: problem(status, "cannot stop 'api': it is not ours")
+    with served(daemon, state_dir):
+        assert main(["stop", "api"]) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == "cannot stop 'api': it is not ours\n"
+
+
+def test_health_is_about_the_daemon_alone(state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay([*WELL, HealthChanged(NOW, "api", "http", False, "failed", "", NOW)]), NOW)
+    with served(daemon, state_dir):
+        assert main(["health"]) == 0
+        daemon.special["/healthz"] = lambda _: problem(503, "the loop 'observe' is down")
+        assert main(["health"]) == 1
+    assert "the loop 'observe' is down" in capsys.readouterr().err
+
+
+def test_logs_are_followed_from_where_the_last_answer_ended(state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    daemon.special["/observability/logs"] = LogOf(["one", "two", "three\x1b[2J", "four"])
+    with served(daemon, state_dir):
+        assert main(["logs", "api", "-n", "2"]) == 0
+        assert capsys.readouterr().out == "one\ntwo\n"
+        assert main(["logs", "api", "-f"]) == 1  # the stub's log ends with an error, a person's with Ctrl-C
+    assert capsys.readouterr().out == "one\ntwo\nthree\nfour\n"
+    assert [query for _, _, query, _ in daemon.asked] == [
+        {"agent": "api", "lines": "2"},
+        {"agent": "api", "lines": "50"},
+        {"agent": "api", "cursor": "2"},
+        {"agent": "api", "cursor": "4"},
+    ]
+
+
+class LogOf:
+    """A log that gives two lines at a time, and an error at its end."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def __call__(self, query: Mapping[str, str]) -> Reply:
+        begin = int(query.get("cursor", "0"))
+        if begin >= len(self._lines):
+            return problem(500, "the end")
+        return 200, {"items": self._lines[begin : begin + 2], "cursor": str(begin + 2)}
+
+
+def test_a_daemon_elsewhere_wants_its_token(state_dir: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served_on_tcp(Daemon(replay(WELL), NOW, token="secret")) as url:
+        assert main(["status", "--url", url]) == 5
+        assert "SELFHEAL_TOKEN" in capsys.readouterr().err
+        monkeypatch.setenv("SELFHEAL_TOKEN", "secret")
+        assert main(["status", "--url", url]) == 0
+        monkeypatch.setenv("SELFHEAL_TOKEN", "wrong")
+        assert main(["status", "--url", url]) == 5
+
+
+def test_the_daemon_is_found_by_what_is_said_most_clearly(
+    state_dir: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = state_dir.parent
+    with served(Daemon(replay(WELL), NOW), state_dir):
+        assert main(["status"]) == 0  # ./state
+        (home / "selfheal.toml").write_text('[daemon]\nstate_dir = "elsewhere"\n[agents.x]\nbroken = true\n')
+        assert main(["status"]) == 4  # ./selfheal.toml
+        (home / "sub").mkdir()
+        (home / "sub/other.toml").write_text('[daemon]\nstate_dir = "../state"\n')
+        monkeypatch.setenv("SELFHEAL_CONFIG", "sub/other.toml")
+        assert main(["status"]) == 0
+        monkeypatch.setenv("SELFHEAL_STATE_DIR", "nowhere")
+        assert main(["status"]) == 4
+        assert main(["status", "--state-dir", "state"]) == 0
+        monkeypatch.delenv("SELFHEAL_STATE_DIR")
+        (home / "sub/other.toml").write_text("[daemon\n")
+        assert main(["status"]) == 2
+    assert "other.toml" in capsys.readouterr().err
+
+
+def test_no_daemon_is_4_and_says_where_it_was_looked_for(state_dir: Path, capsys: Shown) -> None:
+    for words in (["status"], ["why", "api"], ["stop", "api"], ["health"], ["logs", "api", "-f"]):
+        assert main(words) == 4
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert str(state_dir / "selfheal.sock") in shown.err
+        assert "selfheal run" in shown.err
+    assert main(["status", "--url", "http://127.0.0.1:1"]) == 4
+    assert "http://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_a_running_demo_is_pointed_out(state_dir: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(state_dir.parent))
+    demo = state_dir.parent / "selfheal-demo"
+    demo.mkdir()
+    with served(Daemon(replay(WELL), NOW), demo):
+        assert main(["status"]) == 4
+        assert f"a demo runs with --state-dir {demo}" in capsys.readouterr().err
+        assert main(["status", "--state-dir", str(demo)]) == 0
+
+
+def test_a_socket_may_lie_deeper_than_its_path_may_be_long(state_dir: Path, capsys: Shown) -> None:
+    deep = state_dir / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    with served(Daemon(replay(WELL), NOW), state_dir):
+        (state_dir / "selfheal.sock").rename(deep / "selfheal.sock")
+        assert main(["status", "--state-dir", str(deep)]) == 0
+
+
+def test_what_is_no_daemon_is_said_so(state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    daemon.special["/observability/summary"] = lambda _: (200, ["no", "object"])
+    with served(daemon, state_dir):
+        assert main(["status", "--json"]) == 3
+    (state_dir / "selfheal.sock").unlink()
+    (state_dir / "selfheal.sock").write_text("a file")
+    assert main(["status"]) == 4
+
+
+def verb(*words: str, **options: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, **options}
+    return subprocess.Popen(
+        [sys.executable, "-m", "selfheal", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+
+
+@pytest.fixture
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+
+
+def test_colours_are_for_terminals(importable: None, state_dir: Path) -> None:
+    with served(Daemon(replay(WELL), NOW), state_dir):
+        for options, wanted in (
+            ({}, False),
+            ({"FORCE_COLOR": "1"}, True),
+            ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
+        ):
+            out, _ = verb("status", **options).communicate(timeout=20)
+            assert (b"\x1b[32m" in out) is wanted
+
+
+def test_marks_that_the_terminal_lacks_do_no_harm(importable: None, state_dir: Path) -> None:
+    with served(Daemon(replay(WELL), NOW), state_dir):
+        process = verb("status", PYTHONIOENCODING="ascii")
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, b"")
+    assert b"? healthy" in out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(importable: None, state_dir: Path) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    many = ["x" * 1000] * 1000
+    daemon.special["/observability/logs"] = lambda _: (200, {"items": many, "cursor": "1"})
+    with served(daemon, state_dir):
+        process = verb("logs", "api", "-f")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=20) == 0
+        assert process.stderr.read() == b""
+        process.stderr.close()
+
+
+def test_ctrl_c_ends_a_verb_with_130_and_no_traceback(importable: None, state_dir: Path) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    daemon.special["/observability/logs"] = lambda _: (200, {"items": ["one"], "cursor": "1"})
+    with served(daemon, state_dir):
+        process = verb("logs", "api", "-f")
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, b"")
