@@ -15,9 +15,18 @@ from pathlib import Path
 
 from selfheal import __version__
 from selfheal.agents import AGENT_KINDS
+from selfheal.compose.control import FleetControl
+from selfheal.compose.evidence import Evidence
+from selfheal.compose.fleet import plan_fleet, thresholds
+from selfheal.compose.hands import FleetHands
+from selfheal.compose.heartbeats import Heartbeats
+from selfheal.compose.prevention import Prevention
+from selfheal.compose.reactions import Log, Reactions
+from selfheal.compose.readiness import Readiness
+from selfheal.compose.senses import Senses
+from selfheal.compose.windows import window_changes
 from selfheal.config.load import Loaded
 from selfheal.config.models import process_of
-from selfheal.compose.control import FleetControl
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
@@ -37,10 +46,6 @@ from selfheal.events import (
     Verified,
     decode,
 )
-from selfheal.compose.evidence import Evidence
-from selfheal.compose.fleet import plan_fleet, thresholds
-from selfheal.compose.hands import FleetHands
-from selfheal.compose.heartbeats import Heartbeats
 from selfheal.history.rings import History
 from selfheal.kinds import CheckContext
 from selfheal.learn.odds import posterior
@@ -52,12 +57,8 @@ from selfheal.observe.scheduler import Scheduler, scheduled
 from selfheal.observe.wheel import Wheel
 from selfheal.plans import Ending, Reflex, Step
 from selfheal.ports import Ports
-from selfheal.compose.prevention import Prevention
-from selfheal.compose.reactions import Log, Reactions
-from selfheal.compose.readiness import Readiness
 from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
-from selfheal.compose.senses import Senses
 from selfheal.serve.documents import Material, documents
 from selfheal.serve.ports import Measure
 from selfheal.store.documents import Documents
@@ -70,7 +71,6 @@ from selfheal.telemetry.metrics import Metrics
 from selfheal.telemetry.redact import Redactor
 from selfheal.verify import first_good_at, verify
 from selfheal.vitals import Vitals
-from selfheal.compose.windows import window_changes
 from selfheal.world import Agent, Incident, World
 
 # What the daemon prints may be slow; what it is bound by may not.
@@ -99,6 +99,7 @@ class Daemon:
         self.redact = redactor.redact_text
         self.state_dir = loaded.config.daemon.state_dir
         self.stopping = asyncio.Event()
+        self.gone = asyncio.Event()
         self.swept = False
         self._clear_leftovers = clear_leftovers
         self._saved = -1
@@ -175,7 +176,7 @@ class Daemon:
             teardown.add("runner", self._close_runner, STAGE_S)
             server = serve(self)
             self.runner.start(*server)
-            teardown.add("server", lambda: self.runner.stop(*(loop.name for loop in server)), STAGE_S)
+            teardown.add("server", partial(self._stop_server, server), STAGE_S)
             self._begin()
             teardown.add("last words", self._last_words, STAGE_S)
             await self._take_over()
@@ -345,6 +346,11 @@ class Daemon:
         self.wheel.close()
         self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))
         await self._save()
+
+    async def _stop_server(self, server: Sequence[Loop]) -> None:
+        """The last to go: until then it says that the daemon is stopping."""
+        self.gone.set()
+        await self.runner.join(*(loop.name for loop in server))
 
     async def _close_runner(self) -> None:
         await self.runner.__aexit__(None, None, None)

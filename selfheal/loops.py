@@ -108,6 +108,12 @@ class LoopRunner:
                 task.cancel()
                 await asyncio.wait({task})
 
+    async def join(self, *names: str) -> None:
+        """Wait for loops that end by themselves."""
+        tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def stop_errands(self) -> None:
         """Cancel all spawned tasks and wait for them."""
         errands = set(self._errands)
@@ -131,6 +137,11 @@ class LoopRunner:
     async def gave_up(self) -> None:
         """Return when a loop without which the daemon is pointless has given up."""
         await self._gave_up.wait()
+
+    @property
+    def fatal(self) -> bool:
+        """Whether a loop without which the daemon is pointless has given up."""
+        return self._gave_up.is_set()
 
     @property
     def down(self) -> tuple[str, ...]:

@@ -14,4 +14,6 @@ class ProcessAgent(ProcessConfig, AgentConfig):
     kind: Literal["process"] = "process"
 
 
-PROCESS = AgentKind(name="process", model=ProcessAgent, layer="application", fixes=("restart", "restart_with_dependents"))
+PROCESS = AgentKind(
+    name="process", model=ProcessAgent, layer="application", fixes=("restart", "restart_with_dependents")
+)

@@ -1,4 +1,4 @@
-"""What did an agent print?"""
+"""What did an agent, or the daemon itself, print?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from selfheal.cli.verb import Group, Verb, WrongUse, as_json, count, named, the_
 
 # Short enough that a person sees lines come, long enough that ten who look on cost the daemon nothing.
 POLL_S = 0.5
+# As much as the daemon says at once; where it says so much there may be more already.
+MOST_LINES = 1000
 
 
 def _logs(arguments: Namespace) -> int:
@@ -21,13 +23,14 @@ def _logs(arguments: Namespace) -> int:
         show_json(answer.body.raw)
         return 0
     if not _lines(answer) and not arguments.follow:
-        say(f"{agent} has printed nothing yet.")
+        say(f"{agent or 'The daemon'} has printed nothing yet.")
     while True:
         _print(answer, arguments.json)
         if not arguments.follow:
             return 0
-        select.select((), (), (), POLL_S)
-        answer = client.get("/observability/logs", agent=agent, cursor=_cursor(answer))
+        if len(_lines(answer)) < MOST_LINES:
+            select.select((), (), (), POLL_S)
+        answer = client.get("/observability/logs", agent=agent, lines=MOST_LINES, cursor=_cursor(answer))
 
 
 def _cursor(answer: Answer) -> str:
@@ -58,10 +61,15 @@ GROUP = Group(
     (
         Verb(
             "logs",
-            "The output of an agent; -f follows it, one JSON object a line with --json.",
+            "What an agent printed; -f follows it, one JSON object a line with --json.",
             "logs api -f -n 20",
             _logs,
-            (named("AGENT", "whose output"), _how_much, the_daemon, as_json),
+            (
+                named("AGENT", "whose output; by default the daemon's own", optional=True),
+                _how_much,
+                the_daemon,
+                as_json,
+            ),
         ),
     ),
 )

@@ -31,10 +31,12 @@ def _run(arguments: Namespace) -> int:
     if path is None:
         say(_NO_CONFIGURATION)
         return WRONG_USE
-    from selfheal import daemon
     from selfheal.config.load import Overrides
 
-    return daemon.run(load_config(path, os.environ, Overrides(arguments.state_dir, arguments.listen)))
+    loaded = load_config(path, os.environ, Overrides(arguments.state_dir, arguments.listen))
+    from selfheal import machine  # after the configuration: a wrong one need not wait for all that
+
+    return machine.run(loaded)
 
 
 def _demo(arguments: Namespace) -> int:

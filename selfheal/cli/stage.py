@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from selfheal import daemon
+from selfheal import machine
 from selfheal.cli.config import load_config
 from selfheal.cli.output import Cell, at, coloured, paint, say
 from selfheal.config.load import Overrides
@@ -63,7 +63,7 @@ def perform(
     teller = Teller(stream)
     _introduce(teller, directory, address, len(loaded.config.agents), seconds)
     with (directory / LOG_NAME).open("w", encoding="utf-8") as log:
-        code = daemon.run(loaded, narrator=teller, seconds=seconds, clear_leftovers=True, log_stream=log)
+        code = machine.run(loaded, narrator=teller, seconds=seconds, clear_leftovers=True, log_stream=log)
     teller.print()
     for line in report(teller.world):
         teller.print(Cell(line.text, line.tone))

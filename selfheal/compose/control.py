@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from selfheal.clock import Clock
+from selfheal.compose.fleet import AgentPlan
 from selfheal.detect.triage import new_incident_id
 from selfheal.errors import RefusedByPolicy, UnknownName
 from selfheal.events import (
@@ -19,7 +20,6 @@ from selfheal.events import (
     StartAsked,
     StopAsked,
 )
-from selfheal.compose.fleet import AgentPlan
 from selfheal.ledger import Ledger
 from selfheal.supervise.supervisor import Supervisor
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from selfheal.errors import UnknownName
 from selfheal.ledger import Ledger
 from selfheal.ports import RunInThread
-from selfheal.supervise.logs import tail
+from selfheal.serve.ports import Tail
+from selfheal.supervise.logs import page, tail
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.world import Incident
 
@@ -38,16 +39,15 @@ class Evidence:
             return await self._run_in_thread(lambda: _lines_before(launch.log, end))
         return await self._run_in_thread(lambda: tail(launch.log, EVIDENCE_LINES))
 
-    async def last_lines(self, agent: str | None, count: int) -> Sequence[str]:
-        """The last lines of an agent's log, redacted, for people. The daemon's own are where its output goes."""
-        if agent is None:
-            return ()
-        launch = self._supervisor.launch_of(agent)
+    async def log_tail(self, agent: str | None, count: int, cursor: str) -> Tail:
+        """The end of an agent's log, redacted, for people. The daemon's own lines are where its output goes."""
+        launch = self._supervisor.launch_of(agent) if agent is not None else None
         if launch is None:
-            if agent not in self._ledger.world.agents:
+            if agent is not None and agent not in self._ledger.world.agents:
                 raise UnknownName(f"cannot find agent {agent!r}; 'selfheal agents' lists them")
-            return ()
-        return [self._redact(line) for line in await self._run_in_thread(lambda: tail(launch.log, count))]
+            return Tail(())
+        lines, after = await self._run_in_thread(lambda: page(launch.log, count, cursor))
+        return Tail([self._redact(line) for line in lines], after)
 
 
 def _lines_before(path: Path, end: int) -> tuple[str, ...]:

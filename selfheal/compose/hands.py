@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from selfheal.errors import FixFailed, SpawnFailed
 from selfheal.compose.fleet import AgentPlan
+from selfheal.errors import FixFailed, SpawnFailed
 from selfheal.kinds import RunCommand
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.vocabulary import StartReason

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from selfheal.compose.fleet import AgentPlan
 from selfheal.config.models import process_of
 from selfheal.events import Run
-from selfheal.compose.fleet import AgentPlan
 from selfheal.observe.scheduler import Scheduler
 from selfheal.ports import Ports
 from selfheal.supervise.readiness import wait_ready

@@ -28,4 +28,3 @@ def judge(record: CheckRecord, seen: Observation, fall: int, rise: int) -> tuple
         return record, None
     change = HealthChanged(seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, record.since)
     return replace(record, settled=seen.ok), change
-

@@ -10,7 +10,8 @@ from selfheal.vocabulary import CheckResult, Layer, StartReason
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run of an agent's process. `started_at` is wall time; `start_ticks` and `boot_id` tell it from any later
-    process that was given the same pid."""
+    process that was given the same pid.
+    """
 
     pid: int
     generation: int
@@ -85,7 +86,8 @@ class AgentReady:
 @dataclass(frozen=True, slots=True)
 class AgentExited:
     """A run ended. Code and signal are both None where they cannot be known. `expected` means that we stopped it;
-    `log_end` is the size of its log at that moment, so that evidence ends where the run did."""
+    `log_end` is the size of its log at that moment, so that evidence ends where the run did.
+    """
 
     at: float
     agent: str

@@ -50,7 +50,7 @@ class Scorecard:
 
 def scorecard(world: World, now: float) -> Scorecard:
     """Return what real incidents and predictions gave so far."""
-    incidents = [incident for incident in world.incidents.values() if incident.state != "suppressed"]
+    incidents = [incident for incident in world.incidents.values() if incident.merged_into is None]
     recoveries = sorted(one.recovery_s for one in incidents if one.recovery_s is not None)
     return Scorecard(
         event_recall=_event_recall(world, incidents),
@@ -106,8 +106,8 @@ def _followed(world: World, agent: str, at: float) -> bool:
 
 
 def _within_goal(incidents: Sequence[Incident], recoveries: Sequence[float], now: float) -> Figure:
-    """Of the failures, the share recovered from in time. What is still open counts once it has had that time."""
-    late = sum(not one.over and now - one.onset > GOAL_S for one in incidents)
+    """Of the failures, the share recovered from in time. What never recovered counts once it has had that time."""
+    late = sum(one.recovery_s is None and (one.resolved_at or now) - one.onset > GOAL_S for one in incidents)
     return _share(sum(recovery <= GOAL_S for recovery in recoveries), len(recoveries) + late)
 
 

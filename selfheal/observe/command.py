@@ -14,7 +14,7 @@ from pydantic import Field
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Command
 from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.wording import Unwell, excerpt, exit_text
+from selfheal.observe.wording import Unwell, exit_text, with_words
 
 
 class CommandCheckConfig(CheckConfig):
@@ -40,8 +40,7 @@ class CommandCheck:
         )
         signals = {"duration": done.took_s}
         if done.code != 0:
-            said = _telling_line(done.output)
-            raise Unwell(f"{exit_text(done.code)}{': ' if said else ''}{said}", signals)
+            raise Unwell(with_words(exit_text(done.code), _telling_line(done.output)), signals)
         return signals
 
 
@@ -50,7 +49,7 @@ def _telling_line(output: str) -> str:
     lines = [line for line in output.splitlines() if line.strip()]
     if not lines:
         return ""
-    return excerpt(lines[-1] if lines[0].startswith("Traceback") else lines[0])
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:

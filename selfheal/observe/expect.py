@@ -23,7 +23,7 @@ from pydantic import (
 from selfheal.config.models import Section
 from selfheal.config.units import Duration
 from selfheal.observe.http_client import MAX_BODY_BYTES, Response
-from selfheal.observe.wording import excerpt, span_text
+from selfheal.observe.wording import excerpt, span_text, with_words
 
 _STATUS = re.compile(r"([1-5])xx|([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
 _SHOWN_CHARS = 60  # of one value in a reason
@@ -88,8 +88,7 @@ def judge(expect: HttpExpect, response: Response, took_s: float) -> str | None:
 def _judge_status(expect: HttpExpect, response: Response) -> str | None:
     if any(_covers(spec, response.status) for spec in expect.status):
         return None
-    said = excerpt(response.text)
-    return f"status {response.status}, expected {', '.join(expect.status)}{': ' if said else ''}{said}"
+    return with_words(f"status {response.status}, expected {', '.join(expect.status)}", response.text)
 
 
 def _covers(spec: str, status: int) -> bool:

@@ -22,7 +22,7 @@ import httptools
 from selfheal.config.address import check_url
 from selfheal.errors import CheckFailed
 from selfheal.observe.dial import dial, in_words
-from selfheal.observe.wording import excerpt
+from selfheal.observe.wording import excerpt, with_words
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_HEAD_BYTES = 64 * 1024  # what nginx and Apache would send at most is a fraction of it
@@ -106,7 +106,7 @@ async def probe_http(url: str, timeout_s: float) -> None:
     """Return where the URL answers with a status below 400 within the time; raises CheckFailed else."""
     response = await get(url, timeout_s=timeout_s)
     if response.status >= 400:
-        raise CheckFailed(f"status {response.status}, expected one below 400: {excerpt(response.text)}".rstrip(": "))
+        raise CheckFailed(with_words(f"status {response.status}, expected one below 400", response.text))
 
 
 async def exchange(request: Request) -> Response:

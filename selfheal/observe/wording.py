@@ -39,6 +39,12 @@ def excerpt(text: str, limit: int = EXCERPT_CHARS) -> str:
     return shown if len(line) <= limit else f"{shown}…"
 
 
+def with_words(reason: str, said: str) -> str:
+    """A reason, followed by the beginning of what the agent said where it said anything."""
+    shown = excerpt(said)
+    return f"{reason}: {shown}" if shown else reason
+
+
 def exit_text(code: int) -> str:
     """How a program ended. A negative code is the signal that killed it."""
     if code >= 0:

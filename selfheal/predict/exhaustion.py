@@ -172,6 +172,8 @@ def foresee(points: Sequence[Point], limit: float, now: float, horizon_s: float 
     `points` are (time, value) in order of time. The etas span what the slope's 90 % interval allows, and at least
     the share by which leaks bend.
     """
+    if not _within_reach(points, limit):
+        return None
     points = _thinned(_since_release(points))
     if len(points) < LEAST_POINTS or not _worth_a_look(points, limit):
         return None
@@ -202,14 +204,21 @@ class _Trend:
     scatter: float
 
 
+def _within_reach(points: Sequence[Point], limit: float) -> bool:
+    """Leave out, at the price of one pass, what is far from its limit and moves little: nearly all, nearly always.
+
+    Twice the reach, since all of the rise may lie in the latest half.
+    """
+    values = [value for _, value in points]
+    return len(values) >= LEAST_POINTS and 2 * REACH * (max(values) - min(values)) >= limit - max(values)
+
+
 def _since_release(points: Sequence[Point]) -> Sequence[Point]:
     """Leave out what was before a release.
 
     After several it is a saw-tooth, as a garbage collector makes it. One tooth says nothing then: all of them are
     looked at, or nothing at all where what is left after a release does not grow.
     """
-    if not points:
-        return points
     held = max(value for _, value in points) - min(value for _, value in points)
     begins: list[int] = []
     peak = points[0][1]
@@ -236,7 +245,7 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
 
 
 def _worth_a_look(points: Sequence[Point], limit: float) -> bool:
-    """Leave out, at the price of one pass, nearly all that is well: what does not rise at all, and what is young."""
+    """Leave out what does not rise at all, and what is young and far from its limit."""
     third = len(points) // 3
     rises = median(value for _, value in points[-third:]) > median(value for _, value in points[:third])
     young = points[-1][0] - points[0][0] < YOUNG_S

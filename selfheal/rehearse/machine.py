@@ -29,7 +29,8 @@ DEATH_S = 0.0005
 @dataclass(slots=True)
 class Program:
     """How the program of an agent behaves. `starts_in_s` is until it answers; `needs` are agents it is no use without;
-    `leak_bytes_per_s` grows its memory from `rss_bytes`; `missing` keeps it from being started at all."""
+    `leak_bytes_per_s` grows its memory from `rss_bytes`; `missing` keeps it from being started at all.
+    """
 
     starts_in_s: float = 0.1
     needs: tuple[str, ...] = ()

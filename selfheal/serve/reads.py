@@ -52,6 +52,7 @@ from selfheal.serve.views.traces import trace
 from selfheal.world import Incident, World
 
 MOST = 1000  # of any list
+AT_ONCE = 200  # agents shown without a pause: about 5 ms
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many, the newest.")]
 Since = Annotated[AwareDatetime | None, Query(description="Only what began at this time or later.")]
@@ -83,7 +84,13 @@ class Reads:
         """All agents, in the order of the configuration; `since` their state changed."""
         world = await self._sources.shown()
         names = [name for name, agent in world.agents.items() if agent.since >= _seconds(since)]
-        return Items(items=fleet.agents(world, self._sources.vitals, names[:limit]), total=len(names))
+        shown: list[AgentView] = []
+        for begin in range(0, min(limit, len(names)), AT_ONCE):
+            shown += fleet.agents(world, self._sources.vitals, names[begin : min(begin + AT_ONCE, limit)])
+            await self._sources.clock.sleep(
+                0
+            )  # checks go on between; vitals change, so that a thread may not read them
+        return Items(items=shown, total=len(names))
 
     async def agent(self, name: Name) -> AgentDetail:
         """Everything that concerns one agent."""
@@ -95,7 +102,8 @@ class Reads:
     async def incidents(self, limit: Limit = 100, since: Since = None) -> Items[IncidentView]:
         """Incidents, newest first; `since` they opened."""
         found = _opened_since(await self._sources.shown(), since)
-        return Items(items=[incident_view(one) for one in found[:limit]], total=len(found))
+        items = await _in_thread(lambda: [incident_view(one) for one in found[:limit]])
+        return Items(items=items, total=len(found))
 
     async def incident(self, name: Annotated[str, Path(alias="id", max_length=256)]) -> IncidentDetail:
         """One incident with its story."""
@@ -126,8 +134,10 @@ class Reads:
     async def fixes(self, limit: Limit = 100, since: Since = None) -> Fixes:
         """What was tried, newest first, `since` it began; and how likely each fix helps."""
         world = await self._sources.shown()
-        found = [one for one in fixes(incidents(world)) if one.started_at >= _text(since)]
-        learned = await _in_thread(lambda: rates(world, self._sources.belief, limit))
+        tried, learned = await _in_thread(
+            lambda: (fixes(incidents(world)), rates(world, self._sources.belief, limit)),
+        )
+        found = [one for one in tried if one.started_at >= _text(since)]
         return Fixes(items=found[:limit], total=len(found), rates=learned)
 
     async def strategies(self, limit: Limit = 100) -> Items[StrategyView]:
@@ -138,7 +148,8 @@ class Reads:
 
     async def rca(self, limit: Limit = 100, since: Since = None) -> Analysis:
         """Diagnoses, newest first, `since` their incidents opened; and the knowledge base."""
-        found = reports(_opened_since(await self._sources.shown(), since))
+        opened = _opened_since(await self._sources.shown(), since)
+        found = await _in_thread(lambda: reports(opened))
         return Analysis(items=found[:limit], total=len(found), knowledge=knowledge(self._sources.patterns))
 
     async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:
@@ -148,7 +159,8 @@ class Reads:
     async def traces(self, limit: Limit = 100, since: Since = None) -> Items[TraceView]:
         """What the time of incidents was spent on, newest first; `since` they opened."""
         found = _opened_since(await self._sources.shown(), since)
-        return Items(items=[trace(one) for one in found[:limit]], total=len(found))
+        items = await _in_thread(lambda: [trace(one) for one in found[:limit]])
+        return Items(items=items, total=len(found))
 
     async def metrics(self, limit: Limit = MOST) -> Items[SignalsView]:
         """The latest value of every signal."""

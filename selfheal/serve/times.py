@@ -5,8 +5,9 @@ RFC 3339 in UTC with milliseconds where programs read, hours and seconds where p
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC by definition
 # The last moment that a date can name. A clock that jumps must not break the answer that would show it.
 _LAST = 253_402_300_799.0
 _MINUTE_S, _HOUR_S, _DAY_S = 60.0, 3600.0, 86400.0
@@ -14,7 +15,7 @@ _MINUTE_S, _HOUR_S, _DAY_S = 60.0, 3600.0, 86400.0
 
 def rfc3339(at: float) -> str:
     """Write seconds since the epoch as "2026-01-02T03:04:05.678Z". Total: what no date can name is the nearest."""
-    return _date(at).isoformat(timespec="milliseconds")[:-6] + "Z"
+    return _date(at).isoformat("T", "milliseconds") + "Z"
 
 
 def moment(at: float | None) -> str | None:
@@ -46,5 +47,5 @@ def _rounded(value: float, unit: str) -> str:
 
 
 def _date(at: float) -> datetime:
-    within = min(max(at, 0.0), _LAST) if at == at else 0.0  # noqa: PLR0124 - only NaN differs from itself
-    return datetime.fromtimestamp(within, UTC)
+    """The date in UTC; naive, because it is written twice as fast and a list of agents holds thousands."""
+    return _EPOCH + timedelta(0, at if 0.0 <= at <= _LAST else _LAST if at > _LAST else 0.0)

@@ -122,10 +122,12 @@ class Journal:
                 raise self._unavailable(why) from why
 
     def read(self, since: int = 0, limit: int | None = None) -> Iterator[Record]:
-        """Return the records after number `since` that are there now, at most `limit`. Reads files: not in the loop."""
+        """Return the records after number `since` that are there now, at most `limit`. Reads files: call in a thread."""
         paths = segments(self._directory)
         start = bisect_right([first_seq(path) for path in paths], since + 1) - 1
-        waiting = [pair for segment in self._open for pair in segment.waiting]
+        waiting = [
+            pair for segment in tuple(self._open) for pair in tuple(segment.waiting)
+        ]  # the loop appends meanwhile
         taken = waiting[0][0] - 1 if waiting else self._last_seq
         records = _records(paths[max(start, 0) :], since, taken, b"".join(frame for _, frame in waiting))
         return itertools.islice(records, limit)

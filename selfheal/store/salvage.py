@@ -52,8 +52,9 @@ def first_seq(segment: Path) -> int:
 def salvage(directory: Path, now: float) -> Salvaged:
     """Examine every segment and mend what is damaged. A segment that cannot be mended now stays as it is."""
     sweep(directory)
-    last, tail, damage = 0, None, list[Damage]()
     paths = segments(directory)
+    last = first_seq(paths[0]) - 1 if paths else 0  # nothing is missing before it: that was dropped for its age
+    tail, damage = None, list[Damage]()
     for path, following in zip(paths, [*map(first_seq, paths[1:]), None], strict=False):
         try:
             data = path.read_bytes()
@@ -78,7 +79,7 @@ class _Found:
 
 
 def _examine(path: Path, data: bytes, last: int, following: int | None) -> _Found:
-    """Part the whole frames of a segment from the rest. `last` is the last number before it, 0 for none."""
+    """Part the whole frames of a segment from the rest. `last` is the last number before it."""
     found = _Found(last)
     unread = 0  # bytes since the last whole frame; they explain a gap in the numbers
     for item in scan(data):
@@ -103,7 +104,7 @@ def _close_gap(path: Path, found: _Found, frame: Frame, *, explained: bool) -> N
     first, last = found.last_seq + 1, frame.seq - 1
     if first > last:
         return
-    if found.last_seq and not explained:  # before the first record of all nothing is missing: it was dropped for age
+    if not explained:
         missing = f"records {first} to {last} are missing"
         found.damage.append(Damage(path.name, frame.offset, 0, missing, None))
     found.sound.append(encode_hole(last))

@@ -41,12 +41,14 @@ class PosixLauncher:
         self._pidfds: set[int] = set()
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
-        started_at = self._clock.now()
+        started_at, before = self._clock.now(), proc.boot_ticks()
         pid = self._start(launch, generation)
         try:
             if launch.max_fds is not None:
                 _limit_files(pid, launch.max_fds)
-            run = Run(pid, generation, started_at, proc.stat(pid).start_ticks, self._boot_id)
+            # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
+            start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
+            run = Run(pid, generation, started_at, start_ticks, self._boot_id)
             return self._watch(run, os.pidfd_open(pid), on_exit)
         except OSError as error:
             _abandon(pid)  # a process that nobody watches must not live

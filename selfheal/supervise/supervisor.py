@@ -149,6 +149,13 @@ class Supervisor:
             running = [child for child in self._children.values() if child.process is not None]
             await asyncio.gather(*(self._kill(child, left) for child in running))
 
+    def kill_fleet(self) -> None:
+        """Kill all at once, and wait for nothing."""
+        self._stopping = True
+        for child in self._children.values():
+            if child.process is not None:
+                child.process.signal_group(signals.SIGKILL)
+
     def leave_fleet(self) -> None:
         """Let the processes live on, for the next daemon to adopt."""
         self._stopping = True

@@ -34,7 +34,8 @@ ATTEMPTS_KEPT = 50
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One application of a fix. `ended_at` and `outcome` are None while it runs; `verified` says that the outcome is
-    the final one."""
+    the final one.
+    """
 
     number: int
     fix: str

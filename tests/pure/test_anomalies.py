@@ -157,7 +157,8 @@ def test_an_agent_that_leaves_ends_its_anomalies() -> None:
 def test_anomalies_of_an_earlier_daemon_are_ended() -> None:
     watch = AnomalyWatch()
     old = AnomalySeen(1.0, "ano-1", "api", "rss", 2.0, 1.0, 0.7)
-    over = [AnomalySeen(1.0, "ano-2", "api", "fds", 2.0, 1.0, 0.7), AnomalyOver(2.0, "ano-2")]
-    events: list[Event] = [old, *over, *_disturbed(watch, "web", 2)]
+    over: list[Event] = [AnomalySeen(1.0, "ano-2", "api", "fds", 2.0, 1.0, 0.7), AnomalyOver(2.0, "ano-2")]
+    events: list[Event] = [old, *over]
+    events.extend(_disturbed(watch, "web", 2))
     world = reduce(fold, events, EMPTY)
     assert watch.left_over(world, 9.0) == (AnomalyOver(9.0, "ano-1"),)

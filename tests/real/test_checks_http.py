@@ -5,22 +5,16 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-import shutil
 import socket
-import ssl
 import struct
-import subprocess
 import threading
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from selfheal.errors import CheckFailed
-from selfheal.observe import http_client
 from selfheal.observe.http import HTTP
 from selfheal.observe.http_client import MAX_BODY_BYTES, Response, get, probe_http
 from tests.real.servers import Handler, answering, build, free_port, outcome, page, serving
@@ -278,83 +272,6 @@ def test_a_small_body_that_unpacks_to_a_huge_one_is_cut() -> None:
     assert (len(response.body), response.truncated) == (MAX_BODY_BYTES, True)
 
 
-# --- what is sent ---
-
-
-def sent(table: Mapping[str, object], path: str = "/", user: str = "") -> tuple[str, dict[str, str], bytes]:
-    """The request line, the headers and the body that arrive."""
-    arrived: list[bytes] = []
-
-    async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
-        )
-        arrived.extend((head, await reader.readexactly(length)))
-        writer.write(page(b""))
-        await writer.drain()
-
-    async def story() -> None:
-        async with serving(keep) as port:
-            reason, _ = await outcome(build(HTTP, {"http": f"http://{user}127.0.0.1:{port}{path}", **table}))
-            assert reason == ""
-
-    asyncio.run(story())
-    first, *lines = arrived[0].decode().strip().split("\r\n")
-    return first, dict(line.split(": ", 1) for line in lines), arrived[1]
-
-
-def test_a_request_says_what_a_server_needs_to_know() -> None:
-    first, headers, body = sent({}, path="/ab?q=ü&r=%20")
-    assert first == "GET /ab?q=%C3%BC&r=%20 HTTP/1.1"
-    assert headers["host"].startswith("127.0.0.1:")
-    assert headers["connection"] == "close"
-    assert "content-length" not in headers
-    assert body == b""
-
-
-def test_method_headers_and_body_are_sent_as_configured() -> None:
-    table = {"method": "POST", "headers": {"Authorization": "Bearer abc", "Host": "shop.example"}, "body": "ping ü"}
-    first, headers, body = sent(table, path="/x")
-    assert first == "POST /x HTTP/1.1"
-    assert headers["authorization"] == "Bearer abc"
-    assert headers["host"] == "shop.example"
-    assert body == "ping ü".encode()
-
-
-def test_a_user_in_the_url_is_sent_as_basic_authorization() -> None:
-    _, headers, _ = sent({}, user="me:p%40ss@")
-    assert headers["authorization"] == "Basic bWU6cEBzcw=="
-    assert "p%40ss" not in headers["host"]
-
-
-def test_headers_are_shown_to_nobody() -> None:
-    config = HTTP.model.model_validate({"http": "http://a.example/", "headers": {"X-Key": "hush"}})
-    assert "hush" not in repr(config) + config.model_dump_json()
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        {"http": "ftp://a.example/"},
-        {"http": "http:///x"},
-        {"http": "http://a.example:99999/"},
-        {"http": "http://me:hush@a.example:port/"},
-        {"http": "http://a.example/ b"},
-        {"http": "http://a.example/", "headers": {"X-A": "hush\r\nX-B: 1"}},
-        {"http": "http://a.example/", "headers": {"X A": "hush"}},
-        {"http": "http://a.example/", "headers": {"X-A": "hush\N{SNOWMAN}"}},
-        {"http": f"http://{'ü' * 80}.example/"},
-        {"http": "http://a.example/", "method": "BREW"},
-        {"http": "http://a.example/", "expect": {"statsu": 200}},
-    ],
-)
-def test_what_cannot_be_asked_is_refused_before_it_is_asked_and_secrets_are_not_repeated(table: object) -> None:
-    with pytest.raises(ValidationError) as caught:
-        HTTP.model.model_validate(table)
-    assert "hush" not in str(caught.value)
-
-
 # --- readiness ---
 
 
@@ -368,80 +285,3 @@ def test_a_probe_is_content_with_any_status_below_400() -> None:
         asyncio.run(story(page(b"nothing here", "404 Not Found")))
     with pytest.raises(CheckFailed, match=r"^status 500, expected one below 400$"):
         asyncio.run(story(page(b"", "500 Oops")))
-
-
-# --- https ---
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost that nobody signed, with its key in the same file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed, and nothing else here can make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    command = (
-        f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-        f"-addext subjectAltName=DNS:localhost -keyout {folder}/key.pem -out {folder}/cert.pem"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True, timeout=30)
-    both = folder / "both.pem"
-    both.write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
-    return both
-
-
-def over_tls(certificate: Path, story: Callable[[int], Awaitable[None]], handler: Handler | None = None) -> None:
-    async def run() -> None:
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(certificate)
-        async with serving(handler or answering(page(b"ok")), tls) as port:
-            # The server's own complaint about a client that hangs up is not what is tested.
-            asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
-            await story(port)
-
-    asyncio.run(run())
-
-
-def test_a_certificate_that_nobody_signed_is_not_trusted_unless_told_to(certificate: Path) -> None:
-    async def story(port: int) -> None:
-        table = {"http": f"https://localhost:{port}/", "expect": {"body": "ok"}}
-        reason, _ = await outcome(build(HTTP, table))
-        assert reason == "the certificate is not to be trusted: self-signed certificate"
-        assert (await outcome(build(HTTP, {**table, "verify": False})))[0] == ""
-
-    over_tls(certificate, story)
-
-
-def test_a_trusted_certificate_is_accepted_for_its_own_names_only(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    http_client._tls.cache_clear()
-
-    async def story(port: int) -> None:
-        assert (await get(f"https://localhost:{port}/", timeout_s=5.0)).body == b"ok"
-        with pytest.raises(CheckFailed, match=r"^the certificate is not to be trusted: .*127\.0\.0\.1"):
-            await get(f"https://127.0.0.1:{port}/", timeout_s=5.0)
-
-    try:
-        over_tls(certificate, story)
-    finally:
-        http_client._tls.cache_clear()
-
-
-def test_plain_http_at_a_tls_port_and_the_other_way_round_are_said_as_they_are(certificate: Path) -> None:
-    async def plain_at_tls(port: int) -> None:
-        reason, _ = await outcome(build(HTTP, {"http": f"http://localhost:{port}/"}))
-        assert reason.startswith(("connection closed", "connection reset", "not an HTTP answer"))
-
-    async def tls_at_plain() -> None:
-        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(page(b"ok"))
-            await reader.read(-1)
-
-        async with serving(speak) as port:
-            reason, _ = await outcome(build(HTTP, {"http": f"https://localhost:{port}/", "verify": False}))
-            assert reason.startswith("no TLS connection: ")
-
-    over_tls(certificate, plain_at_tls)
-    asyncio.run(tls_at_plain())

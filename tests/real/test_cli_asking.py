@@ -226,8 +226,8 @@ def test_logs_are_followed_from_where_the_last_answer_ended(state_dir: Path, cap
     assert [query for _, _, query, _ in daemon.asked] == [
         {"agent": "api", "lines": "2"},
         {"agent": "api", "lines": "50"},
-        {"agent": "api", "cursor": "2"},
-        {"agent": "api", "cursor": "4"},
+        {"agent": "api", "lines": "1000", "cursor": "2"},
+        {"agent": "api", "lines": "1000", "cursor": "4"},
     ]
 
 

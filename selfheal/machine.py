@@ -1,0 +1,216 @@
+"""How does a daemon run on this machine? Real processes, files, sockets, signals; one daemon a state directory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from random import SystemRandom
+from typing import TextIO, TypeVar
+
+import structlog
+
+from selfheal.clock import RealClock
+from selfheal.config.address import is_loopback, split_address
+from selfheal.config.load import Loaded
+from selfheal.daemon import Daemon, Narrator, scoring
+from selfheal.diagnose.patterns import PATTERNS
+from selfheal.learn.odds import posterior
+from selfheal.loops import Loop
+from selfheal.notify.webhook import WebhookNotifier
+from selfheal.observe import CHECKS
+from selfheal.observe.dial import probe_tcp
+from selfheal.observe.http_client import probe_http
+from selfheal.ports import Ports
+from selfheal.serve.app import create_app
+from selfheal.serve.auth import Access
+from selfheal.serve.listener import bind_tcp, bind_unix, serve
+from selfheal.serve.ports import Sources
+from selfheal.store.lock import StateLock
+from selfheal.supervise.oneshot import CommandRunner
+from selfheal.supervise.posix import PosixLauncher
+from selfheal.telemetry.logs import configure
+from selfheal.telemetry.redact import Redactor
+
+SOCKET_NAME = "selfheal.sock"
+KEY_NAME = "key"
+KEY_BYTES = 32
+
+_T = TypeVar("_T")
+
+
+def run(
+    loaded: Loaded,
+    *,
+    narrator: Narrator | None = None,
+    seconds: float | None = None,
+    clear_leftovers: bool = False,
+    log_stream: TextIO | None = None,
+) -> int:
+    """Run a daemon until it is told to stop, or for `seconds`; returns the exit code.
+
+    `clear_leftovers` ends what an earlier daemon left running instead of adopting it. Raises SelfhealError where it
+    cannot start: a held state directory, a taken address.
+    """
+    config = loaded.config.daemon
+    webhook = loaded.config.notify.webhook
+    known = [one.get_secret_value() for one in (config.token, config.scrape_token, webhook) if one is not None]
+    redactor = Redactor.from_environment(os.environ, known)
+    with StateLock.acquire(config.state_dir):
+        logs = configure(config.log_level, config.log_format, redactor, log_stream or sys.stdout)
+        try:
+            _prepare(config.state_dir)
+            doors = _Doors(loaded)
+            return asyncio.run(_live(loaded, doors, redactor, narrator, seconds, clear_leftovers))
+        finally:
+            logs.stop()
+
+
+async def _live(
+    loaded: Loaded,
+    doors: _Doors,
+    redactor: Redactor,
+    narrator: Narrator | None,
+    seconds: float | None,
+    clear_leftovers: bool,
+) -> int:
+    log = structlog.get_logger("selfheal")
+    _say_what_is_missing(loaded, log)
+    daemon = Daemon(loaded, _ports(loaded), redactor, log, narrator, clear_leftovers)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, partial(_told, daemon, log, signal.Signals(number).name))
+    if seconds is not None:
+        loop.call_later(seconds, daemon.stop)
+    await daemon.run(doors.loops)
+    return 0 if not daemon.runner.fatal else 1
+
+
+def _told(daemon: Daemon, log: structlog.stdlib.BoundLogger, name: str) -> None:
+    """The first signal stops the daemon in order; the second one ends it at once, its agents with it."""
+    if daemon.stopping.is_set():
+        log.warning("stop.now", signal=name)
+        daemon.supervisor.kill_fleet()
+        os._exit(1)
+    log.info("stop.asked", signal=name)
+    daemon.stop()
+
+
+def _say_what_is_missing(loaded: Loaded, log: structlog.stdlib.BoundLogger) -> None:
+    if loaded.config.notify.webhook is None:
+        log.info("alerts.local", why="no [notify] webhook is set: alerts are in the log and on the page alone")
+    if not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("OPENAI_API_KEY")):
+        log.info("diagnosis.rules", why="no model key is set: causes are found by the deterministic engine alone")
+
+
+def _prepare(state_dir: Path) -> None:
+    for name in ("logs", "run"):
+        (state_dir / name).mkdir(mode=0o700, exist_ok=True)
+
+
+def _ports(loaded: Loaded) -> Ports:
+    clock = RealClock()
+    webhook = loaded.config.notify.webhook
+    marker = hashlib.blake2b(os.fsencode(loaded.config.daemon.state_dir.resolve()), digest_size=6).hexdigest()
+    return Ports(
+        pid=os.getpid(),
+        clock=clock,
+        chance=SystemRandom(),
+        environment=dict(os.environ),
+        checks=CHECKS,
+        launcher=PosixLauncher(asyncio.get_running_loop(), clock, marker),
+        run_command=CommandRunner(clock),
+        probe_http=probe_http,
+        probe_tcp=probe_tcp,
+        run_in_thread=_in_thread,
+        disk_used=_disk_used,
+        notifiers=(WebhookNotifier(webhook),) if webhook is not None else (),
+    )
+
+
+def _in_thread(work: Callable[[], _T], /) -> Awaitable[_T]:
+    return asyncio.to_thread(work)
+
+
+def _disk_used(path: Path) -> float:
+    usage = shutil.disk_usage(path)
+    return usage.used / (usage.used + usage.free) if usage.total else 0.0
+
+
+class _Doors:
+    """The two listeners, bound before anything else starts: a taken address must not cost a running fleet."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._config = loaded.config.daemon
+        self._windows = loaded.config.guard.maintenance
+        self._bound: dict[str, socket.socket] = {}
+        self._bind("tcp")
+        self._bind("unix")
+
+    def loops(self, daemon: Daemon) -> Sequence[Loop]:
+        """The loops of the server: one a listener, over one application."""
+        app = create_app(self._sources(daemon), daemon.control, self._access())
+
+        async def listen(name: str) -> None:
+            await serve(app, self._bind(name), trusted=name == "unix", stopping=daemon.gone)
+
+        return tuple(Loop(f"serve {name}", partial(listen, name), every_s=None) for name in self._bound)
+
+    def _bind(self, name: str) -> socket.socket:
+        """The socket of a listener; bound anew where a server that failed has closed it."""
+        bound = self._bound.get(name)
+        if bound is None or bound.fileno() < 0:
+            config = self._config
+            bound = bind_tcp(config.listen) if name == "tcp" else bind_unix(config.state_dir, SOCKET_NAME)
+            self._bound[name] = bound
+        return bound
+
+    def _access(self) -> Access:
+        token, scrape = self._config.token, self._config.scrape_token
+        return Access(
+            key=_key(self._config.state_dir / KEY_NAME),
+            token=token.get_secret_value() if token else None,
+            scrape_token=scrape.get_secret_value() if scrape else None,
+            public_reads=self._config.public_reads,
+            loopback=is_loopback(split_address(self._config.listen)[0]),
+        )
+
+    def _sources(self, daemon: Daemon) -> Sources:
+        return Sources(
+            clock=daemon.ports.clock,
+            stopping=daemon.stopping,
+            vitals=daemon.vitals,
+            shown=daemon.ledger.shown,
+            subscribe=daemon.ledger.subscribe,
+            events_after=daemon.events_after,
+            log_tail=daemon.evidence.log_tail,
+            metrics_text=daemon.metrics.render,
+            loops=lambda: daemon.runner.stats,
+            ready=lambda: daemon.swept,
+            trouble=lambda: daemon.ledger.trouble,
+            windows=lambda: self._windows,
+            scorecard=scoring,
+            belief=posterior,
+            patterns=PATTERNS,
+        )
+
+
+def _key(path: Path) -> bytes:
+    """What logins and heartbeat tokens are signed with; the same over restarts, else every one would end."""
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        key = b""
+    if len(key) < KEY_BYTES:
+        key = secrets.token_bytes(KEY_BYTES)
+        path.touch(mode=0o600)
+        path.write_bytes(key)
+    return key

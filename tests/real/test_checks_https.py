@@ -1,0 +1,92 @@
+"""Does the HTTP check over TLS trust whom it should, and nobody else?"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from selfheal.errors import CheckFailed
+from selfheal.observe import http_client
+from selfheal.observe.http import HTTP
+from selfheal.observe.http_client import get
+from tests.real.servers import Handler, answering, build, outcome, page, serving
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost that nobody signed, with its key in the same file."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed, and nothing else here can make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    command = (
+        f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
+        f"-addext subjectAltName=DNS:localhost -keyout {folder}/key.pem -out {folder}/cert.pem"
+    )
+    subprocess.run(command.split(), check=True, capture_output=True, timeout=30)
+    both = folder / "both.pem"
+    both.write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
+    return both
+
+
+def over_tls(certificate: Path, story: Callable[[int], Awaitable[None]], handler: Handler | None = None) -> None:
+    async def run() -> None:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+        async with serving(handler or answering(page(b"ok")), tls) as port:
+            # The server's own complaint about a client that hangs up is not what is tested.
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+            await story(port)
+
+    asyncio.run(run())
+
+
+def test_a_certificate_that_nobody_signed_is_not_trusted_unless_told_to(certificate: Path) -> None:
+    async def story(port: int) -> None:
+        table = {"http": f"https://localhost:{port}/", "expect": {"body": "ok"}}
+        reason, _ = await outcome(build(HTTP, table))
+        assert reason == "the certificate is not to be trusted: self-signed certificate"
+        assert (await outcome(build(HTTP, {**table, "verify": False})))[0] == ""
+
+    over_tls(certificate, story)
+
+
+def test_a_trusted_certificate_is_accepted_for_its_own_names_only(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    http_client._tls.cache_clear()
+
+    async def story(port: int) -> None:
+        assert (await get(f"https://localhost:{port}/", timeout_s=5.0)).body == b"ok"
+        with pytest.raises(CheckFailed, match=r"^the certificate is not to be trusted: .*127\.0\.0\.1"):
+            await get(f"https://127.0.0.1:{port}/", timeout_s=5.0)
+
+    try:
+        over_tls(certificate, story)
+    finally:
+        http_client._tls.cache_clear()
+
+
+def test_plain_http_at_a_tls_port_and_the_other_way_round_are_said_as_they_are(certificate: Path) -> None:
+    async def plain_at_tls(port: int) -> None:
+        reason, _ = await outcome(build(HTTP, {"http": f"http://localhost:{port}/"}))
+        assert reason.startswith(("connection closed", "connection reset", "not an HTTP answer"))
+
+    async def tls_at_plain() -> None:
+        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(page(b"ok"))
+            await reader.read(-1)
+
+        async with serving(speak) as port:
+            reason, _ = await outcome(build(HTTP, {"http": f"https://localhost:{port}/", "verify": False}))
+            assert reason.startswith("no TLS connection: ")
+
+    over_tls(certificate, plain_at_tls)
+    asyncio.run(tls_at_plain())

@@ -1,0 +1,177 @@
+"""Are the state files whole, readable and to be trusted, whatever happened to the disk?"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfheal.clock import RealClock
+from selfheal.errors import StateFileDamaged
+from selfheal.store.documents import CHECKSUMS, Documents, previous, read, write
+
+OLD: dict[str, object] = {"schema_version": 1, "updated_at": "2026-01-01T00:00:00Z", "agents": [{"name": "web"}]}
+NEW: dict[str, object] = {"schema_version": 1, "updated_at": "2026-01-01T00:01:00Z", "agents": []}
+CLOCK = RealClock()
+
+
+def visible(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
+
+
+def test_a_document_is_plain_json_that_a_person_can_read(tmp_path: Path) -> None:
+    path = tmp_path / "agent_status.json"
+    write(path, OLD)
+    assert path.read_text() == textwrap.dedent(
+        """\
+        {
+          "schema_version": 1,
+          "updated_at": "2026-01-01T00:00:00Z",
+          "agents": [
+            {
+              "name": "web"
+            }
+          ]
+        }
+        """
+    )
+    assert read(path, CLOCK) == (OLD, None)
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
+
+
+def test_one_older_generation_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    for number in range(5):
+        write(path, {"number": number})
+    assert json.loads(path.read_text()) == {"number": 4}
+    assert json.loads(previous(path).read_text()) == {"number": 3}
+    assert sorted(file.name for file in tmp_path.iterdir()) == [CHECKSUMS, "metrics.json", "metrics.json.previous"]
+
+
+def test_a_document_that_is_not_there_is_none(tmp_path: Path) -> None:
+    assert read(tmp_path / "traces.json", CLOCK) == (None, None)
+
+
+def test_a_damaged_document_is_kept_aside_and_the_older_one_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    write(path, OLD)
+    write(path, NEW)
+    damaged = path.read_bytes().replace(b"2026", b"2027")
+    path.write_bytes(damaged)
+    document, damage = read(path, CLOCK)
+    assert document == OLD
+    assert damage is not None
+    assert "its checksum does not match" in str(damage)
+    assert damage.kept_as.read_bytes() == damaged
+    assert damage.kept_as.name.startswith("metrics.json.damaged-20")
+    assert not path.exists()
+    write(path, NEW)
+    assert read(path, CLOCK) == (NEW, None)
+
+
+def test_two_damaged_generations_are_none_and_both_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    write(path, OLD)
+    write(path, NEW)
+    path.write_bytes(b"")
+    previous(path).write_bytes(b"{}")
+    document, damage = read(path, CLOCK)
+    assert document is None
+    assert isinstance(damage, StateFileDamaged)
+    assert len([name for name in visible(tmp_path) if ".damaged-" in name]) == 2
+
+
+def test_lost_or_damaged_sums_condemn_no_document(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    write(path, OLD)
+    sums = tmp_path / CHECKSUMS
+    sums.write_bytes(sums.read_bytes().replace(b"metrics", b"metricz"))
+    document, damage = read(path, CLOCK)
+    assert document == OLD
+    assert damage is not None
+    assert damage.path == sums
+    assert read(path, CLOCK) == (OLD, None)
+    path.write_bytes(b"[1, 2]")
+    document, damage = read(path, CLOCK)
+    assert document is None
+    assert "it is no JSON object" in str(damage)
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_any_damage_is_noticed_and_costs_one_generation(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("state") / "metrics.json"
+    write(path, OLD)
+    write(path, NEW)
+    content = path.read_bytes()
+    at = data.draw(st.integers(0, len(content) - 1))
+    cut = data.draw(st.booleans())
+    path.write_bytes(content[:at] if cut else content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    document, damage = read(path, CLOCK)
+    assert document == OLD
+    assert damage is not None
+
+
+async def in_thread(work: Callable[[], None]) -> None:
+    await asyncio.to_thread(work)
+
+
+def test_only_what_changed_is_written(tmp_path: Path) -> None:
+    async def story() -> None:
+        documents = Documents(tmp_path, in_thread)
+        await documents.save({"a.json": OLD, "b.json": OLD})
+        before = {name: (tmp_path / name).stat().st_mtime_ns for name in ("a.json", "b.json")}
+        await documents.save({"a.json": dict(OLD), "b.json": NEW})
+        assert (tmp_path / "a.json").stat().st_mtime_ns == before["a.json"]
+        assert not previous(tmp_path / "a.json").exists()
+        assert read(tmp_path / "b.json", CLOCK) == (NEW, None)
+
+    asyncio.run(story())
+
+
+def test_a_save_does_not_overtake_one_that_was_given_up(tmp_path: Path) -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    class Slow(dict[str, dict[str, object]]):
+        def __bool__(self) -> bool:
+            return True
+
+    class Gated(dict[str, object]):
+        """A document that takes until the gate opens to be written down."""
+
+        def items(self):  # type: ignore[no-untyped-def,override]  # noqa: ANN201
+            begun.set()
+            assert gate.wait(10)
+            return super().items()
+
+    async def story() -> None:
+        documents = Documents(tmp_path, in_thread)
+        async with asyncio.TaskGroup() as group:
+            slow = group.create_task(documents.save(GatedFiles(gate, begun)))
+            await asyncio.to_thread(begun.wait, 10)
+            slow.cancel()
+            with pytest.raises(BlockingIOError, match="cannot save the state files: the disk is still at the last"):
+                await documents.save({"a.json": NEW})
+            gate.set()
+
+    asyncio.run(story())
+
+
+def test_what_an_interrupted_write_left_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / ".a.json.x7.tmp").write_text("half")
+    (tmp_path / "mine.tmp").write_text("not ours")
+    Documents(tmp_path, in_thread)
+    assert os.listdir(tmp_path) == ["mine.tmp"]
