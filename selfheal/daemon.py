@@ -17,7 +17,7 @@ from selfheal import __version__
 from selfheal.agents import AGENT_KINDS
 from selfheal.compose.control import FleetControl
 from selfheal.compose.evidence import Evidence
-from selfheal.compose.fleet import plan_fleet, thresholds
+from selfheal.compose.fleet import plan_fleet, settling
 from selfheal.compose.hands import FleetHands
 from selfheal.compose.heartbeats import Heartbeats
 from selfheal.compose.prevention import Prevention
@@ -119,8 +119,15 @@ class Daemon:
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
         self.wheel = Wheel(asyncio.get_running_loop())
         self.heartbeats = Heartbeats(self.state_dir, clock)
+        self.anomalies = AnomalyWatch()
         self.senses = Senses(
-            self.ledger, self.vitals, self.history, AnomalyWatch(), self.metrics, thresholds(fleet), self.redact
+            self.ledger,
+            self.vitals,
+            self.history,
+            self.anomalies,
+            self.metrics,
+            settling(fleet, ports.checks),
+            self.redact,
         )
         self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe)
         ready = Readiness(self.plans, ports, self.scheduler)
@@ -210,6 +217,7 @@ class Daemon:
             declared = plan.declared(now)
             if not _is_declared(world.agents.get(plan.name), declared):
                 self.ledger.record(declared)
+        self.ledger.record(*self.anomalies.left_over(world, now))
         for incident in world.open_incidents():
             if incident.attempt is not None and incident.acting:
                 ended = FixEnded(now, incident.id, incident.attempt.number, "interrupted", "the daemon ended meanwhile")

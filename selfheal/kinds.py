@@ -95,11 +95,15 @@ class Check(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CheckKind:
-    """A kind of check. `name` is its key in the configuration; its model has a field of that name."""
+    """A kind of check. `name` is its key in the configuration; its model has a field of that name.
+
+    `local` says that it looks at the agent's own process: no trouble of a dependency explains its failure.
+    """
 
     name: str
     model: type[CheckConfig]
     build: Callable[[CheckConfig, CheckContext], Check]
+    local: bool = False
 
 
 # --- fixes ---------------------------------------------------------------------------------------------------------

@@ -74,14 +74,14 @@ GROUP = Group(
         Verb(
             "approve",
             "Let the fix happen that an incident waits to be allowed.",
-            "approve i7",
+            "approve inc-7",
             _answer_to_approval("approve", "approved"),
             _INCIDENT,
         ),
         Verb(
             "reject",
             "Forbid the fix that an incident waits to be allowed.",
-            "reject i7",
+            "reject inc-7",
             _answer_to_approval("reject", "rejected"),
             _INCIDENT,
         ),

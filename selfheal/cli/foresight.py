@@ -12,6 +12,9 @@ from selfheal.cli.verb import Group, Verb, as_json, limit, the_daemon
 
 _Row = tuple[Cell | str, ...]
 
+# Figures of the scorecard that are neither a duration nor a share.
+_COUNTS = frozenset({"failures"})
+
 
 def _predictions(arguments: Namespace) -> int:
     header = ("AGENT", "FAILURE", "PROBABILITY", "IN", "BETWEEN", "NOW", "LIMIT")
@@ -114,7 +117,9 @@ def _interval(name: str, interval: object) -> str:
 def _measure(name: str, value: float | None) -> str:
     if value is None:
         return "not measured yet"
-    return duration(value) if name.endswith("_seconds") else f"{100 * value:.4g} %"
+    if name.startswith("recovery_") and name.endswith("_seconds"):
+        return duration(value)
+    return f"{value:g}" if name in _COUNTS else f"{100 * value:.4g} %"
 
 
 def _lasting(seconds: float | None) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from selfheal.cli.client import Answer, Client, Document, daemon_of, path
 from selfheal.cli.output import (
     Cell,
+    age,
     clock_time,
     coloured,
     duration,
@@ -89,10 +90,9 @@ def _tell_well(agent: Answer, json: bool) -> int:
 
 def _standing(agent: Answer, colour: bool) -> str:
     """How the agent is and since when, in one line."""
-    since = agent.body.moment("since")
-    lasting = f" for {duration((agent.now - since).total_seconds())}" if since else ""
     name = paint(Cell(agent.body.text("name"), "strong"), colour)
-    return f"{name} is {paint(state(agent.body.text('state')), colour)}{lasting}"
+    lasting = age(agent.body.moment("since"), agent.now)
+    return f"{name} is {paint(state(agent.body.text('state')), colour)} for {lasting}"
 
 
 def _tell(answer: Answer, json: bool, agent: Answer | None = None) -> int:
@@ -174,7 +174,7 @@ GROUP = Group(
         Verb(
             "incidents show",
             "One incident: causes with their evidence, what was tried, and its story.",
-            "incidents show i7",
+            "incidents show inc-7",
             _show,
             (_INCIDENT, the_daemon, as_json),
         ),

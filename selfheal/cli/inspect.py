@@ -9,7 +9,20 @@ from datetime import datetime
 
 from selfheal import __version__
 from selfheal.cli.client import Answer, Document, daemon_of, path
-from selfheal.cli.output import Cell, coloured, duration, paint, say, share, show, show_json, show_table, size, state
+from selfheal.cli.output import (
+    Cell,
+    age,
+    coloured,
+    duration,
+    paint,
+    say,
+    share,
+    show,
+    show_json,
+    show_table,
+    size,
+    state,
+)
 from selfheal.cli.verb import FAILED, NOT_WELL, Group, Verb, as_json, named, the_daemon
 
 _BYTES = frozenset({"rss", "memory", "rss_bytes", "memory_bytes", "pss"})
@@ -79,17 +92,13 @@ def _row(agent: Document, now: datetime) -> tuple[Cell | str, ...]:
     return (
         Cell(agent.text("name"), "strong"),
         _state(agent),
-        _age(agent.moment("since"), now),
+        age(agent.moment("since"), now),
         agent.text("pid", "-"),
         agent.text("restarts", "0"),
         _checks(agent.parts("checks")),
         _risk(agent.number("risk")),
         agent.text("reason"),
     )
-
-
-def _age(since: datetime | None, now: datetime) -> str:
-    return duration((now - since).total_seconds()) if since else "-"
 
 
 def _state(agent: Document) -> Cell:
@@ -134,7 +143,7 @@ def _facts(agent: Document, now: datetime) -> Mapping[str, str]:
     return {
         "why": agent.text("reason"),
         "kind": f"{agent.text('kind')}, {agent.text('layer')} layer",
-        "since": _age(agent.moment("since"), now),
+        "since": age(agent.moment("since"), now),
         "pid": agent.text("pid"),
         "restarts": agent.text("restarts"),
         "depends on": ", ".join(agent.texts("depends_on")),

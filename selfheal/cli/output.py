@@ -144,6 +144,14 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
+def age(since: datetime | None, now: datetime) -> str:
+    """How long ago. The daemon tells its time in whole seconds, so that less than one says nothing."""
+    if since is None:
+        return "-"
+    seconds = (now - since).total_seconds()
+    return duration(seconds) if seconds >= 1 else "< 1 s"
+
+
 def size(count: float) -> str:
     """Bytes as a person says them, in powers of 1000."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):

@@ -77,6 +77,8 @@ def _address(url: str, token: str) -> Address:
         parts, port = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
         raise WrongUse(f"cannot use --url {url!r}: it is not the address of a daemon; write --url http://HOST:8787")
+    if not (token.isascii() and token.isprintable()):
+        raise WrongUse("cannot use SELFHEAL_TOKEN: it holds characters that no token has; set it to the daemon's")
     secure = parts.scheme == "https"
     return Address(secure, parts.hostname, port or (443 if secure else 80), parts.path.rstrip("/"), token)
 

@@ -14,7 +14,7 @@ from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
 from selfheal.config.models import AgentConfig, CheckConfig, process_of
 from selfheal.events import AgentDeclared
-from selfheal.kinds import AgentKind, Fix
+from selfheal.kinds import AgentKind, CheckKind, Fix
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.recover.command import command_fix
 from selfheal.supervise.launcher import Launch
@@ -113,6 +113,20 @@ def _checks(config: AgentConfig) -> tuple[CheckConfig, ...]:
     return (*config.checks, look)
 
 
-def thresholds(fleet: Sequence[AgentPlan]) -> dict[tuple[str, str], tuple[int, int]]:
-    """Failures in a row until failed, successes in a row until well, by (agent, check)."""
-    return {(plan.name, check.name): (check.fall, check.rise) for plan in fleet for check in plan.checks}
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """When a check settles: failures in a row until failed, successes in a row until well; `local` as of its kind."""
+
+    fall: int
+    rise: int
+    local: bool
+
+
+def settling(fleet: Sequence[AgentPlan], kinds: Sequence[CheckKind]) -> dict[tuple[str, str], Settling]:
+    """How each check settles, by (agent, check)."""
+    local = tuple(kind.model for kind in kinds if kind.local)
+    return {
+        (plan.name, check.name): Settling(check.fall, check.rise, isinstance(check, local))
+        for plan in fleet
+        for check in plan.checks
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from selfheal.compose.fleet import Settling
 from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.detect.health import judge
 from selfheal.history.rings import History
@@ -20,8 +21,6 @@ from selfheal.world import Agent
 
 # A process that is not ready yet may fail its checks for so long; then it counts, whether or not it was ever ready.
 START_GRACE_S = 30.0
-# (agent, check) -> failures in a row until failed, successes in a row until well.
-Thresholds = Mapping[tuple[str, str], tuple[int, int]]
 
 
 class Senses:
@@ -34,7 +33,7 @@ class Senses:
         history: History,
         anomalies: AnomalyWatch,
         metrics: Metrics,
-        thresholds: Thresholds,
+        settling: Mapping[tuple[str, str], Settling],
         redact: Callable[[str], str],
     ) -> None:
         self._ledger = ledger
@@ -42,7 +41,7 @@ class Senses:
         self._history = history
         self._anomalies = anomalies
         self._metrics = metrics
-        self._thresholds = thresholds
+        self._settling = settling
         self._redact = redact
 
     def observe(self, seen: Observation) -> None:
@@ -59,8 +58,8 @@ class Senses:
             return
         if record.settled is None and seen.check in agent.failing:
             record = CheckRecord(seen.check, settled=False)  # failing since before this daemon began
-        fall, rise = self._thresholds[seen.agent, seen.check]
-        record, change = judge(record, seen, fall, rise)
+        rule = self._settling[seen.agent, seen.check]
+        record, change = judge(record, seen, rule.fall, rule.rise, local=rule.local)
         self._vitals.put(seen.agent, record)
         if change is not None:
             self._ledger.record(change)

@@ -56,7 +56,8 @@ def dependency_gate(world: World, vitals: Vitals, incident: Incident, agent: Age
 
     A process that is gone or stopped is local evidence; what its dependencies do does not matter then.
     """
-    if agent.has_process and agent.run is None:
+    gone = agent.has_process and agent.run is None
+    if gone or any(failing.local for failing in agent.failing.values()):
         return None
     for name in world.dependencies(agent.name):
         dependency = world.agents.get(name)

@@ -77,7 +77,7 @@ class Narrator:
         if told is None:
             return None
         agent, tone, text = told
-        return Line(event.at, agent, tone, text)
+        return Line(world.at, agent, tone, text)  # an event may be about a moment past; the story goes forward
 
     def _is_repeated(self, event: Event) -> bool:
         match event:
@@ -113,9 +113,8 @@ def _of_incident(world: World, event: Event) -> _Told | None:
             return _agent(world, incident), "quiet", f"it is the same trouble as that of {_agent(world, into)}"
         case Diagnosed(incident=incident, causes=(first, *_)):
             where = "" if first.agent in ("", _agent(world, incident)) else f" ({first.agent})"
-            why = f"; {first.evidence[0]}" if first.evidence else ""
-            sure = f"{100 * first.probability:.0f} %"
-            return _agent(world, incident), "plain", f"cause, {sure} sure: {_cause(first.slug)}{where}{why}"
+            told = f"cause, {_share(first.probability)} sure: {_cause(first.slug)}{where}"
+            return _agent(world, incident), "plain", told + _news(world, incident, first.evidence)
         case IncidentEscalated(incident=incident, reason=reason):
             return _agent(world, incident), "bad", f"a person is needed: {reason}"
         case IncidentResolved(incident=incident, recovery_s=recovery_s):
@@ -147,8 +146,11 @@ def _of_fix(world: World, event: Event) -> _Told | None:
 def _of_future(event: Event) -> _Told | None:
     match event:
         case FailurePredicted(agent=agent, mode=mode, probability=probability, eta_s=eta_s):
-            likely = f"{100 * probability:.0f} %"
-            return agent, "uneasy", f"foreseen: {_words(mode)} in about {_lasting(eta_s)} ({likely} likely)"
+            return (
+                agent,
+                "uneasy",
+                f"foreseen: {_words(mode)} in about {_lasting(eta_s)} ({_share(probability)} likely)",
+            )
         case PredictionEnded(agent=agent, outcome=outcome):
             tone, text = _ENDINGS[outcome]
             return agent, tone, text
@@ -231,6 +233,17 @@ def _uptime(world: World) -> str:
 def _agent(world: World, incident: str) -> str:
     known = world.incidents.get(incident)
     return known.agent if known is not None else ""
+
+
+def _news(world: World, incident: str, evidence: tuple[str, ...]) -> str:
+    """The first piece of evidence that the sign of the incident has not told already."""
+    sign = world.incidents[incident].sign if incident in world.incidents else ""
+    return next((f"; {piece}" for piece in evidence if sign not in piece), "")
+
+
+def _share(probability: float) -> str:
+    """Nothing is certain: what would round to 100 % is told as what it is."""
+    return f"{100 * probability:.0f} %" if probability < 0.995 else "over 99 %"
 
 
 def _cause(slug: str) -> str:

@@ -13,7 +13,9 @@ from selfheal.kinds import Observation
 from selfheal.vitals import CheckRecord
 
 
-def judge(record: CheckRecord, seen: Observation, fall: int, rise: int) -> tuple[CheckRecord, HealthChanged | None]:
+def judge(
+    record: CheckRecord, seen: Observation, fall: int, rise: int, *, local: bool = False
+) -> tuple[CheckRecord, HealthChanged | None]:
     """Return the record after `seen`, and the change where the check settled on the other side."""
     if seen.result in ("inconclusive", "error"):
         return replace(record, last=seen), None
@@ -26,5 +28,5 @@ def judge(record: CheckRecord, seen: Observation, fall: int, rise: int) -> tuple
     needed = rise if seen.ok else fall
     if record.settled == seen.ok or record.streak < needed:
         return record, None
-    change = HealthChanged(seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, record.since)
+    change = HealthChanged(seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, record.since, local)
     return replace(record, settled=seen.ok), change

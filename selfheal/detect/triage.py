@@ -94,7 +94,7 @@ def _unhealthy(world: World, event: HealthChanged) -> tuple[Event, ...]:
     if world.open_incident_of(event.agent) is not None:
         return ()
     sign = f"check {event.check}: {event.reason}"
-    for name in world.dependencies(event.agent):
+    for name in () if event.local else world.dependencies(event.agent):
         incident = _own(world, name)
         if incident is not None:
             return (IncidentJoined(event.at, incident.id, event.agent, sign),)
@@ -106,7 +106,7 @@ def _gathered(world: World, event: IncidentOpened) -> tuple[Event, ...]:
     dependents = world.dependents(event.agent)
     found: list[Event] = []
     for other in world.open_incidents():
-        if other.agent in dependents and other.trigger == "check" and not other.attempts:
+        if other.agent in dependents and other.trigger == "check" and not other.attempts and not _local(world, other):
             reason = f"it depends on {event.agent}, which is in trouble itself"
             found.append(IncidentMerged(event.at, other.id, event.incident, reason))
             found.extend(IncidentJoined(event.at, event.incident, name, other.sign) for name in other.agents)
@@ -148,6 +148,12 @@ def _hopeless(world: World, incident: Incident, at: float) -> tuple[Event, ...]:
 def _stopped(world: World, event: StopAsked) -> tuple[Event, ...]:
     own = _own(world, event.agent)
     return (IncidentSuppressed(event.at, own.id, f"{event.agent} was stopped by {event.by}"),) if own else ()
+
+
+def _local(world: World, incident: Incident) -> bool:
+    """Whether the agent's own process is what is wrong."""
+    agent = world.agents.get(incident.agent)
+    return agent is not None and any(failing.local for failing in agent.failing.values())
 
 
 def _own(world: World, agent: str) -> Incident | None:

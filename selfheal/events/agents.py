@@ -161,7 +161,10 @@ class MaintenanceOver:
 
 @dataclass(frozen=True, slots=True)
 class HealthChanged:
-    """A check of an agent settled on the other side. `since` is when the first of the observations was made."""
+    """A check of an agent settled on the other side. `since` is when the first of the observations was made.
+
+    `local` says that the check looks at the agent's own process: no trouble of a dependency explains its failure.
+    """
 
     at: float
     agent: str
@@ -170,6 +173,7 @@ class HealthChanged:
     result: CheckResult
     reason: str
     since: float
+    local: bool = False
 
 
 AgentEvent = (

@@ -59,9 +59,11 @@ def in_words(why: OSError) -> CheckFailed:
     """Say what the other side did. Raises `why` itself where this machine is the reason."""
     if isinstance(why, TimeoutError):
         return CheckFailed("connection timed out", "timeout")
-    if why.errno not in _WORDS:
-        raise why
-    return CheckFailed(_WORDS[why.errno])
+    if why.errno in _WORDS:
+        return CheckFailed(_WORDS[why.errno])
+    if isinstance(why, ConnectionError):  # without a number: asyncio's own, such as the end of a TLS handshake
+        return CheckFailed("connection closed by the other side")
+    raise why
 
 
 async def _resolve(host: str, port: int) -> list[_Place]:

@@ -13,7 +13,7 @@ import re
 import ssl
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
@@ -55,7 +55,7 @@ class Request:
     host: str
     port: int
     tls: ssl.SSLContext | None
-    payload: bytes
+    payload: bytes = field(repr=False)  # it may hold a password
     wants_body: bool
 
     @classmethod

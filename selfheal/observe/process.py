@@ -151,4 +151,4 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return ProcessCheck(config, context)
 
 
-PROCESS = CheckKind(name="process", model=ProcessCheckConfig, build=_build)
+PROCESS = CheckKind(name="process", model=ProcessCheckConfig, build=_build, local=True)

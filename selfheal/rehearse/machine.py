@@ -179,7 +179,7 @@ class SimulatedMachine:
         """The kinds of check of this machine: `sim = "agent"`, and the look at the process."""
         return (
             CheckKind("sim", SimCheckConfig, lambda config, context: _Answer(self, context)),
-            CheckKind("process", ProcessCheckConfig, lambda config, context: _Look(self, config, context)),
+            CheckKind("process", ProcessCheckConfig, lambda config, context: _Look(self, config, context), local=True),
         )
 
 

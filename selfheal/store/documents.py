@@ -41,8 +41,8 @@ class Documents:
     async def save(self, documents: Mapping[str, Mapping[str, object]]) -> None:
         """Write the documents, by file name, whose bytes changed since the last save; durable on return.
 
-        They must not be changed meanwhile. Raises OSError with all files as they were, and BlockingIOError while the
-        disk is still at an earlier save that was given up.
+        They must not be changed meanwhile. Raises OSError, every file then whole, as it was or as it should be, and
+        BlockingIOError while the disk is still at an earlier save that was given up.
         """
         await self._run_in_thread(lambda: self._save(documents))
 
@@ -132,7 +132,7 @@ def _keep_previous(path: Path) -> None:
         os.replace(link, older)
     except FileNotFoundError:
         return
-    except PermissionError:  # a file system without hard links
+    except OSError:  # a file system without hard links
         os.replace(path, older)
 
 

@@ -70,10 +70,9 @@ class StateLock:
 
 
 def _prepare(directory: Path) -> None:
-    """Create the directory, or close it to others. One that holds somebody else's files is left as it is."""
+    """Create the directory, or close an empty one to others. One that holds files may be anybody's: `/tmp`, a home."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ours = (directory / _NAME).exists() or not any(directory.iterdir())
-    if ours:
+    if not any(directory.iterdir()):
         with contextlib.suppress(PermissionError):  # the root of a mounted disk is often not ours to change
             directory.chmod(0o700)
 

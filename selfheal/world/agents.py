@@ -39,12 +39,13 @@ CRASH_REASONS: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial",
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A check that has settled on failure. `since` is wall time of the first failed observation."""
+    """A check that has settled on failure. `since` is wall time of the first failed observation; see `HealthChanged`."""
 
     check: str
     result: CheckResult
     reason: str
     since: float
+    local: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,5 +266,5 @@ def _health(agent: Agent, event: HealthChanged) -> Agent:
     others = {name: failing for name, failing in agent.failing.items() if name != event.check}
     if event.ok:
         return replace(agent, failing=others)
-    seen = Failing(event.check, event.result, event.reason, event.since)
+    seen = Failing(event.check, event.result, event.reason, event.since, event.local)
     return replace(agent, failing={**others, event.check: seen})

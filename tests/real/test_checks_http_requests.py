@@ -60,8 +60,9 @@ def test_a_user_in_the_url_is_sent_as_basic_authorization() -> None:
 
 
 def test_headers_are_shown_to_nobody() -> None:
-    config = HTTP.model.model_validate({"http": "http://a.example/", "headers": {"X-Key": "hush"}})
-    assert "hush" not in repr(config) + config.model_dump_json()
+    table = {"http": "http://a.example/", "headers": {"X-Key": "hush"}}
+    config = HTTP.model.model_validate(table)
+    assert "hush" not in repr(config) + config.model_dump_json() + repr(build(HTTP, table))
 
 
 @pytest.mark.parametrize(

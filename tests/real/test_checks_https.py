@@ -74,6 +74,18 @@ def test_a_trusted_certificate_is_accepted_for_its_own_names_only(
         http_client._tls.cache_clear()
 
 
+def test_a_server_that_hangs_up_during_the_handshake_is_a_failure() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(5)
+
+    async def story() -> None:
+        async with serving(hang_up) as port:
+            reason, _ = await outcome(build(HTTP, {"http": f"https://localhost:{port}/"}))
+            assert reason in ("connection closed by the other side", "connection reset by the other side")
+
+    asyncio.run(story())
+
+
 def test_plain_http_at_a_tls_port_and_the_other_way_round_are_said_as_they_are(certificate: Path) -> None:
     async def plain_at_tls(port: int) -> None:
         reason, _ = await outcome(build(HTTP, {"http": f"http://localhost:{port}/"}))

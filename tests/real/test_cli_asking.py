@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -252,6 +255,8 @@ def test_a_daemon_elsewhere_wants_its_token(state_dir: Path, capsys: Shown, monk
         assert main(["status", "--url", url]) == 0
         monkeypatch.setenv("SELFHEAL_TOKEN", "wrong")
         assert main(["status", "--url", url]) == 5
+        monkeypatch.setenv("SELFHEAL_TOKEN", "no\ttoken")
+        assert main(["status", "--url", url]) == 2
 
 
 def test_the_daemon_is_found_by_what_is_said_most_clearly(
@@ -309,9 +314,22 @@ def test_what_is_no_daemon_is_said_so(state_dir: Path, capsys: Shown) -> None:
     daemon.special["/observability/summary"] = lambda _: (200, ["no", "object"])
     with served(daemon, state_dir):
         assert main(["status", "--json"]) == 3
+    with something_else() as url:
+        assert main(["status", "--url", url]) == 4
+        assert "not selfheal" in capsys.readouterr().err
     (state_dir / "selfheal.sock").unlink()
     (state_dir / "selfheal.sock").write_text("a file")
     assert main(["status"]) == 4
+
+
+@contextmanager
+def something_else() -> Iterator[str]:
+    """A server that speaks no HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=lambda: server.accept()[0].sendall(b"220 mail.example.org ESMTP\r\n"))
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
 
 
 def verb(*words: str, **options: str) -> subprocess.Popen[bytes]:

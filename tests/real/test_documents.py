@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import stat
 import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -142,36 +141,124 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+class Gated(Mapping[str, dict[str, object]]):
+    """Documents that take until the gate opens to be looked at, as a disk may take to answer."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.gate = threading.Event()
+
+    def __iter__(self) -> Iterator[str]:
+        self.begun.set()
+        assert self.gate.wait(10)
+        yield "a.json"
+
+    def __getitem__(self, name: str) -> dict[str, object]:
+        return OLD
+
+    def __len__(self) -> int:
+        return 1
+
+
 def test_a_save_does_not_overtake_one_that_was_given_up(tmp_path: Path) -> None:
-    gate, begun = threading.Event(), threading.Event()
-
-    class Slow(dict[str, dict[str, object]]):
-        def __bool__(self) -> bool:
-            return True
-
-    class Gated(dict[str, object]):
-        """A document that takes until the gate opens to be written down."""
-
-        def items(self):  # type: ignore[no-untyped-def,override]  # noqa: ANN201
-            begun.set()
-            assert gate.wait(10)
-            return super().items()
-
     async def story() -> None:
         documents = Documents(tmp_path, in_thread)
+        gated = Gated()
         async with asyncio.TaskGroup() as group:
-            slow = group.create_task(documents.save(GatedFiles(gate, begun)))
-            await asyncio.to_thread(begun.wait, 10)
+            slow = group.create_task(documents.save(gated))
+            await asyncio.to_thread(gated.begun.wait, 10)
             slow.cancel()
-            with pytest.raises(BlockingIOError, match="cannot save the state files: the disk is still at the last"):
-                await documents.save({"a.json": NEW})
-            gate.set()
+        with pytest.raises(BlockingIOError, match="cannot save the state files: the disk is still at the last"):
+            await documents.save({"a.json": NEW})
+        gated.gate.set()
 
     asyncio.run(story())
+    assert read(tmp_path / "a.json", CLOCK) == (OLD, None)
+
+
+def child(program: str, directory: Path) -> object:
+    argv = [sys.executable, "-c", textwrap.dedent(program), str(directory)]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False, cwd=Path(__file__).parents[2])
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def test_a_disk_that_refuses_leaves_the_old_files_and_nothing_else(tmp_path: Path) -> None:
+    program = """
+        import asyncio, json, os, pathlib, resource, sys
+        from selfheal.clock import RealClock
+        from selfheal.store.documents import Documents, read
+        directory = pathlib.Path(sys.argv[1])
+
+        async def story():
+            documents = Documents(directory, asyncio.to_thread)
+            await documents.save({"a.json": {"n": 1}, "b.json": {"n": 1}})
+            before = sorted(os.listdir(directory))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+            changed = {"a.json": {"n": 2}, "b.json": {"n": "x" * 5000}}
+            try:
+                await documents.save(changed)
+                why = None
+            except OSError as error:
+                why = error.strerror
+            left = sorted(os.listdir(directory)) == before
+            old = [read(directory / name, RealClock())[0] for name in changed]
+            resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+            await documents.save(changed)
+            new = [read(directory / name, RealClock())[0] for name in changed] == [*changed.values()]
+            print(json.dumps([why, left, old, new]))
+
+        asyncio.run(story())
+    """
+    assert child(program, tmp_path) == ["File too large", True, [{"n": 1}, {"n": 1}], True]
+
+
+def test_a_crash_at_any_instant_leaves_one_of_the_two_generations(tmp_path: Path) -> None:
+    """Killed at every operation on the file system in turn. The process that writes is a fork, for speed."""
+    program = """
+        import json, os, pathlib, signal, sys
+        from selfheal.clock import RealClock
+        from selfheal.store.documents import Documents, read, write
+
+        def write_and_die(path, instant):
+            left = instant
+            def hook(event, arguments):
+                nonlocal left
+                if event in ("open", "os.rename", "os.link", "os.remove"):
+                    left -= 1
+                    if left < 0:
+                        os.kill(os.getpid(), signal.SIGKILL)
+            sys.addaudithook(hook)
+            write(path, {"n": 3})
+            os._exit(0)
+
+        told = []
+        for instant in range(100):
+            path = pathlib.Path(sys.argv[1]) / str(instant) / "a.json"
+            path.parent.mkdir()
+            write(path, {"n": 1})
+            write(path, {"n": 2})
+            pid = os.fork()
+            if pid == 0:
+                write_and_die(path, instant)
+            _, status = os.waitpid(pid, 0)
+            Documents(path.parent, None)
+            document, damage = read(path, RealClock())
+            told.append([document["n"], damage is None, len(os.listdir(path.parent))])
+            if os.WIFEXITED(status):
+                break
+        print(json.dumps(told))
+    """
+    told = child(program, tmp_path)
+    assert isinstance(told, list)
+    assert len(told) > 8
+    assert [kind for kind in told if kind not in ([2, True, 3], [3, True, 3])] == []
+    assert told[0][0] == 2
+    assert told[-1][0] == 3
 
 
 def test_what_an_interrupted_write_left_is_swept_away(tmp_path: Path) -> None:
     (tmp_path / ".a.json.x7.tmp").write_text("half")
     (tmp_path / "mine.tmp").write_text("not ours")
     Documents(tmp_path, in_thread)
-    assert os.listdir(tmp_path) == ["mine.tmp"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "mine.tmp"]

@@ -1,0 +1,383 @@
+// Keeps the page true: reads the fleet, listens to the event stream, reads again when something happened.
+"use strict";
+
+const STALE_AFTER = 5000; // ms without the stream until the page says that it may be old
+const GATHER = 250; // ms in which events are gathered into one reading
+const AT_LEAST_EVERY = 15000; // ms; signals and forecasts change without an event
+const INCIDENTS = 30;
+const SURE_FOR = 4000; // ms in which a second press confirms
+
+const mayControl = document.body.dataset.control === "yes";
+const $ = (id) => document.getElementById(id);
+const opened = new Map(); // incident id -> whether the reader opened or closed it
+const stories = new Map(); // incident id -> its story, as far as it is known
+const lastStates = new Map(); // agent -> state, to tell what changed
+let answered = false;
+
+// --- building --------------------------------------------------------------------------------------------------------
+
+function h(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+// Gives `parent` one child for each item, in order. A child whose item did not change stays, with its focus.
+function sync(parent, items, keyOf, make) {
+  const before = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    const print = JSON.stringify(item);
+    let child = before.get(key);
+    if (!child || child.dataset.print !== print) {
+      const fresh = make(item);
+      fresh.dataset.key = key;
+      fresh.dataset.print = print;
+      if (child) {
+        const focused = child.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+        if (child === place) place = fresh;
+        child.replaceWith(fresh);
+        if (focused) fresh.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+      }
+      child = fresh;
+    }
+    before.delete(key);
+    if (child === place) place = child.nextElementSibling;
+    else parent.insertBefore(child, place);
+  }
+  before.forEach((child) => child.remove());
+  while (place) { const next = place.nextElementSibling; place.remove(); place = next; }
+}
+
+function span(seconds) {
+  if (seconds === null || seconds === undefined) return "–";
+  if (seconds < 0.1) return `${Math.round(Math.max(0, seconds) * 1000)} ms`;
+  if (seconds < 10) return `${(Math.round(seconds * 10) / 10).toString()} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+const percent = (share, digits = 0) => `${(share * 100).toFixed(digits).replace(/\.0+$/, "")} %`;
+const words = (slug) => slug.replaceAll("_", " ");
+const ageOf = (time) => Math.max(0, (Date.now() + skew - Date.parse(time)) / 1000);
+let skew = 0; // the daemon's clock less ours
+
+function age(time, suffix) {
+  if (!time) return h("span", {}, "");
+  const at = new Date(time);
+  return h("time", { datetime: time, title: `${at.toLocaleString()} (${time})`, "data-suffix": suffix || "" }, span(ageOf(time)) + (suffix || ""));
+}
+
+const stateOf = (state) => h("span", { class: "state", "data-state": state }, words(state));
+
+// --- acting ----------------------------------------------------------------------------------------------------------
+
+async function order(path, button, body) {
+  button.disabled = true;
+  try {
+    const answer = await fetch(path, {
+      method: "POST",
+      headers: { "X-Selfheal": "1", "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    const said = await answer.json();
+    notice(answer.ok ? said.message : said.detail);
+  } catch (why) {
+    notice(`The daemon did not answer: ${why.message}`);
+  } finally {
+    button.disabled = false;
+    readSoon();
+  }
+}
+
+function notice(text) {
+  $("notice").textContent = text;
+  $("notice").hidden = false;
+  clearTimeout(notice.timer);
+  notice.timer = setTimeout(() => { $("notice").hidden = true; }, 8000);
+}
+
+// A button that asks once more in its own place before it does what cannot be taken back.
+function careful(label, sure, act, name) {
+  const button = h("button", { type: "button", "data-focus": name, "aria-label": name }, label);
+  let timer = null;
+  const calm = () => { timer = null; button.textContent = label; button.classList.remove("sure"); };
+  button.addEventListener("click", () => {
+    if (timer === null) {
+      button.textContent = sure;
+      button.classList.add("sure");
+      timer = setTimeout(calm, SURE_FOR);
+    } else {
+      clearTimeout(timer);
+      calm();
+      act(button);
+    }
+  });
+  return button;
+}
+
+function decision(incident, verb, kind) {
+  const label = verb[0].toUpperCase() + verb.slice(1);
+  const button = h("button", { type: "button", class: kind, "data-focus": verb, "aria-label": `${label} ${incident.approval.fix} of ${incident.approval.agent}` }, label);
+  button.addEventListener("click", () => order(`/control/incidents/${encodeURIComponent(incident.id)}/${verb}`, button));
+  return button;
+}
+
+// --- showing ---------------------------------------------------------------------------------------------------------
+
+function showVerdict(summary) {
+  const states = summary.agents.by_state;
+  const wrong = summary.agents.total - states.healthy - states.stopped - states.maintenance;
+  const all = summary.agents.total;
+  const sentence = all === 0 ? "no agents yet"
+    : wrong === 0 ? (all === 1 ? "the agent is well" : `all ${all} agents are well`)
+    : `${wrong} of ${all} ${wrong === 1 ? "agent is" : "agents are"} not well`;
+  const line = [summary.paused ? "healing is paused" : null, summary.dry_run ? "dry run: nothing is done" : null, summary.trouble ? `nothing can be saved: ${summary.trouble}` : null];
+  const text = [sentence, ...line].filter(Boolean).join(" · ");
+  const verdict = $("verdict");
+  if (verdict.dataset.status !== summary.status || verdict.lastElementChild.textContent !== text) {
+    verdict.dataset.status = summary.status;
+    verdict.replaceChildren(h("b", { class: "status" }, summary.status), " ", h("span", {}, text));
+  }
+  document.title = summary.status === "ok" ? "selfheal" : `${summary.status} – selfheal`;
+  const toggle = $("switch");
+  toggle.hidden = !mayControl;
+  toggle.textContent = summary.paused ? "Resume healing" : "Pause healing";
+  toggle.dataset.order = summary.paused ? "resume" : "pause";
+  $("about").textContent = `selfheal ${summary.version}, up ${span(summary.uptime_seconds)}`;
+}
+
+function showFigures(summary) {
+  const recovery = summary.recovery;
+  const uptime = summary.scorecard.uptime;
+  const figures = [
+    ["Healthy", `${summary.agents.by_state.healthy} of ${summary.agents.total}`, summary.ready ? "looked at all the time" : "first look is not done"],
+    ["Incidents", `${summary.incidents.open} open`, `${summary.incidents.last_24h} within 24 h`],
+    ["Recovery", recovery.p95_seconds === null ? "–" : span(recovery.p95_seconds), recovery.count ? `95 % are faster, of ${recovery.count}` : "nothing to recover from yet"],
+    ["Foreseen", `${summary.predictions.total}`, `${summary.predictions.high_risk} likely`],
+    ["Uptime", uptime && uptime.value !== null ? percent(uptime.value, 2) : "–", "healthy while wanted up"],
+  ];
+  sync($("figures"), figures, (one) => one[0], ([name, value, more]) => h("div", {}, h("dt", {}, name), h("dd", {}, value, h("small", {}, more))));
+}
+
+function agentRow(agent) {
+  const risk = agent.risk > 0 ? h("span", { class: agent.risk >= 0.7 ? "risk high" : "risk" }, percent(agent.risk)) : null;
+  const path = `/control/agents/${encodeURIComponent(agent.name)}`;
+  const act = agent.state === "stopped" && !agent.wanted
+    ? careful("Start", "Start it?", (button) => order(`${path}/start`, button), `Start ${agent.name}`)
+    : careful("Restart", "Restart it?", (button) => order(`${path}/restart`, button), `Restart ${agent.name}`);
+  const why = agent.reason || (agent.next_start_at ? "restart is delayed" : "");
+  return h("tr", {},
+    h("td", {}, stateOf(agent.state)),
+    h("th", { scope: "row" }, agent.name, agent.paused ? h("span", { class: "tag" }, "healing paused") : null),
+    h("td", { class: "since" }, age(agent.since)),
+    h("td", { class: "number" }, agent.pid === null ? "" : String(agent.pid)),
+    h("td", { class: "number" }, String(agent.restarts)),
+    h("td", { class: "risky" }, risk),
+    h("td", { class: "why" }, why),
+    h("td", { class: "act" }, mayControl && agent.kind !== "service" ? act : null));
+}
+
+// What a row shows; signals, checks and uptimes change all the time and are not on the page.
+const shownOf = (agent) => Object.fromEntries(["name", "kind", "state", "since", "pid", "restarts", "risk", "reason", "paused", "wanted", "next_start_at"].map((key) => [key, agent[key]]));
+const WORST_FIRST = ["quarantined", "unhealthy", "degraded", "recovering", "starting", "maintenance", "healthy", "stopped"];
+
+function showAgents(agents) {
+  const wanted = $("filter").value.trim().toLowerCase();
+  const seen = agents.filter((agent) => !wanted || `${agent.name} ${agent.state}`.toLowerCase().includes(wanted));
+  seen.sort((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state));
+  sync($("agents").tBodies[0], seen.map(shownOf), (agent) => agent.name, agentRow);
+  $("agents").hidden = agents.length === 0;
+  $("no-agents").hidden = agents.length > 0;
+  const news = [];
+  for (const agent of agents) {
+    const before = lastStates.get(agent.name);
+    if (before && before !== agent.state) news.push(`${agent.name} is ${words(agent.state)}`);
+    lastStates.set(agent.name, agent.state);
+  }
+  if (news.length) $("news").textContent = news.slice(0, 5).join(", ");
+}
+
+const isOver = (incident) => incident.state === "resolved" || incident.state === "suppressed";
+
+function headline(incident) {
+  if (incident.state === "resolved") {
+    const fixes = [...new Set(incident.attempts.filter((one) => one.outcome === "succeeded").map((one) => one.fix))];
+    return `${words(incident.cause)}; recovered in ${span(incident.recovery_seconds)}${fixes.length ? ` by ${fixes.join(", ")}` : ""}`;
+  }
+  if (incident.hold) return `held: ${incident.hold.reason}`;
+  const running = incident.attempts.at(-1);
+  if (running && running.ended_at === null) return `${words(incident.cause)}; ${running.fix} is under way`;
+  return incident.reason || `${words(incident.cause)}: ${incident.sign}`;
+}
+
+function storyOf(incident) {
+  const lines = stories.get(incident.id) || [];
+  return h("ol", { class: "story" }, ...lines.map((line) => h("li", {},
+    h("span", { class: "offset", title: line.at }, `+${line.offset_s.toFixed(3)} s`), h("span", {}, line.text))));
+}
+
+function incidentItem(incident) {
+  const details = h("details", {},
+    h("summary", { "data-focus": "summary" }, stateOf(incident.state), h("b", {}, incident.agents.join(", ")),
+      h("span", { class: "when" }, age(incident.opened_at, " ago")), h("span", { class: "what" }, headline(incident))),
+    storyOf(incident));
+  details.open = isOpened(incident);
+  details.addEventListener("toggle", () => {
+    opened.set(incident.id, details.open);
+    if (details.open) readStory(incident.id).then(() => details.querySelector(".story").replaceWith(storyOf(incident)));
+  });
+  return h("li", {}, details);
+}
+
+const isOpened = (incident) => opened.has(incident.id) ? opened.get(incident.id) : !isOver(incident);
+
+async function showIncidents(incidents) {
+  const told = incidents.filter(isOpened).slice(0, 10);
+  await Promise.all(told.map((incident) => readStory(incident.id)));
+  const items = incidents.map((incident) => ({ ...incident, lines: stories.get(incident.id)?.length || 0 }));
+  sync($("incidents"), items, (incident) => incident.id, incidentItem);
+  $("no-incidents").hidden = incidents.length > 0;
+  showAttention(incidents);
+}
+
+function showAttention(incidents) {
+  const asking = incidents.filter((one) => one.state === "waiting_approval" || one.state === "escalated");
+  sync($("attention").querySelector("ul"), asking, (incident) => incident.id, (incident) => {
+    if (incident.state === "escalated") {
+      return h("li", { class: "card", "data-urgent": "yes" }, h("p", {}, h("b", {}, incident.agent), ` cannot be healed: ${incident.reason || incident.sign}`));
+    }
+    const asked = incident.approval;
+    const question = h("p", {}, "May ", h("b", {}, asked.fix), " be applied to ", h("b", {}, asked.agent), `? It is ${words(incident.cause)}. No answer by ${new Date(asked.expires_at).toLocaleTimeString()} means no.`);
+    const buttons = mayControl ? h("div", { class: "buttons" }, decision(incident, "approve", "primary"), decision(incident, "reject", null)) : null;
+    return h("li", { class: "card" }, question, buttons);
+  });
+  $("attention").hidden = asking.length === 0;
+}
+
+function showPredictions(predictions) {
+  sync($("predictions"), predictions.map((one) => ({ ...one, eta_seconds: 0, eta_low: 0, eta_high: 0 })), (one) => `${one.agent} ${one.mode}`, (one) => h("li", {},
+    h("span", { class: one.high_risk ? "risk high" : "risk" }, percent(one.probability)), " ", h("b", {}, one.agent), ` ${words(one.mode)}`,
+    h("p", {}, `around ${new Date(one.expected_at).toLocaleTimeString()}, as ${one.signal} grows`)));
+  $("no-predictions").hidden = predictions.length > 0;
+}
+
+function showAlerts(alerts) {
+  sync($("alerts"), alerts.slice(0, 8), (one) => `${one.key} ${one.at}`, (one) => h("li", {},
+    stateOf(one.resolved ? "resolved" : one.severity), " ", h("b", {}, one.title), " ", h("span", { class: "when" }, age(one.at, " ago")), h("p", {}, one.text)));
+  $("no-alerts").hidden = alerts.length > 0;
+}
+
+// --- reading ---------------------------------------------------------------------------------------------------------
+
+async function ask(path) {
+  const answer = await fetch(path, { headers: { Accept: "application/json" } });
+  if (answer.status === 401) { location.assign("/login"); throw new Error("the login has ended"); }
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  return answer.json();
+}
+
+async function readStory(id) {
+  const incident = await ask(`/observability/incidents/${encodeURIComponent(id)}`);
+  stories.set(id, incident.story);
+}
+
+let reading = false;
+let again = false;
+let agentsNow = [];
+
+async function read() {
+  if (reading) { again = true; return; }
+  reading = true;
+  try {
+    const [summary, agents, incidents, predictions] = await Promise.all([
+      ask("/observability/summary"), ask("/observability/agents?limit=1000"),
+      ask(`/observability/incidents?limit=${INCIDENTS}`), ask("/observability/predictions?limit=20"),
+    ]);
+    skew = Date.parse(summary.at) - Date.now();
+    agentsNow = agents.items;
+    showVerdict(summary);
+    showFigures(summary);
+    showAgents(agentsNow);
+    showPredictions(predictions.items);
+    showAlerts(summary.alerts);
+    await showIncidents(incidents.items);
+    answered = true;
+  } catch (why) {
+    lost();
+  } finally {
+    reading = false;
+    if (again) { again = false; readSoon(); }
+  }
+}
+
+function readSoon() {
+  if (readSoon.timer) return;
+  readSoon.timer = setTimeout(() => { readSoon.timer = null; read(); }, GATHER);
+}
+
+// --- the stream ------------------------------------------------------------------------------------------------------
+
+let lostAt = null;
+
+function lost() {
+  if (lostAt === null) lostAt = Date.now();
+}
+
+function found() {
+  lostAt = null;
+  $("stale").hidden = true;
+}
+
+function listen() {
+  const stream = new EventSource("/observability/events");
+  stream.onopen = () => { found(); readSoon(); };
+  stream.onmessage = readSoon;
+  stream.addEventListener("gap", readSoon);
+  stream.onerror = () => {
+    lost();
+    // Closed for good means refused: look whether the login has ended, and try again.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => { readSoon(); listen(); }, STALE_AFTER);
+  };
+}
+
+function tick() {
+  for (const time of document.querySelectorAll("time")) {
+    const text = span(ageOf(time.dateTime)) + time.dataset.suffix;
+    if (time.textContent !== text) time.textContent = text;
+  }
+  if (lostAt !== null && Date.now() - lostAt > STALE_AFTER) {
+    const since = new Date(lostAt).toLocaleTimeString();
+    const text = answered ? `The daemon was last heard at ${since}. What stands here may be old; trying again.` : "The daemon does not answer; trying again.";
+    if ($("stale").textContent !== text) $("stale").textContent = text;
+    $("stale").hidden = false;
+  }
+}
+
+// --- the reader's hands ----------------------------------------------------------------------------------------------
+
+$("login").hidden = document.body.dataset.login !== "yes";
+$("switch").addEventListener("click", (event) => order(`/control/${event.target.dataset.order}`, event.target, { agent: null }));
+$("filter").addEventListener("input", () => showAgents(agentsNow));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "/" && !event.ctrlKey && !event.metaKey && document.activeElement !== $("filter")) {
+    event.preventDefault();
+    $("filter").focus();
+  }
+  if (event.key === "Escape" && document.activeElement === $("filter")) {
+    $("filter").value = "";
+    showAgents(agentsNow);
+    $("filter").blur();
+  }
+});
+
+read();
+listen();
+setInterval(tick, 1000);
+setInterval(() => { if (!document.hidden) readSoon(); }, AT_LEAST_EVERY);
