@@ -91,7 +91,8 @@ def _unhealthy(world: World, event: HealthChanged) -> tuple[Event, ...]:
     agent = world.agents.get(event.agent)
     if agent is None or not agent.wanted or agent.maintenance_until is not None:
         return ()
-    if world.open_incident_of(event.agent) is not None:
+    known = _own(world, event.agent) if event.local else world.open_incident_of(event.agent)
+    if known is not None:
         return ()
     sign = f"check {event.check}: {event.reason}"
     for name in () if event.local else world.dependencies(event.agent):

@@ -6,6 +6,7 @@ itself is told by the page and the log, and wakes nobody.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from selfheal.events import (
@@ -19,7 +20,7 @@ from selfheal.events import (
     LoopFailed,
     StateDamaged,
 )
-from selfheal.vocabulary import CAUSES
+from selfheal.vocabulary import CAUSES, FailureMode
 from selfheal.world import Incident, World
 
 HIGH_RISK = 0.7
@@ -53,6 +54,17 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             return ()
 
 
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+_AMOUNTS: Mapping[FailureMode, Callable[[float], str]] = {
+    "out_of_memory": lambda value: f"{value / 1e6:.0f} MB",
+    "out_of_fds": lambda value: f"{value:.0f}",
+    "disk_full": lambda value: f"{value:.0%}",
+}
+
+
 def _alert(at: float, incident: Incident, severity: Severity, title: str, text: str) -> AlertRaised:
     return AlertRaised(at, incident.id, severity, title, text, incident.agent, incident.id)
 
@@ -75,6 +87,7 @@ def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
     key = f"foreseen-{event.agent}-{event.mode}"
     if any(alert.key == key and event.at - alert.at < event.eta_high_s + 600.0 for alert in world.alerts):
         return ()
-    title = f"{event.agent} will be {event.mode.replace('_', ' ')} in about {event.eta_s / 60:.0f} min"
-    text = f"{event.signal} is {event.value:.3g} of {event.limit:.3g}; probability {event.probability:.0%}"
+    title = f"{event.agent} will be {event.mode.replace('_', ' ')} in about {_span(event.eta_s)}"
+    value, limit = (_AMOUNTS[event.mode](amount) for amount in (event.value, event.limit))
+    text = f"{event.signal} is {value} of {limit}; {event.probability:.0%} likely"
     return (AlertRaised(event.at, key, "warning", title, text, event.agent, None),)

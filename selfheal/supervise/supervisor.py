@@ -10,7 +10,6 @@ import asyncio
 import signal as signals
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from selfheal.clock import Clock
 from selfheal.config.models import ProcessConfig
@@ -31,6 +30,7 @@ from selfheal.events import (
 )
 from selfheal.ledger import Ledger
 from selfheal.plans import DecideReflex, Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
+from selfheal.supervise.child import Child, stop_order
 from selfheal.supervise.launcher import Exit, Launch, Launcher, Process
 from selfheal.supervise.tree import stop_group
 from selfheal.vocabulary import StartReason
@@ -45,25 +45,6 @@ KILL_SHARE_S = 1.0
 
 Ready = Callable[[str, Run], Awaitable[None]]
 """Returns when the run of an agent is ready for work; raises TimeoutError where it took too long."""
-
-
-@dataclass(slots=True)
-class Child:
-    """An agent's process as it is now, and what is needed to start it."""
-
-    name: str
-    config: ProcessConfig
-    launch: Launch
-    depends_on: tuple[str, ...]
-    generation: int = 0
-    process: Process | None = None
-    stopping: bool = False
-    timer: asyncio.TimerHandle | None = None
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
-    starting: asyncio.Future[None] | None = None
-    readiness: asyncio.Future[None] | None = None
-    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
-    """Stops and starts that people and fixes ask for take turns; the reflex does not wait."""
 
 
 class Supervisor:
@@ -142,7 +123,7 @@ class Supervisor:
         deadline = self._clock.monotonic() + timeout_s
         try:
             async with asyncio.timeout(max(0.1, timeout_s - KILL_SHARE_S)):
-                for wave in self._stop_order():
+                for wave in stop_order(self._children.values()):
                     await asyncio.gather(*(self._end(child, child.config.stop.timeout) for child in wave))
         except TimeoutError:
             left = max(0.1, deadline - self._clock.monotonic())
@@ -405,18 +386,6 @@ class Supervisor:
         """Wait until the death has been seen and booked: that comes through the loop a moment after the signal."""
         while child.process is process:
             await self._clock.sleep(0.005)
-
-    def _stop_order(self) -> list[list[Child]]:
-        """Waves of children: each wave may be stopped once the ones before it are gone."""
-        left = {name: child for name, child in self._children.items() if child.process is not None}
-        waves: list[list[Child]] = []
-        while left:
-            needed = {name for child in left.values() for name in child.depends_on}
-            wave = [child for name, child in left.items() if name not in needed] or list(left.values())
-            waves.append(wave)
-            for child in wave:
-                del left[child.name]
-        return waves
 
     # --- adoption ---
 

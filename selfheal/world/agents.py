@@ -39,7 +39,7 @@ CRASH_REASONS: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial",
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A check that has settled on failure. `since` is wall time of the first failed observation; see `HealthChanged`."""
+    """A check that has settled on failure, as in `HealthChanged`."""
 
     check: str
     result: CheckResult
@@ -156,10 +156,18 @@ def _state(agent: Agent) -> AgentState:
     if agent.fixing or agent.delayed_until is not None:
         return "recovering"
     if agent.has_process and agent.run is None:
-        return "unhealthy" if agent.last_exit or agent.start_error else "starting"
+        return _without_process(agent)
     if agent.failing:
         return "unhealthy" if len(agent.failing) >= len(agent.checks) else "degraded"
     return "healthy" if agent.ready else "starting"
+
+
+def _without_process(agent: Agent) -> AgentState:
+    if agent.start_error:
+        return "unhealthy"
+    if agent.last_exit is None:
+        return "starting"
+    return "stopped" if agent.last_exit.expected else "unhealthy"
 
 
 def _counted(agent: Agent, at: float) -> Uptime:

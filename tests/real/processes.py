@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,9 @@ from pathlib import Path
 
 from selfheal.clock import RealClock
 from selfheal.supervise.launcher import Exit, Launch, Process
+from selfheal.supervise.marks import Marked, find_marked
 from selfheal.supervise.posix import PosixLauncher
+from selfheal.supervise.tree import kill_leftovers
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 CLOCK = RealClock()
@@ -49,6 +50,10 @@ class Yard:
     def ended(self, process: Process, end: Exit) -> None:
         self.exits[process.run.pid] = end
 
+    def marked(self) -> list[Marked]:
+        """Every live process that was started here, or by what was."""
+        return find_marked(str(self.folder), CLOCK.now())
+
     async def exit_of(self, process: Process) -> Exit:
         await until(lambda: process.run.pid in self.exits)
         return self.exits[process.run.pid]
@@ -67,8 +72,7 @@ async def yard(folder: Path) -> AsyncIterator[Yard]:
     try:
         yield place
     finally:
-        for process in place.started:
-            process.signal_group(signal.SIGKILL)
+        await kill_leftovers(lambda: [marked.run for marked in place.marked()], timeout_s=0, clock=CLOCK)
         await until(lambda: not any(process.group_alive() for process in place.started))
         place.launcher.close()
 

@@ -326,7 +326,12 @@ def test_what_is_no_daemon_is_said_so(state_dir: Path, capsys: Shown) -> None:
 def something_else() -> Iterator[str]:
     """A server that speaks no HTTP."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=lambda: server.accept()[0].sendall(b"220 mail.example.org ESMTP\r\n"))
+
+        def greet() -> None:
+            with server.accept()[0] as client:
+                client.sendall(b"220 mail.example.org ESMTP\r\n")
+
+        thread = threading.Thread(target=greet)
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         thread.join()

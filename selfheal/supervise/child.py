@@ -1,0 +1,42 @@
+"""What does the supervisor hold of each process, and in which order may processes be stopped?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from selfheal.config.models import ProcessConfig
+from selfheal.supervise.launcher import Launch, Process
+
+
+@dataclass(slots=True)
+class Child:
+    """An agent's process as it is now, and what is needed to start it."""
+
+    name: str
+    config: ProcessConfig
+    launch: Launch
+    depends_on: tuple[str, ...]
+    generation: int = 0
+    process: Process | None = None
+    stopping: bool = False
+    timer: asyncio.TimerHandle | None = None
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    starting: asyncio.Future[None] | None = None
+    readiness: asyncio.Future[None] | None = None
+    turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Stops and starts that people and fixes ask for take turns; the reflex does not wait."""
+
+
+def stop_order(children: Iterable[Child]) -> list[list[Child]]:
+    """Waves of the running children: each may be stopped once those before it, which may depend on it, are gone."""
+    left = {child.name: child for child in children if child.process is not None}
+    waves: list[list[Child]] = []
+    while left:
+        needed = {name for child in left.values() for name in child.depends_on}
+        wave = [child for name, child in left.items() if name not in needed] or list(left.values())
+        waves.append(wave)
+        for child in wave:
+            del left[child.name]
+    return waves

@@ -1,0 +1,141 @@
+"""Does the demo begin, tell, end and leave nothing behind, however it ends?"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from selfheal.clock import RealClock
+
+CLOCK = RealClock()
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "NO_COLOR": "1"}
+
+
+def until(condition: Callable[[], bool], limit_s: float = 20.0) -> None:
+    """Return as soon as the condition holds; fail where it does not within the limit."""
+    end, pause = CLOCK.monotonic() + limit_s, Event()
+    while not condition():
+        assert CLOCK.monotonic() < end
+        pause.wait(0.02)
+
+
+def selfheal(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "selfheal", *words]
+    env = {**ENVIRONMENT, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=40, check=False, env=env)
+
+
+@pytest.fixture
+def state_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="sh-") as folder:
+        yield Path(folder) / "demo"
+
+
+@contextmanager
+def demo(state_dir: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A demo whose fleet is up. It is killed at the end where it has not ended by then."""
+    command = [
+        sys.executable,
+        "-m",
+        "selfheal",
+        "demo",
+        "--state-dir",
+        str(state_dir),
+        "--listen",
+        f"127.0.0.1:{port()}",
+    ]
+    with out.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file, env=ENVIRONMENT) as process:
+        try:
+            until(lambda: "rates    ready" in out.read_text())
+            yield process
+        finally:
+            process.kill()
+
+
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+        return number
+
+
+def alive(state_dir: Path) -> list[int]:
+    """The processes of the fleet: all run in the folder of their configuration. The dead have no folder."""
+    return [
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _works_in(entry, state_dir)
+    ]
+
+
+def _works_in(process: Path, folder: Path) -> bool:
+    try:
+        return (process / "cwd").readlink() == folder
+    except OSError:
+        return False
+
+
+def test_a_demo_of_some_seconds_ends_by_itself_with_a_report(state_dir: Path) -> None:
+    ended = selfheal("demo", "--seconds", "2", SELFHEAL_STATE_DIR=str(state_dir), SELFHEAL_LISTEN=f"127.0.0.1:{port()}")
+    assert ended.returncode == 0
+    assert ended.stderr == ""
+    assert ended.stdout.startswith("8 small programs, most of which will fail. It ends after 2 s, with a report.\n")
+    assert f"--state-dir {state_dir}" in ended.stdout
+    assert "noticed, explained and healed" in ended.stdout
+    assert "The fleet was up for" in ended.stdout
+    assert (state_dir / "demo.log").stat().st_size > 0
+    assert alive(state_dir) == []
+
+
+def test_ctrl_c_ends_it_with_the_same_report(state_dir: Path, tmp_path: Path) -> None:
+    with demo(state_dir, tmp_path / "out") as process:
+        assert len(alive(state_dir)) == 8
+        status = json.loads(selfheal("status", "--json", "--state-dir", str(state_dir)).stdout)
+        assert status["agents"]["total"] == 8
+        second = selfheal("demo", "--state-dir", str(state_dir))
+        assert second.returncode == 1
+        assert str(process.pid) in second.stderr
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=15) == 0
+    assert "The fleet was up for" in (tmp_path / "out").read_text()
+    assert alive(state_dir) == []
+
+
+def test_what_a_killed_demo_left_is_cleared_by_the_next(state_dir: Path, tmp_path: Path) -> None:
+    with demo(state_dir, tmp_path / "first") as process:
+        process.kill()
+    left = alive(state_dir)
+    assert len(left) == 8
+    with demo(state_dir, tmp_path / "second") as process:
+        assert set(left).isdisjoint(alive(state_dir))
+        assert len(alive(state_dir)) == 8
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+    assert alive(state_dir) == []
+
+
+def test_a_taken_address_that_was_asked_for_is_an_error_and_starts_nothing(state_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = f"127.0.0.1:{server.getsockname()[1]}"
+        ended = selfheal("demo", "--state-dir", str(state_dir), "--listen", taken)
+    assert ended.returncode == 1
+    assert taken in ended.stderr
+    assert alive(state_dir) == []
+
+
+def test_a_directory_that_is_not_a_demos_is_left_alone(state_dir: Path) -> None:
+    state_dir.mkdir()
+    (state_dir / "thesis.txt").write_text("years of work")
+    ended = selfheal("demo", "--state-dir", str(state_dir))
+    assert ended.returncode == 1
+    assert "it holds files that no demo left there" in ended.stderr
+    assert [entry.name for entry in state_dir.iterdir()] == ["thesis.txt"]
