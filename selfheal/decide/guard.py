@@ -39,6 +39,8 @@ def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Ru
         return Hold(f"{agent.name} is in maintenance", agent.maintenance_until)
     if plan.fix in RESTARTS and rules.policies.get(agent.name) == "never":
         return Hold("restart = never: only a person may start it again", None)
+    if agent.fixing:
+        return Hold(f"something is already being done to {agent.name}", now + 1.0)
     gate = dependency_gate(world, vitals, incident, agent, now)
     if gate is not None:
         return gate

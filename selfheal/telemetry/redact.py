@@ -66,6 +66,9 @@ class _Look(NamedTuple):
     mask: str
 
 
+_PREFIXES = (
+    "sk-", "rnd_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat-", "xox", "akia", "asia", "aiza", "eyj",
+)  # fmt: skip
 _LOOKS = (
     _Look(
         ("private key",),
@@ -84,22 +87,7 @@ _LOOKS = (
         rf"\1 {MASK}",
     ),
     _Look(
-        (
-            "sk-",
-            "rnd_",
-            "ghp_",
-            "gho_",
-            "ghu_",
-            "ghs_",
-            "ghr_",
-            "github_pat_",
-            "glpat-",
-            "xox",
-            "akia",
-            "asia",
-            "aiza",
-            "eyj",
-        ),
+        _PREFIXES,
         re.compile(
             r"(?<![A-Za-z0-9_-])(?:sk-[\w-]{8,}|rnd_\w{8,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|xox[abeprs]-[\w-]{8,}"
             r"|A[KS]IA[0-9A-Z]{16}|AIza[\w-]{30,}|glpat-[\w-]{16,}|eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?)"
