@@ -7,14 +7,12 @@ thing that is to be stopped the moment it exists; nothing is decided here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import fields, replace
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 from selfheal import __version__
 from selfheal.agents import AGENT_KINDS
+from selfheal.compose.beginnings import beginnings, known_events
 from selfheal.compose.control import FleetControl
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.fleet import plan_fleet, settling
@@ -24,7 +22,7 @@ from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
 from selfheal.compose.senses import Senses
-from selfheal.compose.windows import window_changes
+from selfheal.compose.upkeep import Upkeep
 from selfheal.config.load import Loaded
 from selfheal.config.models import process_of
 from selfheal.decide.guard import Rules
@@ -34,14 +32,10 @@ from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.diagnose.patterns import PATTERNS
 from selfheal.diagnose.verdict import diagnose
 from selfheal.events import (
-    AgentDeclared,
-    AgentRemoved,
     DaemonStarted,
     DaemonStopped,
     Event,
-    FixEnded,
     LoopFailed,
-    StateDamaged,
     Unknown,
     Verified,
     decode,
@@ -49,7 +43,7 @@ from selfheal.events import (
 from selfheal.history.rings import History
 from selfheal.kinds import CheckContext
 from selfheal.learn.odds import posterior
-from selfheal.learn.scorecard import scorecard
+from selfheal.learn.scorecard import figures
 from selfheal.ledger import Ledger, replay
 from selfheal.loops import Failure, Loop, LoopRunner
 from selfheal.notify.router import Router
@@ -60,10 +54,8 @@ from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
 from selfheal.serve.documents import Material, documents
-from selfheal.serve.ports import Measure
 from selfheal.store.documents import Documents
-from selfheal.store.journal import Damage, Journal, Record
-from selfheal.supervise.rotation import rotate
+from selfheal.store.journal import Journal
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.supervise.tree import kill_leftovers
 from selfheal.teardown import Teardown
@@ -107,7 +99,7 @@ class Daemon:
 
         # What is known.
         self.journal, records, self._damages = Journal.open(self.state_dir / "journal", ports.run_in_thread, clock)
-        self.ledger = Ledger(self.journal, replay(_known(records)), self.journal.last_seq)
+        self.ledger = Ledger(self.journal, replay(known_events(records)), self.journal.last_seq)
         self.vitals = Vitals()
         self.history = History()
         self.metrics = Metrics(lambda: self.ledger.world, self.vitals, clock, __version__)
@@ -151,6 +143,9 @@ class Daemon:
         self.prevention = Prevention(
             self.ledger, clock, self.history, self.hands, self.config.daemon.prevention_interval
         )
+        self.upkeep = Upkeep(
+            self.ledger, ports, self.supervisor, self.senses, self.plans, self.config.guard.maintenance
+        )
         self.router = Router(self.ledger, clock, ports.chance, ports.notifiers)
         self.control = FleetControl(self.ledger, clock, self.supervisor, self.plans, self.heartbeats.beat, self.redact)
         self.healing = self._healing()
@@ -166,11 +161,11 @@ class Daemon:
             Loop("sweep", self._sweep, every_s=daemon.self_healing_interval),
             Loop("prevent", self.prevention.foresee, every_s=daemon.prevention_interval, waits_first=True),
             Loop("maintain", self.prevention.work, every_s=5.0),
-            Loop("windows", self._windows, every_s=5.0),
+            Loop("windows", self.upkeep.windows, every_s=5.0),
             Loop("notify", self.router.deliver, every_s=5.0),
             Loop("save", self._save, every_s=1.0, limit_s=30.0),
-            Loop("logs", self._rotate_logs, every_s=10.0),
-            Loop("disk", self._disk, every_s=30.0),
+            Loop("logs", self.upkeep.rotate_logs, every_s=10.0),
+            Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
         )
 
     async def run(self, serve: Callable[[Daemon], Sequence[Loop]] = lambda daemon: ()) -> None:
@@ -208,20 +203,9 @@ class Daemon:
         """Record what is new since the last daemon: this one, the damage found, the agents, what was interrupted."""
         now, world = self.ports.clock.now(), self.ledger.world
         self.ledger.record(DaemonStarted(now, __version__, self.ports.pid, self.config.guard.dry_run))
-        for damage in self._damages:
-            self.ledger.record(_damaged(now, damage))
-        for name in world.agents:
-            if name not in self.plans:
-                self.ledger.record(AgentRemoved(now, name))
-        for plan in self.plans.values():
-            declared = plan.declared(now)
-            if not _is_declared(world.agents.get(plan.name), declared):
-                self.ledger.record(declared)
+        for event in beginnings(world, self.plans, self._damages, now):
+            self.ledger.record(event)
         self.ledger.record(*self.anomalies.left_over(world, now))
-        for incident in world.open_incidents():
-            if incident.attempt is not None and incident.acting:
-                ended = FixEnded(now, incident.id, incident.attempt.number, "interrupted", "the daemon ended meanwhile")
-                self.ledger.record(ended)
 
     async def _take_over(self) -> None:
         """Adopt the processes of an earlier daemon, or end them where the fleet starts afresh."""
@@ -267,10 +251,6 @@ class Daemon:
         self.supervisor.reconsider()
         self.swept = True
 
-    async def _windows(self) -> None:
-        now = self.ports.clock.now()
-        self.ledger.record(*window_changes(self.ledger.world, self.config.guard.maintenance, now))
-
     async def _save(self) -> None:
         """Write the views, if anything happened; a full disk is said once and tried again."""
         seq = self.ledger.seq
@@ -281,18 +261,6 @@ class Daemon:
         await self.documents.save(content)
         await self.journal.sync()
         self._saved = seq
-
-    async def _rotate_logs(self) -> None:
-        for child in tuple(self.supervisor.children()):
-            log, keep = child.launch.log, child.config.log
-            await self.ports.run_in_thread(partial(_rotate, log, keep.max_size, keep.keep))
-
-    async def _disk(self) -> None:
-        """How full the disk of each agent is: a signal like any other, and one that can be foreseen."""
-        for plan in self.plans.values():
-            if plan.launch is not None:
-                share = await self.ports.run_in_thread(partial(self.ports.disk_used, plan.directory))
-                self.senses.signals(plan.name, self.ports.clock.now(), {"disk": share})
 
     # --- decisions, with what they need bound to them ---
 
@@ -333,7 +301,7 @@ class Daemon:
     def material(self) -> Material:
         """What the state files are made from, as of now."""
         return Material(
-            self.ledger.world, self.vitals.copy(), scoring, posterior, PATTERNS, self.config.guard.maintenance
+            self.ledger.world, self.vitals.copy(), figures, posterior, PATTERNS, self.config.guard.maintenance
         )
 
     async def events_after(self, seq: int, count: int) -> Sequence[tuple[int, Event]]:
@@ -368,46 +336,6 @@ class Daemon:
         self.journal.close()
 
 
-def scoring(world: World, now: float) -> Mapping[str, Measure]:
-    """The scorecard, by figure."""
-    card = scorecard(world, now)
-    return {field.name: getattr(card, field.name) for field in fields(card)}
-
-
 def _verdict(world: World, vitals: Vitals, incident: Incident, window_s: float, now: float) -> Verified | float:
     found = verify(world, vitals, incident, window_s, now)
     return found if isinstance(found, Verified) else found.until
-
-
-def _known(records: Iterable[Record]) -> Iterator[Event]:
-    """The events that this version knows; what a newer one wrote stays in the journal and is passed over."""
-    for record in records:
-        event = decode(record.payload)
-        if not isinstance(event, Unknown):
-            yield event
-
-
-def _damaged(at: float, damage: Damage) -> StateDamaged:
-    what = f"{damage.what}: {damage.length} bytes at {damage.offset}"
-    return StateDamaged(at, damage.file, what, damage.kept_as, "what these bytes recorded")
-
-
-def _is_declared(agent: Agent | None, event: AgentDeclared) -> bool:
-    """Whether the world already knows the agent just so."""
-    if agent is None:
-        return False
-    return event == replace(
-        event,
-        kind=agent.kind,
-        layer=agent.layer,
-        depends_on=agent.depends_on,
-        checks=agent.checks,
-        has_process=agent.has_process,
-        memory_limit=agent.memory_limit,
-        fds_limit=agent.fds_limit,
-    )
-
-
-def _rotate(log: Path, max_size: int, keep: int) -> None:
-    with suppress(FileNotFoundError):
-        rotate(log, max_size, keep)

@@ -21,9 +21,10 @@ import structlog
 from selfheal.clock import RealClock
 from selfheal.config.address import is_loopback, split_address
 from selfheal.config.load import Loaded
-from selfheal.daemon import Daemon, Narrator, scoring
+from selfheal.daemon import Daemon, Narrator
 from selfheal.diagnose.patterns import PATTERNS
 from selfheal.learn.odds import posterior
+from selfheal.learn.scorecard import figures
 from selfheal.loops import Loop
 from selfheal.notify.webhook import WebhookNotifier
 from selfheal.observe import CHECKS
@@ -197,7 +198,7 @@ class _Doors:
             ready=lambda: daemon.swept,
             trouble=lambda: daemon.ledger.trouble,
             windows=lambda: self._windows,
-            scorecard=scoring,
+            scorecard=figures,
             belief=posterior,
             patterns=PATTERNS,
         )

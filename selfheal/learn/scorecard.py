@@ -7,7 +7,7 @@ Every figure comes with the number of samples behind it and, where samples can b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil, floor, sqrt
 
 from selfheal.learn.odds import interval
@@ -63,6 +63,12 @@ def scorecard(world: World, now: float) -> Scorecard:
         rca_accuracy=Figure(),  # only incidents whose true cause is known count, and nobody has labelled one
         failures=Figure(float(len(incidents)), len(incidents)) if incidents else Figure(),
     )
+
+
+def figures(world: World, now: float) -> dict[str, Figure]:
+    """The scorecard by the name of each figure."""
+    card = scorecard(world, now)
+    return {field.name: getattr(card, field.name) for field in fields(card)}
 
 
 def _event_recall(world: World, incidents: Sequence[Incident]) -> Figure:

@@ -1,0 +1,58 @@
+"""What is new since the last daemon? The events with which a daemon begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from selfheal.compose.fleet import AgentPlan
+from selfheal.events import AgentDeclared, AgentRemoved, Event, FixEnded, StateDamaged, Unknown, decode
+from selfheal.store.journal import Damage, Record
+from selfheal.world import Agent, World
+
+
+def known_events(records: Iterable[Record]) -> Iterator[Event]:
+    """The events that this version knows; what a newer one wrote stays in the journal and is passed over."""
+    for record in records:
+        event = decode(record.payload)
+        if not isinstance(event, Unknown):
+            yield event
+
+
+def beginnings(
+    world: World, plans: Mapping[str, AgentPlan], damages: Iterable[Damage], now: float
+) -> Iterator[StateDamaged | AgentRemoved | AgentDeclared | FixEnded]:
+    """The damage found in our state, the agents that came and went, and the fixes that the last daemon left undone."""
+    for damage in damages:
+        yield _damaged(now, damage)
+    for name in world.agents:
+        if name not in plans:
+            yield AgentRemoved(now, name)
+    for plan in plans.values():
+        declared = plan.declared(now)
+        if not _is_declared(world.agents.get(plan.name), declared):
+            yield declared
+    for incident in world.open_incidents():
+        if incident.attempt is not None and incident.acting:
+            yield FixEnded(now, incident.id, incident.attempt.number, "interrupted", "the daemon ended meanwhile")
+
+
+def _damaged(at: float, damage: Damage) -> StateDamaged:
+    what = f"{damage.what}: {damage.length} bytes at {damage.offset}"
+    return StateDamaged(at, damage.file, what, damage.kept_as, "what these bytes recorded")
+
+
+def _is_declared(agent: Agent | None, event: AgentDeclared) -> bool:
+    """Whether the world already knows the agent just so."""
+    if agent is None:
+        return False
+    return event == replace(
+        event,
+        kind=agent.kind,
+        layer=agent.layer,
+        depends_on=agent.depends_on,
+        checks=agent.checks,
+        has_process=agent.has_process,
+        memory_limit=agent.memory_limit,
+        fds_limit=agent.fds_limit,
+    )
