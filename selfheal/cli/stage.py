@@ -39,12 +39,12 @@ class Teller:
             self.print(Cell(at(line.at).astimezone().strftime("%H:%M:%S  "), "quiet"), *_cells(line))
 
     def print(self, *cells: Cell) -> None:
-        """Print one line. When nobody reads any more the fleet still goes on to its end."""
+        """Print one line. Where nobody can read it any more the demo still goes on to its end."""
         if self._stream is None:
             return
         try:
             print("".join(paint(cell, self._colour) for cell in cells), file=self._stream, flush=True)
-        except BrokenPipeError:
+        except OSError:
             self._stream = None
 
 
@@ -62,7 +62,9 @@ def perform(
     loaded = load_config(config, environment, Overrides(state_dir=directory, listen=address))
     teller = Teller(stream)
     _introduce(teller, directory, address, len(loaded.config.agents), seconds)
-    with (directory / LOG_NAME).open("w", encoding="utf-8") as log:
+    log_file = directory / LOG_NAME
+    log_file.touch(mode=0o600)
+    with log_file.open("w", encoding="utf-8") as log:
         code = machine.run(loaded, narrator=teller, seconds=seconds, clear_leftovers=True, log_stream=log)
     teller.print()
     for line in report(teller.world):

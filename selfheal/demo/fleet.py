@@ -78,6 +78,7 @@ def write_config(directory: Path, ports: Mapping[str, int]) -> Path:
     for name, value in {**words, **{name: str(port) for name, port in ports.items()}}.items():
         text = text.replace(f"{{{name}}}", value)
     path = directory / CONFIG_NAME
+    path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
     return path
 

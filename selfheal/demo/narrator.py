@@ -100,7 +100,7 @@ _Told = tuple[str, Tone, str]
 
 
 def _told(world: World, event: Event) -> _Told | None:
-    return _of_incident(world, event) or _of_fix(world, event) or _of_future(event) or _of_daemon(event)
+    return _of_incident(world, event) or _of_fix(world, event) or _of_future(world, event) or _of_daemon(event)
 
 
 def _of_incident(world: World, event: Event) -> _Told | None:
@@ -143,23 +143,21 @@ def _of_fix(world: World, event: Event) -> _Told | None:
             return None
 
 
-def _of_future(event: Event) -> _Told | None:
+def _of_future(world: World, event: Event) -> _Told | None:
     match event:
         case FailurePredicted(agent=agent, mode=mode, probability=probability, eta_s=eta_s):
-            return (
-                agent,
-                "uneasy",
-                f"foreseen: {_words(mode)} in about {_lasting(eta_s)} ({_share(probability)} likely)",
-            )
+            likely = f"{_share(probability)} likely"
+            return agent, "uneasy", f"foreseen: {_words(mode)} in about {_lasting(eta_s)} ({likely})"
         case PredictionEnded(agent=agent, outcome=outcome):
             tone, text = _ENDINGS[outcome]
             return agent, tone, text
         case WorkPlanned(at=at, agent=agent, action=action, due_at=due_at, why=why):
             when = f"in {_lasting(due_at - at)}" if due_at - at >= 1 else "now"
             return agent, "busy", f"planned: {_words(action)} {when}, before it fails; {why}"
-        case WorkDone(outcome=outcome, output=output):
-            good = outcome == "succeeded"
-            return "", "good" if good else "bad", f"the planned work is done ({_words(outcome)}) {_first_line(output)}"
+        case WorkDone(work=name, outcome=outcome, output=output):
+            work = world.foresight.work.get(name)
+            told = f"the planned work has {_words(outcome)}: {_first_line(output)}"
+            return work.planned.agent if work else "", "good" if outcome == "succeeded" else "bad", told
         case AnomalySeen(agent=agent, signal=signal, value=value, expected=expected):
             return agent, "uneasy", f"{signal} is strange: {value:.4g} where {expected:.4g} is usual"
         case _:

@@ -1,7 +1,8 @@
 """What does a simulated machine do? It runs programs that fail when they are told to.
 
-A `Launcher` and checks over it, held to the same contract as the real ones. A program is alive or dead, answers or
-hangs, and answers well only while what it needs does.
+A program is alive or dead, answers or hangs, and answers well only while what it needs does. `SimulatedMachine` is
+what stays when a daemon dies: processes, programs and what befalls them. `launcher()` gives each daemon its own hold
+on it, kept to the same contract as the launcher of real processes; checks and the rest of the ports stand over it.
 """
 
 from __future__ import annotations
@@ -18,18 +19,27 @@ from selfheal.config.models import CheckConfig
 from selfheal.errors import CheckFailed, SpawnFailed
 from selfheal.kinds import CheckContext, CheckKind, Completed, Run
 from selfheal.observe.process import ProcessCheckConfig
+from selfheal.observe.wording import Unwell
 from selfheal.supervise.launcher import Exit, Launch, OnExit, Process
 
 _T = TypeVar("_T")
 BOOT_ID = "simulated"
+# Greater than any pid that Linux gives (2**22): what is signalled by mistake is nobody's process.
+FIRST_PID = 2**22 + 1
 # A process takes a moment to die; the reader of its end hears of it in a later turn of the loop.
 DEATH_S = 0.0005
+# How long a user's command runs.
+COMMAND_S = 1.0
+# A program that hangs answers after so long, which is longer than any timeout.
+HANGS_S = 3600.0
 
 
 @dataclass(slots=True)
 class Program:
-    """How the program of an agent behaves. `starts_in_s` is until it answers; `needs` are agents it is no use without;
-    `leak_bytes_per_s` grows its memory from `rss_bytes`; `missing` keeps it from being started at all.
+    """How the program of an agent behaves.
+
+    `starts_in_s` is until it answers, `needs` are agents it is no use without. `leak_bytes_per_s` grows its memory
+    from `rss_bytes`. `missing` keeps it from being started at all. `remote` runs elsewhere: it has no process here.
     """
 
     starts_in_s: float = 0.1
@@ -38,136 +48,231 @@ class Program:
     leak_bytes_per_s: float = 0.0
     ignores_term: bool = False
     missing: bool = False
+    remote: bool = False
     dies_after_s: float | None = None
     exit_code: int = 1
 
 
 @dataclass(slots=True, eq=False)
 class SimulatedProcess:
-    """One run of a program."""
+    """One run of a program. `parent` hears how it ended; an adopter only that it did."""
 
-    machine: SimulatedMachine
+    loop: asyncio.AbstractEventLoop
     agent: str
     program: Program
     run: Run
-    on_exit: OnExit
-    alive: bool = True
+    parent: SimulatedLauncher
     stopped: bool = False
     end: Exit | None = None
-    timers: list[asyncio.TimerHandle] = field(default_factory=list)
+    pending: list[int] = field(default_factory=list)
+    watchers: list[_Watched] = field(default_factory=list)
 
-    def signal_group(self, signal: int) -> None:
-        if not self.alive:
+    @property
+    def alive(self) -> bool:
+        return self.end is None
+
+    def signal(self, signal: int) -> None:
+        """Take a signal as Linux has it: a stopped process takes no other but KILL until it is continued."""
+        if not self.alive or signal == 0:
             return
-        if signal == signals.SIGSTOP:
+        if signal == signals.SIGKILL:
+            self.die(Exit(None, int(signal)))
+        elif signal == signals.SIGSTOP:
             self.stopped = True
         elif signal == signals.SIGCONT:
             self.stopped = False
-        elif signal == signals.SIGKILL or (not self.program.ignores_term and signal != 0):
+            while self.pending and self.alive:
+                self.signal(self.pending.pop(0))
+        elif self.stopped:
+            self.pending.append(int(signal))
+        elif signal != signals.SIGTERM or not self.program.ignores_term:
             self.die(Exit(None, int(signal)))
 
-    def group_alive(self) -> bool:
-        return self.alive
-
     def die(self, end: Exit) -> None:
-        """End now; the supervisor hears of it a moment later."""
+        """End now; who watches hears of it a moment later."""
         if self.alive:
-            self.alive = False
             self.end = end
-            self.machine.loop.call_later(DEATH_S, self._tell)
+            self.loop.call_later(DEATH_S, self._tell)
 
     def _tell(self) -> None:
-        if self.end is not None and self.machine.watching:
-            self.on_exit(self, self.end)
+        for watched in tuple(self.watchers):
+            watched.ended()
+
+
+@dataclass(slots=True, eq=False)
+class _Watched:
+    """A process as one launcher holds it: the `Process` of the contract."""
+
+    launcher: SimulatedLauncher
+    process: SimulatedProcess
+    run: Run
+    on_exit: OnExit
+
+    def signal_group(self, signal: int) -> None:
+        if not self.launcher.severed:
+            self.process.signal(signal)
+        elif signal not in (0, signals.SIGCONT, signals.SIGSTOP):
+            self.process.loop.call_soon(self.on_exit, self, Exit(None, int(signal)))
+
+    def group_alive(self) -> bool:
+        return self.process.alive and not self.launcher.severed
+
+    def ended(self) -> None:
+        """Tell whoever waits for it, once."""
+        end = self.process.end
+        if end is not None and self in self.process.watchers:
+            self.process.watchers.remove(self)
+            self.on_exit(self, end if self.process.parent is self.launcher else Exit(None, None))
+
+
+class SimulatedLauncher:
+    """The `Launcher` of one daemon over a simulated machine."""
+
+    def __init__(self, machine: SimulatedMachine) -> None:
+        self._machine = machine
+        self.severed = False
+
+    def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
+        if self.severed:
+            raise SpawnFailed(f"cannot start {launch.agent!r}: this daemon is dead", "unknown")
+        process = self._machine.begin(launch.agent, generation, self)
+        return self._watch(process, process.run, on_exit)
+
+    def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:
+        for process in self._machine.processes.values():
+            same = (process.run.pid, process.run.start_ticks, process.run.boot_id)
+            if process.alive and same == (run.pid, run.start_ticks, run.boot_id):
+                return self._watch(process, run, on_exit)
+        return None
+
+    def leftovers(self) -> list[tuple[str, Run]]:
+        return [(process.agent, process.run) for process in self._machine.processes.values() if process.alive]
+
+    def close(self) -> None:
+        for process in self._machine.processes.values():
+            process.watchers = [watched for watched in process.watchers if watched.launcher is not self]
+
+    def sever(self) -> None:
+        """Let the daemon die as by `kill -9`: from now on it reaches nothing here.
+
+        What it still does on its way out meets ghosts, which are gone at the first signal.
+        """
+        self.severed = True
+        self.close()
+
+    def _watch(self, process: SimulatedProcess, run: Run, on_exit: OnExit) -> Process:
+        watched = _Watched(self, process, run, on_exit)
+        process.watchers.append(watched)
+        return watched
 
 
 class SimulatedMachine:
-    """Processes that are none. The `Launcher` of a rehearsal."""
+    """Processes that are none, what they run, and what befalls them.
+
+    `outages` are agents that are of no use whatever their process does, with the reason; `raising` those whose check
+    itself is broken; `commands` what a user's commands end with, by program, 0 where it is not listed.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, programs: Mapping[str, Program]) -> None:
-        self.loop = loop
         self.clock = clock
         self.programs = dict(programs)
-        self.processes: dict[str, SimulatedProcess] = {}
+        self.processes: dict[int, SimulatedProcess] = {}
+        self.outages: dict[str, str] = {}
+        self.raising: set[str] = set()
+        self.commands: dict[str, Callable[[], int]] = {}
+        self.commands_run: list[tuple[str, ...]] = []
         self.spawned = 0
-        self.watching = True
-        self._pid = 1000
+        self._loop = loop
+        self._latest: dict[str, SimulatedProcess] = {}
 
-    # --- the launcher ---
+    def launcher(self) -> SimulatedLauncher:
+        """A hold on this machine for one daemon."""
+        return SimulatedLauncher(self)
 
-    def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
-        program = self.programs.setdefault(launch.agent, Program())
+    def begin(self, agent: str, generation: int, parent: SimulatedLauncher) -> SimulatedProcess:
+        """Run the program of an agent. Raises SpawnFailed."""
+        program = self.program(agent)
         if program.missing:
-            raise SpawnFailed(f"cannot start {launch.agent!r}: no such program; install it", "missing_program")
-        self._pid += 1
+            raise SpawnFailed(f"cannot start {agent!r}: no such program; install it", "missing_program")
+        pid = FIRST_PID + self.spawned
         self.spawned += 1
-        run = Run(self._pid, generation, self.clock.now(), self._pid, BOOT_ID)
-        process = SimulatedProcess(self, launch.agent, program, run, on_exit)
-        self.processes[launch.agent] = process
+        run = Run(pid, generation, self.clock.now(), self.spawned, BOOT_ID)
+        process = SimulatedProcess(self._loop, agent, program, run, parent)
+        self.processes = {pid: old for pid, old in self.processes.items() if old.alive or old.watchers}
+        self.processes[pid] = self._latest[agent] = process
         if program.dies_after_s is not None:
-            self.loop.call_later(program.dies_after_s, process.die, Exit(program.exit_code, None))
+            self._loop.call_later(program.dies_after_s, process.die, Exit(program.exit_code, None))
         return process
 
-    def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:
-        process = self.processes.get(agent)
-        if process is None or not process.alive or process.run != run:
-            return None
-        process.on_exit = on_exit
-        return process
-
-    def leftovers(self) -> list[tuple[str, Run]]:
-        return [(name, process.run) for name, process in self.processes.items() if process.alive]
-
-    def close(self) -> None:
-        self.watching = False
+    def program(self, agent: str) -> Program:
+        """What the next run of an agent will be of: change it to break or mend the agent."""
+        return self.programs.setdefault(agent, Program())
 
     # --- what befalls it ---
 
     def kill(self, agent: str, signal: int = signals.SIGKILL) -> bool:
         """End the process of an agent; returns whether there was one."""
-        process = self.processes.get(agent)
-        if process is None or not process.alive:
-            return False
-        process.die(Exit(None, signal))
-        return True
+        process = self.process_of(agent)
+        if process is not None:
+            process.die(Exit(None, signal))
+        return process is not None
 
     def hang(self, agent: str) -> bool:
         """Stop the process of an agent in its tracks; returns whether there was one."""
-        process = self.processes.get(agent)
-        if process is None or not process.alive:
-            return False
-        process.stopped = True
-        return True
+        process = self.process_of(agent)
+        if process is not None:
+            process.signal(signals.SIGSTOP)
+        return process is not None
+
+    # --- how it is ---
+
+    def process_of(self, agent: str) -> SimulatedProcess | None:
+        """The live process of an agent, the latest where there are several."""
+        process = self._latest.get(agent)
+        return process if process is not None and process.alive else None
+
+    def alive(self, agent: str) -> int:
+        """How many live processes an agent has: one, if all is well."""
+        return sum(process.agent == agent and process.alive for process in self.processes.values())
 
     def answers(self, agent: str) -> str | None:
         """Why an agent is of no use at the moment; None where it serves."""
-        process = self.processes.get(agent)
-        if process is None or not process.alive:
-            return "connection refused"
-        if process.stopped:
-            return "hung"
-        if self.clock.now() - process.run.started_at < process.program.starts_in_s:
-            return "connection refused"
-        for need in process.program.needs:
-            if self.answers(need) is not None:
-                return f"{need} is down"
-        return None
+        why = self.ails(agent)
+        if why is not None:
+            return why
+        return next((f"{need} is down" for need in self.program(agent).needs if self.answers(need) is not None), None)
+
+    def ails(self, agent: str) -> str | None:
+        """What is wrong with an agent itself, whatever it needs; None where nothing is."""
+        program = self.program(agent)
+        if not program.remote:
+            process = self.process_of(agent)
+            if process is None:
+                return "connection refused"
+            if process.stopped:
+                return "hung"
+            if self.clock.now() - process.run.started_at < process.program.starts_in_s:
+                return "connection refused"
+        return self.outages.get(agent)
 
     def rss(self, agent: str) -> float:
         """Resident bytes of the agent's process."""
-        process = self.processes[agent]
-        return process.program.rss_bytes + process.program.leak_bytes_per_s * (
-            self.clock.now() - process.run.started_at
-        )
+        process = self.process_of(agent)
+        if process is None:
+            return 0.0
+        age_s = self.clock.now() - process.run.started_at
+        return process.program.rss_bytes + process.program.leak_bytes_per_s * age_s
 
     # --- the rest of the ports ---
 
     async def run_command(
         self, argv: tuple[str, ...], *, directory: Path, environment: Mapping[str, str], timeout_s: float
     ) -> Completed:
-        """A user's fix: whatever it is, it works."""
-        await self.clock.sleep(min(1.0, timeout_s))
-        return Completed(0, f"{argv[0]} done", 1.0)
+        """A user's command: does what `commands` says, and works where that says nothing."""
+        self.commands_run.append(argv)
+        await self.clock.sleep(min(COMMAND_S, timeout_s))
+        code = self.commands.get(argv[0], lambda: 0)()
+        return Completed(code, f"{argv[0]} done" if code == 0 else f"{argv[0]} did not work", COMMAND_S)
 
     async def probe(self, address: str, timeout_s: float) -> None:
         """Readiness: the address is the agent's name."""
@@ -195,9 +300,11 @@ class _Answer:
     context: CheckContext
 
     async def run(self) -> Mapping[str, float]:
+        if self.context.agent in self.machine.raising:
+            raise ZeroDivisionError("the check itself is broken")
         why = self.machine.answers(self.context.agent)
         if why == "hung":
-            await self.machine.clock.sleep(3600.0)
+            await self.machine.clock.sleep(HANGS_S)
         if why is not None:
             raise CheckFailed(why)
         return {"latency": 0.01}
@@ -210,14 +317,15 @@ class _Look:
     context: CheckContext
 
     async def run(self) -> Mapping[str, float]:
-        if self.context.run() is None:
+        process = self.machine.process_of(self.context.agent)
+        if self.context.run() is None or process is None:
             raise CheckFailed("no process")
-        if self.machine.processes[self.context.agent].stopped:
+        if process.stopped:
             raise CheckFailed("the process is stopped (SIGSTOP)")
         rss = self.machine.rss(self.context.agent)
         limit = self.config.max_rss if isinstance(self.config, ProcessCheckConfig) else None
         if limit is not None and rss > limit:
-            raise CheckFailed(f"rss {rss / 1e6:.0f} MB is over {limit / 1e6:.0f} MB")
+            raise Unwell(f"rss {rss / 1e6:.0f} MB is over {limit / 1e6:.0f} MB", {"rss": rss})
         return {"rss": rss, "cpu": 0.01}
 
 

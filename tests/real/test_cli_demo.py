@@ -40,6 +40,8 @@ def selfheal(*words: str, **environment: str) -> subprocess.CompletedProcess[str
 def state_dir() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="sh-") as folder:
         yield Path(folder) / "demo"
+        for pid in alive(Path(folder) / "demo"):
+            os.kill(pid, signal.SIGKILL)
 
 
 @contextmanager
@@ -57,7 +59,7 @@ def demo(state_dir: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
     ]
     with out.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file, env=ENVIRONMENT) as process:
         try:
-            until(lambda: "rates    ready" in out.read_text())
+            until(lambda: out.read_text().count(" ready after ") == 8)
             yield process
         finally:
             process.kill()
@@ -72,9 +74,7 @@ def port() -> int:
 
 def alive(state_dir: Path) -> list[int]:
     """The processes of the fleet: all run in the folder of their configuration. The dead have no folder."""
-    return [
-        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _works_in(entry, state_dir)
-    ]
+    return [int(entry.name) for entry in Path("/proc").glob("[1-9]*") if _works_in(entry, state_dir)]
 
 
 def _works_in(process: Path, folder: Path) -> bool:
@@ -93,6 +93,7 @@ def test_a_demo_of_some_seconds_ends_by_itself_with_a_report(state_dir: Path) ->
     assert "noticed, explained and healed" in ended.stdout
     assert "The fleet was up for" in ended.stdout
     assert (state_dir / "demo.log").stat().st_size > 0
+    assert [entry.name for entry in state_dir.iterdir() if entry.is_file() and entry.stat().st_mode & 0o077] == []
     assert alive(state_dir) == []
 
 
