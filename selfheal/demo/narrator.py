@@ -210,7 +210,8 @@ def _of_cause(cause: str, count: int, incidents: list[Incident]) -> str:
     took = (
         f"away for {_lasting(median(times))} as a rule, {_lasting(max(times))} at worst" if times else "no time known"
     )
-    return f"  {count} times {_words(cause)} ({agents}): {took}"
+    often = "once" if count == 1 else f"{count} times"
+    return f"  {often} {_words(cause)} ({agents}): {took}"
 
 
 def _foreseen(world: World) -> str:

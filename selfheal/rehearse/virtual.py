@@ -54,7 +54,12 @@ class VirtualClock:
         return self._loop.time()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        over = self._loop.create_future()
+        timer = self._loop.call_later(max(0.0, seconds), over.set_result, None)
+        try:
+            await over
+        finally:
+            timer.cancel()
 
 
 def in_virtual_time(story: Coroutine[object, object, _T], loop: VirtualLoop) -> _T:

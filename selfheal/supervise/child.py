@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from selfheal.config.models import ProcessConfig
@@ -27,6 +27,22 @@ class Child:
     readiness: asyncio.Future[None] | None = None
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """Stops and starts that people and fixes ask for take turns; the reflex does not wait."""
+
+    def call_in(self, wait_s: float, act: Callable[[], None]) -> None:
+        """Do something later, in place of what was to be done later."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = asyncio.get_running_loop().call_later(max(0.0, wait_s), act)
+
+    def forget_timers(self) -> None:
+        """Whatever was to happen to this run is moot."""
+        self.ready.clear()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if self.readiness is not None:
+            self.readiness.cancel()
+            self.readiness = None
 
 
 def stop_order(children: Iterable[Child]) -> list[list[Child]]:

@@ -31,8 +31,8 @@ from selfheal.events import (
 from selfheal.ledger import Ledger
 from selfheal.plans import DecideReflex, Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
 from selfheal.supervise.child import Child, stop_order
+from selfheal.supervise.ending import end, kill
 from selfheal.supervise.launcher import Exit, Launch, Launcher, Process
-from selfheal.supervise.tree import stop_group
 from selfheal.vocabulary import StartReason
 from selfheal.world import Agent
 
@@ -124,11 +124,11 @@ class Supervisor:
         try:
             async with asyncio.timeout(max(0.1, timeout_s - KILL_SHARE_S)):
                 for wave in stop_order(self._children.values()):
-                    await asyncio.gather(*(self._end(child, child.config.stop.timeout) for child in wave))
+                    await asyncio.gather(*(end(child, child.config.stop.timeout, self._clock) for child in wave))
         except TimeoutError:
             left = max(0.1, deadline - self._clock.monotonic())
             running = [child for child in self._children.values() if child.process is not None]
-            await asyncio.gather(*(self._kill(child, left) for child in running))
+            await asyncio.gather(*(kill(child, left, self._clock) for child in running))
 
     def kill_fleet(self) -> None:
         """Kill all at once, and wait for nothing."""
@@ -141,7 +141,7 @@ class Supervisor:
         """Let the processes live on, for the next daemon to adopt."""
         self._stopping = True
         for child in self._children.values():
-            self._forget_timers(child)
+            child.forget_timers()
         self._launcher.close()
 
     # --- acts ---
@@ -157,7 +157,7 @@ class Supervisor:
         """Stop an agent and all of its process group; returns when they are gone."""
         child = self._children[name]
         async with child.turn:
-            await self._end(child, child.config.stop.timeout)
+            await end(child, child.config.stop.timeout, self._clock)
 
     async def restart(self, name: str, reason: StartReason) -> None:
         """Stop the whole process group, start anew, return when it is ready. Raises FixFailed."""
@@ -168,7 +168,7 @@ class Supervisor:
         if reason == "fix":
             patience_s = min(patience_s, HUNG_STOP_S)
         async with child.turn:
-            await self._end(child, patience_s)
+            await end(child, patience_s, self._clock)
             if not self._begin(child, reason):
                 raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
         await child.ready.wait()
@@ -212,7 +212,7 @@ class Supervisor:
         now = self._clock.now()
         ran_s = max(0.0, now - process.run.started_at)
         child.process = None
-        self._forget_timers(child)
+        child.forget_timers()
         if child.stopping or self._stopping:
             self._book_exit(child, process.run, end, now, ran_s, expected=True)
             return
@@ -256,7 +256,7 @@ class Supervisor:
 
     def _begin(self, child: Child, reason: StartReason) -> bool:
         """Start the process and write it down; returns whether it runs."""
-        self._forget_timers(child)
+        child.forget_timers()
         child.stopping = False
         started = self._launch(child)
         self._book_start(child, reason, started)
@@ -344,48 +344,7 @@ class Supervisor:
             self._due(child, reason)
 
     def _at(self, child: Child, due_at: float, act: Callable[[], None]) -> None:
-        if child.timer is not None:
-            child.timer.cancel()
-        wait_s = max(0.0, due_at - self._clock.now())
-        child.timer = asyncio.get_running_loop().call_later(wait_s, act)
-
-    def _forget_timers(self, child: Child) -> None:
-        child.ready.clear()
-        if child.timer is not None:
-            child.timer.cancel()
-            child.timer = None
-        if child.readiness is not None:
-            child.readiness.cancel()
-            child.readiness = None
-
-    # --- an end ---
-
-    async def _end(self, child: Child, patience_s: float) -> None:
-        """End the process group, if there is one; its exit is booked as expected."""
-        self._forget_timers(child)
-        process = child.process
-        if process is None:
-            return
-        child.stopping = True
-        number = getattr(signals, f"SIG{child.config.stop.signal}")
-        await stop_group(process, signal=number, timeout_s=patience_s, clock=self._clock)
-        await self._gone(child, process)
-        child.stopping = False
-
-    async def _kill(self, child: Child, timeout_s: float) -> None:
-        process = child.process
-        if process is None:
-            return
-        child.stopping = True
-        process.signal_group(signals.SIGKILL)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._gone(child, process)
-
-    async def _gone(self, child: Child, process: Process) -> None:
-        """Wait until the death has been seen and booked: that comes through the loop a moment after the signal."""
-        while child.process is process:
-            await self._clock.sleep(0.005)
+        child.call_in(due_at - self._clock.now(), act)
 
     # --- adoption ---
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from selfheal.agents import AGENT_KINDS
 from selfheal.config.load import Overrides, load
 from selfheal.daemon import Daemon
-from selfheal.events import Event, encode
+from selfheal.events import Event, Unknown, decode, encode
 from selfheal.kinds import Alert
+from selfheal.ledger import replay
+from selfheal.loops import Loop
 from selfheal.ports import Ports
 from selfheal.recover import FIXES
-from selfheal.rehearse.machine import Program, SimulatedMachine, inline
+from selfheal.rehearse.machine import Program, SimulatedLauncher, SimulatedMachine, inline
 from selfheal.rehearse.virtual import VirtualClock, VirtualLoop, in_virtual_time
 from selfheal.telemetry.redact import Redactor
-from selfheal.world import Incident, World
+from selfheal.world import Agent, Incident, World
+
+E = TypeVar("E", bound=Event)
+T = TypeVar("T")
+
+# What the checks and the guard take to see that an agent is well again, with room: nothing here is about speed.
+SOON_S = 120.0
 
 
 class Silent:
@@ -41,15 +50,96 @@ class Inbox:
         self.alerts.append(alert)
 
 
+class NoViews(Daemon):
+    """A daemon that writes no views and rotates no logs: nothing follows from them, and they take half the time."""
+
+    def loops(self) -> tuple[Loop, ...]:
+        return tuple(loop for loop in super().loops() if loop.name not in ("save", "logs"))
+
+
 @dataclass
-class Rehearsal:
-    """A daemon, its machine, and everything that happened."""
+class Life:
+    """One daemon from its start to its end."""
 
     daemon: Daemon
+    launcher: SimulatedLauncher
+    running: asyncio.Task[None]
+    dead: bool = False
+
+
+@dataclass
+class Rehearsal:
+    """A machine, the daemons that live on it one after the other, and everything that happened.
+
+    `disk` is what the port of the disk answers, so that a test may let it fail.
+    """
+
+    state_dir: Path
     machine: SimulatedMachine
     clock: VirtualClock
-    inbox: Inbox
-    told: list[Event]
+    chance: Random
+    tasks: asyncio.TaskGroup
+    kind: type[Daemon] = Daemon
+    inbox: Inbox = field(default_factory=Inbox)
+    told: list[Event] = field(default_factory=list)
+    watchers: list[Callable[[World, Event], None]] = field(default_factory=list)
+    disk: Callable[[], float] = lambda: 0.5
+    lives: list[Life] = field(default_factory=list)
+
+    # --- the daemon ---
+
+    async def boot(self, toml: str | None = None) -> None:
+        """Start a daemon, with another configuration where one is given; returns when its first sweep is done."""
+        file = self.state_dir / "selfheal.toml"
+        if toml is not None:
+            file.write_text(toml)
+        launcher = self.machine.launcher()
+        ports = self._ports(launcher)
+        loaded = load(
+            file,
+            {},
+            Overrides(state_dir=self.state_dir),
+            {kind.name: kind.model for kind in AGENT_KINDS},
+            {kind.name: kind.model for kind in ports.checks},
+            known_fixes=frozenset(fix.name for fix in FIXES),
+        )
+        daemon = self.kind(loaded, ports, Redactor(), Silent(), narrator=self._tell(launcher))
+        self.lives.append(Life(daemon, launcher, self.tasks.create_task(daemon.run())))
+        await self.until(lambda: daemon.swept)
+
+    async def stop(self) -> None:
+        """Stop the daemon as SIGTERM does."""
+        life = self.lives[-1]
+        if not life.dead:
+            life.dead = True
+            life.daemon.stop()
+            await life.running
+            self.replays()
+
+    async def crash(self) -> None:
+        """Let the daemon die as by `kill -9`: the machine and the files stay as they are at this very moment."""
+        life = self.lives[-1]
+        life.dead = True
+        self.replays()
+        life.launcher.sever()
+        life.daemon.journal.close()
+        life.running.cancel()
+        await asyncio.wait({life.running})
+
+    def replays(self) -> None:
+        """What the journal holds is the world, exactly."""
+        journal, world = self.daemon.journal, self.world
+        events = [decode(record.payload) for record in journal.read()]
+        known = [event for event in events if not isinstance(event, Unknown)]
+        assert len(known) == len(events) == world.events
+        assert replay(known) == world
+
+    @property
+    def daemon(self) -> Daemon:
+        """The one that lives now, or the last one."""
+        return self.lives[-1].daemon
+
+    # --- what there is ---
 
     @property
     def world(self) -> World:
@@ -60,16 +150,32 @@ class Rehearsal:
         """What happened, byte for byte."""
         return [encode(event) for event in self.told]
 
+    def agent(self, name: str) -> Agent:
+        return self.world.agents[name]
+
     def incidents(self, agent: str) -> list[Incident]:
         return [incident for incident in self.world.incidents.values() if incident.agent == agent]
 
-    def seen(self, kind: type[Event]) -> list[Event]:
-        return [event for event in self.told if isinstance(event, kind)]
+    def incident(self, agent: str) -> Incident:
+        """The only incident of an agent."""
+        (incident,) = self.incidents(agent)
+        return incident
+
+    def seen(self, kind: type[E], agent: str | None = None) -> list[E]:
+        """The events of a kind, of one agent where it is named."""
+        found = [event for event in self.told if isinstance(event, kind)]
+        return [event for event in found if agent is None or getattr(event, "agent", None) == agent]
+
+    def pid(self, agent: str) -> int | None:
+        run = self.agent(agent).run
+        return run.pid if run is not None else None
+
+    # --- time ---
 
     async def wait(self, seconds: float) -> None:
         await self.clock.sleep(seconds)
 
-    async def until(self, condition: Callable[[], bool], within_s: float = 120.0) -> float:
+    async def until(self, condition: Callable[[], bool], within_s: float = SOON_S) -> float:
         """Wait for a condition; returns the seconds that it took."""
         began = self.clock.monotonic()
         while not condition():
@@ -78,7 +184,7 @@ class Rehearsal:
             await self.clock.sleep(0.05)
         return self.clock.monotonic() - began
 
-    async def all_healthy(self, within_s: float = 120.0) -> float:
+    async def all_healthy(self, within_s: float = SOON_S) -> float:
         """Wait until the whole fleet is well and no incident is open."""
 
         def well() -> bool:
@@ -86,6 +192,48 @@ class Rehearsal:
             return bool(agents) and all(a.state == "healthy" for a in agents) and not self.world.open_incidents()
 
         return await self.until(well, within_s)
+
+    async def healed(self, agent: str, within_s: float = SOON_S) -> Incident:
+        """Wait for the end of an incident of this agent that is not over yet; returns it."""
+        before = {incident.id for incident in self.incidents(agent) if incident.over}
+
+        def ended() -> list[Incident]:
+            return [one for one in self.incidents(agent) if one.over and one.id not in before]
+
+        await self.until(lambda: bool(ended()), within_s)
+        return ended()[-1]
+
+    # --- how it is put together ---
+
+    def _tell(self, launcher: SimulatedLauncher) -> Callable[[World, Event], None]:
+        def tell(world: World, event: Event) -> None:
+            if not launcher.severed:
+                self.told.append(event)
+                for watcher in self.watchers:
+                    watcher(world, event)
+
+        return tell
+
+    def _ports(self, launcher: SimulatedLauncher) -> Ports:
+        def work_of_the_living(work: Callable[[], T], /) -> Awaitable[T]:
+            if launcher.severed:
+                raise OSError("this daemon is dead")
+            return inline(work)
+
+        return Ports(
+            pid=len(self.lives) + 1,
+            clock=self.clock,
+            chance=self.chance,
+            environment={},
+            checks=self.machine.checks(),
+            launcher=launcher,
+            run_command=self.machine.run_command,
+            probe_http=self.machine.probe,
+            probe_tcp=self.machine.probe,
+            run_in_thread=work_of_the_living,
+            disk_used=lambda path: self.disk(),
+            notifiers=(self.inbox,),
+        )
 
 
 Story = Callable[[Rehearsal], Coroutine[object, object, None]]
@@ -97,59 +245,37 @@ def rehearse(
     story: Story,
     programs: Mapping[str, Program] | None = None,
     seed: int = 1,
-    loop: VirtualLoop | None = None,
-    machine: SimulatedMachine | None = None,
+    kind: type[Daemon] = Daemon,
 ) -> Rehearsal:
-    """Run a daemon over `toml` while `story` happens to it, and stop it; returns what is left."""
-    loop = loop or VirtualLoop()
-    return in_virtual_time(perform(state_dir, toml, story, programs or {}, seed, loop, machine), loop)
+    """Run a daemon over `toml` while `story` happens to it, and stop it; returns what is left.
+
+    After each daemon that lived, and whatever the story: what the journal holds is the world.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    loop = VirtualLoop()
+    return in_virtual_time(_perform(state_dir, toml, story, programs or {}, seed, loop, kind), loop)
 
 
-async def perform(
+async def _perform(
     state_dir: Path,
     toml: str,
     story: Story,
     programs: Mapping[str, Program],
     seed: int,
     loop: VirtualLoop,
-    machine: SimulatedMachine | None = None,
+    kind: type[Daemon],
 ) -> Rehearsal:
     clock = VirtualClock(loop)
-    machine = machine or SimulatedMachine(loop, clock, programs)
-    machine.watching = True
-    file = state_dir / "selfheal.toml"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(toml)
-    inbox, told = Inbox(), list[Event]()
-    ports = Ports(
-        pid=1,
-        clock=clock,
-        chance=Random(seed),
-        environment={},
-        checks=machine.checks(),
-        launcher=machine,
-        run_command=machine.run_command,
-        probe_http=machine.probe,
-        probe_tcp=machine.probe,
-        run_in_thread=inline,
-        disk_used=lambda path: 0.5,
-        notifiers=(inbox,),
-    )
-    loaded = load(
-        file,
-        {},
-        Overrides(state_dir=state_dir),
-        {kind.name: kind.model for kind in AGENT_KINDS},
-        {kind.name: kind.model for kind in ports.checks},
-        known_fixes=frozenset(fix.name for fix in FIXES),
-    )
-    daemon = Daemon(loaded, ports, Redactor(), Silent(), narrator=lambda world, event: told.append(event))
-    rehearsal = Rehearsal(daemon, machine, clock, inbox, told)
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(daemon.run())
+    async with asyncio.TaskGroup() as tasks:
+        machine = SimulatedMachine(loop, clock, programs)
+        rehearsal = Rehearsal(state_dir, machine, clock, Random(seed), tasks, kind)
+        await rehearsal.boot(toml)
+        failure: Exception | None = None
         try:
             await story(rehearsal)
-        finally:
-            daemon.stop()
-            await running
+        except Exception as why:  # noqa: BLE001 - raised below, outside the group, which would wrap it
+            failure = why
+        await rehearsal.stop()
+    if failure is not None:
+        raise failure
     return rehearsal

@@ -1,0 +1,45 @@
+"""How is one child brought to its end, patiently or at once?"""
+
+from __future__ import annotations
+
+import asyncio
+import signal as signals
+from contextlib import suppress
+
+from selfheal.clock import Clock
+from selfheal.supervise.child import Child
+from selfheal.supervise.launcher import Process
+from selfheal.supervise.tree import stop_group
+
+# The death is seen by a descriptor and booked a moment after the signal.
+LOOK_S = 0.005
+
+
+async def end(child: Child, patience_s: float, clock: Clock) -> None:
+    """Ask the process group to end and kill it after `patience_s`; returns when its exit, an expected one, is booked."""
+    child.forget_timers()
+    process = child.process
+    if process is None:
+        return
+    child.stopping = True
+    number = getattr(signals, f"SIG{child.config.stop.signal}")
+    await stop_group(process, signal=number, timeout_s=patience_s, clock=clock)
+    await _gone(child, process, clock)
+    child.stopping = False
+
+
+async def kill(child: Child, timeout_s: float, clock: Clock) -> None:
+    """Kill the process group, and wait at most `timeout_s` for its exit to be booked."""
+    process = child.process
+    if process is None:
+        return
+    child.stopping = True
+    process.signal_group(signals.SIGKILL)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await _gone(child, process, clock)
+
+
+async def _gone(child: Child, process: Process, clock: Clock) -> None:
+    while child.process is process:
+        await clock.sleep(LOOK_S)
