@@ -51,7 +51,7 @@ def choose(
     best = ranked[0]
     trial = _open(agent, best.fix)
     cause = incident.cause
-    reason = f"expected to be well in {best.expected_s:.0f} s: {best.fix} helps against {cause} with {best.success:.0%}"
+    reason = f"expected to be well in {best.expected_s:.0f} s: {best.fix} helps against {cause} in {best.success * 100:.0f} %"
     return Choice(Plan(best.fix, agent.name, cause, reason, tuple(ranked[1:]), trial), tuple(ranked))
 
 

@@ -41,6 +41,8 @@ def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Ru
         return Hold("restart = never: only a person may start it again", None)
     if agent.fixing:
         return Hold(f"something is already being done to {agent.name}", now + 1.0)
+    if _comes_back(agent, vitals):
+        return Hold(f"{agent.name} answers again", now + 1.0)
     gate = dependency_gate(world, vitals, incident, agent, now)
     if gate is not None:
         return gate
@@ -69,6 +71,8 @@ def dependency_gate(world: World, vitals: Vitals, incident: Incident, agent: Age
             return Hold(f"its dependency {name} is {dependency.state}", now + 1.0)
         if now - incident.opened_at < LOOK_S and not _asked_since(dependency, vitals, incident.onset):
             return Hold(f"its dependency {name} is looked at first", now + 0.5)
+        if now - dependency.since < LOOK_S or _not_asked_since(agent, vitals, dependency.since):
+            return Hold(f"its dependency {name} has only just come back", now + 1.0)
     return None
 
 
@@ -76,6 +80,16 @@ def _asked_since(dependency: Agent, vitals: Vitals, onset: float) -> bool:
     """Whether every check of `dependency` gave a good answer after the trouble began."""
     records = [vitals.check(dependency.name, check) for check in dependency.checks]
     return all(record.ok and record.last_at >= onset for record in records)
+
+
+def _not_asked_since(agent: Agent, vitals: Vitals, moment: float) -> bool:
+    """Whether a check of `agent` that had failed may not know yet what changed at `moment`."""
+    return any(vitals.check(agent.name, check).last_at < moment for check in agent.failing)
+
+
+def _comes_back(agent: Agent, vitals: Vitals) -> bool:
+    """Whether what had failed answers well again, and has only not done so often enough to count as well."""
+    return bool(agent.failing) and all(vitals.check(agent.name, check).ok for check in agent.failing)
 
 
 def _budget(agent: Agent, rules: Rules, now: float) -> Hold | None:

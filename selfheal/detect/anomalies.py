@@ -138,6 +138,10 @@ def _score(distance: float) -> float:
     return distance / (distance + ALARM_Z)
 
 
+# Numbers that stand for something and measure nothing: a status of 503 is not "more" than 200.
+NAMES_OF_THINGS = frozenset({"status"})
+
+
 @dataclass(frozen=True, slots=True)
 class _Watched:
     normal: Normal
@@ -154,6 +158,8 @@ class AnomalyWatch:
         self, agent: str, signal: str, at: float, value: float, seen: int
     ) -> tuple[AnomalySeen | AnomalyOver, ...]:
         """Take one sample; returns what there is to record. `seen` counts the anomalies of the world so far."""
+        if signal in NAMES_OF_THINGS:
+            return ()
         signals = self._watched.setdefault(agent, {})
         then = signals.get(signal, _Watched(Normal()))
         normal, verdict = step(then.normal, at, value, SENSES.get(signal, _ANY))

@@ -74,7 +74,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _sign(
         "missing_variable",
         25,
-        r"KeyError: '[A-Z][A-Z0-9_]{2,}'",
+        r"(?-i:KeyError: '[A-Z][A-Z0-9_]{2,}')",
         r"environment variable \S+ (is )?(not set|missing|required|undefined)",
         r"missing (required )?(environment|env) var",
         r"\b[A-Z][A-Z0-9_]{3,} (is not set|must be set|is required)\b",

@@ -61,7 +61,7 @@ def _span(seconds: float) -> str:
 _AMOUNTS: Mapping[FailureMode, Callable[[float], str]] = {
     "out_of_memory": lambda value: f"{value / 1e6:.0f} MB",
     "out_of_fds": lambda value: f"{value:.0f}",
-    "disk_full": lambda value: f"{value:.0%}",
+    "disk_full": lambda value: f"{value * 100:.0f} %",
 }
 
 
@@ -89,5 +89,5 @@ def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
         return ()
     title = f"{event.agent} will be {event.mode.replace('_', ' ')} in about {_span(event.eta_s)}"
     value, limit = (_AMOUNTS[event.mode](amount) for amount in (event.value, event.limit))
-    text = f"{event.signal} is {value} of {limit}; {event.probability:.0%} likely"
+    text = f"{event.signal} is {value} of {limit}; {event.probability * 100:.0f} % likely"
     return (AlertRaised(event.at, key, "warning", title, text, event.agent, None),)

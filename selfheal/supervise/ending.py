@@ -16,7 +16,7 @@ LOOK_S = 0.005
 
 
 async def end(child: Child, patience_s: float, clock: Clock) -> None:
-    """Ask the process group to end and kill it after `patience_s`; returns when its exit, an expected one, is booked."""
+    """Ask the process group to end, kill it after `patience_s`; returns when its exit, an expected one, is booked."""
     child.forget_timers()
     process = child.process
     if process is None:
