@@ -184,7 +184,7 @@ class Daemon:
             await self._take_over()
             teardown.add("fleet", self._stop_fleet, daemon.stop_timeout * FLEET_SHARE + 1.0)
             self._watch()
-            teardown.add("errands", self.runner.stop_errands, STAGE_S)
+            teardown.add("checks", self._stop_watching, STAGE_S)
             self.runner.start(*self.loops())
             teardown.add("loops", lambda: self.runner.stop(*(loop.name for loop in self.loops())), STAGE_S)
             await self.supervisor.start_fleet()
@@ -318,8 +318,12 @@ class Daemon:
         else:
             await self.supervisor.stop_fleet(self.config.daemon.stop_timeout * FLEET_SHARE)
 
-    async def _last_words(self) -> None:
+    async def _stop_watching(self) -> None:
+        """No check and no fix any more: what ends from here on ends because we end it."""
         self.wheel.close()
+        await self.runner.stop_errands()
+
+    async def _last_words(self) -> None:
         self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))
         await self._save()
 

@@ -51,7 +51,8 @@ def choose(
     best = ranked[0]
     trial = _open(agent, best.fix)
     cause = incident.cause
-    reason = f"expected to be well in {best.expected_s:.0f} s: {best.fix} helps against {cause} in {best.success * 100:.0f} %"
+    chance = f"{best.success * 100:.0f} %"
+    reason = f"expected to be well in {best.expected_s:.0f} s: {best.fix} helps against {cause} in {chance}"
     return Choice(Plan(best.fix, agent.name, cause, reason, tuple(ranked[1:]), trial), tuple(ranked))
 
 

@@ -14,7 +14,7 @@ from selfheal.events import Verified
 from selfheal.kinds import Fix
 from selfheal.plans import Ask, Diagnose, Escalate, Judge, Plan, Resolve, Rest, Step, Suppress
 from selfheal.vitals import Vitals
-from selfheal.world import Agent, Incident, World
+from selfheal.world import Agent, Attempt, Incident, World
 
 # What is the verdict on the latest attempt: a `Verified`, or when to ask again.
 Verify = Callable[[World, Vitals, Incident, float, float], Verified | float]
@@ -45,13 +45,22 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
     if not incident.causes:
         return Diagnose()
     attempt = incident.attempt
-    if attempt is not None and not attempt.verified and attempt.outcome == "succeeded":
-        verdict = healing.verify(world, vitals, incident, healing.rules.verify_s, now)
+    if attempt is not None and not attempt.verified and attempt.outcome != "interrupted":
+        verdict = _judged(world, vitals, incident, attempt, healing, now)
         return Judge(verdict) if isinstance(verdict, Verified) else Rest(verdict)
     suffering = _suffering(world, incident)
     if not suffering:
-        return _end(world, vitals, incident, lead, healing, now)
+        return _end(vitals, incident, lead, healing, now)
     return _heal(world, vitals, incident, suffering[0], healing, now)
+
+
+def _judged(
+    world: World, vitals: Vitals, incident: Incident, attempt: Attempt, healing: Healing, now: float
+) -> Verified | float:
+    """The verdict on an attempt that has ended. An act that did not go through has failed, and counts as such."""
+    if attempt.outcome is None or attempt.outcome == "succeeded":
+        return healing.verify(world, vitals, incident, healing.rules.verify_s, now)
+    return Verified(now, incident.id, attempt.number, attempt.outcome, attempt.output)
 
 
 def _suffering(world: World, incident: Incident) -> list[Agent]:
@@ -60,7 +69,7 @@ def _suffering(world: World, incident: Incident) -> list[Agent]:
     return [agent for agent in agents if agent.down and agent.maintenance_until is None]
 
 
-def _end(world: World, vitals: Vitals, incident: Incident, lead: Agent, healing: Healing, now: float) -> Step:
+def _end(vitals: Vitals, incident: Incident, lead: Agent, healing: Healing, now: float) -> Step:
     """All are well: it is over, at once where an attempt was verified, else after a window of good answers."""
     if incident.first_good_at is not None:
         fix = incident.attempt.fix if incident.attempt else "it"
@@ -79,7 +88,7 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
     """`agent` is not well: choose a fix, unless the reflex is at work or something holds it back."""
     if agent.delayed_until is not None:
         return Rest(max(agent.delayed_until, now + 0.1))
-    if agent.has_process and agent.run is not None and not agent.ready and not agent.failing:
+    if agent.has_process and agent.run is not None and not agent.ready and not (agent.failing or agent.start_error):
         return Rest(now + 1.0)
     if agent.has_process and agent.run is None and agent.breaker.state != "closed":
         return _needs_person(incident, f"quarantined: {agent.breaker.why}", agent.breaker.retry_at)
@@ -97,7 +106,7 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
     hold = held(world, vitals, incident, plan, healing.rules, now)
     if hold is not None:
         return hold
-    return _asked(incident, plan, healing, agent, now)
+    return _asked(incident, plan, healing, agent)
 
 
 def _still_settling(incident: Incident, now: float, window_s: float) -> bool:
@@ -106,7 +115,7 @@ def _still_settling(incident: Incident, now: float, window_s: float) -> bool:
     return attempt is not None and attempt.ended_at is not None and now - attempt.ended_at < 2 * window_s + 5.0
 
 
-def _asked(incident: Incident, plan: Plan, healing: Healing, agent: Agent, now: float) -> Step:
+def _asked(incident: Incident, plan: Plan, healing: Healing, agent: Agent) -> Step:
     fix = next(one for one in healing.fixes[agent.name] if one.name == plan.fix)
     approval = incident.approval
     if not fix.approval or (approval is not None and approval.fix == plan.fix and approval.approved):

@@ -157,6 +157,8 @@ def _state(agent: Agent) -> AgentState:
         return "recovering"
     if agent.has_process and agent.run is None:
         return _without_process(agent)
+    if agent.start_error:
+        return "unhealthy"
     if agent.failing:
         return "unhealthy" if len(agent.failing) >= len(agent.checks) else "degraded"
     return "healthy" if agent.ready else "starting"

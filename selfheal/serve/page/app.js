@@ -157,7 +157,7 @@ function showFigures(summary) {
   const recovery = summary.recovery;
   const uptime = summary.scorecard.uptime;
   const figures = [
-    ["Healthy", `${summary.agents.by_state.healthy} of ${summary.agents.total}`, summary.ready ? "looked at all the time" : "first look is not done"],
+    ["Healthy", `${summary.agents.by_state.healthy} of ${summary.agents.total}`, summary.ready ? "all are looked at" : "the first look is not done"],
     ["Incidents", `${summary.incidents.open} open`, `${summary.incidents.last_24h} within 24 h`],
     ["Recovery", recovery.p95_seconds === null ? "–" : span(recovery.p95_seconds), recovery.count ? `95 % are faster, of ${recovery.count}` : "nothing to recover from yet"],
     ["Foreseen", `${summary.predictions.total}`, `${summary.predictions.high_risk} likely`],

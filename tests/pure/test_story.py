@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfheal.events import (
+    Alternative,
+    ApprovalAnswered,
+    ApprovalAsked,
+    Cause,
+    Diagnosed,
+    FixEnded,
+    FixStarted,
+    Held,
+    IncidentEscalated,
+    IncidentEvent,
+    IncidentJoined,
+    IncidentMerged,
+    IncidentOpened,
+    IncidentResolved,
+    IncidentSuppressed,
+    Planned,
+    Verified,
+)
+from selfheal.serve.story import LONGEST, Line, brief, story
+from selfheal.serve.times import rfc3339, span
+from selfheal.world.incidents import fold_incident, opened
+
+NOON = 1_767_355_203.0  # 2026-01-02T12:00:03Z
+OPENED = IncidentOpened(NOON, "i1", "api", "exit", "exited with code 98", NOON - 0.004)
+
+
+def told(*events: IncidentEvent) -> list[str]:
+    return [line.text for line in story(reduce(fold_incident, events, opened(OPENED)))]
+
+
+def test_a_line_says_when_how_long_after_the_onset_and_what() -> None:
+    assert str(Line(NOON + 0.12, 0.124, "approved by a person")) == "12:00:03.120 +0.124 s  approved by a person"
+
+
+def test_the_story_begins_with_the_first_sign() -> None:
+    assert told() == ["api: exited with code 98; noticed after 4 ms"]
+
+
+def test_a_diagnosis_is_told_with_its_evidence_and_what_is_less_likely() -> None:
+    causes = (
+        Cause("port_taken", 0.92, "api", ("log says 'Address already in use'",)),
+        Cause("crashed", 0.05, "api"),
+    )
+    assert told(Diagnosed(NOON, "i1", causes))[-1] == (
+        "cause: port_taken (0.92): log says 'Address already in use'; less likely: crashed (0.05)"
+    )
+
+
+def test_a_plan_is_told_with_what_was_passed_over_and_why() -> None:
+    weighed = (Alternative("restart", 0.9, 3.0), Alternative("purge", 0.2, 60.0, "it waits for leave"))
+    assert told(Planned(NOON, "i1", "restart", "api", "best odds", weighed))[-1] == (
+        "chose restart: expected 3 s, success 0.90; passed over: purge (it waits for leave)"
+    )
+
+
+def test_a_hold_says_why_and_until_when() -> None:
+    assert told(Held(NOON, "i1", "its dependency cache is down", NOON + 10))[-1] == (
+        "held: its dependency cache is down; looked at again by 12:00:13.000"
+    )
+
+
+def test_a_reflex_that_helped_is_told_to_its_end() -> None:
+    assert told(
+        FixStarted(NOON, "i1", 1, "restart", "application", "api", "crashed", reflex=True),
+        FixEnded(NOON, "i1", 1, "succeeded", "started again as process 4711"),
+        Verified(NOON + 10.9, "i1", 1, "succeeded", "", NOON + 0.9),
+        IncidentResolved(NOON + 10.9, "i1", "", 0.9),
+    )[1:] == [
+        "restart of api at once, by reflex",
+        "restart done: started again as process 4711",
+        "verified: well for 10 s",
+        "recovered in 0.9 s",
+    ]
+
+
+def test_every_event_has_its_sentence() -> None:
+    events: list[IncidentEvent] = [
+        IncidentJoined(NOON, "i1", "web", "it depends on api"),
+        ApprovalAsked(NOON, "i1", "purge", "api", NOON + 60),
+        ApprovalAnswered(NOON, "i1", False, "the API"),
+        FixStarted(NOON, "i1", 1, "restart", "application", "api", "crashed"),
+        FixEnded(NOON, "i1", 1, "timed_out", ""),
+        Verified(NOON, "i1", 1, "relapsed", "it ended again"),
+        IncidentEscalated(NOON, "i1", "nothing helps"),
+        IncidentMerged(NOON, "i1", "i2", "the same cause"),
+        IncidentSuppressed(NOON, "i1", "it was stopped"),
+    ]
+    assert told(*events)[1:] == [
+        "web suffers too: it depends on api",
+        "asked a person whether to apply purge to api; no answer by 12:01:03.000 means no",
+        "rejected by the API",
+        "attempt 1: restart of api",
+        "restart timed_out",
+        "did not help (relapsed): it ended again",
+        "a person is needed: nothing helps",
+        "the same trouble as i2, which goes on in its place: the same cause",
+        "closed without a fix: it was stopped",
+    ]
+
+
+@given(st.text())
+def test_what_a_program_printed_is_told_in_one_short_line(output: str) -> None:
+    line = brief(output)
+    assert len(line) <= LONGEST
+    assert len(line.splitlines()) <= 1
+
+
+@given(st.floats())
+def test_any_number_can_be_written_as_a_time(at: float) -> None:
+    assert len(rfc3339(at)) == len("2026-01-02T03:04:05.678Z")
+
+
+def test_spans_are_written_as_people_say_them() -> None:
+    assert [span(s) for s in (-1, 0.004, 0.9, 3.0, 12.4, 90, 210, 7200, 345_600)] == [
+        "0 ms", "4 ms", "0.9 s", "3 s", "12 s", "90 s", "3.5 min", "2 h", "4 d",
+    ]  # fmt: skip
+
+
+def test_a_story_without_its_attempt_still_says_what_ended() -> None:
+    incident = replace(opened(OPENED), story=(FixEnded(NOON, "i1", 7, "failed", "exit code 1"),))
+    assert story(incident)[0].text == "the fix failed: exit code 1"
