@@ -106,7 +106,7 @@ class Daemon:
         self.documents = Documents(self.state_dir, ports.run_in_thread)
 
         # Who runs and watches.
-        fleet = plan_fleet(loaded, AGENT_KINDS, FIXES, self.state_dir, ports.environment)
+        fleet = plan_fleet(loaded, AGENT_KINDS, FIXES, ports.environment)
         self.plans = {plan.name: plan for plan in fleet}
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
         self.wheel = Wheel(asyncio.get_running_loop())

@@ -53,46 +53,41 @@ class AgentPlan:
 
 
 def plan_fleet(
-    loaded: Loaded, kinds: Sequence[AgentKind], fixes: Sequence[Fix], state_dir: Path, environment: Mapping[str, str]
+    loaded: Loaded, kinds: Sequence[AgentKind], fixes: Sequence[Fix], environment: Mapping[str, str]
 ) -> tuple[AgentPlan, ...]:
-    """Return the agents of a configuration, in its order. Raises SpawnFailed where an environment file is unusable."""
+    """Return the agents of a configuration, in its order. `environment` is the daemon's own.
+
+    Raises SpawnFailed where an environment file is unusable.
+    """
     own = [command_fix(name, config) for name, config in loaded.config.fixes.items()]
-    known = {fix.name: fix for fix in (*fixes, *own)}
-    by_name = {kind.name: kind for kind in kinds}
-    return tuple(
-        _plan(name, config, by_name[config.kind], known, loaded.base, state_dir, environment)
-        for name, config in loaded.config.agents.items()
-    )
+    known_fixes = {fix.name: fix for fix in (*fixes, *own)}
+    known_kinds = {kind.name: kind for kind in kinds}
+    plans: list[AgentPlan] = []
+    for name, config in loaded.config.agents.items():
+        kind = known_kinds[config.kind]
+        fits = tuple(known_fixes[fix] for fix in (*kind.fixes, *config.fixes))
+        launch = _launch(name, config, loaded, environment)
+        directory = launch.directory if launch is not None else loaded.base
+        words = launch.environment if launch is not None else agent_environment(environment, config)
+        plans.append(AgentPlan(name, kind, config, _checks(config), fits, directory, words, launch))
+    return tuple(plans)
 
 
-def _plan(
-    name: str,
-    config: AgentConfig,
-    kind: AgentKind,
-    fixes: Mapping[str, Fix],
-    base: Path,
-    state_dir: Path,
-    daemon_environment: Mapping[str, str],
-) -> AgentPlan:
-    environment = agent_environment(daemon_environment, config)
-    launch = None
-    directory = base
+def _launch(name: str, config: AgentConfig, loaded: Loaded, environment: Mapping[str, str]) -> Launch | None:
     process = process_of(config)
-    if process is not None:
-        environment["SELFHEAL_HEARTBEAT_FILE"] = str(heartbeat_file(state_dir, name))
-        directory = process.directory
-        launch = Launch(
-            agent=name,
-            argv=process.command,
-            directory=directory,
-            environment=environment,
-            log=process.log.file or state_dir / "logs" / f"{name}.log",
-            user=process.user,
-            max_fds=process.limits.fds,
-        )
-    names = (*kind.fixes, *config.fixes)
-    return AgentPlan(
-        name, kind, config, _checks(config), tuple(fixes[one] for one in names), directory, environment, launch
+    if process is None:
+        return None
+    daemon = loaded.config.daemon
+    beat = {"SELFHEAL_HEARTBEAT_FILE": str(heartbeat_file(daemon.state_dir, name))}
+    return Launch(
+        agent=name,
+        argv=process.command,
+        directory=process.directory,
+        environment=agent_environment(environment, config) | beat,
+        log=process.log.file or daemon.state_dir / "logs" / f"{name}.log",
+        user=process.user,
+        max_fds=process.limits.fds,
+        dies_with_daemon=daemon.on_daemon_death == "kill",
     )
 
 

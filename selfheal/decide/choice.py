@@ -40,11 +40,15 @@ def choose(
     fixes: tuple[Fix, ...],
     success: Success,
     verify_s: float,
+    barred: Mapping[str, str],
     now: float,
 ) -> Choice:
-    """Weigh `fixes`, all that fit `agent`, for the likeliest cause of `incident`."""
+    """Weigh `fixes`, all that fit `agent`, for the likeliest cause of `incident`.
+
+    `barred` are those that the guard rules out, and why.
+    """
     failed = failed_fixes(incident, agent.name)
-    weighed = [_weigh(world, incident, agent, fix, success, verify_s, now) for fix in fixes]
+    weighed = [_weigh(world, incident, agent, fix, success, verify_s, barred, now) for fix in fixes]
     ranked = sorted(weighed, key=lambda one: (bool(one.barred), failed.get(one.fix, 0), one.expected_s, one.fix))
     if not ranked or ranked[0].barred:
         return Choice(None, tuple(ranked), _earliest(agent))
@@ -66,13 +70,20 @@ def failed_fixes(incident: Incident, agent: str) -> Mapping[str, int]:
 
 
 def _weigh(
-    world: World, incident: Incident, agent: Agent, fix: Fix, success: Success, verify_s: float, now: float
+    world: World,
+    incident: Incident,
+    agent: Agent,
+    fix: Fix,
+    success: Success,
+    verify_s: float,
+    barred: Mapping[str, str],
+    now: float,
 ) -> Alternative:
     prior = _prior(fix, incident.cause)
     chance = max(0.01, success(agent.name, incident.cause, fix.name, prior, PRIOR_WEIGHT))
     dependents = len(world.dependents(agent.name)) if fix.name == "restart_with_dependents" else 0
     expected_s = (fix.cost_s * (1 + dependents) + fix.risk_s + verify_s) / chance
-    return Alternative(fix.name, chance, expected_s, _bar(incident, agent, fix, dependents, now))
+    return Alternative(fix.name, chance, expected_s, _bar(incident, agent, fix, dependents, barred, now))
 
 
 def _prior(fix: Fix, cause: str) -> float:
@@ -83,7 +94,7 @@ def _prior(fix: Fix, cause: str) -> float:
     return PRIOR_NO_CURE if cause in NOT_CURED_BY_RESTART else PRIOR_RESTART
 
 
-def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, now: float) -> str:
+def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, barred: Mapping[str, str], now: float) -> str:
     breaker = agent.breakers.get(fix.name)
     if breaker is not None and breaker.state == "open" and now < breaker.retry_at:
         return f"its breaker is open: {breaker.why}"
@@ -94,7 +105,7 @@ def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, now: float
         return "it was interrupted and may not be done twice: a person must look"
     if fix.name == "restart_with_dependents" and not dependents:
         return "nothing depends on it"
-    return ""
+    return barred.get(fix.name, "")
 
 
 def _open(agent: Agent, fix: str) -> bool:

@@ -30,6 +30,16 @@ class Rules:
     policies: dict[str, RestartPolicy]
 
 
+def barred(world: World, agent: Agent, rules: Rules) -> dict[str, str]:
+    """The fixes that may not be applied to `agent` as the fleet is, and why; the next best is weighed instead."""
+    if rules.policies.get(agent.name) == "never":
+        return dict.fromkeys(RESTARTS, "restart = never: only a person may start it again")
+    touched, limit = 1 + len(world.dependents(agent.name)), _at_once(world, rules)
+    if touched > limit:
+        return {"restart_with_dependents": f"it restarts {touched} agents, and {limit} at once is the limit"}
+    return {}
+
+
 def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Rules, now: float) -> Hold | None:
     """Why `plan` may not be carried out now; None when it may."""
     agent = world.agents[plan.agent]
@@ -37,8 +47,6 @@ def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Ru
         return Hold("healing is paused; 'selfheal resume' turns it on again", None)
     if agent.maintenance_until is not None:
         return Hold(f"{agent.name} is in maintenance", agent.maintenance_until)
-    if plan.fix in RESTARTS and rules.policies.get(agent.name) == "never":
-        return Hold("restart = never: only a person may start it again", None)
     if agent.fixing:
         return Hold(f"something is already being done to {agent.name}", now + 1.0)
     if _comes_back(agent, vitals):
@@ -49,7 +57,7 @@ def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Ru
     if rules.dry_run:
         return Hold(f"dry run: {plan.fix} would be applied to {agent.name}", None)
     busy = sum(one.acting for one in world.open_incidents())
-    limit = min(rules.max_concurrent_recoveries, max(1, len(world.agents) // 3))
+    limit = _at_once(world, rules)
     if busy >= limit:
         return Hold(f"{busy} recoveries are under way, and {limit} at once is the limit", now + 1.0)
     return _budget(agent, rules, now)
@@ -80,6 +88,11 @@ def _asked_since(dependency: Agent, vitals: Vitals, onset: float) -> bool:
     """Whether every check of `dependency` gave a good answer after the trouble began."""
     records = [vitals.check(dependency.name, check) for check in dependency.checks]
     return all(record.ok and record.last_at >= onset for record in records)
+
+
+def _at_once(world: World, rules: Rules) -> int:
+    """How many agents may be acted on at a time: never more than a third of the fleet, and always one."""
+    return min(rules.max_concurrent_recoveries, max(1, len(world.agents) // 3))
 
 
 def _not_asked_since(agent: Agent, vitals: Vitals, moment: float) -> bool:

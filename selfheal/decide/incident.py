@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from selfheal.decide.choice import Success, choose
-from selfheal.decide.guard import Rules, held
+from selfheal.decide.guard import Rules, barred, held
 from selfheal.events import Verified
 from selfheal.kinds import Fix
 from selfheal.plans import Ask, Diagnose, Escalate, Judge, Plan, Resolve, Rest, Step, Suppress
@@ -94,14 +94,13 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
         return _needs_person(incident, f"quarantined: {agent.breaker.why}", agent.breaker.retry_at)
     if incident.agent != agent.name and _still_settling(incident, now, healing.rules.verify_s):
         return Rest(now + 1.0)
-    choice = choose(
-        world, incident, agent, healing.fixes.get(agent.name, ()), healing.success, healing.rules.verify_s, now
-    )
+    rules, fixes = healing.rules, healing.fixes.get(agent.name, ())
+    choice = choose(world, incident, agent, fixes, healing.success, rules.verify_s, barred(world, agent, rules), now)
     plan = choice.plan
     if plan is None:
-        barred = "; ".join(f"{one.fix}: {one.barred}" for one in choice.alternatives)
+        why = "; ".join(f"{one.fix}: {one.barred}" for one in choice.alternatives)
         return _needs_person(
-            incident, f"no fix is left for {agent.name}" + (f" ({barred})" if barred else ""), choice.retry_at
+            incident, f"no fix is left for {agent.name}" + (f" ({why})" if why else ""), choice.retry_at
         )
     hold = held(world, vitals, incident, plan, healing.rules, now)
     if hold is not None:

@@ -23,12 +23,13 @@ from selfheal.events import (
     IncidentMerged,
     IncidentOpened,
     IncidentSuppressed,
+    MaintenanceOver,
     StopAsked,
     Trigger,
     Verified,
 )
 from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART, Outcome, StartReason
-from selfheal.world import Breaker, Incident, World
+from selfheal.world import Agent, Breaker, Incident, World
 
 # A fix that failed this often in one incident is not repeated for a while: it only makes noise.
 TRIES = 2
@@ -50,10 +51,12 @@ def triage(world: World, event: Event) -> tuple[Event, ...]:
             return _unhealthy(world, event)
         case IncidentOpened():
             return _gathered(world, event)
-        case Verified():
+        case Verified(incident=name) if name in world.incidents:
             return _breaker(world, event)
-        case Diagnosed(incident=name):
+        case Diagnosed(incident=name) if name in world.incidents:
             return _hopeless(world, world.incidents[name], event.at)
+        case MaintenanceOver(agent=name):
+            return _still_failing(world, name, event.at)
         case StopAsked():
             return _stopped(world, event)
         case _:
@@ -69,10 +72,13 @@ def _trouble(world: World, at: float, agent: str, trigger: Trigger, sign: str, o
     """A process died or did not start: the agent's own incident, or another failure within it."""
     own = _own(world, agent)
     if own is None:
+        known = world.agents.get(agent)
+        if known is None or not _cared_for(known):
+            return ()
         return (IncidentOpened(at, new_incident_id(world), agent, trigger, sign, onset),)
     attempt = own.attempt
-    if attempt is None or attempt.verified or attempt.agent != agent or attempt.ended_at is None:
-        return ()
+    if attempt is None or attempt.verified or attempt.agent != agent or attempt.outcome != "succeeded":
+        return ()  # only what is still to be verified can turn out not to have helped
     outcome: Outcome = "relapsed" if trigger == "exit" else "failed"
     return (Verified(at, own.id, attempt.number, outcome, sign),)
 
@@ -89,7 +95,7 @@ def _reflex_attempt(world: World, event: AgentStarted) -> tuple[Event, ...]:
 
 def _unhealthy(world: World, event: HealthChanged) -> tuple[Event, ...]:
     agent = world.agents.get(event.agent)
-    if agent is None or not agent.wanted or agent.maintenance_until is not None:
+    if agent is None or not _cared_for(agent):
         return ()
     known = _own(world, event.agent) if event.local else world.open_incident_of(event.agent)
     if known is not None:
@@ -100,6 +106,18 @@ def _unhealthy(world: World, event: HealthChanged) -> tuple[Event, ...]:
         if incident is not None:
             return (IncidentJoined(event.at, incident.id, event.agent, sign),)
     return (IncidentOpened(event.at, new_incident_id(world), event.agent, "check", sign, event.since),)
+
+
+def _still_failing(world: World, name: str, at: float) -> tuple[Event, ...]:
+    """What failed during maintenance was nobody's trouble; what fails still, with its process there, is from now on."""
+    agent = world.agents.get(name)
+    if agent is None or (agent.has_process and agent.run is None):
+        return ()
+    failing = next(iter(agent.failing.values()), None)
+    if failing is None:
+        return ()
+    changed = HealthChanged(at, name, failing.check, False, failing.result, failing.reason, at, failing.local)
+    return _unhealthy(world, changed)
 
 
 def _gathered(world: World, event: IncidentOpened) -> tuple[Event, ...]:
@@ -149,6 +167,10 @@ def _hopeless(world: World, incident: Incident, at: float) -> tuple[Event, ...]:
 def _stopped(world: World, event: StopAsked) -> tuple[Event, ...]:
     own = _own(world, event.agent)
     return (IncidentSuppressed(event.at, own.id, f"{event.agent} was stopped by {event.by}"),) if own else ()
+
+
+def _cared_for(agent: Agent) -> bool:
+    return agent.wanted and agent.maintenance_until is None
 
 
 def _local(world: World, incident: Incident) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -83,7 +83,7 @@ class Hub:
         finally:
             self._seats.discard(seat)
 
-    async def tell(self, seat: Seat, after: int | None, since: float) -> AsyncIterator[ServerSentEvent]:
+    async def tell(self, seat: Seat, after: int | None, since: float) -> AsyncGenerator[ServerSentEvent, None]:
         """Tell what the journal holds after a number, where one is given, and then everything that comes."""
         yield ServerSentEvent(comment="selfheal", retry=RECONNECT_MS)
         last = after or 0

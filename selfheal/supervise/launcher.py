@@ -29,6 +29,7 @@ class Launch:
     log: Path
     user: str | None = None
     max_fds: int | None = None
+    dies_with_daemon: bool = False
 
 
 @dataclass(frozen=True, slots=True)

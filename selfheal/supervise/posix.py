@@ -169,11 +169,10 @@ def _prepare(launch: Launch) -> _Prepared:
     program = find_program(launch.argv[0], launch.directory, launch.environment)
     _check_log(launch)
     argv = launch.argv
-    if launch.user is not None:
-        trampoline = _as_user(launch.agent, launch.user)
-        if trampoline:
-            argv = (*trampoline, program, *argv[1:])
-            program = trampoline[0]
+    trampoline = _trampoline(launch)
+    if trampoline:
+        argv = (*trampoline, program, *argv[1:])
+        program = trampoline[0]
     return _Prepared(
         launch=launch,
         program=program,
@@ -204,8 +203,25 @@ def _check_log(launch: Launch) -> None:
         ) from error
 
 
+def _trampoline(launch: Launch) -> tuple[str, ...]:
+    """The words before a command that make it run as another user, or end with the daemon; none where it needs none."""
+    words = _as_user(launch.agent, launch.user) if launch.user is not None else ()
+    if launch.dies_with_daemon:
+        words = (*words, "--pdeathsig=KILL")
+    if not words:
+        return ()
+    setpriv = shutil.which("setpriv", path="/usr/local/bin:/usr/bin:/bin")
+    if setpriv is None:
+        raise SpawnFailed(
+            f"cannot start {launch.agent!r}: 'setpriv' is missing, which 'user' and 'on_daemon_death' need; "
+            f"install util-linux or remove them",
+            "missing_program",
+        )
+    return (setpriv, *words, "--")
+
+
 def _as_user(agent: str, user: str) -> tuple[str, ...]:
-    """The words before a command that make it run as `user`; none where we are that user already."""
+    """What setpriv is told to become `user`; nothing where we are that user already."""
     try:
         entry = pwd.getpwnam(user)
     except KeyError as error:
@@ -220,13 +236,7 @@ def _as_user(agent: str, user: str) -> tuple[str, ...]:
             f"{user!r}, or remove 'user'",
             "permission",
         )
-    setpriv = shutil.which("setpriv", path="/usr/local/bin:/usr/bin:/bin")
-    if setpriv is None:
-        raise SpawnFailed(
-            f"cannot start {agent!r} as {user!r}: 'setpriv' is missing; install util-linux or remove 'user'",
-            "missing_program",
-        )
-    return (setpriv, f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups", "--")
+    return (f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups")
 
 
 def _keep_files_to_ourselves() -> None:

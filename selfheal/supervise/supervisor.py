@@ -114,7 +114,7 @@ class Supervisor:
                 continue
             if agent.breaker.state == "open":
                 self._try_at(child, agent.breaker.retry_at)
-            elif child.timer is None:
+            elif child.timer is None and not (_died(agent) and self._stays_down(agent)):
                 child.starting = self._spawn(f"start {child.name}", self._start_in_order(child))
 
     async def stop_fleet(self, timeout_s: float) -> None:
@@ -190,12 +190,15 @@ class Supervisor:
         for child in self._children.values():
             agent = self._agent(child.name)
             idle = child.process is None and child.timer is None and not child.stopping and child.turn.locked() is False
-            died = agent.last_exit is not None and not agent.last_exit.expected and agent.run is None
-            if idle and died and agent.wanted and not agent.finished and agent.breaker.state == "closed":
-                ended = agent.last_exit
-                ending = Ending(ended.code, ended.signal, ended.ran_s) if ended else Ending(None, None, 0.0)
-                decision = self._reflex(agent, ending, self._clock.now())
-                self._follow(child, decision if isinstance(decision, Leave | Finish) else Restart("backoff"))
+            if idle and _died(agent) and agent.wanted and not agent.finished and agent.breaker.state == "closed":
+                self._follow(child, self._stays_down(agent) or Restart("backoff"))
+
+    def _stays_down(self, agent: Agent) -> Leave | Finish | None:
+        """What keeps an agent down that died; None where it may start now."""
+        ended = agent.last_exit
+        ending = Ending(ended.code, ended.signal, ended.ran_s) if ended else Ending(None, None, 0.0)
+        decision = self._reflex(agent, ending, self._clock.now())
+        return decision if isinstance(decision, Leave | Finish) else None
 
     # --- a death ---
 
@@ -371,3 +374,8 @@ class Supervisor:
 
     def _agent(self, name: str) -> Agent:
         return self._ledger.world.agents.get(name, Agent(name))
+
+
+def _died(agent: Agent) -> bool:
+    """Whether its latest run ended, and not because we ended it."""
+    return agent.run is None and agent.last_exit is not None and not agent.last_exit.expected
