@@ -91,6 +91,7 @@ async def _live(
         loop.add_signal_handler(number, partial(_told, daemon, log, signal.Signals(number).name))
     if seconds is not None:
         loop.call_later(seconds, daemon.stop)
+    log.info("serve", page=f"http://{doors.address}/", socket=str(loaded.config.daemon.state_dir / SOCKET_NAME))
     await daemon.run(doors.loops)
     return 0 if not daemon.runner.fatal else 1
 
@@ -155,6 +156,11 @@ class _Doors:
         self._bound: dict[str, socket.socket] = {}
         self._bind("tcp")
         self._bind("unix")
+
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        return self._config.listen
 
     def loops(self, daemon: Daemon) -> Sequence[Loop]:
         """The loops of the server: one a listener, over one application."""

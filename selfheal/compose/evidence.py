@@ -61,4 +61,5 @@ def _lines_before(path: Path, end: int) -> tuple[str, ...]:
         return ()
     if len(data) < min(end, EVIDENCE_BYTES):
         return tail(path, EVIDENCE_LINES)
-    return tuple(data.decode("utf-8", "replace").splitlines()[-EVIDENCE_LINES:])
+    text = data.replace(b"\0", b"").decode("utf-8", "replace")  # where rotation leaves a hole, it reads as zeros
+    return tuple(text.splitlines()[-EVIDENCE_LINES:])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict
 from typing import Protocol
 
 from selfheal.detect.triage import triage
@@ -80,7 +80,7 @@ class Reactions:
             self._narrator(world, event)
 
     def _write(self, event: Event) -> None:
-        facts = {field.name: getattr(event, field.name) for field in fields(event) if field.name != "at"}
+        facts = {name: value for name, value in asdict(event).items() if name != "at"}
         if "incident" in facts:
             facts["incident_id"] = facts.pop("incident")
         name = _WORD_START.sub(".", type(event).__name__, count=1).lower()

@@ -47,7 +47,7 @@ def reflex(
     if agent.breaker.state == "open":
         return Quarantine(agent.breaker.retry_at, agent.breaker.why)
     if agent.breaker.state == "half_open":
-        return quarantine(agent, f"the trial failed; {agent.breaker.why}", now)
+        return quarantine(agent, agent.breaker.why, now)
     spent = sum(at > now - HOUR_S for at in agent.recent_starts)
     if rules.attempts_per_hour and spent >= rules.attempts_per_hour:
         return quarantine(agent, f"{spent} restarts within an hour did not help", now)

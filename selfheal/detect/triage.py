@@ -190,7 +190,7 @@ def _ending(event: AgentExited) -> str:
         except ValueError:
             how = f"killed by signal {event.signal}"
     elif event.code is None:
-        how = "ended, how is not known"
+        how = "ended, nobody saw how,"
     else:
         how = f"exit code {event.code}"
     return f"{how} after {event.ran_s:.1f} s"

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from selfheal.serve.auth import COOKIE, SESSION_S, Access, Gate
 from selfheal.serve.ports import Sources
-from selfheal.serve.problems import Refusal, documented
+from selfheal.serve.problems import PROBLEM_CONTENT, Refusal, ResponsesTable, documented
 from selfheal.serve.times import moment
 from selfheal.serve.views import fleet
 from selfheal.world import World
@@ -166,10 +166,20 @@ def routes(pages: Pages) -> APIRouter:
         operation_id="login",
         summary="Exchange the token for a cookie",
         response_model=LoggedIn,
-        responses={**documented(401, 403, 413, 422), 303: {"description": "To the page, after a form."}},
+        responses={**documented(401, 403, 413, 422), **_AFTER_A_FORM},
         openapi_extra={"requestBody": {"required": True, "content": content}},
     )
     return router
+
+
+# A form is answered for people: with the page, or with the form again.
+_AFTER_A_FORM: ResponsesTable = {
+    303: {"description": "To the page, after a form."},
+    401: {
+        "description": "This is not the token.",
+        "content": {**PROBLEM_CONTENT, "text/html": {"schema": {"type": "string"}}},
+    },
+}
 
 
 def _read(name: str) -> bytes:

@@ -61,13 +61,13 @@ _MEANING: Mapping[int, str] = {
     503: "The daemon cannot do this now.",
 }
 
+PROBLEM_CONTENT: Mapping[str, object] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 ResponsesTable = dict[int | str, dict[str, object]]
 
 
 def documented(*statuses: int) -> ResponsesTable:
     """Return what OpenAPI says about these statuses."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _MEANING[status], "content": content} for status in statuses}
+    return {status: {"description": _MEANING[status], "content": PROBLEM_CONTENT} for status in statuses}
 
 
 def answer(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime
+from pydantic import BeforeValidator, WithJsonSchema
 
 from selfheal.errors import UnknownName
 from selfheal.serve.auth import Gate
@@ -36,7 +36,7 @@ from selfheal.serve.models import (
 )
 from selfheal.serve.ports import Sources
 from selfheal.serve.problems import documented
-from selfheal.serve.times import rfc3339
+from selfheal.serve.times import read_rfc3339, rfc3339
 from selfheal.serve.views import fleet, foresight
 from selfheal.serve.views.incidents import (
     fixes,
@@ -54,8 +54,17 @@ from selfheal.world import Incident, World
 MOST = 1000  # of any list
 AT_ONCE = 200  # agents shown without a pause: about 5 ms
 
+
+def _read_time(given: object) -> object:
+    """A time as text becomes seconds, which is what the world is told in."""
+    return read_rfc3339(given) if isinstance(given, str) else given
+
+
 Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many, the newest.")]
-Since = Annotated[AwareDatetime | None, Query(description="Only what began at this time or later.")]
+Since = Annotated[
+    Annotated[float, BeforeValidator(_read_time), WithJsonSchema({"type": "string", "format": "date-time"})] | None,
+    Query(description="Only what began at this time or later."),
+]
 Name = Annotated[str, Path(min_length=1, max_length=256, examples=["api:0"])]
 
 T = TypeVar("T")
@@ -223,15 +232,15 @@ def _summary(question: Callable[..., object]) -> str:
     return (question.__doc__ or "").split(".")[0].split(";")[0]
 
 
-def _opened_since(world: World, since: AwareDatetime | None) -> list[Incident]:
+def _opened_since(world: World, since: float | None) -> list[Incident]:
     return [one for one in incidents(world) if one.opened_at >= _seconds(since)]
 
 
-def _seconds(since: AwareDatetime | None) -> float:
-    return since.timestamp() if since is not None else 0.0
+def _seconds(since: float | None) -> float:
+    return since or 0.0
 
 
-def _text(since: AwareDatetime | None) -> str:
+def _text(since: float | None) -> str:
     """RFC 3339 times in UTC of one length compare as text."""
     return rfc3339(_seconds(since))
 

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
@@ -22,6 +21,7 @@ from selfheal.errors import JournalUnavailable
 from selfheal.events import Event
 from selfheal.serve.ports import Sources
 from selfheal.serve.problems import Refusal, documented
+from selfheal.serve.times import read_rfc3339
 from selfheal.serve.views.stream import event_view
 
 SEATS = 64  # readers at once: each costs its queue
@@ -168,11 +168,7 @@ def begin(since: str | None) -> tuple[int | None, float]:
         return None, 0.0
     if since.isascii() and since.isdecimal():
         return min(int(since), LARGEST_SEQ), 0.0
-    # In a query a plus that nobody escaped arrives as a space.
-    time = datetime.fromisoformat(since.replace(" ", "+"))
-    if time.tzinfo is None:
-        raise ValueError("it has no time zone")
-    return 0, time.timestamp()
+    return 0, read_rfc3339(since)
 
 
 async def _valid_begin(
@@ -182,11 +178,11 @@ async def _valid_begin(
     """A stream that has begun cannot say no any more: judge its beginning before."""
     try:
         begin(last_event_id or since)
-    except (ValueError, OverflowError) as why:
+    except ValueError as why:
         raise Refusal(
             422,
             "invalid_request",
-            f"cannot begin the stream there: {why}; give the number of an event, or an RFC 3339 time",
+            f"cannot begin the stream there: {why}, or give the number of an event",
         ) from why
 
 

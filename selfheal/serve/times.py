@@ -5,17 +5,31 @@ RFC 3339 in UTC with milliseconds where programs read, hours and seconds where p
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC by definition
 # The last moment that a date can name. A clock that jumps must not break the answer that would show it.
 _LAST = 253_402_300_799.0
+# RFC 3339, section 5.6. In a query a plus that nobody escaped arrives as a space.
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[ +-]\d\d:\d\d)", re.ASCII)
 _MINUTE_S, _HOUR_S, _DAY_S = 60.0, 3600.0, 86400.0
 
 
 def rfc3339(at: float) -> str:
     """Write seconds since the epoch as "2026-01-02T03:04:05.678Z". Total: what no date can name is the nearest."""
     return _date(at).isoformat("T", "milliseconds") + "Z"
+
+
+def read_rfc3339(text: str) -> float:
+    """Return the seconds since the epoch of a time such as `rfc3339` writes, or one with an offset.
+
+    Raises ValueError.
+    """
+    if not _RFC3339.fullmatch(text):
+        raise ValueError("this is not a time as in RFC 3339; write it as in 2026-01-02T03:04:05Z")
+    date, offset = text[:19].replace(" ", "T"), text[19:].replace(" ", "+")
+    return datetime.fromisoformat((date + offset).upper()).timestamp()
 
 
 def moment(at: float | None) -> str | None:

@@ -21,7 +21,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from selfheal.telemetry.redact import Redactor
 
 _LINES_MAX = 10_000  # some 5 MB; a burst of a storm fits, an unread pipe does not eat the memory
-_QUIET = ("httpx", "httpcore")  # they log every request at info, with its URL
+# They log every request at info, with its URL; uvicorn greets and says goodbye once for each listener.
+_QUIET = ("httpx", "httpcore", "uvicorn", "uvicorn.error", "uvicorn.access")
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")  # they come with handlers of their own
 
 Level = Literal["debug", "info", "warning", "error"]

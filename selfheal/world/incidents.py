@@ -83,6 +83,7 @@ class Incident:
     first_good_at: float | None = None
     resolved_at: float | None = None
     recovery_s: float | None = None
+    escalated: bool = False
     merged_into: str | None = None
     reason: str = ""
     story: tuple[IncidentEvent, ...] = ()
@@ -100,6 +101,11 @@ class Incident:
     def attempt(self) -> Attempt | None:
         """The latest attempt."""
         return self.attempts[-1] if self.attempts else None
+
+    @property
+    def waiting(self) -> IncidentState:
+        """Its state while nothing is being tried: a person who was called once stays called."""
+        return "escalated" if self.escalated else "open"
 
     @property
     def acting(self) -> bool:
@@ -149,7 +155,7 @@ def _changed(incident: Incident, event: IncidentEvent) -> Incident:
         case Verified():
             return _verified(incident, event)
         case IncidentEscalated(reason=reason):
-            return replace(incident, state="escalated", reason=reason, hold=None)
+            return replace(incident, state="escalated", escalated=True, reason=reason, hold=None)
         case IncidentResolved():
             return replace(
                 incident,
@@ -167,7 +173,7 @@ def _answered(incident: Incident, event: ApprovalAnswered) -> Incident:
     if incident.approval is None or incident.approval.approved is not None:
         return incident
     answered = replace(incident.approval, approved=event.approved, by=event.by)
-    return replace(incident, approval=answered, state="open")
+    return replace(incident, approval=answered, state=incident.waiting)
 
 
 def _fix_started(incident: Incident, event: FixStarted) -> Incident:
@@ -183,7 +189,7 @@ def _fix_ended(incident: Incident, event: FixEnded) -> Incident:
         else attempt
         for attempt in incident.attempts
     )
-    return replace(incident, attempts=attempts, state="verifying" if event.outcome == "succeeded" else "open")
+    return replace(incident, attempts=attempts, state="verifying" if event.outcome == "succeeded" else incident.waiting)
 
 
 def _verified(incident: Incident, event: Verified) -> Incident:
@@ -194,4 +200,4 @@ def _verified(incident: Incident, event: Verified) -> Incident:
         for attempt in incident.attempts
     )
     good = event.first_good_at if event.outcome == "succeeded" else None
-    return replace(incident, attempts=attempts, state="open", first_good_at=good)
+    return replace(incident, attempts=attempts, state=incident.waiting, first_good_at=good)
