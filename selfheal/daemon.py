@@ -57,7 +57,7 @@ from selfheal.serve.documents import Material, documents
 from selfheal.store.documents import Documents
 from selfheal.store.journal import Journal
 from selfheal.supervise.supervisor import Supervisor
-from selfheal.supervise.tree import kill_leftovers
+from selfheal.supervise.tree import end_runs, kill_leftovers
 from selfheal.teardown import Teardown
 from selfheal.telemetry.metrics import Metrics
 from selfheal.telemetry.redact import Redactor
@@ -216,11 +216,7 @@ class Daemon:
             process = process_of(plan.config)
             if plan.launch is not None and process is not None:
                 self.supervisor.add(plan.name, process, plan.launch, plan.config.depends_on)
-        strays = set(self.supervisor.adopt())
-        if strays:
-            await kill_leftovers(
-                lambda: [run for _, run in launcher.leftovers() if run in strays], timeout_s=1.0, clock=clock
-            )
+        await end_runs(launcher, self.supervisor.adopt(), timeout_s=1.0, clock=clock)
 
     def _watch(self) -> None:
         for plan in self.plans.values():

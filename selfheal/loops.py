@@ -54,7 +54,7 @@ class LoopStats:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A loop or task that raised."""
+    """A loop or task that raised. `gave_up` is said once, when it does."""
 
     loop: str
     error: str
@@ -205,14 +205,15 @@ class LoopRunner:
         stats.error = describe(why)
         failures.append(now)
         in_window = sum(at > now - WINDOW_S for at in failures)
-        gave_up = in_window >= MAX_FAILURES
+        was_down = stats.down
+        gave_up = was_down or in_window >= MAX_FAILURES
         if gave_up:
             stats.down = True
             if loop.on_give_up == "stop":
                 self._gave_up.set()
         backoff = min(BACKOFF_LAST_S, BACKOFF_FIRST_S * 2 ** (in_window - 1))
         retry_s = GIVEN_UP_RETRY_S if gave_up else backoff * self._chance.uniform(0.5, 1.0)
-        self._on_failure(Failure(loop.name, stats.error, retry_s, gave_up))
+        self._on_failure(Failure(loop.name, stats.error, retry_s, gave_up and not was_down))
         return retry_s
 
 

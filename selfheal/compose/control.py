@@ -6,11 +6,12 @@ Every order is an event, durable before it is answered. Those that are refused s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from selfheal.clock import Clock
 from selfheal.compose.fleet import AgentPlan
 from selfheal.detect.triage import new_incident_id
-from selfheal.errors import RefusedByPolicy, UnknownName
+from selfheal.errors import JournalUnavailable, RefusedByPolicy, UnknownName
 from selfheal.events import (
     ApprovalAnswered,
     Event,
@@ -98,10 +99,8 @@ class FleetControl:
         await self._order(ApprovalAnswered(self._clock.now(), name, approved, by))
 
     async def _order(self, event: Event) -> None:
-        if self._ledger.trouble is None:
+        with suppress(JournalUnavailable):  # a full disk must not keep a person from stopping a process
             await self._ledger.durable(event)
-        else:
-            self._ledger.record(event)  # a full disk must not keep a person from stopping a process
 
     def _known(self, agent: str | None) -> None:
         if agent is not None and agent not in self._plans:

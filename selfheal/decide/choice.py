@@ -19,6 +19,8 @@ from selfheal.world import Agent, Incident, World
 # Priors, each worth a few observations: what people who run such fleets would bet.
 PRIOR_WEIGHT = 4.0
 PRIOR_MEANT_FOR_IT, PRIOR_RESTART, PRIOR_ANY, PRIOR_NO_CURE = 0.85, 0.8, 0.5, 0.08
+# Whoever wrote a fix for just this cause has seen that the built-in ones do not do.
+PRIOR_OUTDONE = 0.2
 
 # (agent, cause, fix, prior mean, prior weight) -> the chance that the fix helps.
 Success = Callable[[str, str, str, float, float], float]
@@ -48,7 +50,8 @@ def choose(
     `barred` are those that the guard rules out, and why.
     """
     failed = failed_fixes(incident, agent.name)
-    weighed = [_weigh(world, incident, agent, fix, success, verify_s, barred, now) for fix in fixes]
+    outdone = any(_written_for(fix, incident.cause) for fix in fixes)
+    weighed = [_weigh(world, incident, agent, fix, outdone, success, verify_s, barred, now) for fix in fixes]
     ranked = sorted(weighed, key=lambda one: (bool(one.barred), failed.get(one.fix, 0), one.expected_s, one.fix))
     if not ranked or ranked[0].barred:
         return Choice(None, tuple(ranked), _earliest(agent))
@@ -74,24 +77,34 @@ def _weigh(
     incident: Incident,
     agent: Agent,
     fix: Fix,
+    outdone: bool,
     success: Success,
     verify_s: float,
     barred: Mapping[str, str],
     now: float,
 ) -> Alternative:
-    prior = _prior(fix, incident.cause)
+    prior = _prior(fix, incident.cause, outdone)
     chance = max(0.01, success(agent.name, incident.cause, fix.name, prior, PRIOR_WEIGHT))
     dependents = len(world.dependents(agent.name)) if fix.name == "restart_with_dependents" else 0
     expected_s = (fix.cost_s * (1 + dependents) + fix.risk_s + verify_s) / chance
     return Alternative(fix.name, chance, expected_s, _bar(incident, agent, fix, dependents, barred, now))
 
 
-def _prior(fix: Fix, cause: str) -> float:
-    if cause in fix.causes:
+def _prior(fix: Fix, cause: str, outdone: bool) -> float:
+    """`outdone` says that the user wrote a fix for this very cause."""
+    if cause in fix.causes and (fix.for_any_cause or not outdone):
         return PRIOR_MEANT_FOR_IT
-    if fix.for_any_cause or fix.causes:
+    if fix.for_any_cause:
         return PRIOR_ANY
-    return PRIOR_NO_CURE if cause in NOT_CURED_BY_RESTART else PRIOR_RESTART
+    if cause in NOT_CURED_BY_RESTART:
+        return PRIOR_NO_CURE
+    if outdone:
+        return PRIOR_OUTDONE
+    return PRIOR_ANY if fix.causes else PRIOR_RESTART
+
+
+def _written_for(fix: Fix, cause: str) -> bool:
+    return fix.for_any_cause and cause in fix.causes and not fix.approval  # what must ask first is no faster
 
 
 def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, barred: Mapping[str, str], now: float) -> str:

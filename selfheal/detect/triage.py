@@ -14,6 +14,7 @@ from selfheal.events import (
     AgentStartFailed,
     BreakerClosed,
     BreakerOpened,
+    Cause,
     Diagnosed,
     Event,
     FixEnded,
@@ -33,6 +34,8 @@ from selfheal.world import Agent, Breaker, Incident, World
 
 # A fix that failed this often in one incident is not repeated for a while: it only makes noise.
 TRIES = 2
+# What the system says when it refuses to start a program is seldom wrong.
+START_CERTAIN = 0.95
 FAILED: frozenset[Outcome | None] = frozenset({"failed", "timed_out"})
 # Starts that answer a death without any reasoning: each is an attempt of the agent's incident.
 REFLEXES: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial"})
@@ -76,11 +79,15 @@ def _trouble(world: World, at: float, agent: str, trigger: Trigger, sign: str, o
         if known is None or not _cared_for(known):
             return ()
         return (IncidentOpened(at, new_incident_id(world), agent, trigger, sign, onset),)
+    known = world.agents[agent]
+    told: tuple[Event, ...] = ()
+    if trigger == "start" and known.start_cause in CAUSES and known.start_cause != own.cause:
+        told = (Diagnosed(at, own.id, (Cause(known.start_cause, START_CERTAIN, agent, (sign,)),)),)
     attempt = own.attempt
     if attempt is None or attempt.verified or attempt.agent != agent or attempt.outcome != "succeeded":
-        return ()  # only what is still to be verified can turn out not to have helped
+        return told  # only what is still to be verified can turn out not to have helped
     outcome: Outcome = "relapsed" if trigger == "exit" else "failed"
-    return (Verified(at, own.id, attempt.number, outcome, sign),)
+    return (*told, Verified(at, own.id, attempt.number, outcome, sign))
 
 
 def _reflex_attempt(world: World, event: AgentStarted) -> tuple[Event, ...]:

@@ -51,6 +51,7 @@ PATTERNS: tuple[Pattern, ...] = (
         r"port \d+ is (already )?(in use|taken|allocated)",
         r"errno 98\b",
         r"bind\(?\)? failed.*in use",
+        r"connection in use: \(",
     ),
     _sign(
         "disk_full",
@@ -69,26 +70,31 @@ PATTERNS: tuple[Pattern, ...] = (
         r"\bno module named\b",
         r"cannot find (module|package) '",
         r"\bImportError\b",
+        r"cannot load such file -- ",
+        r"\bClassNotFoundException\b",
+        r"could not find or load main class",
         r"error while loading shared libraries",
     ),
     _sign(
         "missing_variable",
         25,
         r"(?-i:KeyError: '[A-Z][A-Z0-9_]{2,}')",
-        r"environment variable \S+ (is )?(not set|missing|required|undefined)",
+        r"key not found: \"(?-i:[A-Z][A-Z0-9_]{2,})\"",
+        r"environment variable (\S+ )?(is )?(not set|missing|required|undefined)",
         r"missing (required )?(environment|env) var",
-        r"\b[A-Z][A-Z0-9_]{3,} (is not set|must be set|is required)\b",
+        r"\b(?-i:[A-Z][A-Z0-9]*_[A-Z0-9_]+) (is not set|must be set|is required)\b",
+        r"required key (?-i:[A-Z][A-Z0-9_]+) missing value",
         r"unbound variable",
     ),
     _sign(
         "out_of_memory",
         30,
-        r"\bMemoryError\b",
+        r"\b(OutOf)?MemoryError\b",
         r"\bout of memory\b",
         r"cannot allocate memory",
         r"\bENOMEM\b",
         r"oom-?kill",
-        r"heap out of memory",
+        r"allowed memory size of \d+ bytes exhausted",
         r"std::bad_alloc",
     ),
     _sign("out_of_fds", 30, r"too many open files", r"\bEMFILE\b", r"errno 24\b"),
@@ -101,16 +107,20 @@ PATTERNS: tuple[Pattern, ...] = (
         r"operation not permitted",
         r"\bPermissionError\b",
         r"errno 13\b",
+        r"\bAccessDeniedException\b",
     ),
     _sign(
         "bad_configuration",
         18,
-        r"(invalid|bad|unknown|unrecognized|malformed) (configuration|config|option|setting|directive|argument)",
+        r"(invalid|bad|unknown|unrecognized|malformed) (configuration|config|option|setting|directive)",
         r"config(uration)? (file )?(error|is invalid|could not be (read|parsed)|not found)",
         r"error (in|reading|parsing) config",
-        r"unrecognized arguments?:",
-        r"\b(TOML|YAML|JSON)DecodeError\b",
+        r"(unrecognized|unknown) arguments?\b",
+        r"flag provided but not defined",
+        r"\b(TOML|YAML)DecodeError\b",
         r"yaml\.\w+\.\w*Error",
+        r"yaml: line \d+",
+        r"\bImproperlyConfigured\b",
         r"syntax error in .*conf",
     ),
     _sign(
@@ -125,8 +135,28 @@ PATTERNS: tuple[Pattern, ...] = (
         r"name or service not known",
         r"temporary failure in name resolution",
         r"\bENOTFOUND\b",
+        r"host not found in upstream",
     ),
 )
+
+
+# What stands between an error and the end of the log, however deep the program was: the frames of its stack.
+_FRAME = re.compile(r"\s+(at |File \"|from |\.\.\. \d+ more|\^+\s*$)|goroutine \d+ |\t|Node\.js v\d|\s*[{}]?\s*$")
+# How the runtimes that agents are written for print what ended them: a type that is an error, and what it says.
+_RAISED = re.compile(
+    r"((Caused by: |Exception in thread \"[^\"]*\" |Uncaught )?[A-Za-z_][\w.$]*(Error|Exception|Exit|Interrupt)"
+    r"( \[\w+\])?(:.*)?|panic: .*|fatal error: .*|thread '.*' panicked at .*)$"
+)
+
+
+def telling(lines: Sequence[str]) -> tuple[str, ...]:
+    """The lines without the frames of stacks, so that the last few reach back to the error itself."""
+    return tuple(line for line in lines if not _FRAME.match(line))
+
+
+def raised(lines: Sequence[str]) -> str | None:
+    """The last line that prints an exception, as a traceback ends with; None where there is none."""
+    return next((line.strip() for line in reversed(lines) if _RAISED.match(line)), None)
 
 
 def hits(lines: Sequence[str]) -> tuple[Hit, ...]:

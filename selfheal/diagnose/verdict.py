@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from selfheal.diagnose.patterns import hits
+from selfheal.diagnose.patterns import hits, raised, telling
 from selfheal.events import Cause
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import CheckResult
@@ -21,6 +21,8 @@ CAUSES_KEPT = 5
 # A log line that is much older than the end, in lines, says less about it.
 RECENT_LINES = 15
 NEAR_LIMIT = 0.9
+# An uncaught error doubles what an exit code alone says, and stays below every sign of a narrower cause.
+RAISED_WEIGHT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ def diagnose(world: World, vitals: Vitals, incident: Incident, log: Sequence[str
     votes = [
         *_dependencies(world, agent),
         *_start(agent, incident),
-        *_log(agent, log),
-        *_exit(agent, vitals, incident),
+        *_log(agent, telling(log)),
+        *_exit(agent, vitals, incident, telling(log)),
         *_checks(agent, incident),
     ]
     return _ranked(votes, agent.name)
@@ -82,7 +84,7 @@ def _log(agent: Agent, log: Sequence[str]) -> Iterator[Vote]:
         yield Vote(hit.pattern.cause, agent.name, hit.pattern.weight, f"its log says {hit.line[:200]!r}")
 
 
-def _exit(agent: Agent, vitals: Vitals, incident: Incident) -> Iterator[Vote]:
+def _exit(agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
     ended = agent.last_exit
     if incident.trigger != "exit" or ended is None:
         return
@@ -92,6 +94,7 @@ def _exit(agent: Agent, vitals: Vitals, incident: Incident) -> Iterator[Vote]:
         yield Vote("killed", agent.name, 10.0, f"it was ended by {signal.Signals(ended.signal).name}, not by us")
     elif ended.signal is not None:
         yield Vote("crashed", agent.name, 10.0, f"it was ended by signal {_signal_name(ended.signal)}")
+        yield from _raised(agent, log)
     elif ended.code == 0:
         yield Vote("exited", agent.name, 8.0, f"it ended with exit code 0 after {ended.ran_s:.1f} s")
     elif ended.code in (126, 127):
@@ -99,6 +102,14 @@ def _exit(agent: Agent, vitals: Vitals, incident: Incident) -> Iterator[Vote]:
         yield Vote(slug, agent.name, 12.0, f"exit code {ended.code} of a shell or launcher")
     elif ended.code is not None:
         yield Vote("crashed", agent.name, 4.0, _exit_words(ended))
+        yield from _raised(agent, log)
+
+
+def _raised(agent: Agent, log: Sequence[str]) -> Iterator[Vote]:
+    """The error that a program printed last; one that is a sign of a narrower cause has had its vote as that."""
+    line = raised(log[-RECENT_LINES:])
+    if line is not None and not hits([line]):
+        yield Vote("crashed", agent.name, RAISED_WEIGHT, f"its log ends with {line[:200]!r}")
 
 
 def _killed(agent: Agent, vitals: Vitals) -> Iterator[Vote]:

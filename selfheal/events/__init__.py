@@ -154,6 +154,8 @@ EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Eve
 _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items()}
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _ENCODER = msgspec.json.Encoder()
+# RecursionError: brackets without end, which no version of us ever wrote.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def encode(event: Event) -> bytes:
@@ -165,12 +167,12 @@ def decode(payload: bytes) -> Event | Unknown:
     """Return the event of `encode`; `Unknown`, never an exception, where it is none of this version's."""
     try:
         envelope = _ENVELOPE.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+    except _UNREADABLE as why:
         return Unknown("", str(why))
     decoder = _DECODERS.get(envelope.type)
     if decoder is None:
         return Unknown(envelope.type, "not known to this version")
     try:
         return decoder.decode(envelope.data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as why:
+    except _UNREADABLE as why:
         return Unknown(envelope.type, str(why))

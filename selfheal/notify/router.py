@@ -7,6 +7,7 @@ delivered now is tried again, later and later; the log has it in any case.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from random import Random
 
 from selfheal.clock import Clock
@@ -19,6 +20,16 @@ BACKOFF_FIRST_S, BACKOFF_LAST_S = 1.0, 300.0
 GIVE_UP_S = 86_400.0
 
 
+@dataclass(slots=True)
+class _Delivery:
+    """How far one alert has come: what became of it at each notifier that is done with it, None where it arrived."""
+
+    event: AlertRaised
+    told: dict[str, str | None] = field(default_factory=dict)
+    tries: int = 0
+    due: float = 0.0
+
+
 class Router:
     """Delivers what the world holds as undelivered."""
 
@@ -27,40 +38,56 @@ class Router:
         self._clock = clock
         self._chance = chance
         self._notifiers = notifiers
-        self._tries: dict[tuple[str, bool], int] = {}
-        self._due: dict[tuple[str, bool], float] = {}
+        self._deliveries: dict[tuple[str, bool], _Delivery] = {}
 
     async def deliver(self) -> None:
         """Try every undelivered alert that is due, oldest first."""
         if self._ledger.world.undelivered and self._ledger.trouble is None:
             await self._ledger.durable()  # a notice is an acknowledgement
-        for key, alert in tuple(self._ledger.world.undelivered.items()):
-            if self._clock.monotonic() >= self._due.get(key, 0.0):
-                await self._send(key, alert)
+        for key, event in tuple(self._ledger.world.undelivered.items()):
+            delivery = self._deliveries.get(key)
+            if delivery is None or delivery.event is not event:
+                delivery = self._deliveries[key] = _Delivery(event)
+            if self._clock.monotonic() >= delivery.due and not self._too_early(event):
+                await self._send(key, delivery)
 
-    async def _send(self, key: tuple[str, bool], event: AlertRaised) -> None:
+    def _too_early(self, event: AlertRaised) -> bool:
+        """Nobody is told that something is over before they were told that it began."""
+        began = self._ledger.world.undelivered.get((event.key, False))
+        return event.resolved and began is not None and began.at <= event.at
+
+    async def _send(self, key: tuple[str, bool], delivery: _Delivery) -> None:
+        """Try every notifier that has not had it; one that is out of order keeps it from none of the others."""
+        event, retry_after_s = delivery.event, 0.0
         alert = Alert(
             event.key, event.at, event.severity, event.title, event.text, event.agent, event.incident, event.resolved
         )
         for notifier in self._notifiers:
+            if notifier.name in delivery.told:
+                continue
             try:
                 await notifier.send(alert)
             except NotifyFailed as why:
-                if not why.permanent and self._clock.now() - event.at < GIVE_UP_S:
-                    self._try_later(key, why.retry_after_s)
-                    return
-                self._done(key, notifier.name, str(why))
+                if why.permanent or self._clock.now() - event.at >= GIVE_UP_S:
+                    delivery.told[notifier.name] = str(why)
+                else:
+                    retry_after_s = max(retry_after_s, why.retry_after_s or 0.0)
             else:
-                self._done(key, notifier.name, None)
-        if not self._notifiers:
-            self._done(key, "log", None)
+                delivery.told[notifier.name] = None
+        if len(delivery.told) < len(self._notifiers):
+            self._try_later(delivery, retry_after_s)
+        else:
+            self._done(key, delivery)
 
-    def _try_later(self, key: tuple[str, bool], retry_after_s: float | None) -> None:
-        tries = self._tries[key] = self._tries.get(key, 0) + 1
-        wait_s = min(BACKOFF_LAST_S, BACKOFF_FIRST_S * 2.0 ** min(tries - 1, 16)) * self._chance.uniform(0.5, 1.0)
-        self._due[key] = self._clock.monotonic() + max(wait_s, retry_after_s or 0.0)
+    def _try_later(self, delivery: _Delivery, retry_after_s: float) -> None:
+        wait_s = min(BACKOFF_LAST_S, BACKOFF_FIRST_S * 2.0 ** min(delivery.tries, 16)) * self._chance.uniform(0.5, 1.0)
+        delivery.tries += 1
+        delivery.due = self._clock.monotonic() + max(wait_s, retry_after_s)
 
-    def _done(self, key: tuple[str, bool], notifier: str, error: str | None) -> None:
-        self._tries.pop(key, None)
-        self._due.pop(key, None)
-        self._ledger.record(AlertDelivered(self._clock.now(), key[0], notifier, key[1], error))
+    def _done(self, key: tuple[str, bool], delivery: _Delivery) -> None:
+        """Every notifier has had it, or never will. One that took the key's place meanwhile has its own turn."""
+        del self._deliveries[key]
+        event, now = delivery.event, self._clock.now()
+        if self._ledger.world.undelivered.get(key) is event:
+            for name, error in (delivery.told or {"log": None}).items():
+                self._ledger.record(AlertDelivered(now, event.key, name, event.resolved, error))

@@ -9,6 +9,6 @@
     problems         errors as RFC 9457 wants them
     listener         sockets, and the server on them
 
-The only room that knows the web framework, and nothing is imported here: it costs a quarter of a second, which no
-verb but the daemon pays.
+The only room that knows the web framework, and nothing is imported here: it costs half a second, which no verb
+but the daemon pays.
 """

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from selfheal import __version__
 from selfheal.serve import controls, pages, problems, reads, stream
 from selfheal.serve.auth import Access, Gate
-from selfheal.serve.models import Health
+from selfheal.serve.models.fleet import Health
 from selfheal.serve.ports import Control, Sources
 from selfheal.serve.problems import Problem, Refusal, documented
 from selfheal.serve.shield import Shield

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from selfheal.errors import RefusedByPolicy, UnknownName
 from selfheal.serve.auth import Gate
-from selfheal.serve.models import Done
+from selfheal.serve.models.fleet import Done
 from selfheal.serve.ports import Control
 from selfheal.serve.problems import documented
 

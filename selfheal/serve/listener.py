@@ -70,12 +70,13 @@ async def serve(app: ASGIApp, sock: socket.socket, *, trusted: bool, stopping: a
     Raises SelfhealError where the server ends by itself.
     """
     server = Server(_config(Door(app, trusted=trusted)))
+    started = True
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(_end(server, stopping), name="end of the server")
         try:
             await server.serve(sockets=[sock])
-        except SystemExit as why:  # uvicorn's way to say that the application did not start
-            raise SelfhealError("cannot serve: the application did not start; the log says why") from why
+        except SystemExit:  # uvicorn's way to say that the application did not start
+            started = False
         except asyncio.CancelledError:
             server.force_exit = True
             await server.shutdown(sockets=[sock])
@@ -83,6 +84,8 @@ async def serve(app: ASGIApp, sock: socket.socket, *, trusted: bool, stopping: a
         finally:
             watch.cancel()
             sock.close()
+    if not started:
+        raise SelfhealError("cannot serve: the application did not start; the log says why")
 
 
 class Server(uvicorn.Server):

@@ -15,25 +15,10 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from selfheal.errors import UnknownName
 from selfheal.serve.auth import Gate
-from selfheal.serve.models import (
-    AgentDetail,
-    AgentView,
-    Analysis,
-    AnomalyView,
-    Experiment,
-    Figure,
-    Fixes,
-    IncidentDetail,
-    IncidentView,
-    Items,
-    Log,
-    Maintenance,
-    PredictionView,
-    SignalsView,
-    StrategyView,
-    Summary,
-    TraceView,
-)
+from selfheal.serve.models.base import Items
+from selfheal.serve.models.fleet import AgentDetail, AgentView, Experiment, Figure, Log, SignalsView, Summary
+from selfheal.serve.models.foresight import AnomalyView, Maintenance, PredictionView
+from selfheal.serve.models.incidents import Analysis, Fixes, IncidentDetail, IncidentView, StrategyView, TraceView
 from selfheal.serve.ports import Sources
 from selfheal.serve.problems import documented
 from selfheal.serve.times import read_rfc3339, rfc3339

@@ -10,6 +10,7 @@ import asyncio
 import signal as signals
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 
 from selfheal.clock import Clock
 from selfheal.config.models import ProcessConfig
@@ -30,6 +31,7 @@ from selfheal.events import (
 )
 from selfheal.ledger import Ledger
 from selfheal.plans import DecideReflex, Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
+from selfheal.supervise.books import Books
 from selfheal.supervise.child import Child, stop_order
 from selfheal.supervise.ending import end, kill
 from selfheal.supervise.launcher import Exit, Launch, Launcher, Process
@@ -66,6 +68,7 @@ class Supervisor:
         self._wait_ready = ready
         self._spawn = spawn
         self._children: dict[str, Child] = {}
+        self._books = Books()
         self._stopping = False
 
     # --- the fleet ---
@@ -87,30 +90,35 @@ class Supervisor:
     def children(self) -> Iterable[Child]:
         return self._children.values()
 
-    def adopt(self) -> tuple[Run, ...]:
-        """Take over what an earlier daemon left running. Returns the runs that are nobody's and should be ended."""
+    def adopt(self) -> tuple[tuple[str, Run], ...]:
+        """Take over what an earlier daemon left running.
+
+        Returns the runs that nobody wants, and by which agent: they should be ended.
+        """
         known = {name: agent.run for name, agent in self._ledger.world.agents.items() if agent.run is not None}
-        strays: list[Run] = []
-        for name, run in [*known.items(), *reversed(self._launcher.leftovers())]:
+        found = tuple(reversed(self._launcher.leftovers()))
+        for name, run in [*known.items(), *found]:
             child = self._children.get(name)
-            if child is not None and child.process is not None and child.process.run.pid == run.pid:
-                continue
-            wanted = child is not None and child.process is None and self._agent(name).wanted
-            process = self._launcher.adopt(run, name, self._on_exit(name)) if wanted else None
-            if child is not None and process is not None:
-                self._took_over(child, process)
-            elif run != known.get(name):
-                strays.append(run)
+            if child is not None and child.process is None and self._agent(name).wanted:
+                process = self._launcher.adopt(run, name, self._on_exit(name))
+                if process is not None:
+                    self._took_over(child, process)
         for name in known:
             if self.run_of(name) is None:
                 self._lost(name)
-        return tuple(strays)
+        return tuple((name, run) for name, run in found if not self._belongs(name, run))
+
+    def _belongs(self, name: str, run: Run) -> bool:
+        """Whether a process is part of the agent's current run: the run itself, or a helper in a session of its own."""
+        current = self.run_of(name)
+        return current is not None and current.generation == run.generation
 
     async def start_fleet(self) -> None:
         """Start every agent that is wanted, each as soon as what it depends on is ready."""
+        self._books.settle_all()
         for child in self._children.values():
             agent = self._agent(child.name)
-            if child.process is not None or not agent.wanted:
+            if child.process is not None or not agent.wanted or agent.finished:
                 continue
             if agent.breaker.state == "open":
                 self._try_at(child, agent.breaker.retry_at)
@@ -119,6 +127,7 @@ class Supervisor:
 
     async def stop_fleet(self, timeout_s: float) -> None:
         """Stop all, those that depend on others first. What has not ended in time is killed."""
+        self._books.settle_all()
         self._stopping = True
         deadline = self._clock.monotonic() + timeout_s
         try:
@@ -139,6 +148,7 @@ class Supervisor:
 
     def leave_fleet(self) -> None:
         """Let the processes live on, for the next daemon to adopt."""
+        self._books.settle_all()
         self._stopping = True
         for child in self._children.values():
             child.forget_timers()
@@ -150,6 +160,7 @@ class Supervisor:
         """Start an agent that is not running. Raises FixFailed where it cannot be."""
         child = self._children[name]
         async with child.turn:
+            self._books.settle(name)
             if child.process is None and not self._begin(child, reason):
                 raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
 
@@ -157,6 +168,7 @@ class Supervisor:
         """Stop an agent and all of its process group; returns when they are gone."""
         child = self._children[name]
         async with child.turn:
+            self._books.settle(name)
             await end(child, child.config.stop.timeout, self._clock)
 
     async def restart(self, name: str, reason: StartReason) -> None:
@@ -168,6 +180,7 @@ class Supervisor:
         if reason == "fix":
             patience_s = min(patience_s, HUNG_STOP_S)
         async with child.turn:
+            self._books.settle(name)
             await end(child, patience_s, self._clock)
             if not self._begin(child, reason):
                 raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
@@ -187,6 +200,7 @@ class Supervisor:
 
     def reconsider(self) -> None:
         """Start what is down and nothing holds any more: what died while healing was paused, say."""
+        self._books.settle_all()
         for child in self._children.values():
             agent = self._agent(child.name)
             idle = child.process is None and child.timer is None and not child.stopping and child.turn.locked() is False
@@ -212,18 +226,24 @@ class Supervisor:
         """The reflex: decide and start; the books come after."""
         if child.process is not process:
             return
+        self._books.settle(child.name)
         now = self._clock.now()
-        ran_s = max(0.0, now - process.run.started_at)
         child.process = None
         child.forget_timers()
         if child.stopping or self._stopping:
-            self._book_exit(child, process.run, end, now, ran_s, expected=True)
+            self._ledger.record(_exited(child, process.run, end, now, expected=True))
             return
         process.signal_group(signals.SIGKILL)  # helpers of a dead main process would hold its port
-        agent = self._agent(child.name)
-        decision = self._reflex(agent, Ending(end.code, end.signal, ran_s), now)
+        ran_s = max(0.0, now - process.run.started_at)
+        decision = self._reflex(self._agent(child.name), Ending(end.code, end.signal, ran_s), now)
+        exited = _exited(child, process.run, end, now, expected=isinstance(decision, Finish))
         started = self._launch(child) if isinstance(decision, Restart) else None
-        self._book_exit(child, process.run, end, now, ran_s, expected=isinstance(decision, Finish))
+        self._books.enter(child.name, partial(self._book_death, child, exited, decision, started))
+
+    def _book_death(
+        self, child: Child, exited: AgentExited, decision: Reflex, started: Run | SpawnFailed | None
+    ) -> None:
+        self._ledger.record(exited)
         if isinstance(decision, Restart):
             self._book_start(child, decision.reason, started)
         else:
@@ -285,14 +305,6 @@ class Supervisor:
         self._ledger.record(
             AgentStartFailed(now, child.name, str(started), started.cause),
             BreakerOpened(now, child.name, "restart", now + wait_s, str(started)),
-        )
-
-    def _book_exit(self, child: Child, run: Run, end: Exit, now: float, ran_s: float, *, expected: bool) -> None:
-        log_end = 0
-        with suppress(OSError):
-            log_end = child.launch.log.stat().st_size
-        self._ledger.record(
-            AgentExited(now, child.name, run.generation, run.pid, end.code, end.signal, ran_s, expected, log_end)
         )
 
     def _await_ready(self, child: Child) -> None:
@@ -379,3 +391,12 @@ class Supervisor:
 def _died(agent: Agent) -> bool:
     """Whether its latest run ended, and not because we ended it."""
     return agent.run is None and agent.last_exit is not None and not agent.last_exit.expected
+
+
+def _exited(child: Child, run: Run, end: Exit, now: float, *, expected: bool) -> AgentExited:
+    """The end of a run, as it is written down. To be made before the next run begins to write into the log."""
+    log_end = 0
+    with suppress(OSError):
+        log_end = child.launch.log.stat().st_size
+    ran_s = max(0.0, now - run.started_at)
+    return AgentExited(now, child.name, run.generation, run.pid, end.code, end.signal, ran_s, expected, log_end)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from selfheal.clock import Clock
 from selfheal.kinds import Run
 from selfheal.supervise import proc
-from selfheal.supervise.launcher import Process
+from selfheal.supervise.launcher import Launcher, Process
 
 _FIRST_LOOK_S = 0.005  # most programs end within a few milliseconds of TERM
 _LAST_LOOK_S = 0.1
@@ -52,6 +52,18 @@ async def kill_leftovers(find: Callable[[], Iterable[Run]], *, timeout_s: float,
         await clock.sleep(wait_s)
         wait_s = min(2 * wait_s, _LAST_LOOK_S)
     return len(asked)
+
+
+async def end_runs(launcher: Launcher, runs: Iterable[tuple[str, Run]], *, timeout_s: float, clock: Clock) -> None:
+    """End what an earlier daemon left and nobody wants, by agent and run, all at once and each with its group."""
+    found = [launcher.adopt(run, agent, lambda process, end: None) for agent, run in runs]
+    await asyncio.gather(
+        *(
+            stop_group(process, signal=signals.SIGTERM, timeout_s=timeout_s, clock=clock)
+            for process in found
+            if process is not None
+        )
+    )
 
 
 async def _ended(alive: Callable[[], bool], timeout_s: float, clock: Clock) -> bool:

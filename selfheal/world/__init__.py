@@ -204,7 +204,7 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
                 dry_run=dry_run,
                 starts=world.starts + 1,
                 stopped_cleanly=False,
-                agents={name: _not_counting(agent, at) for name, agent in world.agents.items()},
+                agents={name: _woken(agent, at, world.stopped_cleanly) for name, agent in world.agents.items()},
             )
         case DaemonStopped():
             return replace(world, stopped_cleanly=True)
@@ -230,9 +230,13 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
             assert_never(event)
 
 
-def _not_counting(agent: Agent, at: float) -> Agent:
-    """While no daemon watched nothing is known: that time counts neither as up nor as down."""
-    return replace(agent, uptime=replace(agent.uptime, at=at))
+def _woken(agent: Agent, at: float, cleanly: bool) -> Agent:
+    """The agent as a new daemon meets it.
+
+    While no daemon watched nothing is known: that time counts neither as up nor as down. A job that has finished is
+    run again after an orderly stop, as with a machine that is switched on; after a crash nothing is repeated.
+    """
+    return settled(replace(agent, uptime=replace(agent.uptime, at=at), finished=agent.finished and not cleanly), at)
 
 
 def _pause(world: World, name: str | None, paused: bool, at: float) -> World:

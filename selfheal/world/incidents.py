@@ -120,11 +120,12 @@ def opened(event: IncidentOpened) -> Incident:
 
 
 def fold_incident(incident: Incident, event: IncidentEvent) -> Incident:
-    """Return the incident after `event`, which is part of its story from now on."""
+    """Return the incident after `event`, which is part of its story from now on. What is over stays over."""
     story = (*incident.story, event)
     if len(story) > STORY_HEAD + STORY_TAIL:
         story = story[:STORY_HEAD] + story[-STORY_TAIL:]
-    return replace(_changed(incident, event), story=story)
+    now = replace(_changed(incident, event), story=story)
+    return replace(now, state=incident.state) if incident.over else now
 
 
 def _changed(incident: Incident, event: IncidentEvent) -> Incident:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import reduce
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ from selfheal.events import (
     Verified,
 )
 from selfheal.serve.story import LONGEST, Line, brief, story
-from selfheal.serve.times import rfc3339, span
+from selfheal.serve.times import read_rfc3339, rfc3339, span
 from selfheal.world.incidents import fold_incident, opened
 
 NOON = 1_767_355_203.0  # 2026-01-02T12:00:03Z
@@ -117,6 +118,19 @@ def test_what_a_program_printed_is_told_in_one_short_line(output: str) -> None:
 @given(st.floats())
 def test_any_number_can_be_written_as_a_time(at: float) -> None:
     assert len(rfc3339(at)) == len("2026-01-02T03:04:05.678Z")
+
+
+@given(st.floats(0, 4e9))
+def test_a_time_that_was_written_is_read_back_to_the_millisecond(at: float) -> None:
+    assert abs(at - read_rfc3339(rfc3339(at))) < 0.0011  # cut after the millisecond
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "1e9", "2026-01-02", "2026-01-02T03:04:05", "2026-13-02T03:04:05Z", "٢٠٢٦"]
+)
+def test_what_is_no_time_is_not_read_as_one(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_rfc3339(text)
 
 
 def test_spans_are_written_as_people_say_them() -> None:

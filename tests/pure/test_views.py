@@ -139,7 +139,7 @@ def test_an_agent_says_why_it_is_not_well() -> None:
 def test_checks_show_their_latest_run_and_signals_that_no_number_can_say_are_null() -> None:
     vitals = Vitals()
     seen = Observation("api", "http", T0 + 5, 0.02, "ok")
-    vitals.put("api", CheckRecord("http", True, 4, T0 + 1, True, seen))
+    vitals.put("api", CheckRecord("http", settled=True, ok=True, streak=4, since=T0 + 1, last=seen))
     vitals.put_signals("api", {"cpu": 0.25, "latency": math.inf, "odd": math.nan})
     (agent,) = fleet.agents(world(declared("api"), *running("api")), vitals)
     check = agent.checks[0]

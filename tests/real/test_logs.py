@@ -71,7 +71,7 @@ def test_a_servers_records_take_the_same_way_and_lose_their_colours() -> None:
     stream = io.StringIO()
     logging.getLogger("uvicorn").addHandler(logging.StreamHandler(stream))
     logs = start(stream)
-    logging.getLogger("uvicorn.error").info("started on %d", 8787, extra={"color_message": "\x1b[1m", "port": 8787})
+    logging.getLogger("uvicorn.error").warning("started on %d", 8787, extra={"color_message": "\x1b[1m", "port": 8787})
     logs.stop()
     [line] = lines(stream)
     assert (line["event"], line["logger"], line["port"]) == ("started on 8787", "uvicorn.error", 8787)

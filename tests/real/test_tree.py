@@ -66,7 +66,7 @@ def test_a_process_that_ignores_the_signal_is_killed_after_its_time(tmp_path: Pa
 
 def test_a_stopped_process_is_woken_to_end(tmp_path: Path) -> None:
     async def story(place: Yard) -> None:
-        process = place.start("sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done")
+        process = place.start("sh", "-c", "trap 'exit 7' TERM; sleep 60 & echo ready; wait")
         await place.said("ready")
         process.signal_group(signal.SIGSTOP)
         await until(lambda: proc.state(process.run.pid) == "T")

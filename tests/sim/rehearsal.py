@@ -13,7 +13,7 @@ from selfheal.agents import AGENT_KINDS
 from selfheal.config.load import Overrides, load
 from selfheal.daemon import Daemon
 from selfheal.events import Event, Unknown, decode, encode
-from selfheal.kinds import Alert
+from selfheal.kinds import Alert, NotifyFailed
 from selfheal.ledger import replay
 from selfheal.loops import Loop
 from selfheal.ports import Ports
@@ -41,12 +41,15 @@ class Silent:
 
 @dataclass
 class Inbox:
-    """A notifier that keeps what it is sent."""
+    """A notifier that keeps what it is sent, while it is not `down`."""
 
     name: str = "inbox"
     alerts: list[Alert] = field(default_factory=list)
+    down: bool = False
 
     async def send(self, alert: Alert) -> None:
+        if self.down:
+            raise NotifyFailed("cannot reach the inbox: it is down")
         self.alerts.append(alert)
 
 

@@ -131,12 +131,18 @@ function decision(incident, verb, kind) {
 
 // --- showing ---------------------------------------------------------------------------------------------------------
 
+function restOf(all, resting) {
+  if (resting === all) return all === 1 ? "the agent is stopped" : "all agents are stopped";
+  if (resting > 0) return `${all - resting} of ${all} agents are well, the others are stopped`;
+  return all === 1 ? "the agent is well" : `all ${all} agents are well`;
+}
+
 function showVerdict(summary) {
   const states = summary.agents.by_state;
   const wrong = summary.agents.total - states.healthy - states.stopped - states.maintenance;
   const all = summary.agents.total;
   const sentence = all === 0 ? "no agents yet"
-    : wrong === 0 ? (all === 1 ? "the agent is well" : `all ${all} agents are well`)
+    : wrong === 0 ? restOf(all, states.stopped + states.maintenance)
     : `${wrong} of ${all} ${wrong === 1 ? "agent is" : "agents are"} not well`;
   const line = [summary.paused ? "healing is paused" : null, summary.dry_run ? "dry run: nothing is done" : null, summary.trouble ? `nothing can be saved: ${summary.trouble}` : null];
   const text = [sentence, ...line].filter(Boolean).join(" · ");
@@ -211,6 +217,7 @@ function headline(incident) {
     const fixes = [...new Set(incident.attempts.filter((one) => one.outcome === "succeeded").map((one) => one.fix))];
     return `${words(incident.cause)}; recovered in ${span(incident.recovery_seconds)}${fixes.length ? ` by ${fixes.join(", ")}` : ""}`;
   }
+  if (incident.state === "suppressed") return incident.reason;
   if (incident.hold) return `held: ${incident.hold.reason}`;
   const running = incident.attempts.at(-1);
   if (running && running.ended_at === null) return `${words(incident.cause)}; ${running.fix} is under way`;

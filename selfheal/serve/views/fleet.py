@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from selfheal.serve.models import (
+from selfheal.serve.models.fleet import (
     AgentCounts,
     AgentDetail,
     AgentView,

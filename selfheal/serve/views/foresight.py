@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from selfheal.serve.models import AnomalyView, PredictionView, WindowView, WorkView
+from selfheal.serve.models.foresight import AnomalyView, PredictionView, WindowView, WorkView
 from selfheal.serve.times import moment, rfc3339
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 from selfheal.events import Diagnosed
-from selfheal.serve.models import (
+from selfheal.serve.models.incidents import (
     AlternativeView,
     ApprovalView,
     AttemptView,

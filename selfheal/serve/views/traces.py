@@ -18,7 +18,7 @@ from selfheal.events import (
     Planned,
     Verified,
 )
-from selfheal.serve.models import SpanView, TraceView
+from selfheal.serve.models.incidents import SpanView, TraceView
 from selfheal.serve.times import moment, rfc3339
 
 if TYPE_CHECKING:

@@ -1,0 +1,104 @@
+"""How are measurements shown and kept?
+
+A table for who looks on, and a JSON file with the date and the machine for who compares. What was promised stands
+beside what was measured, also where it was missed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+RESULTS = Path(__file__).parent / "results"
+
+Cell = str | int | float | None
+Figures = Mapping[str, object]
+
+
+class Goal(NamedTuple):
+    """A promise: `value` shall be at most `limit`, both in `unit`."""
+
+    what: str
+    value: float
+    limit: float
+    unit: str
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value that `share` of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """The first column is a name, the others are numbers."""
+    table = [list(head), *([_text(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    print(f"\n{title}")
+    for row in table:
+        first, *rest = (cell.ljust(width) if not at else cell.rjust(width) for at, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        print("  " + "   ".join([first, *rest]).rstrip(), flush=True)
+
+
+def print_goals(goals: Sequence[Goal]) -> None:
+    print("\nGoals")
+    for goal in goals:
+        verdict = "met   " if goal.value <= goal.limit else "MISSED"
+        print(f"  {verdict} {goal.what}: {_text(goal.value)} {goal.unit}, goal {goal.limit:g}", flush=True)
+
+
+def save(name: str, settings: Figures, figures: Figures, goals: Sequence[Goal] = ()) -> None:
+    """Write the results of the measurement `name`, in place of those before."""
+    content = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {"kernel": platform.release(), "python": platform.python_version(), "cpus": os.cpu_count()},
+        "settings": settings,
+        "figures": figures,
+        "goals": [goal._asdict() | {"met": goal.value <= goal.limit} for goal in goals],
+    }
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps(_rounded(content), indent=1) + "\n", encoding="utf-8")
+    print(f"\nKept in benchmarks/results/{path.name}.", flush=True)
+
+
+def run(measure: Callable[[], None]) -> None:
+    """Run a measurement so that it clears up after itself also when it is told to end."""
+    signal.signal(signal.SIGTERM, _told_to_end)
+    try:
+        measure()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _told_to_end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _text(cell: Cell) -> str:
+    if cell is None:
+        return "–"
+    if isinstance(cell, float):
+        return f"{cell:.3g}" if abs(cell) < 100 else f"{cell:.0f}"
+    return str(cell)
+
+
+def _rounded(value: object) -> object:
+    """Four digits are more than any of this can be repeated with."""
+    match value:
+        case float():
+            return float(f"{value:.4g}")
+        case Mapping():
+            return {key: _rounded(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_rounded(part) for part in value]
+        case _:
+            return value

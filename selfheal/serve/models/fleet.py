@@ -1,0 +1,226 @@
+"""How are agents, and the daemon as a whole, shown?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from selfheal.serve.models.base import Interval, Probability, Seconds, Time, View
+from selfheal.serve.models.foresight import AnomalyView, PredictionView
+from selfheal.serve.models.incidents import IncidentView
+from selfheal.vocabulary import AgentState, BreakerState, CheckResult, FleetStatus, Layer
+
+
+class CheckView(View):
+    """A check of an agent as it stands."""
+
+    name: str = Field(examples=["http"])
+    ok: bool | None = Field(description="The verdict after hysteresis; null before there is one.", examples=[True])
+    result: CheckResult | None = Field(None, description="What it saw last.")
+    reason: str = Field("", description="Why it failed.", examples=["no answer within 2 s"])
+    since: Time | None = Field(None, description="The first of the equal results in a row.")
+    streak: int = Field(0, description="Equal results in a row.")
+    last_run: Time | None = None
+    took_seconds: Seconds | None = None
+
+
+class BreakerView(View):
+    """The circuit breaker of one fix: open means that it is not repeated before `retry_at`."""
+
+    state: BreakerState
+    opened: int = Field(0, description="Openings in a row; each lasts twice as long.")
+    retry_at: Time | None = None
+    why: str = ""
+
+
+class ExitView(View):
+    """How the latest run of a process ended. Code and signal are both null where they cannot be known."""
+
+    at: Time
+    code: int | None
+    signal: int | None
+    ran_seconds: Seconds
+    expected: bool = Field(description="We stopped it.")
+
+
+class UptimeView(View):
+    """Seconds healthy over seconds wanted up."""
+
+    ratio: Probability | None
+    healthy_seconds: Seconds
+    wanted_seconds: Seconds
+
+
+class AgentView(View):
+    """A thing that is watched and healed."""
+
+    name: str = Field(examples=["api:0"])
+    kind: str = Field(examples=["process"])
+    layer: Layer
+    state: AgentState
+    since: Time | None = Field(description="When it came into this state.")
+    reason: str = Field(description="Why it is in this state, in words; empty where it is well.", examples=[""])
+    pid: int | None = Field(examples=[4711])
+    started_at: Time | None
+    restarts: int = Field(description="Without those that a person wanted.", examples=[2])
+    wanted: bool = Field(description="False after a person stopped it.")
+    paused: bool = Field(description="Nobody but a person acts on it.")
+    depends_on: list[str]
+    checks: list[CheckView]
+    signals: dict[str, float | None] = Field(examples=[{"cpu": 0.12, "rss": 41_000_000}])
+    risk: Probability = Field(description="Highest probability of a failure that is foreseen.")
+    breaker: BreakerView = Field(description="The breaker of its restart.")
+    breakers: dict[str, BreakerView] = Field(description="By fix; closed ones are left out.")
+    uptime: UptimeView
+    incident: str | None = Field(description="The open incident from which it suffers.")
+    last_exit: ExitView | None
+    next_start_at: Time | None = Field(description="When its delayed restart is due.")
+    maintenance_until: Time | None
+    memory_limit: int | None = Field(description="Bytes.")
+    fds_limit: int | None
+
+
+class AgentDetail(AgentView):
+    """An agent with everything that concerns it."""
+
+    dependents: list[str]
+    incidents: list[IncidentView] = Field(description="From which it suffers or suffered, newest first, at most 20.")
+    predictions: list[PredictionView]
+    anomalies: list[AnomalyView]
+
+
+class SignalsView(View):
+    """The latest value of each signal of an agent."""
+
+    agent: str
+    signals: dict[str, float | None]
+
+
+class Log(View):
+    """The last lines of an agent's output, as it wrote them."""
+
+    items: list[str] = Field(examples=[["listening on port 9000"]])
+    cursor: str = Field(description="Ask with it for what was written since.")
+
+
+class Figure(View):
+    """A measured figure: null where nothing was counted yet."""
+
+    value: float | None
+    count: int
+    interval: Interval | None
+
+
+class AgentCounts(View):
+    """How many agents there are, and how many in each state: as a table, and by name for those who look for one."""
+
+    total: int
+    by_state: dict[AgentState, int]
+    starting: int
+    healthy: int
+    degraded: int
+    unhealthy: int
+    recovering: int
+    quarantined: int
+    stopped: int
+    maintenance: int
+
+
+class IncidentCounts(View):
+    """Incidents: those that are not over, and those that opened within a day."""
+
+    open: int
+    last_24h: int
+
+
+class PredictionCounts(View):
+    """Failures foreseen; high risk begins at a probability of 0.7."""
+
+    total: int
+    high_risk: int
+
+
+class AnomalyCounts(View):
+    """Anomalies: those that last, and those that were seen within an hour."""
+
+    open: int
+    last_hour: int
+
+
+class RecoveryView(View):
+    """How the kept incidents ended. Shares are null where nothing was counted."""
+
+    count: int = Field(description="Incidents that a verified fix ended.")
+    p50_seconds: Seconds | None
+    p95_seconds: Seconds | None
+    success_rate: Probability | None = Field(description="Share of the judged attempts that helped.")
+
+
+class LoopView(View):
+    """How a loop of the daemon is doing."""
+
+    last_run: Time | None
+    duration: Seconds
+    lag: Seconds = Field(description="How late its latest run began.")
+    runs: int
+    failures: int
+    down: bool
+    error: str
+
+
+class AlertView(View):
+    """Something that a person should know."""
+
+    at: Time
+    key: str
+    severity: Literal["info", "warning", "critical"]
+    title: str
+    text: str
+    agent: str
+    incident: str | None
+    resolved: bool
+
+
+class Summary(View):
+    """Everything at a glance."""
+
+    status: FleetStatus
+    version: str
+    at: Time
+    started_at: Time | None
+    uptime_seconds: Seconds
+    ready: bool
+    paused: bool
+    dry_run: bool
+    trouble: str | None = Field(description="Why nothing can be made durable now.")
+    agents: AgentCounts
+    incidents: IncidentCounts
+    predictions: PredictionCounts
+    anomalies: AnomalyCounts
+    recovery: RecoveryView
+    scorecard: dict[str, Figure]
+    loops: dict[str, LoopView]
+    alerts: list[AlertView] = Field(description="The latest alerts, newest first.")
+
+
+class Experiment(View):
+    """An injected fault with its measured recovery."""
+
+    fault: str
+    target: str
+    state: str
+
+
+class Done(View):
+    """An order that was carried out."""
+
+    done: str = Field(examples=["restart"])
+    target: str | None = Field(description="The agent or incident; null means all.", examples=["api:0"])
+    message: str = Field(examples=["api:0: restarted"])
+
+
+class Health(View):
+    """The daemon works."""
+
+    status: Literal["ok"] = "ok"

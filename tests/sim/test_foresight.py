@@ -1,0 +1,72 @@
+"""Is a failure that announces itself prevented, without an outage that nobody planned?"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from selfheal.events import FailurePredicted, FixStarted, PredictionEnded, WorkDone, WorkPlanned
+from selfheal.rehearse.machine import Program
+from selfheal.rehearse.virtual import EPOCH
+from tests.sim.fleets import agent
+from tests.sim.rehearsal import Rehearsal, rehearse
+
+LEAKING = agent("api", more='limits = { memory = "400MB" }') + agent("web", "api")
+# From 50 MB with 100 kB a second: the limit is reached after 58 minutes.
+LEAK = Program(rss_bytes=50e6, leak_bytes_per_s=100e3)
+
+
+def test_a_leak_is_foreseen_and_the_agent_restarted_before_the_limit(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        await r.until(lambda: bool(r.seen(WorkDone)), within_s=3500.0)
+        first, planned, done = r.seen(FailurePredicted)[0], r.seen(WorkPlanned)[0], r.seen(WorkDone)[0]
+        assert (first.mode, first.signal, done.outcome) == ("out_of_memory", "rss", "succeeded")
+        assert planned.due_at - first.at >= 0.0
+        assert first.eta_low_s >= 1800.0
+        assert first.at + 1800.0 < EPOCH + 3500.0  # half an hour before the limit, for a person to look at it
+        ended = r.agent("api").last_exit
+        assert ended is not None
+        assert (ended.signal, ended.expected) == (signal.SIGTERM, True)
+        r.machine.programs["api"] = Program()
+        await r.until(lambda: bool(r.seen(PredictionEnded)), within_s=700.0)
+        assert r.seen(PredictionEnded)[0].outcome == "averted"
+        assert r.world.incidents == {}
+        assert r.seen(FixStarted) == []
+        assert r.agent("web").restarts == 0
+
+    rehearse(tmp_path, LEAKING, story, {"api": LEAK})
+
+
+def test_planned_work_is_not_done_while_healing_is_paused(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.until(lambda: bool(r.seen(WorkPlanned)), within_s=3500.0)
+        await r.daemon.control.pause("api", "a person")
+        await r.wait(r.seen(WorkPlanned)[0].due_at - r.clock.now() + 300.0)
+        assert (r.agent("api").restarts, r.seen(WorkDone)) == (0, [])
+        await r.daemon.control.resume("api", "a person")
+        await r.until(lambda: bool(r.seen(WorkDone)))
+
+    rehearse(tmp_path, LEAKING, story, {"api": LEAK})
+
+
+def test_a_restart_of_the_daemon_does_not_lose_the_race_against_a_leak(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.until(lambda: bool(r.seen(WorkPlanned)), within_s=3500.0)
+        await r.crash()
+        await r.boot()
+        await r.until(lambda: any(done.outcome == "succeeded" for done in r.seen(WorkDone)), within_s=3500.0)
+        assert r.world.incidents == {}
+
+    rehearse(tmp_path, LEAKING, story, {"api": LEAK})
+
+
+def test_a_steady_fleet_is_left_alone_for_a_day(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        await r.wait(6 * 3600.0)
+        assert r.seen(FailurePredicted) == []
+        assert r.world.incidents == {}
+        assert r.machine.spawned == 1
+
+    rehearse(tmp_path, agent("api", more='limits = { memory = "400MB" }'), story)

@@ -1,0 +1,142 @@
+"""Does trouble of selfheal's own stay its own, and is it told?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from selfheal.events import AgentStarted, HealthChanged, LoopFailed
+from selfheal.rehearse.machine import Program
+from selfheal.store.journal import Journal
+from tests.sim.fleets import SHOP, SHOP_NAMES, agent
+from tests.sim.rehearsal import Rehearsal, rehearse
+
+
+def test_a_check_that_raises_is_no_failure_of_its_agent_and_disturbs_no_other(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        r.machine.raising.add("api")
+        await r.wait(120.0)
+        r.machine.kill("mailer")
+        incident = await r.healed("mailer")
+        assert incident.state == "resolved"
+        assert r.seen(HealthChanged, "api") == []
+        assert len(r.seen(AgentStarted, "api")) == 1
+        seen = r.daemon.vitals.check("api", "sim").last
+        assert seen is not None
+        assert (seen.result, seen.reason) == ("error", "ZeroDivisionError: the check itself is broken")
+
+    rehearse(tmp_path, SHOP, story)
+
+
+def test_a_loop_that_fails_is_tried_again_named_and_told_once(tmp_path: Path) -> None:
+    def broken() -> float:
+        raise OSError("no such device")
+
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        assert r.daemon.runner.down == ()
+        r.disk = broken
+        await r.until(lambda: r.daemon.runner.down == ("disk",), within_s=300.0)
+        failures = r.seen(LoopFailed)
+        assert {failure.loop for failure in failures} == {"disk"}
+        assert failures[0].error == "OSError: no such device"
+        r.machine.kill("api")
+        assert (await r.healed("api")).state == "resolved"
+        await r.wait(600.0)
+        assert [alert.title for alert in r.inbox.alerts] == ["selfheal's loop disk is down"]
+        r.disk = lambda: 0.5
+        await r.until(lambda: r.daemon.runner.down == ())
+
+    rehearse(tmp_path, SHOP, story)
+
+
+@contextmanager
+def full_disk(journal: Journal) -> Iterator[None]:
+    """Let the kernel refuse what the journal writes, as it does where no space is left."""
+    fd = journal._open[-1].fileno()
+    kept, full = os.dup(fd), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, fd)
+    try:
+        yield
+    finally:
+        os.dup2(kept, fd)
+        os.close(kept)
+        os.close(full)
+
+
+def test_a_full_disk_keeps_nobody_from_being_healed_and_nothing_is_lost(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        with full_disk(r.daemon.journal):
+            r.machine.kill("api")
+            r.machine.hang("mailer")
+            assert (await r.healed("api")).state == "resolved"
+            assert r.daemon.ledger.trouble is not None
+            await r.all_healthy()
+            assert (await r.daemon.ledger.shown()).incidents.keys() == r.world.incidents.keys()
+        await r.until(lambda: r.daemon.ledger.trouble is None)
+        await r.daemon.ledger.durable()
+        await r.crash()
+        await r.boot()
+        await r.all_healthy()
+        assert [one.state for one in r.world.incidents.values()] == ["resolved", "resolved"]
+
+    rehearse(tmp_path, SHOP, story)
+
+
+def test_a_person_can_stop_an_agent_while_the_disk_is_full(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        with full_disk(r.daemon.journal):
+            await r.daemon.control.stop("api", "a person")
+            assert r.machine.alive("api") == 0
+
+    rehearse(tmp_path, SHOP, story)
+
+
+def test_a_command_that_cannot_be_undone_is_not_run_while_nothing_can_be_written_down(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        with full_disk(r.daemon.journal):
+            r.machine.outages["api"] = "nonsense"
+            await r.wait(60.0)
+            assert r.machine.commands_run == []
+        r.machine.outages.clear()
+        await r.all_healthy(within_s=300.0)
+
+    own = agent("api", more='fixes = ["flush"]') + '[fixes.flush]\ncommand = "flush"\ncauses = ["wrong_answer"]\n'
+    rehearse(tmp_path, own, story)
+
+
+def test_what_was_raised_and_not_delivered_is_delivered_by_the_next_daemon(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        r.inbox.down = True
+        r.machine.programs["api"] = Program(missing=True)
+        r.machine.kill("api")
+        await r.wait(120.0)
+        assert r.world.undelivered
+        await r.crash()
+        await r.boot()
+        r.inbox.down = False
+        await r.until(lambda: not r.world.undelivered, within_s=400.0)
+        assert [alert.title for alert in r.inbox.alerts] == ["api needs a person: the program to run does not exist"]
+
+    rehearse(tmp_path, agent("api"), story)
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_the_views_are_there_after_every_end(tmp_path: Path, how: str) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        await r.wait(3.0)
+        await (r.stop() if how == "stopped" else r.crash())
+        assert (r.state_dir / "agent_status.json").stat().st_size > 0
+        assert all(name in (r.state_dir / "agent_status.json").read_text() for name in SHOP_NAMES)
+
+    rehearse(tmp_path, SHOP, story)
