@@ -56,7 +56,7 @@ def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Ru
         return gate
     if rules.dry_run:
         return Hold(f"dry run: {plan.fix} would be applied to {agent.name}", None)
-    busy = sum(one.acting for one in world.open_incidents())
+    busy = sum(one.acting and not _in_its_way(world, one, agent) for one in world.open_incidents())
     limit = _at_once(world, rules)
     if busy >= limit:
         return Hold(f"{busy} recoveries are under way, and {limit} at once is the limit", now + 1.0)
@@ -93,6 +93,11 @@ def _asked_since(dependency: Agent, vitals: Vitals, onset: float) -> bool:
 def _at_once(world: World, rules: Rules) -> int:
     """How many agents may be acted on at a time: never more than a third of the fleet, and always one."""
     return min(rules.max_concurrent_recoveries, max(1, len(world.agents) // 3))
+
+
+def _in_its_way(world: World, other: Incident, agent: Agent) -> bool:
+    """Whether what is done in `other` cannot end before `agent` is well: it must not take its place."""
+    return other.attempt is not None and agent.name in world.dependencies(other.attempt.agent)
 
 
 def _not_asked_since(agent: Agent, vitals: Vitals, moment: float) -> bool:

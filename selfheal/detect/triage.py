@@ -73,13 +73,11 @@ def new_incident_id(world: World) -> str:
 
 def _trouble(world: World, at: float, agent: str, trigger: Trigger, sign: str, onset: float) -> tuple[Event, ...]:
     """A process died or did not start: the agent's own incident, or another failure within it."""
-    own = _own(world, agent)
+    own, known = _own(world, agent), world.agents.get(agent)
+    if known is None or (own is None and not _cared_for(known)):
+        return ()
     if own is None:
-        known = world.agents.get(agent)
-        if known is None or not _cared_for(known):
-            return ()
         return (IncidentOpened(at, new_incident_id(world), agent, trigger, sign, onset),)
-    known = world.agents[agent]
     told: tuple[Event, ...] = ()
     if trigger == "start" and known.start_cause in CAUSES and known.start_cause != own.cause:
         told = (Diagnosed(at, own.id, (Cause(known.start_cause, START_CERTAIN, agent, (sign,)),)),)
@@ -91,12 +89,11 @@ def _trouble(world: World, at: float, agent: str, trigger: Trigger, sign: str, o
 
 
 def _reflex_attempt(world: World, event: AgentStarted) -> tuple[Event, ...]:
-    incident = _own(world, event.agent)
-    if incident is None or incident.acting:
+    incident, agent = _own(world, event.agent), world.agents.get(event.agent)
+    if incident is None or incident.acting or agent is None:
         return ()
     number = incident.attempt.number + 1 if incident.attempt else 1
-    layer = world.agents[event.agent].layer
-    started = FixStarted(event.at, incident.id, number, "restart", layer, event.agent, "", reflex=True)
+    started = FixStarted(event.at, incident.id, number, "restart", agent.layer, agent.name, "", reflex=True)
     return (started, FixEnded(event.at, incident.id, number, "succeeded", f"started as process {event.run.pid}"))
 
 

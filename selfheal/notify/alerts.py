@@ -30,16 +30,16 @@ Severity = Literal["warning", "critical"]
 def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
     """Return the alerts that `event`, which is already part of `world`, is worth."""
     match event:
-        case IncidentEscalated(incident=name):
+        case IncidentEscalated(incident=name) if name in world.incidents:
             incident = world.incidents[name]
             title = f"{incident.agent} needs a person: {CAUSES.get(incident.cause, incident.cause)}"
             return (_alert(event.at, incident, "critical", title, f"{incident.sign}. {event.reason}"),)
-        case ApprovalAsked(incident=name):
+        case ApprovalAsked(incident=name) if name in world.incidents:
             incident = world.incidents[name]
             title = f"may {event.fix} be applied to {event.agent}?"
             text = f"{incident.sign}. 'selfheal approve {name}' or 'selfheal reject {name}' decides"
             return (_alert(event.at, incident, "warning", title, text),)
-        case IncidentResolved(incident=name) | IncidentSuppressed(incident=name):
+        case IncidentResolved(incident=name) | IncidentSuppressed(incident=name) if name in world.incidents:
             return _over(world, world.incidents[name], event.at, event.reason)
         case LoopFailed(gave_up=True):
             text = f"it failed again and again and is tried once a minute: {event.error}"
@@ -83,7 +83,10 @@ def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[Ale
 
 
 def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
-    """Once for each forecast, however often it moves."""
+    """Once for each forecast, however often it moves; in a maintenance window not at all."""
+    agent = world.agents.get(event.agent)
+    if agent is not None and agent.maintenance_until is not None:
+        return ()
     key = f"foreseen-{event.agent}-{event.mode}"
     if any(alert.key == key and event.at - alert.at < event.eta_high_s + 600.0 for alert in world.alerts):
         return ()

@@ -205,7 +205,7 @@ class Supervisor:
             agent = self._agent(child.name)
             idle = child.process is None and child.timer is None and not child.stopping and child.turn.locked() is False
             if idle and _died(agent) and agent.wanted and not agent.finished and agent.breaker.state == "closed":
-                self._follow(child, self._stays_down(agent) or Restart("backoff"))
+                self._follow(child, self._stays_down(agent) or Restart("backoff"), self._clock.now())
 
     def _stays_down(self, agent: Agent) -> Leave | Finish | None:
         """What keeps an agent down that died; None where it may start now."""
@@ -247,10 +247,9 @@ class Supervisor:
         if isinstance(decision, Restart):
             self._book_start(child, decision.reason, started)
         else:
-            self._follow(child, decision)
+            self._follow(child, decision, exited.at)
 
-    def _follow(self, child: Child, decision: Reflex) -> None:
-        now = self._clock.now()
+    def _follow(self, child: Child, decision: Reflex, now: float) -> None:
         match decision:
             case Restart(reason=reason):
                 self._begin(child, reason)
@@ -382,7 +381,7 @@ class Supervisor:
         child = self._children.get(name)
         if child is not None and not expected:
             decision = self._reflex(self._agent(name), Ending(None, None, now - run.started_at), now)
-            self._follow(child, Restart("backoff") if isinstance(decision, Restart | Delay) else decision)
+            self._follow(child, Restart("backoff") if isinstance(decision, Restart | Delay) else decision, now)
 
     def _agent(self, name: str) -> Agent:
         return self._ledger.world.agents.get(name, Agent(name))

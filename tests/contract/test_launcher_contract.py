@@ -34,8 +34,11 @@ SLEEPS, ENDS, IGNORES_TERM, MISSING = "sleeps", "ends with 3", "ignores TERM", "
 class World(Protocol):
     """A machine to start processes on. An agent's name says how its program behaves: the words above."""
 
-    clock: Clock
-    launcher: Launcher
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def launcher(self) -> Launcher: ...
 
     def launch(self, agent: str) -> Launch: ...
 
@@ -47,23 +50,30 @@ class World(Protocol):
         """Wait until the program behaves as it shall."""
         ...
 
+    async def halted(self, process: Process) -> None:
+        """Wait until SIGSTOP has taken hold: until then, a signal of a lower number overtakes it."""
+        ...
+
+    def reap(self, process: Process) -> None:
+        """Do for an ended child what its launcher, which is closed, no longer does."""
+        ...
+
 
 class Real:
     """Processes of this machine."""
 
-    SCRIPTS = {
-        SLEEPS: "echo up; exec sleep 60",
-        ENDS: "exit 3",
-        IGNORES_TERM: "trap '' TERM; echo up; while :; do sleep 60; done",
-    }
-
     def __init__(self, folder: Path) -> None:
+        self.scripts = {
+            SLEEPS: "echo up; exec sleep 60",
+            ENDS: "exit 3",
+            IGNORES_TERM: "trap '' TERM; echo up; while :; do sleep 60; done",
+        }
         self.clock = CLOCK
         self.folder = folder
         self.launcher = PosixLauncher(asyncio.get_running_loop(), CLOCK, str(folder))
 
     def launch(self, agent: str) -> Launch:
-        argv = ("no-such-program",) if agent == MISSING else ("sh", "-c", self.SCRIPTS[agent])
+        argv = ("no-such-program",) if agent == MISSING else ("sh", "-c", self.scripts[agent])
         return Launch(agent, argv, self.folder, ENVIRONMENT, self.folder / "logs" / f"{agent}.log")
 
     def orphan(self, agent: str, generation: int) -> Run:
@@ -80,6 +90,12 @@ class Real:
 
     async def up(self, process: Process) -> None:
         await until(self.clock, lambda: any("up" in log.read_text() for log in self.folder.glob("logs/*.log")))
+
+    async def halted(self, process: Process) -> None:
+        await until(self.clock, lambda: proc.state(process.run.pid) == "T")
+
+    def reap(self, process: Process) -> None:
+        os.waitpid(process.run.pid, 0)
 
 
 class Simulated:
@@ -106,6 +122,10 @@ class Simulated:
         return run
 
     async def up(self, process: Process) -> None: ...
+
+    async def halted(self, process: Process) -> None: ...
+
+    def reap(self, process: Process) -> None: ...
 
 
 async def until(clock: Clock, condition: Callable[[], bool], limit_s: float = 10.0) -> None:
@@ -230,6 +250,7 @@ def test_a_stopped_process_takes_term_only_when_it_is_continued(play: Play) -> N
     async def story(yard: Yard) -> None:
         process = await yard.up(SLEEPS)
         process.signal_group(signal.SIGSTOP)
+        await yard.world.halted(process)
         process.signal_group(signal.SIGTERM)
         await yard.end_of(yard.spawn(ENDS, 2))
         assert process.group_alive()
@@ -243,6 +264,7 @@ def test_a_stopped_process_ends_by_kill(play: Play) -> None:
     async def story(yard: Yard) -> None:
         process = await yard.up(SLEEPS)
         process.signal_group(signal.SIGSTOP)
+        await yard.world.halted(process)
         process.signal_group(signal.SIGKILL)
         assert await yard.end_of(process) == Exit(None, signal.SIGKILL)
 
@@ -278,7 +300,7 @@ def test_the_next_run_may_begin_in_the_callback_that_tells_of_the_end(play: Play
 
 def test_what_cannot_be_started_raises_and_says_why(play: Play) -> None:
     async def story(yard: Yard) -> None:
-        with pytest.raises(SpawnFailed, match="^cannot start ") as caught:
+        with pytest.raises(SpawnFailed, match=r"^cannot start ") as caught:
             yard.spawn(MISSING)
         assert caught.value.cause == "missing_program"
         assert yard.launcher.leftovers() == []
@@ -339,7 +361,6 @@ def test_processes_outlive_the_launcher_and_it_tells_nothing_more(play: Play) ->
         process.signal_group(signal.SIGKILL)
         await yard.until(lambda: not process.group_alive())
         assert yard.told == []
-        if isinstance(yard.world, Real):
-            os.waitpid(process.run.pid, 0)  # its parent, which we are, has to reap it now
+        yard.world.reap(process)
 
     play(story)

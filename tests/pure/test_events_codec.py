@@ -33,7 +33,7 @@ def test_every_event_comes_back_as_it_was(event: Event) -> None:
     assert decode(encode(event)) == event
 
 
-@settings(max_examples=40)
+@settings(max_examples=100)
 @given(histories())
 def test_replaying_the_journal_gives_the_same_world(history: list[Event]) -> None:
     read = [event for event in map(decode, map(encode, history)) if not isinstance(event, Unknown)]

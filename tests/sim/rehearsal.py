@@ -54,7 +54,7 @@ class Inbox:
 
 
 class NoViews(Daemon):
-    """A daemon that writes no views and rotates no logs: nothing follows from them, and they take half the time."""
+    """A daemon that writes no views and rotates no logs: nothing that is decided follows from them."""
 
     def loops(self) -> tuple[Loop, ...]:
         return tuple(loop for loop in super().loops() if loop.name not in ("save", "logs"))
@@ -82,7 +82,7 @@ class Rehearsal:
     clock: VirtualClock
     chance: Random
     tasks: asyncio.TaskGroup
-    kind: type[Daemon] = Daemon
+    kind: type[Daemon]
     inbox: Inbox = field(default_factory=Inbox)
     told: list[Event] = field(default_factory=list)
     watchers: list[Callable[[World, Event], None]] = field(default_factory=list)
@@ -248,15 +248,18 @@ def rehearse(
     story: Story,
     programs: Mapping[str, Program] | None = None,
     seed: int = 1,
-    kind: type[Daemon] = Daemon,
+    views: bool = False,
 ) -> Rehearsal:
     """Run a daemon over `toml` while `story` happens to it, and stop it; returns what is left.
 
+    With `views` it also writes those, and rotates logs, which the other half of the time goes to.
     After each daemon that lived, and whatever the story: what the journal holds is the world.
     """
     state_dir.mkdir(parents=True, exist_ok=True)
     loop = VirtualLoop()
-    return in_virtual_time(_perform(state_dir, toml, story, programs or {}, seed, loop, kind), loop)
+    return in_virtual_time(
+        _perform(state_dir, toml, story, programs or {}, seed, loop, Daemon if views else NoViews), loop
+    )
 
 
 async def _perform(

@@ -24,7 +24,7 @@ async def troubles(r: Rehearsal) -> None:
 
 
 def trace(folder: Path, seed: int) -> list[bytes]:
-    return rehearse(folder, SHOP, troubles, seed=seed).trace
+    return rehearse(folder, SHOP, troubles, seed=seed, views=True).trace
 
 
 def test_the_same_seed_gives_the_same_trace_byte_for_byte(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_check_that_raises_is_no_failure_of_its_agent_and_disturbs_no_other(tm
         assert seen is not None
         assert (seen.result, seen.reason) == ("error", "ZeroDivisionError: the check itself is broken")
 
-    rehearse(tmp_path, SHOP, story)
+    rehearse(tmp_path, SHOP, story, views=True)
 
 
 def test_a_loop_that_fails_is_tried_again_named_and_told_once(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_loop_that_fails_is_tried_again_named_and_told_once(tmp_path: Path) ->
         r.disk = lambda: 0.5
         await r.until(lambda: r.daemon.runner.down == ())
 
-    rehearse(tmp_path, SHOP, story)
+    rehearse(tmp_path, SHOP, story, views=True)
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def test_a_full_disk_keeps_nobody_from_being_healed_and_nothing_is_lost(tmp_path
         await r.all_healthy()
         assert [one.state for one in r.world.incidents.values()] == ["resolved", "resolved"]
 
-    rehearse(tmp_path, SHOP, story)
+    rehearse(tmp_path, SHOP, story, views=True)
 
 
 def test_a_person_can_stop_an_agent_while_the_disk_is_full(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_person_can_stop_an_agent_while_the_disk_is_full(tmp_path: Path) -> No
             await r.daemon.control.stop("api", "a person")
             assert r.machine.alive("api") == 0
 
-    rehearse(tmp_path, SHOP, story)
+    rehearse(tmp_path, SHOP, story, views=True)
 
 
 def test_a_command_that_cannot_be_undone_is_not_run_while_nothing_can_be_written_down(tmp_path: Path) -> None:
@@ -139,4 +139,4 @@ def test_the_views_are_there_after_every_end(tmp_path: Path, how: str) -> None:
         assert (r.state_dir / "agent_status.json").stat().st_size > 0
         assert all(name in (r.state_dir / "agent_status.json").read_text() for name in SHOP_NAMES)
 
-    rehearse(tmp_path, SHOP, story)
+    rehearse(tmp_path, SHOP, story, views=True)
