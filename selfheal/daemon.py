@@ -31,6 +31,7 @@ from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.diagnose.patterns import PATTERNS
 from selfheal.diagnose.verdict import diagnose
+from selfheal.errors import JournalUnavailable
 from selfheal.events import (
     DaemonStarted,
     DaemonStopped,
@@ -45,7 +46,8 @@ from selfheal.kinds import CheckContext
 from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
 from selfheal.ledger import Ledger, replay
-from selfheal.loops import Failure, Loop, LoopRunner
+from selfheal.loops import Failure, Loop, LoopRunner, describe
+from selfheal.notify.alerts import about_saving
 from selfheal.notify.router import Router
 from selfheal.observe.scheduler import Scheduler, scheduled
 from selfheal.observe.wheel import Wheel
@@ -53,8 +55,8 @@ from selfheal.plans import Ending, Reflex, Step
 from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
-from selfheal.serve.documents import Material, documents
-from selfheal.store.documents import Documents
+from selfheal.serve.documents import DOCUMENTS, Material, documents
+from selfheal.store.documents import Documents, examine
 from selfheal.store.journal import Journal
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.supervise.tree import end_runs, kill_leftovers
@@ -104,6 +106,7 @@ class Daemon:
         self.history = History()
         self.metrics = Metrics(lambda: self.ledger.world, self.vitals, clock, __version__)
         self.documents = Documents(self.state_dir, ports.run_in_thread)
+        self._broken = examine(self.state_dir, DOCUMENTS, clock)
 
         # Who runs and watches.
         fleet = plan_fleet(loaded, AGENT_KINDS, FIXES, ports.environment)
@@ -203,7 +206,7 @@ class Daemon:
         """Record what is new since the last daemon: this one, the damage found, the agents, what was interrupted."""
         now, world = self.ports.clock.now(), self.ledger.world
         self.ledger.record(DaemonStarted(now, __version__, self.ports.pid, self.config.guard.dry_run))
-        for event in beginnings(world, self.plans, self._damages, now):
+        for event in beginnings(world, self.plans, self._damages, self._broken, now):
             self.ledger.record(event)
         self.ledger.record(*self.anomalies.left_over(world, now))
 
@@ -248,15 +251,20 @@ class Daemon:
         self.swept = True
 
     async def _save(self) -> None:
-        """Write the views, if anything happened; a full disk is said once and tried again."""
+        """Write the views, if anything happened; a full disk is told once and tried again, and is no failed loop."""
         seq = self.ledger.seq
         if seq == self._saved:
             return
         material = self.material()
         content = await self.ports.run_in_thread(lambda: documents(material))
-        await self.documents.save(content)
-        await self.journal.sync()
-        self._saved = seq
+        trouble = None
+        try:
+            await self.documents.save(content)
+            await self.journal.sync()
+            self._saved = seq
+        except (OSError, JournalUnavailable) as why:
+            trouble = self.redact(describe(why))
+        self.ledger.record(*about_saving(self.ledger.world, self.ports.clock.now(), trouble))
 
     # --- decisions, with what they need bound to them ---
 

@@ -128,4 +128,5 @@ class StateFileDamaged(SelfhealError):
             f"and its content is built again from the journal"
         )
         self.path = path
+        self.why = why
         self.kept_as = kept_as

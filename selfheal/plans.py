@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from selfheal.events import Alternative, Verified
+from selfheal.events import Alternative, BreakerOpened, BreakerTried, Verified
 from selfheal.vocabulary import StartReason
 from selfheal.world import Agent, Incident, World
 
@@ -117,6 +117,13 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """A breaker opens, since a fix is needed too often; or is on trial, since its agent is well without it."""
+
+    event: BreakerOpened | BreakerTried
+
+
+@dataclass(frozen=True, slots=True)
 class Resolve:
     """It is over; `good_at` is the first good sign."""
 
@@ -138,5 +145,5 @@ class Escalate:
     reason: str
 
 
-Step = Rest | Diagnose | Hold | Plan | Ask | Judge | Resolve | Suppress | Escalate
+Step = Rest | Diagnose | Hold | Plan | Ask | Judge | Switch | Resolve | Suppress | Escalate
 NextStep = Callable[[World, Incident, float], Step]

@@ -37,9 +37,19 @@ def verify(world: World, vitals: Vitals, incident: Incident, window_s: float, no
         if well_s < window_s or not _enough(agent, vitals):
             return Waiting(max(good_at + window_s, now + 1.0))
         return Verified(now, incident.id, attempt.number, "succeeded", f"well for {well_s:.0f} s", good_at)
+    if _excused(world, agent):
+        return Waiting(now + 1.0)
     if now - attempt.ended_at > window_s + SETTLE_S and agent.delayed_until is None:
         return _verdict(incident, attempt, now, _what_is_wrong(agent))
     return Waiting(now + 1.0)
+
+
+def _excused(world: World, agent: Agent) -> bool:
+    """Whether a running agent cannot be well now, whatever was done to it: something it depends on is down."""
+    if (agent.has_process and agent.run is None) or any(failing.local for failing in agent.failing.values()):
+        return False
+    known = (world.agents.get(name) for name in world.dependencies(agent.name))
+    return any(one.down for one in known if one is not None)
 
 
 def first_good_at(agent: Agent, vitals: Vitals, since: float) -> float | None:

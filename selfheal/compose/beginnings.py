@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from selfheal.compose.fleet import AgentPlan
+from selfheal.errors import StateFileDamaged
 from selfheal.events import AgentDeclared, AgentRemoved, Event, FixEnded, StateDamaged, Unknown, decode
 from selfheal.store.journal import Damage, Record
 from selfheal.world import Agent, World
+
+_LOST_WITH_VIEW = "nothing but signals, for it is built again from the journal"
 
 
 def known_events(records: Iterable[Record]) -> Iterator[Event]:
@@ -20,11 +23,17 @@ def known_events(records: Iterable[Record]) -> Iterator[Event]:
 
 
 def beginnings(
-    world: World, plans: Mapping[str, AgentPlan], damages: Iterable[Damage], now: float
+    world: World,
+    plans: Mapping[str, AgentPlan],
+    damages: Iterable[Damage],
+    broken: Iterable[StateFileDamaged],
+    now: float,
 ) -> Iterator[StateDamaged | AgentRemoved | AgentDeclared | FixEnded]:
     """The damage found in our state, the agents that came and went, and the fixes that the last daemon left undone."""
     for damage in damages:
         yield _damaged(now, damage)
+    for file in broken:
+        yield StateDamaged(now, file.path.name, file.why, file.kept_as.name, _LOST_WITH_VIEW)
     for name in world.agents:
         if name not in plans:
             yield AgentRemoved(now, name)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from selfheal.events import BreakerOpened
 from selfheal.plans import Hold, Plan
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import RestartPolicy
-from selfheal.world import Agent, Incident, World
+from selfheal.world import Agent, Breaker, Incident, World
 from selfheal.world.agents import HOUR_S
 
 RESTARTS: frozenset[str] = frozenset({"restart", "restart_with_dependents"})
@@ -34,7 +35,10 @@ def barred(world: World, agent: Agent, rules: Rules) -> dict[str, str]:
     """The fixes that may not be applied to `agent` as the fleet is, and why; the next best is weighed instead."""
     if rules.policies.get(agent.name) == "never":
         return dict.fromkeys(RESTARTS, "restart = never: only a person may start it again")
-    touched, limit = 1 + len(world.dependents(agent.name)), _at_once(world, rules)
+    dependents = world.dependents(agent.name)
+    if any(rules.policies.get(name) == "never" for name in dependents):
+        return {"restart_with_dependents": "restart = never holds for one of them"}
+    touched, limit = 1 + len(dependents), _at_once(world, rules)
     if touched > limit:
         return {"restart_with_dependents": f"it restarts {touched} agents, and {limit} at once is the limit"}
     return {}
@@ -60,7 +64,18 @@ def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Ru
     limit = _at_once(world, rules)
     if busy >= limit:
         return Hold(f"{busy} recoveries are under way, and {limit} at once is the limit", now + 1.0)
-    return _budget(agent, rules, now)
+    return None
+
+
+def overspent(agent: Agent, plan: Plan, rules: Rules, now: float) -> BreakerOpened | None:
+    """The breaker that opens instead of `plan`: a restart that is needed again and again is no cure."""
+    if plan.fix not in RESTARTS or plan.trial or not rules.attempts_per_hour:
+        return None
+    recent = sum(at > now - HOUR_S for at in agent.recent_starts)
+    if recent < rules.attempts_per_hour:
+        return None
+    retry_at = now + agent.breakers.get(plan.fix, Breaker()).next_wait_s
+    return BreakerOpened(now, agent.name, plan.fix, retry_at, f"{recent} restarts within an hour did not help")
 
 
 def dependency_gate(world: World, vitals: Vitals, incident: Incident, agent: Agent, now: float) -> Hold | None:
@@ -87,7 +102,7 @@ def dependency_gate(world: World, vitals: Vitals, incident: Incident, agent: Age
 def _asked_since(dependency: Agent, vitals: Vitals, onset: float) -> bool:
     """Whether every check of `dependency` gave a good answer after the trouble began."""
     records = [vitals.check(dependency.name, check) for check in dependency.checks]
-    return all(record.ok and record.last_at >= onset for record in records)
+    return all(record.last is not None and record.last.ok and record.last_at >= onset for record in records)
 
 
 def _at_once(world: World, rules: Rules) -> int:
@@ -108,13 +123,3 @@ def _not_asked_since(agent: Agent, vitals: Vitals, moment: float) -> bool:
 def _comes_back(agent: Agent, vitals: Vitals) -> bool:
     """Whether what had failed answers well again, and has only not done so often enough to count as well."""
     return bool(agent.failing) and all(vitals.check(agent.name, check).ok for check in agent.failing)
-
-
-def _budget(agent: Agent, rules: Rules, now: float) -> Hold | None:
-    """Fixes of an agent that keep being needed are no cure: a person should know."""
-    if not rules.attempts_per_hour:
-        return None
-    recent = [at for at in agent.recent_starts if at > now - HOUR_S]
-    if len(recent) < rules.attempts_per_hour:
-        return None
-    return Hold(f"{len(recent)} restarts within an hour are its limit", recent[0] + HOUR_S)

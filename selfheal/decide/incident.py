@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from selfheal.decide.choice import Success, choose
-from selfheal.decide.guard import Rules, barred, held
-from selfheal.events import Verified
+from selfheal.decide.guard import Rules, barred, held, overspent
+from selfheal.events import BreakerTried, Verified
 from selfheal.kinds import Fix
-from selfheal.plans import Ask, Diagnose, Escalate, Judge, Plan, Resolve, Rest, Step, Suppress
+from selfheal.plans import Ask, Diagnose, Escalate, Judge, Plan, Resolve, Rest, Step, Suppress, Switch
 from selfheal.vitals import Vitals
 from selfheal.world import Agent, Attempt, Incident, World
 
@@ -90,6 +90,8 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
         return Rest(max(agent.delayed_until, now + 0.1))
     if agent.has_process and agent.run is not None and not agent.ready and not (agent.failing or agent.start_error):
         return Rest(now + 1.0)
+    if agent.breaker.state == "open" and _is_up(agent):
+        return Switch(BreakerTried(now, agent.name, "restart"))
     if agent.has_process and agent.run is None and agent.breaker.state != "closed":
         return _needs_person(incident, f"quarantined: {agent.breaker.why}", agent.breaker.retry_at)
     if incident.agent != agent.name and _still_settling(incident, now, healing.rules.verify_s):
@@ -105,7 +107,15 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
     hold = held(world, vitals, incident, plan, healing.rules, now)
     if hold is not None:
         return hold
+    opened = overspent(agent, plan, rules, now)
+    if opened is not None:
+        return Switch(opened)
     return _asked(incident, plan, healing, agent)
+
+
+def _is_up(agent: Agent) -> bool:
+    """Whether it works, whatever its breaker says: what was not there when it failed has come back, say."""
+    return agent.ready and not agent.failing and (agent.run is not None or not agent.has_process)
 
 
 def _still_settling(incident: Incident, now: float, window_s: float) -> bool:

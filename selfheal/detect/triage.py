@@ -23,6 +23,7 @@ from selfheal.events import (
     IncidentJoined,
     IncidentMerged,
     IncidentOpened,
+    IncidentResolved,
     IncidentSuppressed,
     MaintenanceOver,
     StopAsked,
@@ -56,6 +57,8 @@ def triage(world: World, event: Event) -> tuple[Event, ...]:
             return _gathered(world, event)
         case Verified(incident=name) if name in world.incidents:
             return _breaker(world, event)
+        case IncidentResolved(incident=name) if name in world.incidents:
+            return _proven(world, world.incidents[name], event)
         case Diagnosed(incident=name) if name in world.incidents:
             return _hopeless(world, world.incidents[name], event.at)
         case MaintenanceOver(agent=name):
@@ -155,6 +158,17 @@ def _breaker(world: World, event: Verified) -> tuple[Event, ...]:
         return ()
     why = f"{attempt.fix} did not help: {event.reason}"
     return (BreakerOpened(event.at, agent.name, attempt.fix, event.at + breaker.next_wait_s, why),)
+
+
+def _proven(world: World, incident: Incident, event: IncidentResolved) -> tuple[Event, ...]:
+    """Those who were on trial and are well at the end have passed it, whatever it was that helped."""
+    known = (world.agents[name] for name in incident.agents if name in world.agents)
+    return tuple(
+        BreakerClosed(event.at, agent.name, fix, event.reason)
+        for agent in known
+        for fix, breaker in agent.breakers.items()
+        if breaker.state == "half_open"
+    )
 
 
 def _hopeless(world: World, incident: Incident, at: float) -> tuple[Event, ...]:

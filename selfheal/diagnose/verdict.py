@@ -65,6 +65,8 @@ def _ranked(votes: Sequence[Vote], agent: str) -> tuple[Cause, ...]:
 
 
 def _dependencies(world: World, agent: Agent) -> Iterator[Vote]:
+    if any(failing.local for failing in agent.failing.values()):
+        return  # what is wrong with its own process has not come from elsewhere
     for name in world.dependencies(agent.name):
         dependency = world.agents.get(name)
         if dependency is not None and dependency.down and dependency.state not in ("starting", "maintenance"):

@@ -24,6 +24,7 @@ from selfheal.vocabulary import CAUSES, FailureMode
 from selfheal.world import Incident, World
 
 HIGH_RISK = 0.7
+UNSAVED = "unsaved"
 Severity = Literal["warning", "critical"]
 
 
@@ -52,6 +53,19 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             return _foreseen(world, event)
         case _:
             return ()
+
+
+def about_saving(world: World, at: float, trouble: str | None) -> tuple[AlertRaised, ...]:
+    """Return the alert that our state cannot be saved, or that it can again, where that is news."""
+    told = [alert for alert in world.alerts if alert.key == UNSAVED]
+    if (trouble is not None) == (bool(told) and not told[-1].resolved):
+        return ()
+    if trouble is None:
+        return (
+            AlertRaised(at, UNSAVED, "info", "selfheal saves its state again", "", "selfheal", None, resolved=True),
+        )
+    text = f"{trouble}; healing goes on, and what happens is kept in memory until the disk takes it"
+    return (_own(at, UNSAVED, "critical", "selfheal cannot save its state", text),)
 
 
 def _span(seconds: float) -> str:

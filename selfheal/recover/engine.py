@@ -40,6 +40,7 @@ from selfheal.plans import (
     Rest,
     Step,
     Suppress,
+    Switch,
 )
 from selfheal.vocabulary import Outcome
 from selfheal.world import Incident, World
@@ -107,6 +108,8 @@ class Healer:
                 await self._diagnose(incident)
             case Judge(verdict=verdict):
                 self._ledger.record(verdict)
+            case Switch(event=event):
+                self._ledger.record(event)
             case Resolve():
                 recovery_s = max(0.0, step.good_at - incident.onset)
                 self._ledger.record(IncidentResolved(now, incident.id, step.reason, recovery_s))
@@ -164,7 +167,7 @@ class Healer:
             self._ledger.record(ended)
 
     async def _act(self, fix: Fix, agent: str) -> tuple[Outcome, str]:
-        target = Target(agent, self._ledger.world.dependents(agent))
+        target = Target(agent, self._dependents(agent))
         try:
             async with asyncio.timeout(fix.timeout_s):
                 return "succeeded", await fix.apply(self._hands, target)
@@ -172,3 +175,8 @@ class Healer:
             return "timed_out", f"not done within {fix.timeout_s:.0f} s"
         except SelfhealError as why:
             return "failed", str(why)
+
+    def _dependents(self, agent: str) -> tuple[str, ...]:
+        """Those who may be touched along with `agent`: nobody has stopped them, and nothing holds the healer back."""
+        world = self._ledger.world
+        return tuple(name for name in world.dependents(agent) if world.agents[name].touchable)

@@ -18,6 +18,7 @@ class _Jumping(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self.waits = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
@@ -26,6 +27,7 @@ class _Jumping(selectors.SelectSelector):
         if timeout is None:
             raise RuntimeError("cannot go on: every task waits and no timer is set")
         self.now += max(0.0, timeout)
+        self.waits += timeout > 0.0
         return ready
 
 
@@ -39,6 +41,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    @property
+    def waits(self) -> int:
+        """How often the loop would have slept: its wake-ups."""
+        return self._jumping.waits
+
+    def stall(self, seconds: float) -> None:
+        """Let time pass as if something had blocked the loop."""
+        self._jumping.now += seconds
 
 
 class VirtualClock:

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -84,6 +84,12 @@ def read(path: Path, clock: Clock) -> tuple[dict[str, object] | None, StateFileD
         aside = _move_aside(candidate, clock)
         damage = StateFileDamaged(candidate, wrong, aside)
     return None, damage
+
+
+def examine(directory: Path, names: Iterable[str], clock: Clock) -> tuple[StateFileDamaged, ...]:
+    """Return which documents of an earlier daemon are damaged; they are kept aside. Blocks: for the start."""
+    found = (read(directory / name, clock)[1] for name in names)
+    return tuple(damage for damage in found if damage is not None)
 
 
 def previous(path: Path) -> Path:

@@ -127,6 +127,12 @@ class Agent:
         return self.state in ("healthy", "degraded") and not self.failing
 
     @property
+    def touchable(self) -> bool:
+        """Whether it runs, and may be restarted without a look at its own troubles."""
+        held = self.paused or self.fixing or self.maintenance_until is not None
+        return self.wanted and self.run is not None and not held and self.breaker.state == "closed"
+
+    @property
     def down(self) -> bool:
         """It is wanted, and it is not there for those who depend on it."""
         return self.wanted and not self.finished and not self.well

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
@@ -12,93 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfheal.errors import CheckFailed
-from selfheal.kinds import Check, Observation
-from selfheal.observe.scheduler import Pace, ScheduledCheck, Scheduler
+from selfheal.kinds import Observation
+from selfheal.observe.scheduler import Pace, Scheduler
 from selfheal.observe.wheel import TICK_S, Wheel
 from selfheal.observe.wording import Unwell
-from selfheal.vocabulary import CheckResult
-from tests.pure.virtual_loop import EPOCH, VirtualClock, VirtualLoop, in_virtual_time
+from selfheal.rehearse.virtual import EPOCH, VirtualClock, VirtualLoop, in_virtual_time
 
 Answer = Callable[[], Awaitable[Mapping[str, float]]]
-
-
-@dataclass
-class Bench:
-    """A scheduler in virtual time, and what its sink got."""
-
-    loop: VirtualLoop
-    clock: VirtualClock
-    tasks: asyncio.TaskGroup
-    room: int = 256
-    seen: list[Observation] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.wheel = Wheel(self.loop)
-        self.scheduler = Scheduler(self.clock, self.wheel, self.spawn, self.seen.append, self.room)
-
-    def spawn(self, name: str, work: Coroutine[object, object, None]) -> None:
-        self.names.append(name)
-        self.tasks.create_task(work, name=name)
-
-    def results(self, check: str) -> list[CheckResult]:
-        return [observation.result for observation in self.seen if observation.check == check]
-
-    def times(self, check: str) -> list[float]:
-        return [observation.at - EPOCH for observation in self.seen if observation.check == check]
-
-
-@dataclass
-class Scripted:
-    """A check that takes a while, and fails where it is told to."""
-
-    clock: VirtualClock
-    takes_s: float = 0.0
-    failing: bool = False
-    runs: int = 0
-    at_once: int = 0
-    most_at_once: int = 0
-
-    async def run(self) -> Mapping[str, float]:
-        self.runs += 1
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            await self.clock.sleep(self.takes_s)
-        finally:
-            self.at_once -= 1
-        if self.failing:
-            raise CheckFailed("it is not well")
-        return {"runs": float(self.runs)}
-
-
-@dataclass
-class Doing:
-    """A check that does what it is given."""
-
-    run_once: Answer
-
-    async def run(self) -> Mapping[str, float]:
-        return await self.run_once()
-
-
-def play(story: Callable[[Bench], Awaitable[None]], room: int = 256) -> Bench:
-    loop = VirtualLoop()
-
-    async def run() -> Bench:
-        async with asyncio.TaskGroup() as tasks:
-            bench = Bench(loop, VirtualClock(loop), tasks, room)
-            await story(bench)
-            bench.wheel.close()
-        return bench
-
-    return in_virtual_time(run(), loop)
-
-
-def plan(
-    check: Check, name: str = "check", interval_s: float = 10.0, timeout_s: float = 2.0, fall: int = 3, rise: int = 2
-) -> ScheduledCheck:
-    return ScheduledCheck(name, check, interval_s, timeout_s, fall, rise)
+from tests.pure.scheduler_bench import Bench, Doing, Scripted, plan, play
 
 
 def test_a_check_is_asked_once_an_interval_and_each_asking_is_one_observation() -> None:
@@ -305,109 +225,3 @@ def test_results_that_say_nothing_leave_the_pace_as_it_is() -> None:
     assert fallen == Pace(fallen=True)
     assert fallen.after("ok", 3, 2).after("failed", 3, 2) == fallen
     assert fallen.after("ok", 3, 2).after("ok", 3, 2) == Pace()
-
-
-def test_asking_runs_every_check_now_and_waits_for_all() -> None:
-    async def story(bench: Bench) -> None:
-        slow = Scripted(bench.clock, takes_s=1.5)
-        bench.scheduler.watch("api", [plan(Scripted(bench.clock), "quick"), plan(slow, "slow")])
-        await bench.clock.sleep(5.0)
-        bench.seen.clear()
-        asked_at = bench.clock.now()
-        seen = await bench.scheduler.ask("api")
-        assert [(one.check, one.result, one.at) for one in seen] == [
-            ("quick", "ok", asked_at),
-            ("slow", "ok", asked_at),
-        ]
-        assert all(bench.seen.count(one) == 1 for one in seen)
-        assert await bench.scheduler.ask("nobody") == ()
-
-    play(story)
-
-
-def test_an_answer_is_never_older_than_the_question() -> None:
-    async def story(bench: Bench) -> None:
-        check = Scripted(bench.clock, takes_s=1.0)
-        bench.scheduler.watch("api", [plan(check)])
-        bench.scheduler.sweep()
-        await bench.clock.sleep(0.5)
-        asked_at = bench.clock.now()
-        first, second = await asyncio.gather(bench.scheduler.ask("api"), bench.scheduler.ask("api"))
-        assert first == second
-        assert first[0].at >= asked_at
-        assert (check.runs, check.most_at_once, len(bench.seen)) == (2, 1, 2)
-
-    play(story)
-
-
-def test_who_asks_an_agent_that_is_forgotten_meanwhile_does_not_wait_for_ever() -> None:
-    async def story(bench: Bench) -> None:
-        bench.scheduler.watch("api", [plan(Scripted(bench.clock, takes_s=1.0))])
-        bench.scheduler.sweep()
-        await bench.clock.sleep(0.5)
-        async with asyncio.TaskGroup() as group:
-            asking = group.create_task(bench.scheduler.ask("api"))
-            await bench.clock.sleep(0.1)
-            bench.scheduler.forget("api")
-        assert asking.result() == ()
-
-    play(story)
-
-
-def test_of_a_forgotten_agent_nothing_is_heard_any_more() -> None:
-    async def story(bench: Bench) -> None:
-        check = Scripted(bench.clock, takes_s=1.0)
-        bench.scheduler.watch("api", [plan(check)])
-        bench.scheduler.sweep()
-        await bench.clock.sleep(0.5)
-        bench.scheduler.forget("api")
-        bench.scheduler.forget("nobody")
-        await bench.clock.sleep(60.0)
-        assert (check.runs, bench.seen) == (1, [])
-
-    play(story)
-
-
-def test_a_check_that_replaces_another_waits_for_it_to_end() -> None:
-    async def story(bench: Bench) -> None:
-        old, new = Scripted(bench.clock, takes_s=1.0), Scripted(bench.clock, takes_s=1.0)
-        bench.scheduler.watch("api", [plan(old)])
-        bench.scheduler.sweep()
-        await bench.clock.sleep(0.5)
-        bench.scheduler.watch("api", [plan(new)])
-        (seen,) = await bench.scheduler.ask("api")
-        assert seen.at - EPOCH == pytest.approx(1.0)
-        assert (old.runs, new.runs, len(bench.seen)) == (1, 1, 1)
-
-    play(story)
-
-
-def test_a_sweep_of_some_agents_leaves_the_others_alone() -> None:
-    async def story(bench: Bench) -> None:
-        for agent in ("a", "b", "c"):
-            bench.scheduler.watch(agent, [plan(Scripted(bench.clock), interval_s=1000.0)])
-        await bench.clock.sleep(2.0)
-        bench.seen.clear()
-        bench.scheduler.sweep(["a", "c", "nobody"])
-        await bench.clock.sleep(1.0)
-        assert [seen.agent for seen in bench.seen] == ["a", "c"]
-
-    play(story)
-
-
-def test_soon_brings_one_check_forward() -> None:
-    async def story(bench: Bench) -> None:
-        bench.scheduler.watch(
-            "api",
-            [plan(Scripted(bench.clock), name, interval_s=1000.0) for name in ("this", "that")],
-        )
-        await bench.clock.sleep(2.0)
-        bench.seen.clear()
-        bench.scheduler.soon("api", "this", 0.5)
-        bench.scheduler.soon("api", "nothing", 0.5)
-        bench.scheduler.soon("nobody", "this", 0.5)
-        await bench.clock.sleep(1.0)
-        assert bench.times("this") == [pytest.approx(2.5, abs=TICK_S)]
-        assert bench.times("that") == []
-
-    play(story)

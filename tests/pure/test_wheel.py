@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfheal.observe.wheel import TICK_S, Wheel
-from tests.pure.virtual_loop import VirtualClock, VirtualLoop, in_virtual_time
+from selfheal.rehearse.virtual import VirtualClock, VirtualLoop, in_virtual_time
 
 ROUNDING_S = 1e-6
 

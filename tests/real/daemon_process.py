@@ -78,6 +78,8 @@ class Program:
 
     def __init__(self, words: tuple[str, ...], folder: Path, environment: Mapping[str, str], said: Path) -> None:
         self.out, self.err = said.with_suffix(".out"), said.with_suffix(".err")
+        for file in (self.out, self.err):
+            file.touch(mode=0o600)
         arguments = (words, str(folder), dict(environment), str(self.out), str(self.err))
         self._process = NURSERY.Process(target=_perform, args=arguments, daemon=True)
         self._process.start()
@@ -114,7 +116,7 @@ class Program:
 def _perform(words: tuple[str, ...], folder: str, environment: dict[str, str], out: str, err: str) -> None:
     """What the forked process does: become `selfheal WORDS` in every respect that the program can see."""
     for path, number in ((out, 1), (err, 2)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
         os.dup2(file, number)
         os.close(file)
     os.chdir(folder)

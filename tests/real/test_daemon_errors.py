@@ -15,17 +15,13 @@ from tests.real.daemon_process import ENVIRONMENT, LOOPBACK, House, house, until
 SLEEPER = '[agents.sleeper]\ncommand = ["sleep", "1000"]\n'
 
 
-def refused(place: House, code: int, *options: str, **environment: str) -> str:
-    """Start a daemon as a person does, which must end with this code and have started nothing; returns its words."""
-    command = [sys.executable, "-m", "selfheal", "run", "--config", "selfheal.toml", *options]
-    given = {**ENVIRONMENT, **environment}
-    ended = subprocess.run(
-        command, cwd=place.folder, env=given, capture_output=True, text=True, timeout=20, check=False
-    )
-    assert (ended.returncode, ended.stdout) == (code, ""), ended
-    assert "Traceback" not in ended.stderr
+def refused(place: House, code: int, *options: str) -> str:
+    """Start a daemon that must end with this code and have started nothing; returns its words."""
+    ended = place.begin("run", "--config", "selfheal.toml", *options).ended()
+    assert (ended.code, ended.out) == (code, ""), ended
+    assert "Traceback" not in ended.err
     assert place.marked() == []
-    return ended.stderr
+    return ended.err
 
 
 def test_every_mistake_of_a_configuration_is_said_at_once_and_nothing_is_begun() -> None:
@@ -57,12 +53,18 @@ def test_a_public_address_without_a_token_is_refused() -> None:
 
 
 def test_a_taken_port_is_said_before_anything_is_started() -> None:
+    """As a person does it: all others in here are forked from a program that is loaded already."""
     with house() as place, socket.create_server((LOOPBACK, 0)) as server:
         place.configure(SLEEPER)
         taken = f"{LOOPBACK}:{server.getsockname()[1]}"
-        said = refused(place, 1, "--listen", taken)
-        assert taken in said
-        assert len(said.splitlines()) == 1
+        command = [sys.executable, "-m", "selfheal", "run", "--listen", taken]
+        ended = subprocess.run(
+            command, cwd=place.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=20, check=False
+        )
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert taken in ended.stderr
+        assert len(ended.stderr.splitlines()) == 1
+        assert place.marked() == []
 
 
 def test_a_held_state_directory_names_who_holds_it() -> None:

@@ -56,10 +56,14 @@ def _judge(moment: Moment, world: World, acting: dict[tuple[str, int], str], lim
             yield from _start(world, world.agents[name], reason, at, limits)
         case FixStarted(agent=name, reflex=False, fix=fix):
             yield from (f"{fix}: {why}" for why in _held(world, world.agents[name]))
+            breaker = world.agents[name].breakers.get(fix)
+            if breaker is not None and breaker.state == "open":
+                yield f"{fix} on {name} although its breaker is open"
             if name in acting.values():
                 yield f"{fix} on {name} while another act on it is under way"
-            if len(acting) >= limits.at_once:
-                yield f"{fix} on {name} while {len(acting)} others are under way"
+            others = [one for one in acting.values() if name not in world.dependencies(one)]  # those wait for this one
+            if len(others) >= limits.at_once:
+                yield f"{fix} on {name} while {len(others)} others are under way"
             if name in moment.bystanders:
                 yield f"{fix} on {name}, which only suffers from what it depends on"
         case WorkDone(outcome="succeeded", work=work):
@@ -72,16 +76,24 @@ def _judge(moment: Moment, world: World, acting: dict[tuple[str, int], str], lim
 
 def _start(world: World, agent: Agent, reason: str, at: float, limits: Limits) -> Iterator[str]:
     died = agent.last_exit is not None and not agent.last_exit.expected
-    if reason != "first" or died:  # a daemon that is started starts its fleet, whatever holds the healer
+    # A daemon that is started starts its fleet, whatever holds the healer; and a fix that stopped an agent has to start
+    # it again, whatever was said meanwhile: that it began is judged.
+    if reason in ("reflex", "backoff", "trial", "maintenance") or (reason == "first" and died):
         yield from (f"a start of {agent.name} ({reason}): {why}" for why in _held(world, agent))
     if not agent.wanted:
         yield f"a start of {agent.name} ({reason}), which a person stopped"
     if agent.run is not None:
         yield f"a second process of {agent.name} ({reason})"
-    if agent.breaker.state == "open" and at < agent.breaker.retry_at:
+    if agent.breaker.state == "open" and reason in ("reflex", "backoff", "dependency"):
         yield f"a start of {agent.name} ({reason}) although its breaker is open"
     hour = sum(start > at - 3600.0 for start in agent.recent_starts)
-    if reason in ("reflex", "backoff", "fix") and limits.attempts_per_hour and hour >= limits.attempts_per_hour:
+    on_trial = agent.breaker.state == "half_open"
+    if (
+        reason in ("reflex", "backoff", "fix")
+        and not on_trial
+        and limits.attempts_per_hour
+        and hour >= limits.attempts_per_hour
+    ):
         yield f"start {hour + 1} of {agent.name} within an hour ({reason})"
 
 

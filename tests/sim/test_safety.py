@@ -9,11 +9,13 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from selfheal.errors import FixFailed
 from selfheal.events import Event, FixStarted
 from selfheal.rehearse.machine import Program
 from selfheal.world import World
@@ -36,7 +38,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "job": (),
 }
 PROCESSES = tuple(name for name in NEEDS if name != "db")
-LIMIT = 'limits = { memory = "100MB" }'
+LIMIT, LIMIT_BYTES = 'limits = { memory = "100MB" }', 100e6
 FLEET = (
     service("db")
     + "".join(agent(name, *NEEDS[name], more=LIMIT) for name in PROCESSES)
@@ -97,7 +99,7 @@ class Troubles:
                 await r.boot()
             case 10:
                 await r.daemon.control.stop(name, "chance")
-                self._later(lasts_s, lambda: r.daemon.control.start(name, "chance"))
+                self._later(lasts_s, lambda: self._start(name))
             case _:
                 scope = r.chance.choice((None, name))
                 await r.daemon.control.pause(scope, "chance")
@@ -111,6 +113,10 @@ class Troubles:
     def _later(self, lasts_s: float, over: Callable[[], Awaitable[None]]) -> None:
         heapq.heappush(self._over, (self.r.clock.now() + lasts_s, next(self._number), over))
 
+    async def _start(self, name: str) -> None:
+        with suppress(FixFailed):  # its program may be missing just then
+            await self.r.daemon.control.start(name, "chance")
+
     async def _mend(self, name: str) -> None:
         self.r.machine.programs[name] = Program(needs=NEEDS[name])
 
@@ -123,7 +129,10 @@ class Troubles:
 
 async def an_hour_of_troubles(r: Rehearsal, trace: list[Moment]) -> None:
     def bystanders() -> frozenset[str]:
-        return frozenset(name for name in PROCESSES if r.machine.ails(name) is None and r.machine.answers(name))
+        """Those who are well but for a dependency that its own check can see to be down."""
+        down = {name for name in NEEDS if r.machine.ails(name) is not None} - r.machine.raising
+        well = (name for name in PROCESSES if r.machine.ails(name) is None and r.machine.rss(name) < LIMIT_BYTES)
+        return frozenset(name for name in well if down & set(r.world.dependencies(name)))
 
     def watch(world: World, event: Event) -> None:
         trace.append(Moment(event, bystanders() if isinstance(event, FixStarted) else frozenset()))

@@ -1,0 +1,209 @@
+"""Which fix gets the agent well soonest?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfheal.decide.choice import Choice, choose, failed_fixes
+from selfheal.events import ApprovalAnswered, ApprovalAsked, BreakerOpened, Event, Verified
+from selfheal.kinds import Fix, Hands, Target
+from selfheal.learn.odds import posterior
+from selfheal.recover.application import RESTART, RESTART_WITH_DEPENDENTS
+from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART
+from selfheal.world import Odds, World
+from tests.pure.situations import NOW, after, diagnosed, fleet, incident, opened, tried
+
+
+async def _nothing(hands: Hands, target: Target) -> str:
+    return ""
+
+
+def own_fix(name: str, *causes: str, cost_s: float = 10.0, approval: bool = False) -> Fix:
+    """A fix as `[fixes.<name>]` makes it."""
+    return Fix(
+        name,
+        "application",
+        frozenset(causes),
+        cost_s,
+        0.0,
+        60.0,
+        _nothing,
+        approval,
+        undoable=False,
+        for_any_cause=True,
+    )
+
+
+PURGE = own_fix("purge", "disk_full", "wrong_answer")
+PAGE = own_fix("page_vendor")
+BUILT_IN = (RESTART, RESTART_WITH_DEPENDENTS)
+
+
+def sick(cause: str = "hung", agent: str = "api", *more: Event) -> World:
+    return after(fleet(), opened(agent, NOW), diagnosed(cause, agent), *more)
+
+
+def chosen(world: World, *fixes: Fix, barred: dict[str, str] | None = None, now: float = NOW) -> Choice:
+    one = incident(world)
+
+    def success(agent: str, cause: str, fix: str, mean: float, weight: float) -> float:
+        return posterior(world.odds, agent, cause, fix, (mean * weight, (1 - mean) * weight)).mean
+
+    return choose(world, one, world.agents[one.agent], fixes, success, 10.0, barred or {}, now)
+
+
+def fix_of(choice: Choice) -> str | None:
+    return choice.plan.fix if choice.plan is not None else None
+
+
+def test_without_experience_the_cheapest_that_is_meant_for_the_cause_is_chosen() -> None:
+    choice = chosen(sick("hung"), *BUILT_IN)
+    assert choice.plan is not None
+    assert (choice.plan.fix, choice.plan.agent, choice.plan.cause, choice.plan.trial) == (
+        "restart",
+        "api",
+        "hung",
+        False,
+    )
+    assert choice.plan.reason == "expected to be well in 15 s: restart helps against hung in 85 %"
+    assert [one.fix for one in choice.plan.alternatives] == ["restart_with_dependents"]
+
+
+@pytest.mark.parametrize("cause", sorted({*CAUSES} - NOT_CURED_BY_RESTART))
+def test_the_users_own_fix_for_a_cause_is_tried_before_a_restart(cause: str) -> None:
+    assert fix_of(chosen(sick(cause), *BUILT_IN, own_fix("mend", cause))) == "mend"
+
+
+@pytest.mark.parametrize("cause", sorted(NOT_CURED_BY_RESTART))
+def test_against_what_no_restart_cures_any_fix_of_the_users_comes_first(cause: str) -> None:
+    assert fix_of(chosen(sick(cause), *BUILT_IN, own_fix("mend", cause))) == "mend"
+    assert fix_of(chosen(sick(cause), *BUILT_IN, PAGE)) == "page_vendor"
+    restart = chosen(sick(cause), RESTART).alternatives[0]
+    assert restart.success < 0.1
+
+
+def test_a_fix_that_must_ask_a_person_first_does_not_outdo_a_restart() -> None:
+    assert fix_of(chosen(sick("hung"), *BUILT_IN, own_fix("failover", "hung", approval=True))) == "restart"
+
+
+def test_a_fix_for_another_cause_is_a_candidate_and_no_more() -> None:
+    choice = chosen(sick("hung"), *BUILT_IN, PURGE)
+    assert fix_of(choice) == "restart"
+    assert "purge" in {one.fix for one in choice.alternatives}
+
+
+def test_what_was_learned_moves_the_choice() -> None:
+    mend = own_fix("mend", "hung")
+    world = sick("hung")
+    assert fix_of(chosen(world, RESTART, mend)) == "mend"
+    learned = {("api", "hung", "mend"): Odds(0, 6), ("api", "hung", "restart"): Odds(6, 0)}
+    assert fix_of(chosen(replace(world, odds=learned), RESTART, mend)) == "restart"
+    elsewhere = {("api", "crashed", "mend"): Odds(0, 6), ("api", "crashed", "restart"): Odds(6, 0)}
+    assert fix_of(chosen(replace(world, odds=elsewhere), RESTART, mend)) == "mend"
+
+
+def test_what_helped_on_other_agents_counts_too() -> None:
+    elsewhere = {("web", "hung", "restart"): Odds(20, 0), ("web", "hung", "mend"): Odds(0, 20)}
+    assert fix_of(chosen(replace(sick("hung"), odds=elsewhere), RESTART, own_fix("mend", "hung"))) == "restart"
+
+
+def test_what_failed_in_this_incident_comes_after_what_did_not() -> None:
+    verdict = Verified(NOW + 9, "inc-1", 1, "failed", "still")
+    world = sick("hung", "api", *tried("api", NOW), verdict)
+    assert fix_of(chosen(world, *BUILT_IN)) == "restart_with_dependents"
+    assert fix_of(chosen(world, RESTART)) == "restart"
+    again = after(world, *tried("api", NOW + 10, 2, "restart_with_dependents"))
+    both = after(again, Verified(NOW + 19, "inc-1", 2, "failed", "still"))
+    assert fix_of(chosen(both, *BUILT_IN)) == "restart"
+
+
+def test_only_failures_on_this_agent_and_no_interruptions_are_held_against_a_fix() -> None:
+    world = sick("hung", "api", *tried("cache", NOW, 1, outcome="failed"), *tried("api", NOW, 2, outcome="interrupted"))
+    world = after(world, *tried("api", NOW, 3, outcome="timed_out"), *tried("api", NOW, 4))
+    assert failed_fixes(incident(world), "api") == {"restart": 1}
+
+
+def test_barred_fixes_come_last_and_say_why() -> None:
+    choice = chosen(sick("hung"), *BUILT_IN, barred={"restart": "restart = never"})
+    assert fix_of(choice) == "restart_with_dependents"
+    assert choice.alternatives[-1].fix == "restart"
+    assert choice.alternatives[-1].barred == "restart = never"
+    nothing = chosen(sick("hung"), RESTART, barred={"restart": "restart = never"})
+    assert (nothing.plan, nothing.retry_at) == (None, None)
+
+
+def test_restarting_dependents_needs_some() -> None:
+    choice = chosen(sick("hung", "web"), RESTART_WITH_DEPENDENTS)
+    assert choice.plan is None
+    assert choice.alternatives[0].barred == "nothing depends on it"
+
+
+def test_restarting_dependents_costs_more_the_more_there_are() -> None:
+    costs = [
+        chosen(sick("hung", name), RESTART_WITH_DEPENDENTS).alternatives[0].expected_s for name in ("cache", "api")
+    ]
+    assert costs[0] > costs[1]
+
+
+def test_an_open_breaker_bars_its_fix_until_its_time_and_then_lets_a_trial_through() -> None:
+    world = sick("hung", "api", BreakerOpened(NOW, "api", "restart", NOW + 30.0, "it did not help"))
+    early = chosen(world, RESTART)
+    assert (early.plan, early.retry_at) == (None, NOW + 30.0)
+    assert early.alternatives[0].barred == "its breaker is open: it did not help"
+    late = chosen(world, RESTART, now=NOW + 30.0)
+    assert late.plan is not None
+    assert late.plan.trial
+    assert fix_of(chosen(world, *BUILT_IN)) == "restart_with_dependents"
+
+
+def test_what_a_person_rejected_is_not_proposed_again_in_this_incident() -> None:
+    ask = ApprovalAsked(NOW, "inc-1", "purge", "api", NOW + 3600.0)
+    world = sick("disk_full", "api", ask, ApprovalAnswered(NOW + 1, "inc-1", False, "ann"))
+    choice = chosen(world, PURGE, RESTART)
+    assert fix_of(choice) == "restart"
+    assert choice.alternatives[-1].barred == "rejected by ann"
+    approved = sick("disk_full", "api", ask, ApprovalAnswered(NOW + 1, "inc-1", True, "ann"))
+    assert fix_of(chosen(approved, PURGE, RESTART)) == "purge"
+
+
+def test_a_fix_without_undo_that_was_interrupted_is_never_done_twice_in_that_incident() -> None:
+    world = sick("disk_full", "api", *tried("api", NOW, 1, "purge", "interrupted"))
+    assert chosen(world, PURGE).plan is None
+    assert "a person must look" in chosen(world, PURGE).alternatives[0].barred
+    for number in range(2, 6):
+        world = after(world, *tried("api", NOW + number, number), Verified(NOW + number, "inc-1", number, "failed", ""))
+        assert fix_of(chosen(world, PURGE, RESTART)) == "restart"
+
+
+def test_a_fix_that_may_be_done_twice_is_done_again_after_an_interruption() -> None:
+    assert fix_of(chosen(sick("hung", "api", *tried("api", NOW, outcome="interrupted")), RESTART)) == "restart"
+
+
+def test_with_no_fix_at_all_there_is_no_plan() -> None:
+    assert chosen(sick()) == Choice(None, (), None)
+
+
+FIXES = st.lists(st.sampled_from([*BUILT_IN, PURGE, PAGE, own_fix("mend", "hung")]), unique_by=lambda fix: fix.name)
+ODDS = st.dictionaries(
+    st.tuples(st.sampled_from(["api", "web"]), st.sampled_from(sorted(CAUSES)), st.sampled_from(["restart", "purge"])),
+    st.builds(Odds, st.integers(0, 50), st.integers(0, 50)),
+    max_size=8,
+)
+
+
+@given(st.sampled_from(sorted(CAUSES)), FIXES, ODDS, st.sets(st.sampled_from(["restart", "purge", "mend"])))
+def test_the_choice_is_one_of_the_fixes_never_a_barred_one_and_does_not_depend_on_their_order(
+    cause: str, fixes: list[Fix], odds: dict[tuple[str, str, str], Odds], barred: set[str]
+) -> None:
+    world = replace(sick(cause), odds=odds)
+    why = dict.fromkeys(barred, "not now")
+    choice = chosen(world, *fixes, barred=why)
+    assert {one.fix for one in choice.alternatives} == {fix.name for fix in fixes}
+    assert all(one.expected_s > 0 and 0 < one.success <= 1 for one in choice.alternatives)
+    assert (choice.plan is None) == ({fix.name for fix in fixes} <= barred)
+    assert fix_of(choice) not in barred
+    assert chosen(world, *reversed(fixes), barred=why) == choice
