@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from itertools import pairwise
 
 import pytest
@@ -16,8 +16,6 @@ from selfheal.observe.scheduler import Pace, Scheduler
 from selfheal.observe.wheel import TICK_S, Wheel
 from selfheal.observe.wording import Unwell
 from selfheal.rehearse.virtual import EPOCH, VirtualClock, VirtualLoop, in_virtual_time
-
-Answer = Callable[[], Awaitable[Mapping[str, float]]]
 from tests.pure.scheduler_bench import Bench, Doing, Scripted, plan, play
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
 from selfheal.observe.wheel import TICK_S
 from selfheal.rehearse.virtual import EPOCH
-
-Answer = Callable[[], Awaitable[Mapping[str, float]]]
 from tests.pure.scheduler_bench import Bench, Scripted, plan, play
 
 
