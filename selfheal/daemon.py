@@ -49,6 +49,7 @@ from selfheal.ledger import Ledger, replay
 from selfheal.loops import Failure, Loop, LoopRunner, describe
 from selfheal.notify.alerts import about_saving
 from selfheal.notify.router import Router
+from selfheal.observe.exporter import scrapes
 from selfheal.observe.scheduler import Scheduler, scheduled
 from selfheal.observe.wheel import Wheel
 from selfheal.plans import Ending, Reflex, Step
@@ -232,7 +233,8 @@ class Daemon:
                 last_beat=partial(self.heartbeats.last, plan.name),
                 run_command=self.ports.run_command,
             )
-            self.scheduler.watch(plan.name, [scheduled(one, context, self.ports.checks) for one in plan.checks])
+            checks = [scheduled(one, context, self.ports.checks) for one in plan.checks]
+            self.scheduler.watch(plan.name, [*checks, *scrapes(plan.config.signals)])
 
     async def _told_to_stop(self) -> None:
         """Wait for `stop`, or for a loop to give up without which there is no point."""

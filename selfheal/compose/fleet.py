@@ -97,15 +97,25 @@ def heartbeat_file(state_dir: Path, agent: str) -> Path:
 
 
 def _checks(config: AgentConfig) -> tuple[CheckConfig, ...]:
-    """The agent's own checks, and a look at its process unless it has one."""
+    """The agent's own checks, and a look at its process unless it has one. Whoever looks heeds the memory limit."""
     process = process_of(config)
-    if process is None or any(isinstance(one, ProcessCheckConfig) for one in config.checks):
+    if process is None:
         return config.checks
+    memory = process.limits.memory
+    if any(isinstance(one, ProcessCheckConfig) for one in config.checks):
+        return tuple(_within(memory, one) for one in config.checks)
     interval = min([PROCESS_CHECK_S, *(check.interval for check in config.checks)])
     look = ProcessCheckConfig(
-        name="process", process=True, interval=interval, timeout=2.0, fall=2, rise=1, max_rss=process.limits.memory
+        name="process", process=True, interval=interval, timeout=2.0, fall=2, rise=1, max_rss=memory
     )
     return (*config.checks, look)
+
+
+def _within(memory: int | None, check: CheckConfig) -> CheckConfig:
+    """The check, with the agent's memory limit where it looks at the process and has none of its own."""
+    if isinstance(check, ProcessCheckConfig) and check.max_rss is None:
+        return check.model_copy(update={"max_rss": memory})
+    return check
 
 
 @dataclass(frozen=True, slots=True)

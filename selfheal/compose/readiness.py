@@ -45,6 +45,7 @@ class Readiness:
 
     async def _checks_good(self, agent: str) -> None:
         wait_s = ASK_FIRST_S
-        while not all(seen.ok for seen in await self._scheduler.ask(agent)):
+        names = {check.name for check in self._plans[agent].checks}
+        while not all(seen.ok for seen in await self._scheduler.ask(agent) if seen.check in names):
             await self._ports.clock.sleep(wait_s)
             wait_s = min(2 * wait_s, ASK_LAST_S)

@@ -52,19 +52,23 @@ class Senses:
         agent = self._ledger.world.agents.get(seen.agent)
         if agent is None:
             return
+        rule = self._settling.get((seen.agent, seen.check))
+        if rule is not None:  # else it is a scrape, which is about numbers and not about health
+            self._judge(agent, seen, rule)
+        if seen.signals:
+            self.signals(seen.agent, seen.at, seen.signals)
+
+    def _judge(self, agent: Agent, seen: Observation, rule: Settling) -> None:
         record = self._vitals.check(seen.agent, seen.check)
         if not seen.ok and _starting(agent, seen.at):
             self._vitals.put(seen.agent, replace(record, last=seen))
             return
         if record.settled is None and seen.check in agent.failing:
             record = CheckRecord(seen.check, settled=False)  # failing since before this daemon began
-        rule = self._settling[seen.agent, seen.check]
         record, change = judge(record, seen, rule.fall, rule.rise, local=rule.local)
         self._vitals.put(seen.agent, record)
         if change is not None:
             self._ledger.record(change)
-        if seen.signals:
-            self.signals(seen.agent, seen.at, seen.signals)
 
     def signals(self, agent: str, at: float, values: Mapping[str, float]) -> None:
         """Take in the values of signals."""

@@ -111,9 +111,9 @@ def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, barred: Ma
     breaker = agent.breakers.get(fix.name)
     if breaker is not None and breaker.state == "open" and now < breaker.retry_at:
         return f"its breaker is open: {breaker.why}"
-    approval = incident.approval
-    if approval is not None and approval.fix == fix.name and approval.approved is False:
-        return f"rejected by {approval.by}"
+    answer = incident.approval
+    if answer is not None and (answer.fix, answer.agent, answer.approved) == (fix.name, agent.name, False):
+        return f"rejected by {answer.by}"
     if not fix.undoable and any(one.fix == fix.name and one.outcome == "interrupted" for one in incident.attempts):
         return "it was interrupted and may not be done twice: a person must look"
     if fix.name == "restart_with_dependents" and not dependents:

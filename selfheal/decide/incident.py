@@ -127,11 +127,13 @@ def _still_settling(incident: Incident, now: float, window_s: float) -> bool:
 def _asked(incident: Incident, plan: Plan, healing: Healing, agent: Agent) -> Step:
     fix = next(one for one in healing.fixes[agent.name] if one.name == plan.fix)
     approval = incident.approval
-    if not fix.approval or (approval is not None and approval.fix == plan.fix and approval.approved):
+    if not fix.approval:
         return plan
-    if approval is not None and approval.fix == plan.fix and approval.approved is None:
+    if approval is None or (approval.fix, approval.agent) != (plan.fix, plan.agent):
+        return Ask(plan)
+    if approval.approved is None:
         return Rest(approval.expires_at)
-    return Ask(plan)
+    return plan if approval.approved else Ask(plan)
 
 
 def _needs_person(incident: Incident, reason: str, retry_at: float | None) -> Step:

@@ -129,8 +129,10 @@ class PosixLauncher:
                 return  # nothing to reap yet; the reader stays
             exited = status.si_code == os.CLD_EXITED
             end = Exit(status.si_status, None) if exited else Exit(None, status.si_status)
-        self._unwatch(pidfd)
-        on_exit(process, end)
+        try:
+            on_exit(process, end)  # before we clear up: the next run shall not wait for that
+        finally:
+            self._unwatch(pidfd)
 
     def _unwatch(self, pidfd: int) -> None:
         self._pidfds.remove(pidfd)

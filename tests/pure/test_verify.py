@@ -51,7 +51,8 @@ def judged(world: World, seen: Vitals, now: float) -> Verified | Waiting:
 def test_an_agent_that_was_well_for_a_whole_window_was_helped_from_its_first_good_sign_on() -> None:
     world = restarted()
     seen = vitals(world, DONE + 2.0)
-    assert judged(world, seen, DONE + 11.9) == Waiting(DONE + 12.0)
+    assert judged(world, seen, DONE + 5.0) == Waiting(DONE + 12.0)
+    assert isinstance(judged(world, seen, DONE + 11.9), Waiting)
     verdict = judged(world, seen, DONE + 12.0)
     assert verdict == Verified(DONE + 12.0, "inc-1", 1, "succeeded", "well for 10 s", DONE + 2.0)
 

@@ -64,13 +64,13 @@ checks = [{{ heartbeat = "1s", interval = 0.2 }}]
 command = ["sleep", "1000"]
 checks = [{{ heartbeat = "2s", interval = 0.2, fall = 2, rise = 1 }}]
 
-# Twice what it may have, the first time; and one that reaches its limit after twenty seconds.
+# Twice what it may have, the first time; and one that reaches its limit after fifteen seconds.
 [agents.bloated]
 command = [{{python}}, "bloated.py"]
 limits = {{ memory = "40MB" }}
 checks = [{{ process = true, interval = 0.2, fall = 2 }}]
 [agents.leaks]
-command = [{{python}}, "-c", "import time; x = []\nwhile True: x.append(b'x' * 200_000); time.sleep(0.05)"]
+command = [{{python}}, "leaks.py"]
 limits = {{ memory = "100MB" }}
 checks = [{{ process = true, interval = 0.2 }}]
 
@@ -89,6 +89,13 @@ signal.signal(signal.SIGTERM, end)
 held = b"x" * (1 if Path("bloated-ended").exists() else 80_000_000)
 time.sleep(1000)
 """
+LEAKS = """
+import time
+held = []
+while True:
+    held.append(b"x" * 300_000)
+    time.sleep(0.05)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +103,7 @@ def fleet() -> Iterator[House]:
     with house(**SECRETS, PORT="1", HOME="/home/of-the-daemon") as place:
         (place.folder / "agent.env").write_text("FROM_FILE='of the file'\nBOTH=weaker\n")
         (place.folder / "bloated.py").write_text(BLOATED)
+        (place.folder / "leaks.py").write_text(LEAKS)
         place.boot(FLEET)
         yield place
 

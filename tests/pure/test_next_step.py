@@ -1,0 +1,355 @@
+"""What comes next? Each test is a short story: what happened, and what the healer does about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from selfheal.decide.guard import Rules
+from selfheal.decide.incident import Healing, next_step
+from selfheal.events import (
+    AgentFinished,
+    AgentRemoved,
+    ApprovalAnswered,
+    ApprovalAsked,
+    BreakerOpened,
+    BreakerTried,
+    Event,
+    FixStarted,
+    HealingPaused,
+    HealthChanged,
+    IncidentEscalated,
+    IncidentJoined,
+    IncidentResolved,
+    MaintenanceBegan,
+    RestartDelayed,
+    StopAsked,
+    Verified,
+)
+from selfheal.kinds import Fix, Hands, Target
+from selfheal.plans import Ask, Diagnose, Escalate, Hold, Judge, Plan, Resolve, Rest, Step, Suppress, Switch
+from selfheal.recover.application import RESTART, RESTART_WITH_DEPENDENTS
+from selfheal.verify import first_good_at, verify
+from selfheal.vitals import Vitals
+from selfheal.world import Incident, World
+from tests.pure.histories import histories
+from tests.pure.situations import (
+    NAMES,
+    NOW,
+    after,
+    diagnosed,
+    died,
+    failed,
+    fleet,
+    incident,
+    opened,
+    ready,
+    started,
+    tried,
+    vitals,
+)
+
+BEGAN = NOW - 20.0
+
+
+async def _nothing(hands: Hands, target: Target) -> str:
+    return ""
+
+
+def _own(name: str, *causes: str, approval: bool = False) -> Fix:
+    return Fix(name, "application", frozenset(causes), 10.0, 0.0, 60.0, _nothing, approval, False, for_any_cause=True)
+
+
+PURGE = _own("purge", "disk_full", approval=True)
+RULES = Rules(max_concurrent_recoveries=3, attempts_per_hour=12, dry_run=False, verify_s=10.0, policies={})
+
+
+def _verdict(world: World, seen: Vitals, one: Incident, window_s: float, now: float) -> Verified | float:
+    found = verify(world, seen, one, window_s, now)
+    return found if isinstance(found, Verified) else found.until
+
+
+def healing(*fixes: Fix, rules: Rules = RULES) -> Healing:
+    every = dict.fromkeys((*NAMES, "site"), fixes or (RESTART, RESTART_WITH_DEPENDENTS))
+    return Healing(every, rules, lambda agent, cause, fix, mean, weight: mean, _verdict, first_good_at)
+
+
+def sick(*more: Event, agent: str = "api", cause: str = "hung") -> World:
+    """A check fails, the incident is open and diagnosed."""
+    return after(fleet(), failed(agent, BEGAN), opened(agent, BEGAN), diagnosed(cause, agent, BEGAN), *more)
+
+
+def dead(*more: Event) -> World:
+    """The process died, the incident is open and diagnosed."""
+    return after(fleet(), died("api", BEGAN), opened("api", BEGAN, trigger="exit"), diagnosed("crashed", "api"), *more)
+
+
+def step(world: World, seen: Vitals | None = None, *fixes: Fix, now: float = NOW, rules: Rules = RULES) -> Step:
+    seen = seen or vitals(world, NOW - 1.0, api="http")
+    return next_step(world, seen, incident(world), healing(*fixes, rules=rules), now)
+
+
+# --- nothing to do, or nobody's trouble ---
+
+
+def test_an_incident_that_is_over_needs_nothing() -> None:
+    assert step(sick(IncidentResolved(NOW, "inc-1", "", 1.0))) == Rest()
+
+
+def test_while_a_fix_is_being_applied_one_waits() -> None:
+    assert step(sick(FixStarted(NOW, "inc-1", 1, "restart", "application", "api", "hung"))) == Rest()
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        (AgentRemoved(NOW, "api"), "the agent is no longer there"),
+        (StopAsked(NOW, "api", "cli"), "api is stopped on purpose"),
+        (AgentFinished(NOW, "api"), "api is stopped on purpose"),
+    ],
+)
+def test_the_trouble_of_an_agent_that_shall_not_run_is_nobodys(event: Event, reason: str) -> None:
+    assert step(sick(event)) == Suppress(reason)
+
+
+# --- diagnosis, plan ---
+
+
+def test_first_the_causes_are_ranked() -> None:
+    assert step(after(fleet(), failed("api", BEGAN), opened("api", BEGAN))) == Diagnose()
+
+
+def test_then_the_best_fix_is_planned() -> None:
+    plan = step(sick())
+    assert isinstance(plan, Plan)
+    assert (plan.fix, plan.agent, plan.cause, plan.trial) == ("restart", "api", "hung", False)
+    assert plan.alternatives
+
+
+def test_a_guard_that_says_no_is_asked_again_later() -> None:
+    hold = step(sick(died("cache", BEGAN)))
+    assert hold == Hold("its dependency cache is unhealthy", NOW + 1.0)
+    assert isinstance(step(sick(HealingPaused(NOW, None, "cli"))), Hold)
+    assert isinstance(step(sick(), rules=replace(RULES, dry_run=True)), Hold)
+
+
+def test_a_restart_that_keeps_being_needed_opens_its_breaker() -> None:
+    world = fleet()
+    for number in range(12):
+        world = after(world, started("api", NOW - 900 + number, number + 2, "fix"), ready("api", NOW - 880, number + 2))
+    world = after(world, failed("api", BEGAN), opened("api", BEGAN), diagnosed("hung", "api"))
+    switch = step(world)
+    assert isinstance(switch, Switch)
+    assert isinstance(switch.event, BreakerOpened)
+
+
+def test_when_its_own_agent_is_well_those_who_suffer_from_it_are_healed_too() -> None:
+    world = after(fleet(), opened("cache", BEGAN - 60), diagnosed("crashed", "cache"), *tried("cache", BEGAN - 60))
+    world = after(
+        world,
+        Verified(BEGAN, "inc-1", 1, "succeeded", "", BEGAN - 50),
+        failed("api", BEGAN - 55),
+        IncidentJoined(BEGAN - 55, "inc-1", "api", ""),
+    )
+    early = after(world, *tried("cache", NOW - 10, 2), Verified(NOW - 9, "inc-1", 2, "succeeded", "", NOW - 9))
+    assert step(early) == Rest(NOW + 1.0), "they get the time to recover by themselves"
+    plan = step(world)
+    assert isinstance(plan, Plan)
+    assert plan.agent == "api"
+
+
+# --- the reflex is at work ---
+
+
+def test_while_the_reflex_waits_to_start_it_reason_waits_too() -> None:
+    assert step(dead(RestartDelayed(NOW, "api", NOW + 8.0, "crash loop"))) == Rest(NOW + 8.0)
+
+
+def test_a_process_that_is_just_starting_gets_its_time() -> None:
+    assert step(dead(started("api", NOW, 2))) == Rest(NOW + 1.0)
+
+
+def test_a_process_that_nobody_started_again_is_restarted() -> None:
+    plan = step(dead())
+    assert isinstance(plan, Plan)
+    assert plan.fix == "restart"
+
+
+# --- verification ---
+
+
+def test_a_fix_that_went_through_is_verified_before_anything_else_is_tried() -> None:
+    world = sick(*tried("api", NOW - 5))
+    assert isinstance(step(world), Rest)
+    judge = step(world, now=NOW + 60)
+    assert isinstance(judge, Judge)
+    assert (judge.verdict.outcome, judge.verdict.attempt) == ("failed", 1)
+
+
+@pytest.mark.parametrize("outcome", ["failed", "timed_out"])
+def test_an_act_that_did_not_go_through_is_judged_at_once_so_that_it_is_learned_and_not_repeated_for_ever(
+    outcome: str,
+) -> None:
+    judge = step(sick(*tried("api", NOW - 5, fix="purge", outcome=outcome)))  # type: ignore[arg-type]
+    assert judge == Judge(Verified(NOW, "inc-1", 1, outcome, f"purge {outcome}"))  # type: ignore[arg-type]
+
+
+def test_an_interrupted_act_is_neither_judged_nor_held_against_the_fix() -> None:
+    plan = step(sick(*tried("api", NOW - 5, outcome="interrupted")))
+    assert isinstance(plan, Plan)
+    assert plan.fix == "restart"
+
+
+# --- the end ---
+
+
+def test_a_verified_fix_ends_the_incident_with_the_first_good_sign() -> None:
+    world = after(fleet(), opened("api", BEGAN), diagnosed("hung", "api"), *tried("api", BEGAN))
+    world = after(world, Verified(NOW, "inc-1", 1, "succeeded", "", BEGAN + 3))
+    assert step(world, vitals(world)) == Resolve("restart helped", BEGAN + 3)
+
+
+def test_what_is_well_again_by_itself_is_watched_for_a_window_first() -> None:
+    good = HealthChanged(NOW - 4, "api", "http", True, "ok", "", NOW - 6)
+    world = sick(good)
+    seen = vitals(world, NOW - 6)
+    assert step(world, seen) == Rest(NOW + 4.0)
+    assert step(world, seen, now=NOW + 4.0) == Resolve("it recovered by itself", NOW - 6)
+
+
+def test_what_is_well_by_its_events_and_not_yet_by_its_checks_is_looked_at_again() -> None:
+    world = sick(HealthChanged(NOW - 4, "api", "http", True, "ok", "", NOW - 6))
+    assert step(world, vitals(world, NOW, api="process")) == Rest(NOW + 1.0)
+
+
+def test_in_maintenance_the_incident_waits_for_its_end() -> None:
+    assert step(sick(MaintenanceBegan(NOW, "api", NOW + 600))) == Rest(NOW + 600)
+
+
+# --- breakers, escalation ---
+
+QUARANTINED = BreakerOpened(NOW, "api", "restart", NOW + 30.0, "12 restarts within an hour did not help")
+
+
+def test_a_quarantined_agent_needs_a_person_and_says_so_once() -> None:
+    world = dead(QUARANTINED)
+    reason = "quarantined: 12 restarts within an hour did not help"
+    assert step(world) == Escalate(reason)
+    assert step(after(world, IncidentEscalated(NOW, "inc-1", reason))) == Rest(NOW + 30.0)
+
+
+def test_with_every_fix_barred_a_person_is_told_what_was_barred_and_why() -> None:
+    world = sick(BreakerOpened(NOW, "api", "purge", NOW + 30, "it did not help"))
+    escalate = step(world, None, PURGE)
+    assert escalate == Escalate("no fix is left for api (purge: its breaker is open: it did not help)")
+    assert step(after(world, IncidentEscalated(NOW, "inc-1", "")), None, PURGE) == Rest(NOW + 30)
+
+
+def test_an_agent_without_any_fix_needs_a_person() -> None:
+    world = after(fleet(), failed("site", BEGAN), opened("site", BEGAN), diagnosed("unreachable", "site"))
+    nothing = replace(healing(), fixes={})
+    assert next_step(world, vitals(world), incident(world), nothing, NOW) == Escalate("no fix is left for site")
+
+
+def test_restart_never_leaves_a_dead_process_to_a_person() -> None:
+    escalate = step(dead(), rules=replace(RULES, policies={"api": "never"}))
+    assert isinstance(escalate, Escalate)
+    assert "only a person may start it again" in escalate.reason
+
+
+def test_after_its_time_an_open_breaker_lets_a_trial_through() -> None:
+    world = sick(BreakerOpened(NOW - 40, "api", "purge", NOW - 10, "it did not help"), cause="crashed")
+    plan = step(world, None, replace(PURGE, approval=False))
+    assert isinstance(plan, Plan)
+    assert plan.trial
+
+
+def test_an_agent_that_works_although_its_breaker_is_open_is_on_trial() -> None:
+    world = after(fleet(), opened("api", BEGAN), diagnosed("crashed", "api"), QUARANTINED)
+    assert step(world, vitals(world)) == Switch(BreakerTried(NOW, "api", "restart"))
+
+
+# --- approval ---
+
+ASKED = ApprovalAsked(NOW - 60, "inc-1", "purge", "api", NOW + 600)
+
+
+def test_a_fix_that_needs_approval_is_asked_for_first() -> None:
+    ask = step(sick(cause="disk_full"), None, PURGE, RESTART)
+    assert isinstance(ask, Ask)
+    assert (ask.plan.fix, ask.plan.agent) == ("purge", "api")
+
+
+def test_while_nobody_has_answered_one_waits_until_the_request_expires() -> None:
+    assert step(sick(ASKED, cause="disk_full"), None, PURGE, RESTART) == Rest(NOW + 600)
+
+
+def test_an_approved_fix_is_applied() -> None:
+    world = sick(ASKED, ApprovalAnswered(NOW, "inc-1", True, "ann"), cause="disk_full")
+    plan = step(world, None, PURGE, RESTART)
+    assert isinstance(plan, Plan)
+    assert plan.fix == "purge"
+
+
+def test_an_approval_is_good_for_one_application() -> None:
+    world = sick(ASKED, ApprovalAnswered(NOW - 50, "inc-1", True, "ann"), cause="disk_full")
+    world = after(world, *tried("api", NOW - 40, 1, "purge"), Verified(NOW, "inc-1", 1, "failed", "still"))
+    assert isinstance(step(world, None, PURGE), Ask)
+
+
+@pytest.mark.parametrize("by", ["ann", "nobody in time"])
+def test_after_a_no_or_none_the_next_best_is_done(by: str) -> None:
+    world = sick(ASKED, ApprovalAnswered(NOW, "inc-1", False, by), cause="disk_full")
+    plan = step(world, None, PURGE, RESTART)
+    assert isinstance(plan, Plan)
+    assert plan.fix == "restart"
+    assert f"rejected by {by}" in {one.barred for one in plan.alternatives}
+
+
+def test_the_first_answer_is_final() -> None:
+    no, yes = ApprovalAnswered(NOW, "inc-1", False, "ann"), ApprovalAnswered(NOW + 1, "inc-1", True, "bob")
+    assert isinstance(step(sick(ASKED, no, yes, cause="disk_full"), None, PURGE), Escalate)
+
+
+def test_an_answer_about_one_agent_says_nothing_about_another() -> None:
+    """The agent that was asked about is well by now; it is another one that still suffers."""
+    joined = IncidentJoined(BEGAN, "inc-1", "api", "")
+    world = after(fleet(), opened("cache", BEGAN), diagnosed("disk_full", "cache"), joined, failed("api", BEGAN))
+    world = after(world, replace(ASKED, agent="cache"))
+    for approved in (True, False):
+        ask = step(after(world, ApprovalAnswered(NOW, "inc-1", approved, "ann")), None, PURGE)
+        assert isinstance(ask, Ask)
+        assert ask.plan.agent == "api"
+
+
+# --- whatever happened ---
+
+
+@settings(max_examples=80)
+@given(histories(), st.floats(-1e4, 1e5), st.booleans())
+def test_whatever_happened_nothing_acts_on_whom_it_must_not(history: list[Event], later: float, asked: bool) -> None:
+    world = after(fleet(), *history)
+    now = world.at + later
+    seen = vitals(world, now) if asked else Vitals()
+    for one in world.incidents.values():
+        taken = next_step(world, seen, one, healing(RESTART, RESTART_WITH_DEPENDENTS, PURGE), now)
+        assert taken == next_step(world, seen, one, healing(RESTART, RESTART_WITH_DEPENDENTS, PURGE), now)
+        plan = taken.plan if isinstance(taken, Ask) else taken
+        if isinstance(plan, Plan):
+            agent = world.agents[plan.agent]
+            assert plan.agent in one.agents
+            assert agent.wanted
+            assert not any((agent.finished, agent.paused, agent.fixing, world.paused))
+            assert agent.maintenance_until is None
+            assert not one.over
+            breaker = agent.breakers.get(plan.fix)
+            assert breaker is None or breaker.state != "open" or (plan.trial and now >= breaker.retry_at)
+            assert isinstance(taken, Ask) or plan.fix != "purge" or (one.approval is not None and one.approval.approved)
+        if isinstance(taken, Escalate):
+            assert one.state != "escalated"
+        if isinstance(taken, Judge):
+            assert one.attempt is not None
+            assert not one.attempt.verified
