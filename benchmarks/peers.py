@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.fleet import Fleet, Peer
 
 # Both are installed with the interpreter that measures.
-_SCRIPTS = Path(sys.executable).parent
+SCRIPTS = Path(sys.executable).parent
 SELFHEAL = "selfheal"
 SUPERVISORD = "supervisord"
 FLOOR = "C floor"
@@ -54,7 +54,7 @@ instances = {fleet.size}
 checks = [{{ process = true }}]
 """
     (fleet.directory / "selfheal.toml").write_text(configuration, encoding="utf-8")
-    return [str(_SCRIPTS / "selfheal"), "run"]
+    return [str(SCRIPTS / "selfheal"), "run"]
 
 
 def supervisord(fleet: Fleet) -> list[str]:
@@ -86,7 +86,7 @@ stderr_logfile = NONE
 {"user = root" if os.geteuid() == 0 else ""}
 """
     (fleet.directory / "supervisord.conf").write_text(configuration, encoding="utf-8")
-    return [str(_SCRIPTS / "supervisord"), "-c", str(fleet.directory / "supervisord.conf")]
+    return [str(SCRIPTS / "supervisord"), "-c", str(fleet.directory / "supervisord.conf")]
 
 
 def address(fleet: Fleet) -> str:

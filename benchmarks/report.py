@@ -20,7 +20,7 @@ from typing import NamedTuple
 RESULTS = Path(__file__).parent / "results"
 
 Cell = str | int | float | None
-Figures = Mapping[str, object]
+Figures = Mapping[str, float]
 
 
 class Goal(NamedTuple):
@@ -44,7 +44,10 @@ def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]])
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
     print(f"\n{title}")
     for row in table:
-        first, *rest = (cell.ljust(width) if not at else cell.rjust(width) for at, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        first, *rest = (
+            cell.ljust(width) if not at else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         print("  " + "   ".join([first, *rest]).rstrip(), flush=True)
 
 
@@ -55,7 +58,7 @@ def print_goals(goals: Sequence[Goal]) -> None:
         print(f"  {verdict} {goal.what}: {_text(goal.value)} {goal.unit}, goal {goal.limit:g}", flush=True)
 
 
-def save(name: str, settings: Figures, figures: Figures, goals: Sequence[Goal] = ()) -> None:
+def save(name: str, settings: Mapping[str, object], figures: Mapping[str, object], goals: Sequence[Goal] = ()) -> None:
     """Write the results of the measurement `name`, in place of those before."""
     content = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

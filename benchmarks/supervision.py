@@ -38,7 +38,7 @@ class Measured:
     all_at_once: list[float] = field(default_factory=list)
     starts: list[float] = field(default_factory=list)
 
-    def figures(self) -> dict[str, object]:
+    def figures(self) -> dict[str, float]:
         return {
             "kills": len(self.crashes),
             "crash_p50_ms": quantile(self.crashes, 0.5) * 1e3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import os
 import secrets
@@ -165,6 +166,7 @@ class _Doors:
     def loops(self, daemon: Daemon) -> Sequence[Loop]:
         """The loops of the server: one a listener, over one application."""
         app = create_app(self._sources(daemon), daemon.control, self._access())
+        gc.freeze()  # what is built by now stays: to look through it again would stop the loop for 70 ms
 
         async def listen(name: str) -> None:
             await serve(app, self._bind(name), trusted=name == "unix", stopping=daemon.gone)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from selfheal.cli.config import load_config
@@ -31,10 +34,11 @@ def _run(arguments: Namespace) -> int:
     if path is None:
         say(_NO_CONFIGURATION)
         return WRONG_USE
-    from selfheal.config.load import Overrides
+    with _nothing_to_collect():
+        from selfheal.config.load import Overrides
 
-    loaded = load_config(path, os.environ, Overrides(arguments.state_dir, arguments.listen))
-    from selfheal import machine  # after the configuration: a wrong one need not wait for all that
+        loaded = load_config(path, os.environ, Overrides(arguments.state_dir, arguments.listen))
+        from selfheal import machine  # after the configuration: a wrong one need not wait for all that
 
     return machine.run(loaded)
 
@@ -43,6 +47,20 @@ def _demo(arguments: Namespace) -> int:
     from selfheal.cli.stage import perform  # all that a demo needs; nobody else pays for it
 
     return perform(arguments.state_dir, arguments.listen, arguments.seconds, os.environ, sys.stdout)
+
+
+@contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Import without the garbage collector: it would look through all of it again and again, a fifth of the start.
+
+    What was imported stays for good, and is not looked through later either.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _which_file(parser: ArgumentParser) -> None:

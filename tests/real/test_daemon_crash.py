@@ -12,7 +12,7 @@ from tests.real.daemon_process import CLOCK, House, Stream, house, until
 
 ROUNDS = 50
 # This share of the daemons is killed while it starts, the others at work.
-EARLY, START_S, LIFE_S = 0.3, 0.2, 0.3
+EARLY, START_S, LIFE_S = 0.4, 0.2, 0.25
 
 # Two that live on, two that crash, two whose checks say something else each time they are asked: together some
 # hundred events a second. No budget, and a verification that is over at once: what is tested is the journal.
