@@ -132,7 +132,7 @@ class Fleet:
     def _await_ends(self) -> None:
         """The programs end with the pipe; what follows shall not be disturbed by that."""
         deadline = time.monotonic() + _END_LIMIT_S
-        while any(os.path.exists(f"/proc/{pid}") for pid in self._alive) and time.monotonic() < deadline:
+        while any(Path(f"/proc/{pid}").exists() for pid in self._alive) and time.monotonic() < deadline:
             time.sleep(0.01)
 
 

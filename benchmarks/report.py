@@ -82,7 +82,7 @@ def run(measure: Callable[[], None]) -> None:
         sys.exit(130)
 
 
-def _told_to_end(number: int, frame: FrameType | None) -> None:
+def _told_to_end(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

@@ -7,8 +7,9 @@ import signal as signals
 from contextlib import suppress
 
 from selfheal.clock import Clock
+from selfheal.events import AgentExited, Run
 from selfheal.supervise.child import Child
-from selfheal.supervise.launcher import Process
+from selfheal.supervise.launcher import Exit, Process
 from selfheal.supervise.tree import stop_group
 
 # The death is seen by a descriptor and booked a moment after the signal.
@@ -43,3 +44,12 @@ async def kill(child: Child, timeout_s: float, clock: Clock) -> None:
 async def _gone(child: Child, process: Process, clock: Clock) -> None:
     while child.process is process:
         await clock.sleep(LOOK_S)
+
+
+def exited(child: Child, run: Run, end: Exit, now: float, *, expected: bool) -> AgentExited:
+    """The end of a run, as it is written down. To be made before the next run begins to write into the log."""
+    log_end = 0
+    with suppress(OSError):
+        log_end = child.launch.log.stat().st_size
+    ran_s = max(0.0, now - run.started_at)
+    return AgentExited(now, child.name, run.generation, run.pid, end.code, end.signal, ran_s, expected, log_end)

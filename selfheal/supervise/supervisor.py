@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import signal as signals
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import suppress
 from functools import partial
 
 from selfheal.clock import Clock
@@ -33,7 +32,7 @@ from selfheal.ledger import Ledger
 from selfheal.plans import DecideReflex, Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
 from selfheal.supervise.books import Books
 from selfheal.supervise.child import Child, stop_order
-from selfheal.supervise.ending import end, kill
+from selfheal.supervise.ending import end, exited, kill
 from selfheal.supervise.launcher import Exit, Launch, Launcher, Process
 from selfheal.vocabulary import StartReason
 from selfheal.world import Agent
@@ -231,23 +230,23 @@ class Supervisor:
         child.process = None
         child.forget_timers()
         if child.stopping or self._stopping:
-            self._ledger.record(_exited(child, process.run, end, now, expected=True))
+            self._ledger.record(exited(child, process.run, end, now, expected=True))
             return
         process.signal_group(signals.SIGKILL)  # helpers of a dead main process would hold its port
         ran_s = max(0.0, now - process.run.started_at)
         decision = self._reflex(self._agent(child.name), Ending(end.code, end.signal, ran_s), now)
-        exited = _exited(child, process.run, end, now, expected=isinstance(decision, Finish))
+        death = exited(child, process.run, end, now, expected=isinstance(decision, Finish))
         started = self._launch(child) if isinstance(decision, Restart) else None
-        self._books.enter(child.name, partial(self._book_death, child, exited, decision, started))
+        self._books.enter(child.name, partial(self._book_death, child, death, decision, started))
 
     def _book_death(
-        self, child: Child, exited: AgentExited, decision: Reflex, started: Run | SpawnFailed | None
+        self, child: Child, death: AgentExited, decision: Reflex, started: Run | SpawnFailed | None
     ) -> None:
-        self._ledger.record(exited)
+        self._ledger.record(death)
         if isinstance(decision, Restart):
             self._book_start(child, decision.reason, started)
         else:
-            self._follow(child, decision, exited.at)
+            self._follow(child, decision, death.at)
 
     def _follow(self, child: Child, decision: Reflex, now: float) -> None:
         match decision:
@@ -390,12 +389,3 @@ class Supervisor:
 def _died(agent: Agent) -> bool:
     """Whether its latest run ended, and not because we ended it."""
     return agent.run is None and agent.last_exit is not None and not agent.last_exit.expected
-
-
-def _exited(child: Child, run: Run, end: Exit, now: float, *, expected: bool) -> AgentExited:
-    """The end of a run, as it is written down. To be made before the next run begins to write into the log."""
-    log_end = 0
-    with suppress(OSError):
-        log_end = child.launch.log.stat().st_size
-    ran_s = max(0.0, now - run.started_at)
-    return AgentExited(now, child.name, run.generation, run.pid, end.code, end.signal, ran_s, expected, log_end)

@@ -113,7 +113,7 @@ def test_our_own_troubles_are_told_too() -> None:
 def test_a_failure_is_foreseen_in_words_and_units_that_people_read() -> None:
     (alert,) = raised(fleet(), FORESEEN)
     assert alert.title == "api will be out of memory in about 30 min"
-    assert alert.text == "rss is 300 MB of 400 MB; 90% likely"
+    assert alert.text == "rss is 300 MB of 400 MB; 90 % likely"
 
 
 @pytest.mark.parametrize("mode", FAILURE_MODES)
