@@ -18,7 +18,7 @@ demo: $(VENV)/.run ## a small fleet that misbehaves, and its healing (ARGS="--he
 	@$(BIN)/selfheal demo $(ARGS)
 
 test: lint ## everything that must hold before a change is taken
-	$(BIN)/python -m pytest -q $(ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and structure
 	@! grep -nE 'https?://|file:' *.lock || { echo 'A lock file names an address: write it again with "make lock".' >&2; exit 1; }
