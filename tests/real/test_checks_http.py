@@ -248,7 +248,11 @@ def test_headers_that_come_twice_are_joined() -> None:
 
 
 @pytest.mark.parametrize(
-    ("encoding", "packed"), [("gzip", gzip.compress(b"hello")), ("deflate", zlib.compress(b"hello"))]
+    ("encoding", "packed"),
+    [
+        pytest.param("gzip", gzip.compress(b"hello"), id="gzip"),
+        pytest.param("deflate", zlib.compress(b"hello"), id="deflate"),
+    ],
 )
 def test_a_packed_body_is_unpacked(encoding: str, packed: bytes) -> None:
     assert answer_of(answering(page(packed, headers=f"Content-Encoding: {encoding}\r\n"))).body == b"hello"
