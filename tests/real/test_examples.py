@@ -11,11 +11,15 @@ import pytest
 from selfheal.agents import AGENT_KINDS
 from selfheal.cli import find_verb, parser_of
 from selfheal.config.load import Loaded, Overrides, load
+from selfheal.config.models import ProcessConfig
+from selfheal.errors import ConfigInvalid
 from selfheal.observe import CHECKS
 from selfheal.recover import FIXES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRACT = (ROOT / "tests/real/contract.toml").read_text(encoding="utf-8")
+KINDS_TO_COME = ("render", "sqlite")
 COMMANDS = sorted(set(re.findall(r"^(selfheal [^#\n]+)", README, re.MULTILINE)))
 
 
@@ -61,3 +65,57 @@ def test_the_example_of_the_shop_becomes_what_it_says() -> None:
     assert list(shop.config.agents) == ["cache", "api:0", "api:1", "worker", "site"]
     assert shop.config.agents["worker"].depends_on == ("api:0", "api:1")
     assert shop.config.guard.maintenance[0].agents == ("api:0", "api:1")
+
+
+def contract_in(folder: Path, text: str) -> Path:
+    """Write the contract's configuration with what it names beside it, and return its file."""
+    (folder / "services/api").mkdir(parents=True)
+    (folder / ".env").write_text("SHOP_REGION=north\n", encoding="utf-8")
+    file = folder / "selfheal.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_of_the_contract_only_the_kinds_to_come_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigInvalid) as refused:
+        loaded(contract_in(tmp_path, CONTRACT))
+    said = {problem.key: problem.wrong for problem in refused.value.problems}
+    assert said == {
+        "agents.web.kind": "kind 'render' is not known",
+        "agents.ledger.kind": "kind 'sqlite' is not known",
+    }
+
+
+def test_every_other_key_of_the_contract_is_in_force_as_written(tmp_path: Path) -> None:
+    tables = re.split(r"(?m)^(?=\[)", CONTRACT)
+    known = "".join(table for table in tables if not any(f'kind = "{kind}"' in table for kind in KINDS_TO_COME))
+    config = loaded(contract_in(tmp_path, known.replace('"ledger", ', ""))).config
+    assert list(config.agents) == ["api:0", "api:1", "cache", "site"]
+    api, cache, site = (config.agents[name] for name in ("api:1", "cache", "site"))
+    assert isinstance(api, ProcessConfig)
+    assert isinstance(cache, ProcessConfig)
+    assert api.command == ("python", "-m", "shop.api", "--port", "9001")
+    assert api.directory == tmp_path / "services/api"
+    assert api.environment == {"PORT": "9001"}
+    assert (api.user, api.depends_on, api.restart) == ("app", ("cache",), "always")
+    assert api.ready is not None
+    assert (api.ready.http, api.ready.timeout) == ("http://127.0.0.1:9001/ready", 30)
+    assert (api.stop.signal, api.stop.timeout) == ("TERM", 10)
+    assert (api.limits.memory, api.limits.fds, api.limits.cpu) == (400_000_000, 900, 0.9)
+    assert (api.log.max_size, api.log.keep) == (20_000_000, 5)
+    check = api.checks[0]
+    assert (check.name, check.interval, check.timeout, check.fall, check.rise) == ("http", 5, 2, 3, 2)
+    assert api.signals[0].take == ("queue_depth", "http_requests_errors_total")
+    assert cache.command == ("redis-server", "--port", "6400")
+    assert (site.kind, site.fixes, site.checks[0].interval) == ("service", ("purge_cdn",), 30)
+    fix = config.fixes["purge_cdn"]
+    assert (fix.command, fix.causes, fix.timeout, fix.approval) == (
+        ("./purge.sh", "{agent}"),
+        ("stale_cache",),
+        60,
+        True,
+    )
+    guard = config.guard
+    assert (guard.max_concurrent_recoveries, guard.attempts_per_hour, guard.dry_run) == (3, 12, False)
+    window = guard.maintenance[0]
+    assert (window.agents, window.cron, window.minutes) == (("api:0", "api:1"), "0 3 * * sun", 30)
