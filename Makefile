@@ -33,7 +33,9 @@ format: $(VENV)/.dev ## put the code into the one form
 
 bench: $(VENV)/.dev ## measure it side by side with other programs
 	@$(INSTALL) -r requirements-bench.lock
-	@set -e; for program in benchmarks/[a-z]*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+	$(BIN)/python -m benchmarks.supervision
+	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.table
 
 # --- setting up -----------------------------------------------------------------------------------------------------
 

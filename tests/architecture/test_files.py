@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from benchmarks.table import README, parted, table
 from tests.architecture.tree import ROOT, files
 
 # One letter of each stands in brackets, so that this file does not hold what it looks for.
@@ -42,3 +43,7 @@ def test_the_locks_agree_on_every_version() -> None:
         for name, version in re.findall(r"^([a-z0-9-]+)==(\S+)", path.read_text(encoding="utf-8"), re.MULTILINE):
             versions.setdefault(name, set()).add(version)
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+
+
+def test_the_readme_shows_the_results_that_are_kept() -> None:
+    assert parted(README.read_text(encoding="utf-8"))[1] == table(), "write it again with 'python -m benchmarks.table'"
