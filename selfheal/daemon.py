@@ -22,7 +22,7 @@ from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
 from selfheal.compose.senses import Senses
-from selfheal.compose.upkeep import Upkeep
+from selfheal.compose.upkeep import LOGS_EVERY_S, Upkeep
 from selfheal.config.load import Loaded
 from selfheal.config.models import process_of
 from selfheal.decide.guard import Rules
@@ -168,7 +168,7 @@ class Daemon:
             Loop("windows", self.upkeep.windows, every_s=5.0),
             Loop("notify", self.router.deliver, every_s=5.0),
             Loop("save", self._save, every_s=1.0, limit_s=30.0),
-            Loop("logs", self.upkeep.rotate_logs, every_s=10.0),
+            Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
         )
 

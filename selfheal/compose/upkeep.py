@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.senses import Senses
 from selfheal.compose.windows import window_changes
-from selfheal.config.models import WindowConfig
+from selfheal.config.models import LogConfig, WindowConfig
+from selfheal.events import LoopFailed
 from selfheal.ledger import Ledger
 from selfheal.ports import Ports
 from selfheal.supervise.rotation import rotate
 from selfheal.supervise.supervisor import Supervisor
+
+LOGS_EVERY_S = 10.0  # a log may outgrow its size by what a busy agent writes in this time
 
 
 class Upkeep:
@@ -35,6 +37,7 @@ class Upkeep:
         self._senses = senses
         self._plans = plans
         self._windows = windows
+        self._log_trouble = ""
 
     async def windows(self) -> None:
         """Begin and end maintenance."""
@@ -42,20 +45,36 @@ class Upkeep:
         self._ledger.record(*window_changes(self._ledger.world, self._windows, now))
 
     async def rotate_logs(self) -> None:
-        """Rotate the logs that have grown too large."""
-        for child in tuple(self._supervisor.children()):
-            keep = child.config.log
-            await self._ports.run_in_thread(partial(_rotate, child.launch.log, keep.max_size, keep.keep))
+        """Rotate the logs that have grown too large. One that cannot be is told once, and disturbs no other."""
+        logs = [(child.launch.log, child.config.log) for child in self._supervisor.children()]
+        troubles = await self._ports.run_in_thread(lambda: [_rotate(path, log) for path, log in logs])
+        trouble = next(filter(None, troubles), "")
+        if trouble and trouble != self._log_trouble:
+            self._ledger.record(LoopFailed(self._ports.clock.now(), "logs", trouble, LOGS_EVERY_S))
+        self._log_trouble = trouble
 
     async def look_at_disks(self) -> None:
         """How full the disk of each agent is: a signal like any other, and one that can be foreseen."""
-        for plan in self._plans.values():
-            if plan.launch is not None:
-                with suppress(FileNotFoundError):
-                    used = await self._ports.run_in_thread(partial(self._ports.disk_used, plan.directory))
-                    self._senses.signals(plan.name, self._ports.clock.now(), {"disk": used})
+        plans = [plan for plan in self._plans.values() if plan.launch is not None]
+        used = await self._ports.run_in_thread(lambda: self._used(plan.directory for plan in plans))
+        now = self._ports.clock.now()
+        for plan in plans:
+            if plan.directory in used:
+                self._senses.signals(plan.name, now, {"disk": used[plan.directory]})
+
+    def _used(self, directories: Iterable[Path]) -> dict[Path, float]:
+        """The share of its disk that is used, by directory; those that are gone are left out."""
+        found: dict[Path, float] = {}
+        for directory in set(directories):
+            with suppress(FileNotFoundError):
+                found[directory] = self._ports.disk_used(directory)
+        return found
 
 
-def _rotate(log: Path, max_size: int, keep: int) -> None:
-    with suppress(FileNotFoundError):
-        rotate(log, max_size, keep)
+def _rotate(path: Path, log: LogConfig) -> str:
+    """Why the log cannot be rotated; empty where it can."""
+    try:
+        rotate(path, log.max_size, log.keep)
+    except OSError as why:
+        return f"cannot rotate the log {str(path)!r}: {why.strerror}; free space on its disk or make it writable"
+    return ""

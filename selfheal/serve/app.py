@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Response
@@ -25,10 +27,10 @@ Errors are `application/problem+json`."""
 class Application(FastAPI):
     """FastAPI with our shield around everything, even its own error answers, and our problems in its description."""
 
-    shield_loopback = True
+    shield: Callable[[ASGIApp], Shield]
 
     def build_middleware_stack(self) -> ASGIApp:
-        return Shield(super().build_middleware_stack(), loopback=self.shield_loopback)
+        return self.shield(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         described = super().openapi()
@@ -50,7 +52,7 @@ def create_app(sources: Sources, control: Control, access: Access) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.shield_loopback = access.loopback
+    app.shield = partial(Shield, clock=sources.clock, loopback=access.loopback)
     gate = Gate(access, sources.clock)
     problems.install(app)
     app.include_router(_state(sources))

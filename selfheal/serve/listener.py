@@ -69,31 +69,34 @@ async def serve(app: ASGIApp, sock: socket.socket, *, trusted: bool, stopping: a
 
     Raises SelfhealError where the server ends by itself.
     """
-    server = Server(_config(Door(app, trusted=trusted)))
-    started = True
-    async with asyncio.TaskGroup() as group:
-        watch = group.create_task(_end(server, stopping), name="end of the server")
-        try:
-            await server.serve(sockets=[sock])
-        except SystemExit:  # uvicorn's way to say that the application did not start
-            started = False
-        except asyncio.CancelledError:
-            server.force_exit = True
-            await server.shutdown(sockets=[sock])
-            raise
-        finally:
-            watch.cancel()
-            sock.close()
-    if not started:
-        raise SelfhealError("cannot serve: the application did not start; the log says why")
+    server = Server(_config(Door(app, trusted=trusted)), stopping)
+    try:
+        await server.serve(sockets=[sock])
+    except SystemExit as why:  # uvicorn's way to say that the application did not start
+        raise SelfhealError("cannot serve: the application did not start; the log says why") from why
+    except asyncio.CancelledError:
+        server.force_exit = True
+        await server.shutdown(sockets=[sock])
+        raise
+    finally:
+        sock.close()
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its hands on the process: signals are the daemon's."""
+    """uvicorn without its hands on the process: signals are the daemon's, and nothing wakes up without a cause."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Wait for the end instead of looking for it ten times a second."""
+        await self._stopping.wait()
+        self.should_exit = True
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
@@ -107,17 +110,13 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # the shield's: here it would be renewed every second, asked or not
         proxy_headers=False,
         backlog=BACKLOG,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=DRAIN_S,
     )
-
-
-async def _end(server: uvicorn.Server, stopping: asyncio.Event) -> None:
-    await stopping.wait()
-    server.should_exit = True
 
 
 def _bound(family: int, place: tuple[object, ...]) -> socket.socket:

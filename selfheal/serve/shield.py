@@ -1,18 +1,20 @@
 """What stands around every answer, before anything else looks at the request?
 
-Security headers, the Host check that keeps other sites' scripts from a loopback address (DNS rebinding), and the
-limit of a body's size. It also notes through which door a request came: who may what hangs on the listener, never on
-the peer's address.
+The date and the security headers, the Host check that keeps other sites' scripts from a loopback address (DNS
+rebinding), and the limit of a body's size. It also notes through which door a request came: who may what hangs on the
+listener, never on the peer's address.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from email.utils import formatdate
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from selfheal.clock import Clock
 from selfheal.config.address import is_loopback
 from selfheal.serve.problems import answer
 
@@ -51,8 +53,9 @@ def came_through_trusted_door(scope: Scope) -> bool:
 class Shield:
     """The outermost layer. `loopback` says that the TCP listener is on a loopback address."""
 
-    def __init__(self, app: ASGIApp, *, loopback: bool) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock, *, loopback: bool) -> None:
         self._app = app
+        self._clock = clock
         self._loopback = loopback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +65,7 @@ class Shield:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _complete(MutableHeaders(scope=message))
+                _complete(MutableHeaders(scope=message), self._clock.now())
             await send(message)
 
         headers = Headers(scope=scope)
@@ -81,7 +84,8 @@ class Shield:
         await self._app(scope, _replay(body, receive), send_with_headers)
 
 
-def _complete(headers: MutableHeaders) -> None:
+def _complete(headers: MutableHeaders, now: float) -> None:
+    headers.setdefault("Date", formatdate(now, usegmt=True))
     for name, value in HEADERS.items():
         headers.setdefault(name, value)
 

@@ -140,3 +140,26 @@ def test_the_views_are_there_after_every_end(tmp_path: Path, how: str) -> None:
         assert all(name in (r.state_dir / "agent_status.json").read_text() for name in SHOP_NAMES)
 
     rehearse(tmp_path, SHOP, story, views=True)
+
+
+def test_a_log_that_cannot_be_rotated_is_told_once_and_disturbs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotated: list[str] = []
+
+    def rotate(path: Path, max_size: int, keep: int) -> None:
+        if path.stem == SHOP_NAMES[0]:
+            raise OSError(28, "No space left on device")
+        rotated.append(path.stem)
+
+    monkeypatch.setattr("selfheal.compose.upkeep.rotate", rotate)
+
+    async def story(r: Rehearsal) -> None:
+        await r.wait(300.0)
+        told = [failure.error for failure in r.seen(LoopFailed)]
+        assert len(told) == 1
+        assert told[0].startswith("cannot rotate the log")
+        assert set(rotated) == set(SHOP_NAMES[1:])
+        assert r.daemon.runner.down == ()
+
+    rehearse(tmp_path, SHOP, story, views=True)
