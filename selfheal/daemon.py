@@ -60,7 +60,7 @@ from selfheal.serve.documents import DOCUMENTS, Material, documents
 from selfheal.store.documents import Documents, examine
 from selfheal.store.journal import Journal
 from selfheal.supervise.supervisor import Supervisor
-from selfheal.supervise.tree import end_runs, kill_leftovers
+from selfheal.supervise.tree import end_runs
 from selfheal.teardown import Teardown
 from selfheal.telemetry.metrics import Metrics
 from selfheal.telemetry.redact import Redactor
@@ -131,7 +131,7 @@ class Daemon:
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 
         # Who heals, foresees and tells.
-        self.hands = FleetHands(self.supervisor, self.plans, ports.run_command)
+        self.hands = FleetHands(self.supervisor, self.plans, ports.run_fix)
         self.healer = Healer(
             self.ledger,
             clock,
@@ -170,6 +170,7 @@ class Daemon:
             Loop("save", self._save, every_s=1.0, limit_s=30.0),
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
+            Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
         )
 
     async def run(self, serve: Callable[[Daemon], Sequence[Loop]] = lambda daemon: ()) -> None:
@@ -214,13 +215,14 @@ class Daemon:
     async def _take_over(self) -> None:
         """Adopt the processes of an earlier daemon, or end them where the fleet starts afresh."""
         launcher, clock = self.ports.launcher, self.ports.clock
-        if self._clear_leftovers:
-            await kill_leftovers(lambda: [run for _, run in launcher.leftovers()], timeout_s=1.0, clock=clock)
+        if self._clear_leftovers:  # while no agent is known yet, nothing that runs is anybody's
+            await self.supervisor.end_strays()
         for plan in self.plans.values():
             process = process_of(plan.config)
             if plan.launch is not None and process is not None:
                 self.supervisor.add(plan.name, process, plan.launch, plan.config.depends_on)
         await end_runs(launcher, self.supervisor.adopt(), timeout_s=1.0, clock=clock)
+        await self.supervisor.end_strays()
 
     def _watch(self) -> None:
         for plan in self.plans.values():

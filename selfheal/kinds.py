@@ -112,8 +112,8 @@ class CheckKind:
 class Hands(Protocol):
     """What a fix may do to the fleet. Every method raises FixFailed with a reason where it does not work."""
 
-    async def restart(self, agent: str, reason: StartReason) -> None:
-        """Stop the whole tree of the agent, start it again, return when it is ready."""
+    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> None:
+        """Stop the whole tree of the agent, start it again, return when it is ready. What is `hung` is soon killed."""
         ...
 
     async def run_command(self, argv: tuple[str, ...], agent: str, timeout_s: float) -> str:
@@ -123,9 +123,10 @@ class Hands(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a fix is applied to. `dependents` depend on `agent`, nearest first, and suffer from it too."""
+    """What a fix is applied to, and against what. `dependents` depend on `agent` and suffer too, nearest first."""
 
     agent: str
+    cause: str = "unknown"
     dependents: tuple[str, ...] = ()
 
 

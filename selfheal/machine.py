@@ -131,6 +131,7 @@ def _ports(loaded: Loaded) -> Ports:
         checks=CHECKS,
         launcher=PosixLauncher(asyncio.get_running_loop(), clock, marker),
         run_command=CommandRunner(clock),
+        run_fix=CommandRunner(clock, leaves_helpers=True),
         probe_http=probe_http,
         probe_tcp=probe_tcp,
         run_in_thread=_in_thread,

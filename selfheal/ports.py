@@ -35,6 +35,7 @@ class Ports:
     checks: tuple[CheckKind, ...]
     launcher: Launcher
     run_command: RunCommand
+    run_fix: RunCommand
     probe_http: Callable[[str, float], Awaitable[None]]
     probe_tcp: Callable[[str, float], Awaitable[None]]
     run_in_thread: RunInThread

@@ -24,10 +24,10 @@ class Readiness:
         self._ports = ports
         self._scheduler = scheduler
 
-    async def __call__(self, agent: str, run: Run) -> None:
+    async def __call__(self, agent: str, run: Run | None) -> None:
         plan = self._plans[agent]
         process = process_of(plan.config)
-        if process is not None and process.ready is not None:
+        if run is not None and process is not None and process.ready is not None:
             await wait_ready(
                 process.ready,
                 started_at=run.started_at,
@@ -40,7 +40,7 @@ class Readiness:
             )
         elif plan.config.checks:
             await self._checks_good(agent)
-        else:
+        elif run is not None:
             await self._ports.clock.sleep(ALIVE_S)
 
     async def _checks_good(self, agent: str) -> None:

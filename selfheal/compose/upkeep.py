@@ -62,6 +62,10 @@ class Upkeep:
             if plan.directory in used:
                 self._senses.signals(plan.name, now, {"disk": used[plan.directory]})
 
+    async def bury_orphans(self) -> None:
+        """Wait for what has ended and lost its parent: we took its place."""
+        self._ports.launcher.reap()
+
     def _used(self, directories: Iterable[Path]) -> dict[Path, float]:
         """The share of its disk that is used, by directory; those that are gone are left out."""
         found: dict[Path, float] = {}

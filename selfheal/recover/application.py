@@ -6,17 +6,21 @@ from selfheal.kinds import Fix, Hands, Target
 
 
 async def _restart(hands: Hands, target: Target) -> str:
-    await hands.restart(target.agent, "fix")
+    await hands.restart(target.agent, "fix", hung=target.cause == "hung")
     return f"{target.agent} was stopped and started again"
 
 
 async def _restart_with_dependents(hands: Hands, target: Target) -> str:
     """The agent first, then those who depend on it, nearest first: each finds what it needs."""
     for agent in (target.agent, *target.dependents):
-        await hands.restart(agent, "fix" if agent == target.agent else "dependency")
+        if agent == target.agent:
+            await hands.restart(agent, "fix", hung=target.cause == "hung")
+        else:
+            await hands.restart(agent, "dependency")
     return f"{', '.join((target.agent, *target.dependents))} were stopped and started again, in this order"
 
 
+# The deadlines are beyond what stop.timeout and ready.timeout bound already, in all settings that make sense.
 # The costs are what the demo fleet and small services take; what is learned from real recoveries outweighs them.
 RESTART = Fix(
     name="restart",
@@ -26,7 +30,7 @@ RESTART = Fix(
     ),
     cost_s=3.0,
     risk_s=0.0,
-    timeout_s=60.0,
+    timeout_s=300.0,
     apply=_restart,
 )
 
@@ -36,6 +40,6 @@ RESTART_WITH_DEPENDENTS = Fix(
     causes=frozenset({"hung", "unreachable", "wrong_answer"}),
     cost_s=3.0,
     risk_s=10.0,
-    timeout_s=180.0,
+    timeout_s=900.0,
     apply=_restart_with_dependents,
 )

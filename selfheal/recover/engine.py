@@ -150,24 +150,23 @@ class Healer:
             self._ledger.record(BreakerTried(now, plan.agent, plan.fix))
         number = incident.attempt.number + 1 if incident.attempt else 1
         self._ledger.record(FixStarted(now, incident.id, number, fix.name, fix.layer, plan.agent, plan.cause))
-        self._spawn(f"fix {fix.name} {plan.agent}", self._apply(incident.id, number, fix, plan.agent))
+        self._spawn(f"fix {fix.name} {plan.agent}", self._apply(incident.id, number, fix, plan))
 
-    async def _apply(self, incident: str, number: int, fix: Fix, agent: str) -> None:
+    async def _apply(self, incident: str, number: int, fix: Fix, plan: Plan) -> None:
         """The one door: act within the deadline, record the outcome in any case."""
         outcome: Outcome = "interrupted"
         output = "the daemon was stopped while it ran"
         try:
             if not fix.undoable:
                 await self._ledger.durable()
-            outcome, output = await self._act(fix, agent)
+            outcome, output = await self._act(fix, Target(plan.agent, plan.cause, self._dependents(plan.agent)))
         except JournalUnavailable as why:
             outcome, output = "failed", f"not applied, since the intent could not be written down: {why}"
         finally:
             ended = FixEnded(self._clock.now(), incident, number, outcome, self._redact(output))
             self._ledger.record(ended)
 
-    async def _act(self, fix: Fix, agent: str) -> tuple[Outcome, str]:
-        target = Target(agent, self._dependents(agent))
+    async def _act(self, fix: Fix, target: Target) -> tuple[Outcome, str]:
         try:
             async with asyncio.timeout(fix.timeout_s):
                 return "succeeded", await fix.apply(self._hands, target)

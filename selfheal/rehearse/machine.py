@@ -117,12 +117,22 @@ class _Watched:
     def group_alive(self) -> bool:
         return self.process.alive and not self.launcher.severed
 
+    @property
+    def adopted(self) -> bool:
+        return self.process.parent is not self.launcher
+
+    def signal_strays(self, signal: int) -> bool:
+        return False
+
+    async def find_strays(self) -> list[Run]:
+        return []
+
     def ended(self) -> None:
         """Tell whoever waits for it, once."""
         end = self.process.end
         if end is not None and self in self.process.watchers:
             self.process.watchers.remove(self)
-            self.on_exit(self, end if self.process.parent is self.launcher else Exit(None, None))
+            self.on_exit(self, end if not self.adopted else Exit(None, None))
 
 
 class SimulatedLauncher:
@@ -147,6 +157,12 @@ class SimulatedLauncher:
 
     def leftovers(self) -> list[tuple[str, Run]]:
         return [(process.agent, process.run) for process in self._machine.processes.values() if process.alive]
+
+    async def strays(self) -> list[tuple[str, Run]]:
+        return []
+
+    def reap(self) -> None:
+        pass
 
     def close(self) -> None:
         for process in self._machine.processes.values():

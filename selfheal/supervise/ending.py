@@ -10,32 +10,40 @@ from selfheal.clock import Clock
 from selfheal.events import AgentExited, Run
 from selfheal.supervise.child import Child
 from selfheal.supervise.launcher import Exit, Process
-from selfheal.supervise.tree import stop_group
+from selfheal.supervise.tree import end_strays, stop_group
 
 # The death is seen by a descriptor and booked a moment after the signal.
 LOOK_S = 0.005
 
 
 async def end(child: Child, patience_s: float, clock: Clock) -> None:
-    """Ask the process group to end, kill it after `patience_s`; returns when its exit, an expected one, is booked."""
+    """Ask the whole tree to end, kill it after `patience_s`; returns when its exit, an expected one, is booked.
+
+    What left the process group is asked once that is gone, with what is left of the patience: a helper may be what
+    the program needs to end in order.
+    """
     child.forget_timers()
     process = child.process
     if process is None:
         return
     child.stopping = True
     number = getattr(signals, f"SIG{child.config.stop.signal}")
+    began = clock.monotonic()
     await stop_group(process, signal=number, timeout_s=patience_s, clock=clock)
     await _gone(child, process, clock)
+    left_s = max(0.0, patience_s - (clock.monotonic() - began))
+    await end_strays(process, signal=number, timeout_s=left_s, clock=clock)
     child.stopping = False
 
 
 async def kill(child: Child, timeout_s: float, clock: Clock) -> None:
-    """Kill the process group, and wait at most `timeout_s` for its exit to be booked."""
+    """Kill the whole tree, and wait at most `timeout_s` for its exit to be booked."""
     process = child.process
     if process is None:
         return
     child.stopping = True
     process.signal_group(signals.SIGKILL)
+    process.signal_strays(signals.SIGKILL)
     with suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
             await _gone(child, process, clock)

@@ -55,7 +55,7 @@ class Exit:
 
 
 class Process(Protocol):
-    """A running agent, and its process group."""
+    """A running agent, its process group, and what has left that."""
 
     @property
     def run(self) -> Run: ...
@@ -66,6 +66,23 @@ class Process(Protocol):
 
     def group_alive(self) -> bool:
         """Whether any process of the group still runs code."""
+        ...
+
+    @property
+    def adopted(self) -> bool:
+        """Whether an earlier daemon started it: then its strays are no children of ours."""
+        ...
+
+    def signal_strays(self, signal: int) -> bool:
+        """Send `signal` to all that it started and that left its group; returns whether there was any.
+
+        Quick, and blind where it is adopted: then `find_strays` sees them. What they start meanwhile is found by the
+        next call.
+        """
+        ...
+
+    async def find_strays(self) -> list[Run]:
+        """All that it, or an earlier run of its agent, started, in its group or not: a look at the whole machine."""
         ...
 
 
@@ -85,6 +102,17 @@ class Launcher(Protocol):
 
     def leftovers(self) -> list[tuple[str, Run]]:
         """Live session leaders that daemons of this state directory started, with their agents, oldest first."""
+        ...
+
+    async def strays(self) -> list[tuple[str, Run]]:
+        """Every live process that an agent of this state directory is or has started, in whatever group.
+
+        A look at the whole machine.
+        """
+        ...
+
+    def reap(self) -> None:
+        """Bury what has ended and nobody waits for. To be called now and then."""
         ...
 
     def close(self) -> None:

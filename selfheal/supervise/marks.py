@@ -45,18 +45,22 @@ def find_marked(marker: str, now: float) -> list[Marked]:
     return sorted(found, key=lambda marked: (marked.run.start_ticks, marked.run.pid))
 
 
-def _scan(marker: str) -> Iterator[tuple[proc.ProcStat, str, int]]:
-    for entry in proc.processes():
-        if entry.alive and entry.pid != os.getpid():
-            agent, colon, generation = _value(entry.pid, marker).rpartition(":")
-            if colon and generation.isdecimal() and "/" not in agent:
-                yield entry, agent, int(generation)
-
-
-def _value(pid: int, marker: str) -> str:
-    """What follows `<marker>/` in the mark of the process; empty where it has none, or that of another directory."""
+def owner(pid: int, marker: str) -> tuple[str, int] | None:
+    """The agent and the generation that a process was started for; None where it carries no mark of this directory."""
     for assignment in proc.environment(pid):
         if assignment.startswith(_ASSIGNMENT):
-            value = os.fsdecode(assignment.removeprefix(_ASSIGNMENT))
-            return value.removeprefix(f"{marker}/") if value.startswith(f"{marker}/") else ""
-    return ""
+            return _parsed(os.fsdecode(assignment.removeprefix(_ASSIGNMENT)), marker)
+    return None
+
+
+def _parsed(value: str, marker: str) -> tuple[str, int] | None:
+    if not value.startswith(f"{marker}/"):
+        return None
+    agent, colon, generation = value.removeprefix(f"{marker}/").rpartition(":")
+    return (agent, int(generation)) if colon and generation.isdecimal() and "/" not in agent else None
+
+
+def _scan(marker: str) -> Iterator[tuple[proc.ProcStat, str, int]]:
+    for entry in proc.processes():
+        if entry.alive and entry.pid != os.getpid() and (found := owner(entry.pid, marker)) is not None:
+            yield entry, *found

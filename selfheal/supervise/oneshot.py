@@ -27,9 +27,11 @@ class CommandRunner:
     """The `RunCommand` of this machine.
 
     The end of the command is the end of its process, whoever still holds its output. Of a long output the end is kept.
+    With `leaves_helpers`, what a command has put into the background outlives it: a fix may start what is to stay.
     """
 
     clock: Clock
+    leaves_helpers: bool = False
 
     async def __call__(
         self, argv: tuple[str, ...], *, directory: Path, environment: Mapping[str, str], timeout_s: float
@@ -46,6 +48,8 @@ class CommandRunner:
                 ) from late
             finally:
                 await _end(process)
+            if not self.leaves_helpers:
+                _kill_group(process.pid)
             await output.complete(_LAST_WORDS_S)
         return Completed(code, output.text(), self.clock.monotonic() - began)
 
@@ -72,16 +76,21 @@ async def _start(
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the group of a command that was given up. One that ended by itself is left alone, with what it started."""
+    """Kill the group of a command that was given up."""
     if process.returncode is not None:
         return
-    with suppress(ProcessLookupError):  # it may have ended just now, and the loop does not know yet
-        os.killpg(process.pid, signal.SIGKILL)
+    _kill_group(process.pid)
     try:
         async with asyncio.timeout(_REAP_S):
             await process.wait()
     except TimeoutError:
         pass  # a device holds it; it is reaped when that lets go
+
+
+def _kill_group(leader: int) -> None:
+    """A group keeps its number for as long as anything is in it: nobody else's is ever meant."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 @contextmanager

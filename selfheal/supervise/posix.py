@@ -13,6 +13,7 @@ import pwd
 import resource
 import shutil
 import signal
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,23 +23,29 @@ from selfheal.kinds import Run
 from selfheal.supervise import marks, proc
 from selfheal.supervise.launcher import Exit, Launch, OnExit, Process
 from selfheal.supervise.program import find_program, spawn_failed
+from selfheal.supervise.strays import Strays, become_subreaper
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _LOG_MODE = 0o600
 
 
 class PosixLauncher:
-    """Processes of this machine. Changes the working directory for the time of a spawn: keep own paths absolute."""
+    """Processes of this machine. Changes the working directory for the time of a spawn: keep own paths absolute.
+
+    Makes this process the subreaper of all that it starts.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, marker: str) -> None:
         self._loop = loop
         self._clock = clock
         self._marker = marker
         _keep_files_to_ourselves()
+        become_subreaper()
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY)
         self._boot_id = proc.boot_id()
         self._prepared: dict[str, _Prepared] = {}
-        self._pidfds: set[int] = set()
+        self._watched: dict[int, int] = {}  # pids, by the descriptor that tells of the end
+        self._strays = Strays(loop, marker, lambda: set(self._watched.values()))
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
         started_at, before = self._clock.now(), proc.boot_ticks()
@@ -49,7 +56,7 @@ class PosixLauncher:
             # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
             start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
             run = Run(pid, generation, started_at, start_ticks, self._boot_id)
-            return self._watch(run, os.pidfd_open(pid), on_exit)
+            return self._watch(run, launch.agent, os.pidfd_open(pid), on_exit, adopted=False)
         except OSError as error:
             _abandon(pid)  # a process that nobody watches must not live
             raise spawn_failed(launch.argv[0], error) from error
@@ -64,15 +71,22 @@ class PosixLauncher:
         if not _is_still(run):  # looked at after the open: from here on the pidfd means this process and no other
             os.close(pidfd)
             return None
-        return self._watch(run, pidfd, on_exit)
+        return self._watch(run, agent, pidfd, on_exit, adopted=True)
 
     def leftovers(self) -> list[tuple[str, Run]]:
         found = marks.find_marked(self._marker, self._clock.now())
         return [(marked.agent, marked.run) for marked in found if marked.leads]
 
+    async def strays(self) -> list[tuple[str, Run]]:
+        return [(marked.agent, marked.run) for marked in await self._marked()]
+
+    def reap(self) -> None:
+        self._strays.reap()
+
     def close(self) -> None:
-        while self._pidfds:
-            self._unwatch(next(iter(self._pidfds)))
+        self._strays.close()
+        while self._watched:
+            self._unwatch(next(iter(self._watched)))
         if self._home >= 0:
             os.close(self._home)
             self._home = -1
@@ -109,15 +123,22 @@ class PosixLauncher:
         finally:
             os.fchdir(self._home)
 
-    def _watch(self, run: Run, pidfd: int, on_exit: OnExit) -> Process:
-        process = _PosixProcess(run)
+    def _watch(self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool) -> Process:
+        process = _PosixProcess(run, agent, adopted, self._strays, self._find_strays)
         try:
             self._loop.add_reader(pidfd, self._ended, pidfd, process, on_exit)
         except OSError:
             os.close(pidfd)
             raise
-        self._pidfds.add(pidfd)
+        self._watched[pidfd] = run.pid
         return process
+
+    async def _find_strays(self, run: Run, agent: str) -> list[Run]:
+        found = await self._marked()
+        return [one.run for one in found if one.agent == agent and one.run.generation <= run.generation]
+
+    async def _marked(self) -> list[marks.Marked]:
+        return await asyncio.to_thread(marks.find_marked, self._marker, self._clock.now())
 
     def _ended(self, pidfd: int, process: _PosixProcess, on_exit: OnExit) -> None:
         try:
@@ -135,7 +156,7 @@ class PosixLauncher:
             self._unwatch(pidfd)
 
     def _unwatch(self, pidfd: int) -> None:
-        self._pidfds.remove(pidfd)
+        del self._watched[pidfd]
         self._loop.remove_reader(pidfd)
         os.close(pidfd)
 
@@ -143,6 +164,10 @@ class PosixLauncher:
 @dataclass(frozen=True, slots=True)
 class _PosixProcess:
     run: Run
+    agent: str
+    adopted: bool
+    strays: Strays
+    find: Callable[[Run, str], Awaitable[list[Run]]]
 
     def signal_group(self, signal: int) -> None:
         if not self.group_alive():  # and so never somebody else's group of the same number
@@ -152,6 +177,12 @@ class _PosixProcess:
 
     def group_alive(self) -> bool:
         return proc.group_alive(self.run)
+
+    def signal_strays(self, signal: int) -> bool:
+        return self.strays.signal(self.run, self.agent, signal)
+
+    async def find_strays(self) -> list[Run]:
+        return await self.find(self.run, self.agent)
 
 
 @dataclass(frozen=True, slots=True)

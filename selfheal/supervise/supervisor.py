@@ -34,18 +34,25 @@ from selfheal.supervise.books import Books
 from selfheal.supervise.child import Child, stop_order
 from selfheal.supervise.ending import end, exited, kill
 from selfheal.supervise.launcher import Exit, Launch, Launcher, Process
+from selfheal.supervise.tree import end_strays, kill_leftovers
 from selfheal.vocabulary import StartReason
 from selfheal.world import Agent
 
 # Without a check and without `ready`, a process that is alive for this long counts as started.
 ALIVE_S = 0.25
-# What needs fixing is taken for hung: it gets this long to end by itself before it is killed.
+# What hangs gets this long to end by itself before it is killed.
 HUNG_STOP_S = 1.0
+# How long the checks of a program that was restarted may take to turn good, where `ready` does not say.
+GETS_READY_S = 30.0
+# What an earlier daemon left behind gets this long to end by itself.
+LEFT_S = 1.0
 # What a stop of the whole fleet keeps back of its time for killing what did not end by itself.
 KILL_SHARE_S = 1.0
 
-Ready = Callable[[str, Run], Awaitable[None]]
-"""Returns when the run of an agent is ready for work; raises TimeoutError where it took too long."""
+Ready = Callable[[str, Run | None], Awaitable[None]]
+"""Returns when the run of an agent is ready for work; raises TimeoutError where it took too long.
+
+What is no process of ours has no run, and is ready when its checks are good."""
 
 
 class Supervisor:
@@ -95,8 +102,12 @@ class Supervisor:
         Returns the runs that nobody wants, and by which agent: they should be ended.
         """
         known = {name: agent.run for name, agent in self._ledger.world.agents.items() if agent.run is not None}
-        found = tuple(reversed(self._launcher.leftovers()))
-        for name, run in [*known.items(), *found]:
+        found = self._launcher.leftovers()
+        # A run that was begun and not yet written down is newer than what is known; the others are helpers. Of one
+        # generation, the oldest is the agent itself.
+        newer = [(name, run) for name, run in found if run.generation > self._agent(name).generation]
+        unknown = sorted(newer, key=lambda one: -one[1].generation)
+        for name, run in [*known.items(), *unknown]:
             child = self._children.get(name)
             if child is not None and child.process is None and self._agent(name).wanted:
                 process = self._launcher.adopt(run, name, self._on_exit(name))
@@ -106,6 +117,14 @@ class Supervisor:
             if self.run_of(name) is None:
                 self._lost(name)
         return tuple((name, run) for name, run in found if not self._belongs(name, run))
+
+    async def end_strays(self) -> None:
+        """End what runs of earlier daemons left behind, and everything where no run is left."""
+
+        async def unwanted() -> list[Run]:
+            return [run for name, run in await self._launcher.strays() if not self._belongs(name, run)]
+
+        await kill_leftovers(unwanted, timeout_s=0.0 if self._stopping else LEFT_S, clock=self._clock)
 
     def _belongs(self, name: str, run: Run) -> bool:
         """Whether a process is part of the agent's current run: the run itself, or a helper in a session of its own."""
@@ -117,6 +136,8 @@ class Supervisor:
         self._books.settle_all()
         for child in self._children.values():
             agent = self._agent(child.name)
+            if agent.finished:
+                child.ready.set()
             if child.process is not None or not agent.wanted or agent.finished:
                 continue
             if agent.breaker.state == "open":
@@ -137,6 +158,7 @@ class Supervisor:
             left = max(0.1, deadline - self._clock.monotonic())
             running = [child for child in self._children.values() if child.process is not None]
             await asyncio.gather(*(kill(child, left, self._clock) for child in running))
+        await self.end_strays()
 
     def kill_fleet(self) -> None:
         """Kill all at once, and wait for nothing."""
@@ -170,20 +192,39 @@ class Supervisor:
             self._books.settle(name)
             await end(child, child.config.stop.timeout, self._clock)
 
-    async def restart(self, name: str, reason: StartReason) -> None:
-        """Stop the whole process group, start anew, return when it is ready. Raises FixFailed."""
+    async def restart(self, name: str, reason: StartReason, *, hung: bool = False) -> None:
+        """Stop the whole tree, start anew, return when it is ready. What is `hung` is not asked for long.
+
+        Raises FixFailed where it does not get ready in time. A dependent that something holds by now is left alone.
+        """
         child = self._children.get(name)
         if child is None:
             raise FixFailed(f"cannot restart {name}: it is no process of ours")
         patience_s = child.config.stop.timeout
-        if reason == "fix":
-            patience_s = min(patience_s, HUNG_STOP_S)
         async with child.turn:
             self._books.settle(name)
-            await end(child, patience_s, self._clock)
+            if reason == "dependency" and not self._agent(name).touchable:
+                return  # something has held it since this was planned
+            await end(child, min(patience_s, HUNG_STOP_S) if hung else patience_s, self._clock)
             if not self._begin(child, reason):
                 raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
-        await child.ready.wait()
+            process = child.process
+        await self._gets_ready(child, process)
+
+    async def _gets_ready(self, child: Child, process: Process | None) -> None:
+        """Return when a process is ready, or when somebody has ordered it to end. Raises FixFailed where it is late."""
+        limit_s = child.config.ready.timeout + 1.0 if child.config.ready is not None else GETS_READY_S
+        if child.readiness is not None:
+            await asyncio.wait({child.readiness}, timeout=limit_s)
+        self._books.settle(child.name)
+        if child.stopping:
+            return
+        agent = self._agent(child.name)
+        if child.process is process and not child.ready.is_set():
+            late = f"cannot call {child.name} ready: its checks are not good {limit_s:g} s after its start"
+            raise FixFailed(agent.start_error or late)
+        if child.process is not process and agent.last_exit is not None and not agent.last_exit.expected:
+            raise FixFailed(f"cannot restart {child.name}: it ended again before it was ready; its log says why")
 
     def heed(self, event: Event) -> None:
         """React to what others recorded: a breaker that opened, a hold that ended."""
@@ -232,12 +273,19 @@ class Supervisor:
         if child.stopping or self._stopping:
             self._ledger.record(exited(child, process.run, end, now, expected=True))
             return
-        process.signal_group(signals.SIGKILL)  # helpers of a dead main process would hold its port
+        self._kill_rest(child, process)  # helpers of a dead main process would hold its port
         ran_s = max(0.0, now - process.run.started_at)
         decision = self._reflex(self._agent(child.name), Ending(end.code, end.signal, ran_s), now)
         death = exited(child, process.run, end, now, expected=isinstance(decision, Finish))
         started = self._launch(child) if isinstance(decision, Restart) else None
         self._books.enter(child.name, partial(self._book_death, child, death, decision, started))
+
+    def _kill_rest(self, child: Child, process: Process) -> None:
+        """Kill what a dead process has left; what that started meanwhile is looked for once more, a moment later."""
+        process.signal_group(signals.SIGKILL)
+        if process.signal_strays(signals.SIGKILL) or process.adopted:
+            rest = end_strays(process, signal=signals.SIGKILL, timeout_s=0.0, clock=self._clock)
+            self._spawn(f"strays of {child.name}", rest)
 
     def _book_death(
         self, child: Child, death: AgentExited, decision: Reflex, started: Run | SpawnFailed | None
@@ -262,6 +310,7 @@ class Supervisor:
                     self._ledger.record(BreakerOpened(now, child.name, "restart", retry_at, why))
             case Finish():
                 self._ledger.record(AgentFinished(now, child.name))
+                child.ready.set()  # its work is done, and that is what others have waited for
             case Leave():
                 pass
 
@@ -271,6 +320,8 @@ class Supervisor:
         for name in child.depends_on:
             if name in self._children:
                 await self._children[name].ready.wait()
+            else:
+                await self._wait_ready(name, None)
         agent = self._agent(child.name)
         if child.process is None and child.timer is None and agent.wanted and not self._stopping:
             self._begin(child, "first")
@@ -311,6 +362,7 @@ class Supervisor:
 
     async def _readiness(self, child: Child, process: Process) -> None:
         run = process.run
+        since = self._clock.now() if process.adopted else run.started_at
         try:
             await self._wait_ready(child.name, run)
         except TimeoutError as why:
@@ -319,7 +371,7 @@ class Supervisor:
             return
         if child.process is process:
             now = self._clock.now()
-            self._ledger.record(AgentReady(now, child.name, run.generation, max(0.0, now - run.started_at)))
+            self._ledger.record(AgentReady(now, child.name, run.generation, max(0.0, now - since)))
             child.ready.set()
 
     # --- later ---

@@ -1,6 +1,6 @@
 """How does everything that an agent started come to an end?
 
-The process group is asked, then killed; what slipped out of the group is found by its mark and ended one by one.
+The process group is asked, then killed; what slipped out of the group is found and ended one by one.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal as signals
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from selfheal.clock import Clock
 from selfheal.kinds import Run
@@ -34,15 +34,29 @@ async def stop_group(process: Process, *, signal: int, timeout_s: float, clock: 
     return True
 
 
-async def kill_leftovers(find: Callable[[], Iterable[Run]], *, timeout_s: float, clock: Clock) -> int:
+async def end_strays(process: Process, *, signal: int, timeout_s: float, clock: Clock) -> None:
+    """End what a run started and that left its group: asked with `signal`, killed after `timeout_s`.
+
+    Bounded like `stop_group`. An adopted run's are found by a look at the whole machine.
+    """
+    if process.adopted:
+        await kill_leftovers(process.find_strays, timeout_s=timeout_s, clock=clock)
+        return
+    if not process.signal_strays(signal if timeout_s > 0 else signals.SIGKILL):
+        return
+    if not await _ended(lambda: process.signal_strays(0), timeout_s, clock):
+        await _ended(lambda: process.signal_strays(signals.SIGKILL), _KILL_WAIT_S, clock)
+
+
+async def kill_leftovers(find: Callable[[], Awaitable[Iterable[Run]]], *, timeout_s: float, clock: Clock) -> int:
     """End every process that `find` returns: TERM, after `timeout_s` KILL, until it finds none. Returns how many.
 
-    `find` runs in a thread, again and again: what a leftover starts meanwhile is one too. Bounded like `stop_group`.
+    `find` is asked again and again: what a leftover starts meanwhile is one too. Bounded like `stop_group`.
     """
     asked: set[Run] = set()
     began = clock.monotonic()
     wait_s = _FIRST_LOOK_S
-    while found := set(await asyncio.to_thread(find)):
+    while found := set(await find()):
         waited = clock.monotonic() - began
         if waited >= timeout_s + _KILL_WAIT_S:
             break

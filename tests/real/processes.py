@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from selfheal.clock import RealClock
+from selfheal.kinds import Run
 from selfheal.supervise.launcher import Exit, Launch, Process
 from selfheal.supervise.marks import Marked, find_marked
 from selfheal.supervise.posix import PosixLauncher
@@ -39,8 +40,8 @@ class Yard:
         log = self.folder / "logs" / f"{agent}.log"
         return Launch(agent, argv, self.folder, ENVIRONMENT, log, user=user, max_fds=max_fds)
 
-    def start(self, *argv: str, agent: str = "api") -> Process:
-        return self.spawn(self.launch(*argv, agent=agent))
+    def start(self, *argv: str, agent: str = "api", generation: int = 1) -> Process:
+        return self.spawn(self.launch(*argv, agent=agent), generation)
 
     def spawn(self, launch: Launch, generation: int = 1) -> Process:
         process = self.launcher.spawn(launch, generation, self.ended)
@@ -69,12 +70,26 @@ class Yard:
 async def yard(folder: Path) -> AsyncIterator[Yard]:
     """A yard whose processes are all killed at the end."""
     place = Yard(PosixLauncher(asyncio.get_running_loop(), CLOCK, str(folder)), folder)
+
+    async def left() -> list[Run]:
+        return [marked.run for marked in place.marked()]
+
     try:
         yield place
     finally:
-        await kill_leftovers(lambda: [marked.run for marked in place.marked()], timeout_s=0, clock=CLOCK)
+        await kill_leftovers(left, timeout_s=0, clock=CLOCK)
         await until(lambda: not any(process.group_alive() for process in place.started))
         place.launcher.close()
+
+
+def in_a_yard(folder: Path, story: Callable[[Yard], Awaitable[None]]) -> None:
+    """Let a story happen in a yard."""
+
+    async def run() -> None:
+        async with yard(folder) as place:
+            await story(place)
+
+    asyncio.run(run())
 
 
 def open_files() -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,17 +11,9 @@ import pytest
 
 from selfheal.kinds import Run
 from selfheal.supervise import proc
-from tests.real.processes import CLOCK, Yard, until, yard
+from tests.real.processes import CLOCK, Yard, in_a_yard, until
 
 BUSY = "sum(range(10**7))"  # about a third of a second
-
-
-def in_a_yard(folder: Path, story: Callable[[Yard], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with yard(folder) as place:
-            await story(place)
-
-    asyncio.run(run())
 
 
 def ourselves() -> Run:

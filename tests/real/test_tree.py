@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from selfheal.kinds import Run
 from selfheal.supervise import proc
 from selfheal.supervise.launcher import Exit
 from selfheal.supervise.tree import kill_leftovers, stop_group
-from tests.real.processes import CLOCK, Yard, until, yard
+from tests.real.processes import CLOCK, Yard, in_a_yard, until
 
 DEAF = "trap '' TERM; echo deaf; while :; do sleep 60; done"
-
-
-def in_a_yard(folder: Path, story: Callable[[Yard], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with yard(folder) as place:
-            await story(place)
-
-    asyncio.run(run())
 
 
 def members(group: int) -> list[int]:
@@ -130,15 +120,18 @@ def test_what_slipped_out_of_the_group_is_found_by_its_mark_and_ended(tmp_path: 
         def left() -> list[Run]:
             return [marked.run for marked in place.marked() if marked.agent == "api"]
 
+        async def find() -> list[Run]:
+            return left()
+
         process = place.start("sh", "-c", escape)
         other = place.start("sleep", "60", agent="other")
         await place.said("deaf")
         await until(lambda: len(left()) >= 4)
         await stop_group(process, signal=signal.SIGTERM, timeout_s=1, clock=CLOCK)
         assert len(left()) >= 2
-        assert await kill_leftovers(left, timeout_s=0.1, clock=CLOCK) >= 2
+        assert await kill_leftovers(find, timeout_s=0.1, clock=CLOCK) >= 2
         assert left() == []
-        assert await kill_leftovers(left, timeout_s=0.1, clock=CLOCK) == 0
+        assert await kill_leftovers(find, timeout_s=0.1, clock=CLOCK) == 0
         assert other.group_alive()
 
     in_a_yard(tmp_path, story)
@@ -150,7 +143,11 @@ def test_no_process_is_ended_for_the_pid_that_another_one_had(tmp_path: Path) ->
         run = process.run
         wrong = [Run(run.pid, 1, 0.0, run.start_ticks - 1, run.boot_id)]
         looks = iter([wrong, wrong, []])
-        assert await kill_leftovers(lambda: next(looks), timeout_s=0, clock=CLOCK) == 1
+
+        async def find() -> list[Run]:
+            return next(looks)
+
+        assert await kill_leftovers(find, timeout_s=0, clock=CLOCK) == 1
         assert process.group_alive()
 
     in_a_yard(tmp_path, story)

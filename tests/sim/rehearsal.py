@@ -231,6 +231,7 @@ class Rehearsal:
             checks=self.machine.checks(),
             launcher=launcher,
             run_command=self.machine.run_command,
+            run_fix=self.machine.run_command,
             probe_http=self.machine.probe,
             probe_tcp=self.machine.probe,
             run_in_thread=work_of_the_living,
