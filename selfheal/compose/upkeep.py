@@ -16,7 +16,8 @@ from selfheal.ports import Ports
 from selfheal.supervise.rotation import rotate
 from selfheal.supervise.supervisor import Supervisor
 
-LOGS_EVERY_S = 10.0  # a log may outgrow its size by what a busy agent writes in this time
+# A log may outgrow its size by what its agent writes in this time; one that had to be cut is looked at more often.
+LOGS_EVERY_S, BUSY_S = 10.0, 1.0
 
 
 class Upkeep:
@@ -45,13 +46,21 @@ class Upkeep:
         self._ledger.record(*window_changes(self._ledger.world, self._windows, now))
 
     async def rotate_logs(self) -> None:
-        """Rotate the logs that have grown too large. One that cannot be is told once, and disturbs no other."""
+        """Rotate the logs that have grown too large, each second for as long as there are any.
+
+        One that cannot be rotated is told once, and disturbs no other.
+        """
         logs = [(child.launch.log, child.config.log) for child in self._supervisor.children()]
-        troubles = await self._ports.run_in_thread(lambda: [_rotate(path, log) for path, log in logs])
-        trouble = next(filter(None, troubles), "")
+        while await self._rotate(logs):
+            await self._ports.clock.sleep(BUSY_S)
+
+    async def _rotate(self, logs: Sequence[tuple[Path, LogConfig]]) -> bool:
+        looks = await self._ports.run_in_thread(lambda: [_rotated(path, log) for path, log in logs])
+        trouble = next((look for look in looks if isinstance(look, str)), "")
         if trouble and trouble != self._log_trouble:
             self._ledger.record(LoopFailed(self._ports.clock.now(), "logs", trouble, LOGS_EVERY_S))
         self._log_trouble = trouble
+        return any(look is True for look in looks)
 
     async def look_at_disks(self) -> None:
         """How full the disk of each agent is: a signal like any other, and one that can be foreseen."""
@@ -75,10 +84,9 @@ class Upkeep:
         return found
 
 
-def _rotate(path: Path, log: LogConfig) -> str:
-    """Why the log cannot be rotated; empty where it can."""
+def _rotated(path: Path, log: LogConfig) -> bool | str:
+    """Whether the log was cut, or why it cannot be."""
     try:
-        rotate(path, log.max_size, log.keep)
+        return rotate(path, log.max_size, log.keep)
     except OSError as why:
         return f"cannot rotate the log {str(path)!r}: {why.strerror}; free space on its disk or make it writable"
-    return ""

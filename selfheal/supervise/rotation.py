@@ -21,9 +21,10 @@ _PATIENCE = 2  # times the size at which a reader that holds the lock, stopped p
 
 
 def rotate(path: Path, max_size: int, keep: int) -> bool:
-    """Cut `path` where it holds more than `max_size` bytes, keeping `keep` older pieces. Returns whether it was cut.
+    """Cut `path` where it holds more than `max_size` bytes, keeping `keep` older pieces of at most as many each.
 
-    Blocking file work. Raises OSError, on a full disk above all; nothing but the oldest piece is lost by that. Where
+    Returns whether it was cut. Blocking file work. Raises OSError, on a full disk above all; nothing but the oldest
+    pieces is lost by that. Where
     the filesystem can neither collapse nor punch (NFS), a line written in the very instant of the cut may be lost.
     """
     try:
@@ -37,8 +38,9 @@ def rotate(path: Path, max_size: int, keep: int) -> bool:
         cut = _whole_blocks(fd, start, end)
         if cut <= start:
             return False
-        if keep:
-            _keep_piece(fd, path, start, cut, keep)
+        # What outgrew its size between two looks becomes several pieces, and of too many the oldest are left out.
+        for begin in range(max(start, cut - keep * max_size), cut, max_size):
+            _keep_piece(fd, path, begin, min(begin + max_size, cut), keep)
         _cut(fd, start, cut)
         return True
     finally:

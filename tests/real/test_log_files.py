@@ -75,6 +75,28 @@ def test_a_log_within_its_size_is_left_alone(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.log"]
 
 
+def test_what_outgrew_its_size_by_far_becomes_pieces_of_that_size(tmp_path: Path, way: str) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(numbered(3000))
+    written = log.read_bytes()
+    assert rotate(log, BLOCK, 100)
+    assert text_of(log) == written
+    sizes = [piece(log, number).stat().st_size for number in range(1, len(names(tmp_path)))]
+    assert len(sizes) == len(written) // BLOCK
+    assert max(sizes) == BLOCK
+
+
+def test_of_too_many_pieces_the_oldest_are_left_out(tmp_path: Path, way: str) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(numbered(3000))
+    written = log.read_bytes()
+    assert rotate(log, BLOCK, 2)
+    assert names(tmp_path) == ["a.log", "a.log.1", "a.log.2"]
+    kept = text_of(log)
+    assert written.endswith(kept)
+    assert len(kept) < 3 * BLOCK
+
+
 def test_a_rotated_log_is_the_same_text_in_two_files(tmp_path: Path, way: str) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(numbered(2000))

@@ -147,10 +147,11 @@ def test_a_log_that_cannot_be_rotated_is_told_once_and_disturbs_no_other(
 ) -> None:
     rotated: list[str] = []
 
-    def rotate(path: Path, max_size: int, keep: int) -> None:
+    def rotate(path: Path, max_size: int, keep: int) -> bool:
         if path.stem == SHOP_NAMES[0]:
             raise OSError(28, "No space left on device")
         rotated.append(path.stem)
+        return False
 
     monkeypatch.setattr("selfheal.compose.upkeep.rotate", rotate)
 
