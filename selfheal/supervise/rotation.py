@@ -39,8 +39,8 @@ def rotate(path: Path, max_size: int, keep: int) -> bool:
         if cut <= start:
             return False
         # What outgrew its size between two looks becomes several pieces, and of too many the oldest are left out.
-        for begin in range(max(start, cut - keep * max_size), cut, max_size):
-            _keep_piece(fd, path, begin, min(begin + max_size, cut), keep)
+        begins = range(max(start, cut - keep * max_size), cut, max_size)
+        _keep_pieces(fd, path, [(begin, min(begin + max_size, cut)) for begin in begins], keep)
         _cut(fd, start, cut)
         return True
     finally:
@@ -78,18 +78,26 @@ def _whole_blocks(fd: int, start: int, end: int) -> int:
     return max(start, (end - 1) // block * block)
 
 
-def _keep_piece(fd: int, path: Path, start: int, cut: int, keep: int) -> None:
-    """Put [start, cut) into piece 1. The oldest goes first, so that a disk which held the log can rotate it."""
-    piece(path, keep).unlink(missing_ok=True)
-    fresh = path.with_name(f"{path.name}.new")
+def _keep_pieces(fd: int, path: Path, spans: list[tuple[int, int]], keep: int) -> None:
+    """Put each [start, end) into a piece, the last into piece 1; those that were there move up.
+
+    The oldest go first, so that a disk which held the log can rotate it.
+    """
+    count = len(spans)
+    for number in range(keep - count + 1, keep + 1):
+        piece(path, number).unlink(missing_ok=True)
+    fresh = {number: path.with_name(f"{path.name}.new{number}") for number in range(count, 0, -1)}
     try:
-        _copy(fd, fresh, start, cut)
-        for number in range(keep - 1, 0, -1):
+        for target, (start, end) in zip(fresh.values(), spans, strict=True):
+            _copy(fd, target, start, end)
+        for number in range(keep - count, 0, -1):
             with suppress(FileNotFoundError):
-                piece(path, number).rename(piece(path, number + 1))
-        fresh.rename(piece(path, 1))
+                piece(path, number).rename(piece(path, number + count))
+        for number, target in fresh.items():
+            target.rename(piece(path, number))
     except OSError:
-        fresh.unlink(missing_ok=True)
+        for target in fresh.values():
+            target.unlink(missing_ok=True)
         raise
 
 
