@@ -21,6 +21,7 @@ from selfheal.events import (
     IncidentEvent,
     LoopFailed,
     StateDamaged,
+    WorkPlanned,
 )
 from selfheal.events.agents import AgentDeclared, AgentEvent, AgentStartFailed, BreakerOpened
 from selfheal.ledger import Ledger
@@ -75,6 +76,8 @@ class Reactions:
             self._wake("heal")
         if isinstance(event, AlertRaised):
             self._wake("notify")
+        if isinstance(event, WorkPlanned):
+            self._wake("maintain")  # it may be due now
         self._write(event)
         if self._narrator is not None:
             self._narrator(world, event)
