@@ -15,6 +15,8 @@ from selfheal.detect.triage import triage
 from selfheal.events import (
     AgentExited,
     AgentStarted,
+    AlertDelivered,
+    AlertFailed,
     AlertRaised,
     Event,
     HealthChanged,
@@ -92,7 +94,7 @@ class Reactions:
                 self._log.error(name, **facts)
             case AlertRaised(resolved=False) | LoopFailed() | StateDamaged() | AgentStartFailed() | BreakerOpened():
                 self._log.warning(name, **facts)
-            case HealthChanged(ok=False) | AgentExited(expected=False):
+            case HealthChanged(ok=False) | AgentExited(expected=False) | AlertFailed() | AlertDelivered(error=str()):
                 self._log.warning(name, **facts)
             case AgentDeclared():
                 self._log.debug(name, **facts)
