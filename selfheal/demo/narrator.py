@@ -135,7 +135,7 @@ def _of_incident(world: World, event: Event) -> _Told | None:
         case IncidentEscalated(incident=incident, reason=reason):
             return _agent(world, incident), "bad", f"a person is needed: {reason}"
         case IncidentResolved(incident=incident, recovery_s=recovery_s):
-            return _agent(world, incident), "good", f"well again; it was away for {_lasting(recovery_s)}"
+            return _agent(world, incident), "good", f"verified: well again; it was away for {_lasting(recovery_s)}"
         case _:
             return None
 

@@ -96,7 +96,7 @@ def test_a_crash_is_told_from_the_first_sign_to_the_end() -> None:
         ("billing", "restart at once, by reflex"),
         ("billing", "cause, 92 % sure: the process ended with an error; log says 'KeyError'"),
         ("billing", "ready after 200 ms"),
-        ("billing", "well again; it was away for 200 ms"),
+        ("billing", "verified: well again; it was away for 200 ms"),
     ]
 
 
