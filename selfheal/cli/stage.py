@@ -64,7 +64,7 @@ def perform(
     """Run the demo until its time is over or a person ends it; returns the exit code."""
     directory = _directory(state_dir, environment)
     config = _set_up(directory)
-    address = listen or environment.get("SELFHEAL_LISTEN") or _free_address()
+    address = listen or environment.get("SELFHEAL_LISTEN") or usual_address()
     loaded = load_config(config, environment, Overrides(state_dir=directory, listen=address))
     teller = Teller(stream)
     program = program_of(sys.argv[0], environment)
@@ -110,7 +110,8 @@ def _set_up(directory: Path) -> Path:
         return fleet.write_config(directory, fleet.free_ports())
 
 
-def _free_address() -> str:
+def usual_address() -> str:
+    """Where the demo listens when nobody says where."""
     if fleet.is_free(fleet.LOOPBACK, USUAL_PORT):
         return f"{fleet.LOOPBACK}:{USUAL_PORT}"
     port = fleet.free_ports(("page",))["page"]

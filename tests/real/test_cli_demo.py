@@ -17,7 +17,7 @@ from threading import Event
 
 import pytest
 
-from selfheal.cli.stage import program_of
+from selfheal.cli import stage
 from selfheal.clock import RealClock
 
 CLOCK = RealClock()
@@ -178,7 +178,20 @@ def test_it_names_itself_so_that_another_terminal_finds_it(tmp_path: Path) -> No
     for folder in (here, elsewhere):
         folder.mkdir()
         (folder / "selfheal").touch(mode=0o700)
-    assert program_of(str(here / "selfheal"), {"PATH": str(here)}) == "selfheal"
-    assert program_of(str(elsewhere / "selfheal"), {"PATH": str(here)}) == f"'{elsewhere}/selfheal'"
-    assert program_of(str(here / "selfheal"), {}) == f"{here}/selfheal"
-    assert program_of("/src/selfheal/__main__.py", {"PATH": str(here)}) == f"{sys.executable} -m selfheal"
+    assert stage.program_of(str(here / "selfheal"), {"PATH": str(here)}) == "selfheal"
+    assert stage.program_of(str(elsewhere / "selfheal"), {"PATH": str(here)}) == f"'{elsewhere}/selfheal'"
+    assert stage.program_of(str(here / "selfheal"), {}) == f"{here}/selfheal"
+    assert stage.program_of("/src/selfheal/__main__.py", {"PATH": str(here)}) == f"{sys.executable} -m selfheal"
+
+
+def test_where_the_usual_port_is_taken_it_takes_another_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        monkeypatch.setattr(stage, "USUAL_PORT", taken)
+        address = stage.usual_address()
+    number = address.removeprefix("127.0.0.1:")
+    assert number.isdecimal()
+    assert int(number) != taken
+    assert capsys.readouterr().err == f"Port {taken} is taken, so this demo listens on port {number}.\n"
