@@ -150,7 +150,7 @@ class Daemon:
         self.upkeep = Upkeep(
             self.ledger, ports, self.supervisor, self.senses, self.plans, self.config.guard.maintenance
         )
-        self.router = Router(self.ledger, clock, ports.chance, ports.notifiers)
+        self.router = Router(self.ledger, clock, ports.chance, ports.notifiers, self.redact, self.metrics.on_retry)
         self.control = FleetControl(self.ledger, clock, self.supervisor, self.plans, self.heartbeats.beat, self.redact)
         self.healing = self._healing()
         self.ledger.subscribe(

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -39,7 +39,7 @@ from selfheal.serve.ports import Sources
 from selfheal.store.lock import StateLock
 from selfheal.supervise.oneshot import CommandRunner
 from selfheal.supervise.posix import PosixLauncher
-from selfheal.telemetry.logs import configure
+from selfheal.telemetry.logs import LogStream, configure
 from selfheal.telemetry.redact import Redactor
 
 SOCKET_NAME = "selfheal.sock"
@@ -55,12 +55,15 @@ def run(
     narrator: Narrator | None = None,
     seconds: float | None = None,
     clear_leftovers: bool = False,
-    log_stream: TextIO | None = None,
+    ends_with_terminal: bool = False,
+    log_stream: LogStream | None = None,
+    opened: Callable[[], None] = lambda: None,
 ) -> int:
     """Run a daemon until it is told to stop, or for `seconds`; returns the exit code.
 
-    `clear_leftovers` ends what an earlier daemon left running instead of adopting it. Raises SelfhealError where it
-    cannot start: a held state directory, a taken address.
+    `clear_leftovers` ends what an earlier daemon left running instead of adopting it; `ends_with_terminal` makes of
+    SIGHUP an orderly stop; `opened` is called once the addresses are ours, before anything starts. Raises
+    SelfhealError where it cannot start: a held state directory, a taken address.
     """
     config = loaded.config.daemon
     webhook = loaded.config.notify.webhook
@@ -71,7 +74,8 @@ def run(
         try:
             _prepare(config.state_dir)
             doors = _Doors(loaded)
-            return asyncio.run(_live(loaded, doors, redactor, narrator, seconds, clear_leftovers))
+            opened()
+            return asyncio.run(_live(loaded, doors, redactor, narrator, seconds, clear_leftovers, ends_with_terminal))
         finally:
             logs.stop()
 
@@ -83,18 +87,27 @@ async def _live(
     narrator: Narrator | None,
     seconds: float | None,
     clear_leftovers: bool,
+    ends_with_terminal: bool,
 ) -> int:
     log = structlog.get_logger("selfheal")
     _say_what_is_missing(loaded, log)
     daemon = Daemon(loaded, _ports(loaded), redactor, log, narrator, clear_leftovers)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, partial(_told, daemon, log, signal.Signals(number).name))
+    _heed_signals(daemon, log, ends_with_terminal)
     if seconds is not None:
-        loop.call_later(seconds, daemon.stop)
+        asyncio.get_running_loop().call_later(seconds, daemon.stop)
     log.info("serve", page=f"http://{doors.address}/", socket=str(loaded.config.daemon.state_dir / SOCKET_NAME))
     await daemon.run(doors.loops)
     return 0 if not daemon.runner.fatal else 1
+
+
+def _heed_signals(daemon: Daemon, log: structlog.stdlib.BoundLogger, ends_with_terminal: bool) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, partial(_told, daemon, log, number.name))
+    if not ends_with_terminal:
+        loop.add_signal_handler(signal.SIGHUP, partial(_told_to_reload, log))
+    elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it stays, as was asked for
+        loop.add_signal_handler(signal.SIGHUP, partial(_left_alone, daemon, log))
 
 
 def _told(daemon: Daemon, log: structlog.stdlib.BoundLogger, name: str) -> None:
@@ -105,6 +118,17 @@ def _told(daemon: Daemon, log: structlog.stdlib.BoundLogger, name: str) -> None:
         os._exit(1)
     log.info("stop.asked", signal=name)
     daemon.stop()
+
+
+def _left_alone(daemon: Daemon, log: structlog.stdlib.BoundLogger) -> None:
+    """The terminal is gone. Kernel and shell may both say so: that is one word, not two."""
+    if not daemon.stopping.is_set():
+        _told(daemon, log, signal.SIGHUP.name)
+
+
+def _told_to_reload(log: structlog.stdlib.BoundLogger) -> None:
+    why = "SIGHUP asks to read the configuration again, which this version does at its start only; restart the daemon"
+    log.warning("reload.unsupported", why=why)
 
 
 def _say_what_is_missing(loaded: Loaded, log: structlog.stdlib.BoundLogger) -> None:

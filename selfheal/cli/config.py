@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfheal.cli.output import Cell, coloured, paint, plain, show, show_json
+from selfheal.cli.output import Cell, coloured, counted, paint, plain, show, show_json
 from selfheal.cli.place import CONFIG_FILE, config_file
 from selfheal.cli.verb import Group, Verb, WrongUse, as_json
 
@@ -38,7 +38,7 @@ def _check(arguments: Namespace) -> int:
     if arguments.json:
         show_json({"ok": True, "agents": len(config.agents), "checks": checks})
     else:
-        show(f"OK: {_counted(len(config.agents), 'agent')}, {_counted(checks, 'check')}")
+        show(f"OK: {counted(len(config.agents), 'agent')}, {counted(checks, 'check')}")
     return 0
 
 
@@ -73,10 +73,6 @@ def _file(arguments: Namespace) -> Path:
             f"name the file, as in 'selfheal config check FILE'"
         )
     return path
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _which(parser: ArgumentParser) -> None:

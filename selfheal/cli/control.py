@@ -35,10 +35,6 @@ def _switch(verb: str, done: str) -> Callable[[Namespace], int]:
     return run
 
 
-def _reload(arguments: Namespace) -> int:
-    return _report(daemon_of(arguments).post("/control/reload"), arguments, "the configuration was read again")
-
-
 def _report(answer: Answer, arguments: Namespace, words: str) -> int:
     if arguments.json:
         show_json(answer.body.raw)
@@ -93,12 +89,5 @@ GROUP = Group(
             _ONE_OR_ALL,
         ),
         Verb("resume", "Let the healer act again.", "resume", _switch("resume", "on again"), _ONE_OR_ALL),
-        Verb(
-            "reload",
-            "Take in a changed configuration; a bad one changes nothing.",
-            "reload",
-            _reload,
-            (the_daemon, as_json),
-        ),
     ),
 )

@@ -13,6 +13,7 @@ from selfheal.cli.output import (
     Cell,
     age,
     coloured,
+    counted,
     duration,
     paint,
     say,
@@ -44,7 +45,7 @@ def _status(arguments: Namespace) -> int:
 
 def _show_summary(answer: Answer) -> None:
     colour, body = coloured(sys.stdout), answer.body
-    head = [paint(state(body.text("status", "unknown")), colour), f"{body.part('agents').count('total')} agents"]
+    head = [paint(state(body.text("status", "unknown")), colour), counted(body.part("agents").count("total"), "agent")]
     head.append(f"up {duration(body.number('uptime_seconds') or 0)}")
     show(" · ".join([*head, *(paint(cell, colour) for cell in _concerns(body))]))
 
@@ -60,10 +61,10 @@ def _concerns(body: Document) -> list[Cell]:
         cells.append(Cell("dry run: nothing is done", "uneasy"))
     incidents, predictions = body.part("incidents"), body.part("predictions")
     if open_ := incidents.count("open"):
-        cells.append(Cell(f"{open_} open incident{'s' * (open_ > 1)}", "bad"))
-    cells.append(Cell(f"{incidents.count('last_24h')} incidents in 24 h"))
+        cells.append(Cell(counted(open_, "open incident"), "bad"))
+    cells.append(Cell(f"{counted(incidents.count('last_24h'), 'incident')} in 24 h"))
     if high := predictions.count("high_risk"):
-        cells.append(Cell(f"{high} failure{'s' * (high > 1)} foreseen", "uneasy"))
+        cells.append(Cell(f"{counted(high, 'failure')} foreseen", "uneasy"))
     recovery = body.part("recovery")
     p95 = recovery.number("p95_seconds")
     if p95 is not None and recovery.count("count"):
@@ -85,7 +86,7 @@ def _agents(arguments: Namespace) -> int:
 
 def _show_agents(answer: Answer) -> None:
     rows = [_row(agent, answer.now) for agent in answer.body.parts("items")]
-    show_table(_HEADER, rows, "There are no agents; write [agents.NAME] into selfheal.toml and 'selfheal reload'.")
+    show_table(_HEADER, rows, "There are no agents; write [agents.NAME] into selfheal.toml and restart the daemon.")
 
 
 def _row(agent: Document, now: datetime) -> tuple[Cell | str, ...]:

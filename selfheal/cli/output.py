@@ -161,8 +161,13 @@ def size(count: float) -> str:
 
 
 def share(value: float) -> str:
-    """A probability or share in percent."""
-    return f"{100 * value:.0f} %"
+    """A probability in percent. Nothing is certain: what would round to 100 % is told as what it is."""
+    return f"{100 * value:.0f} %" if value < 0.995 else "over 99 %"
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of something: "1 agent", "2 agents"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def clock_time(moment: datetime, now: datetime) -> str:

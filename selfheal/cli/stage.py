@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -15,11 +19,13 @@ from selfheal.demo import fleet
 from selfheal.demo.narrator import Line, Narrator, report
 from selfheal.events import Event
 from selfheal.store.lock import StateLock
+from selfheal.telemetry.logs import RollingFile
 from selfheal.world import EMPTY, World
 
 # As the documentation and every other verb say it.
 USUAL_PORT = 8787
 LOG_NAME = "demo.log"
+LOG_SIZE = 2_000_000  # an hour's worth; the hour before is kept as well
 _NAME_WIDTH = 8
 
 
@@ -58,18 +64,34 @@ def perform(
     """Run the demo until its time is over or a person ends it; returns the exit code."""
     directory = _directory(state_dir, environment)
     config = _set_up(directory)
-    address = listen or environment.get("SELFHEAL_LISTEN") or _free_address()
+    address = listen or environment.get("SELFHEAL_LISTEN") or usual_address()
     loaded = load_config(config, environment, Overrides(state_dir=directory, listen=address))
     teller = Teller(stream)
-    _introduce(teller, directory, address, len(loaded.config.agents), seconds)
-    log_file = directory / LOG_NAME
-    log_file.touch(mode=0o600)
-    with log_file.open("w", encoding="utf-8") as log:
-        code = machine.run(loaded, narrator=teller, seconds=seconds, clear_leftovers=True, log_stream=log)
+    program = program_of(sys.argv[0], environment)
+    introduce = partial(_introduce, teller, directory, address, len(loaded.config.agents), seconds, program)
+    with closing(RollingFile(directory / LOG_NAME, LOG_SIZE)) as log:
+        code = machine.run(
+            loaded,
+            narrator=teller,
+            seconds=seconds,
+            clear_leftovers=True,
+            ends_with_terminal=True,
+            log_stream=log,
+            opened=introduce,
+        )
     teller.print()
     for line in report(teller.world):
         teller.print(Cell(line.text, line.tone))
     return code
+
+
+def program_of(started_as: str, environment: Mapping[str, str]) -> str:
+    """What a person types in another terminal to run this very program."""
+    script = Path(started_as).absolute()
+    if script.name != "selfheal":
+        return f"{shlex.quote(sys.executable)} -m selfheal"
+    found = shutil.which("selfheal", path=environment.get("PATH", ""))
+    return "selfheal" if found is not None and script.samefile(found) else shlex.quote(str(script))
 
 
 def _directory(given: Path | None, environment: Mapping[str, str]) -> Path:
@@ -88,7 +110,8 @@ def _set_up(directory: Path) -> Path:
         return fleet.write_config(directory, fleet.free_ports())
 
 
-def _free_address() -> str:
+def usual_address() -> str:
+    """Where the demo listens when nobody says where."""
     if fleet.is_free(fleet.LOOPBACK, USUAL_PORT):
         return f"{fleet.LOOPBACK}:{USUAL_PORT}"
     port = fleet.free_ports(("page",))["page"]
@@ -96,12 +119,12 @@ def _free_address() -> str:
     return f"{fleet.LOOPBACK}:{port}"
 
 
-def _introduce(teller: Teller, directory: Path, address: str, agents: int, seconds: float | None) -> None:
+def _introduce(teller: Teller, directory: Path, address: str, agents: int, seconds: float | None, program: str) -> None:
     end = f"after {seconds:g} s" if seconds is not None else "at Ctrl-C"
     teller.print(Cell(f"{agents} small programs, most of which will fail. It ends {end}, with a report.", "strong"))
     teller.print(Cell("the page    "), Cell(f"http://{address}/", "busy"))
     teller.print(Cell("the log     "), Cell(str(directory / LOG_NAME), "quiet"))
-    teller.print(Cell("ask it      "), Cell(f"selfheal status --state-dir {shlex.quote(str(directory))}", "quiet"))
+    teller.print(Cell("ask it      "), Cell(f"{program} status --state-dir {shlex.quote(str(directory))}", "quiet"))
     teller.print()
 
 

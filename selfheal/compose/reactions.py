@@ -15,12 +15,15 @@ from selfheal.detect.triage import triage
 from selfheal.events import (
     AgentExited,
     AgentStarted,
+    AlertDelivered,
+    AlertFailed,
     AlertRaised,
     Event,
     HealthChanged,
     IncidentEvent,
     LoopFailed,
     StateDamaged,
+    WorkPlanned,
 )
 from selfheal.events.agents import AgentDeclared, AgentEvent, AgentStartFailed, BreakerOpened
 from selfheal.ledger import Ledger
@@ -75,6 +78,8 @@ class Reactions:
             self._wake("heal")
         if isinstance(event, AlertRaised):
             self._wake("notify")
+        if isinstance(event, WorkPlanned):
+            self._wake("maintain")  # it may be due now
         self._write(event)
         if self._narrator is not None:
             self._narrator(world, event)
@@ -89,7 +94,7 @@ class Reactions:
                 self._log.error(name, **facts)
             case AlertRaised(resolved=False) | LoopFailed() | StateDamaged() | AgentStartFailed() | BreakerOpened():
                 self._log.warning(name, **facts)
-            case HealthChanged(ok=False) | AgentExited(expected=False):
+            case HealthChanged(ok=False) | AgentExited(expected=False) | AlertFailed() | AlertDelivered(error=str()):
                 self._log.warning(name, **facts)
             case AgentDeclared():
                 self._log.debug(name, **facts)

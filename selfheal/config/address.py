@@ -32,15 +32,15 @@ def check_address(text: str) -> str:
     return text
 
 
-def check_url(text: str) -> str:
-    """Return `text` where it is an http or https URL with a host; raises ValueError else."""
+def check_url(text: str, example: str = "http://127.0.0.1:8000/health") -> str:
+    """Return `text` where it is an http or https URL with a host; raises ValueError, which does not show it, else."""
     try:
         parts = urlsplit(text)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:  # brackets that do not match, or a port that is no number
         good = False
     if not good or any(c.isspace() for c in text):
-        raise ValueError("this is not a URL that can be asked; write it as 'http://127.0.0.1:8000/health'")
+        raise ValueError(f"this is not a URL that can be asked; write it as {example!r}")
     return text
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
+from selfheal.config.address import check_url
 from selfheal.config.units import Address, Command, Count, Cron, Flag, Number, Url, Zone
 from selfheal.config.units import Duration as Duration
 from selfheal.config.units import Size as Size
@@ -145,7 +146,14 @@ class GuardConfig(Section):
 class NotifyConfig(Section):
     """Where alerts go besides the log and the page."""
 
-    webhook: SecretStr | None = Field(None, description="Alerts are posted here as JSON.")
+    webhook: SecretStr | None = Field(None, description="Alerts are posted here as JSON: an http or https URL.")
+
+    @field_validator("webhook")
+    @classmethod
+    def _can_be_posted_to(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_url(value.get_secret_value(), "https://hooks.example/selfheal")
+        return value
 
 
 class Config(Section):

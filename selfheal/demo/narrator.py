@@ -40,7 +40,7 @@ from selfheal.events import (
     WorkDone,
     WorkPlanned,
 )
-from selfheal.vocabulary import CAUSES
+from selfheal.vocabulary import CAUSES, Outcome
 from selfheal.world import Incident, World
 
 Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]
@@ -63,15 +63,17 @@ class Line:
 
 
 class Narrator:
-    """Turns events into lines. Remembers only what it has said, so that a forecast that moves is told once."""
+    """Turns events into lines. Remembers only what it has said, so that nothing is told twice."""
 
     def __init__(self) -> None:
         self._foreseen: set[tuple[str, str]] = set()
         self._held: dict[str, str] = {}
+        self._planned: dict[str, str] = {}
+        self._merged: set[tuple[str, str]] = set()
 
     def tell(self, world: World, event: Event) -> Line | None:
         """The sentence for `event`, None where it is not worth one. `world` is the world after it."""
-        if self._is_repeated(event):
+        if self._is_repeated(world, event):
             return None
         told = _told(world, event)
         if told is None:
@@ -79,7 +81,8 @@ class Narrator:
         agent, tone, text = told
         return Line(world.at, agent, tone, text)  # an event may be about a moment past; the story goes forward
 
-    def _is_repeated(self, event: Event) -> bool:
+    def _is_repeated(self, world: World, event: Event) -> bool:
+        """Whether it is known: a forecast that moves, a wait that lasts, a plan carried out at once, one trouble."""
         match event:
             case FailurePredicted(agent=agent, mode=mode):
                 known = (agent, mode) in self._foreseen
@@ -91,7 +94,21 @@ class Narrator:
             case Held(incident=incident, reason=reason):
                 known = self._held.get(incident) == reason
                 self._held[incident] = reason
+                self._planned.pop(incident, None)
                 return known
+            case ApprovalAsked(incident=incident):
+                self._planned.pop(incident, None)
+                return False
+            case Planned(incident=incident, fix=fix):
+                self._planned[incident] = fix
+                return False
+            case FixStarted(incident=incident, fix=fix, reflex=False):
+                return self._planned.pop(incident, "") == fix
+            case IncidentMerged(incident=incident, into=into):
+                self._merged.add((into, _agent(world, incident)))
+                return False
+            case IncidentJoined(incident=incident, agent=agent):
+                return (incident, agent) in self._merged
             case _:
                 return False
 
@@ -118,7 +135,7 @@ def _of_incident(world: World, event: Event) -> _Told | None:
         case IncidentEscalated(incident=incident, reason=reason):
             return _agent(world, incident), "bad", f"a person is needed: {reason}"
         case IncidentResolved(incident=incident, recovery_s=recovery_s):
-            return _agent(world, incident), "good", f"well again; it was away for {_lasting(recovery_s)}"
+            return _agent(world, incident), "good", f"verified: well again; it was away for {_lasting(recovery_s)}"
         case _:
             return None
 
@@ -155,13 +172,22 @@ def _of_future(world: World, event: Event) -> _Told | None:
             when = f"in {_lasting(due_at - at)}" if due_at - at >= 1 else "now"
             return agent, "busy", f"planned: {_words(action)} {when}, before it fails; {why}"
         case WorkDone(work=name, outcome=outcome, output=output):
-            work = world.foresight.work.get(name)
-            told = f"the planned work has {_words(outcome)}: {_first_line(output)}"
-            return work.planned.agent if work else "", "good" if outcome == "succeeded" else "bad", told
+            agent = world.foresight.work[name].planned.agent if name in world.foresight.work else ""
+            return agent, *_of_work(outcome, _first_line(output))
         case AnomalySeen(agent=agent, signal=signal, value=value, expected=expected):
             return agent, "uneasy", f"{signal} is strange: {value:.4g} where {expected:.4g} is usual"
         case _:
             return None
+
+
+def _of_work(outcome: Outcome, output: str) -> tuple[Tone, str]:
+    match outcome:
+        case "succeeded":
+            return "good", f"done as planned: {output}"
+        case "rejected":
+            return "quiet", f"the plan is {output}"
+        case _:
+            return "bad", f"the planned work did not work ({_words(outcome)}): {output}"
 
 
 def _of_daemon(event: Event) -> _Told | None:
@@ -191,10 +217,11 @@ def report(world: World) -> Iterator[Line]:
     for cause, count in Counter(incident.cause for incident in over).most_common():
         yield Line(world.at, "", "plain", _of_cause(cause, count, [one for one in over if one.cause == cause]))
     yield Line(world.at, "", "strong", _foreseen(world))
-    for work in world.foresight.work.values():
-        if work.outcome is not None:
-            done = f"  {work.planned.agent}: {_words(work.planned.action)} ahead of time, {_words(work.outcome)}"
-            yield Line(world.at, "", "plain", done)
+    done = Counter((work.planned.agent, work.planned.action, work.outcome) for work in world.foresight.work.values())
+    for (agent, action, outcome), count in done.items():
+        if outcome is not None:
+            ended = "called off" if outcome == "rejected" else _words(outcome)
+            yield Line(world.at, "", "plain", f"  {agent}: {_words(action)} ahead of time, {ended} {_often(count)}")
     yield Line(world.at, "", "strong", _uptime(world))
 
 
@@ -210,8 +237,11 @@ def _of_cause(cause: str, count: int, incidents: list[Incident]) -> str:
     took = (
         f"away for {_lasting(median(times))} as a rule, {_lasting(max(times))} at worst" if times else "no time known"
     )
-    often = "once" if count == 1 else f"{count} times"
-    return f"  {often} {_words(cause)} ({agents}): {took}"
+    return f"  {_often(count)} {_words(cause)} ({agents}): {took}"
+
+
+def _often(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _foreseen(world: World) -> str:
@@ -235,9 +265,10 @@ def _agent(world: World, incident: str) -> str:
 
 
 def _news(world: World, incident: str, evidence: tuple[str, ...]) -> str:
-    """The first piece of evidence that the sign of the incident has not told already."""
+    """The first piece of evidence that the sign of the incident, "check http: no answer", has not told already."""
     sign = world.incidents[incident].sign if incident in world.incidents else ""
-    return next((f"; {piece}" for piece in evidence if sign not in piece), "")
+    reason = sign.partition(": ")[2] or sign
+    return next((f"; {piece}" for piece in evidence if reason not in piece), "")
 
 
 def _share(probability: float) -> str:

@@ -35,6 +35,7 @@ from selfheal.events.agents import (
 )
 from selfheal.events.daemon import (
     AlertDelivered,
+    AlertFailed,
     AlertRaised,
     DaemonEvent,
     DaemonStarted,
@@ -84,6 +85,7 @@ __all__ = [
     "AgentStartFailed",
     "AgentStarted",
     "AlertDelivered",
+    "AlertFailed",
     "AlertRaised",
     "Alternative",
     "AnomalyOver",

@@ -83,6 +83,21 @@ class AlertDelivered:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class AlertFailed:
+    """A notifier is out of order: an alert was not delivered, and is tried again after `retry_s`.
+
+    Said when that begins, when the reason changes, and once an hour while it lasts; each try is counted elsewhere.
+    """
+
+    at: float
+    key: str
+    notifier: str
+    resolved: bool
+    why: str
+    retry_s: float
+
+
 DaemonEvent = (
     DaemonStarted
     | DaemonStopped
@@ -92,4 +107,5 @@ DaemonEvent = (
     | HealingResumed
     | AlertRaised
     | AlertDelivered
+    | AlertFailed
 )

@@ -1,12 +1,13 @@
 """Which events should a person know of?
 
-Pure. One alert an incident that needs a person, one when that is over, one for each of our own troubles. What heals by
-itself is told by the page and the log, and wakes nobody.
+Pure. One alert an incident that needs a person or a failure that is foreseen, one when that is over, one for each of
+our own troubles. What heals by itself is told by the page and the log, and wakes nobody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Literal
 
 from selfheal.events import (
@@ -18,12 +19,16 @@ from selfheal.events import (
     IncidentResolved,
     IncidentSuppressed,
     LoopFailed,
+    PredictionEnded,
     StateDamaged,
+    WorkDone,
 )
-from selfheal.vocabulary import CAUSES, FailureMode
+from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode
 from selfheal.world import Incident, World
 
 HIGH_RISK = 0.7
+# A forecast that comes and goes, and a leak that is renewed again and again, wake nobody more often than this.
+QUIET_S = 600.0
 UNSAVED = "unsaved"
 Severity = Literal["warning", "critical"]
 
@@ -51,14 +56,17 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             return (_own(event.at, f"damage-{event.file}", "warning", "a state file was damaged", text),)
         case FailurePredicted() if event.probability >= HIGH_RISK:
             return _foreseen(world, event)
+        case PredictionEnded(agent=agent, mode=mode, outcome=outcome):
+            return _no_longer_foreseen(world, event.at, agent, mode, _ENDS[outcome], "")
+        case WorkDone(work=name, outcome="succeeded") if name in world.foresight.work:
+            return _prevented(world, event, world.foresight.work[name].planned.agent)
         case _:
             return ()
 
 
 def about_saving(world: World, at: float, trouble: str | None) -> tuple[AlertRaised, ...]:
     """Return the alert that our state cannot be saved, or that it can again, where that is news."""
-    told = [alert for alert in world.alerts if alert.key == UNSAVED]
-    if (trouble is not None) == (bool(told) and not told[-1].resolved):
+    if (trouble is not None) == _is_told(world, UNSAVED):
         return ()
     if trouble is None:
         return (
@@ -89,8 +97,7 @@ def _own(at: float, key: str, severity: Severity, title: str, text: str) -> Aler
 
 def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[AlertRaised, ...]:
     """The end is told to whom the beginning was told, and to nobody else."""
-    told = [alert for alert in world.alerts if alert.key == incident.id]
-    if not told or told[-1].resolved:
+    if not _is_told(world, incident.id):
         return ()
     title = f"{incident.agent} is well again" if incident.state == "resolved" else f"{incident.agent} needs nobody"
     return (AlertRaised(at, incident.id, "info", title, reason, incident.agent, incident.id, resolved=True),)
@@ -101,10 +108,58 @@ def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
     agent = world.agents.get(event.agent)
     if agent is not None and agent.maintenance_until is not None:
         return ()
-    key = f"foreseen-{event.agent}-{event.mode}"
-    if any(alert.key == key and event.at - alert.at < event.eta_high_s + 600.0 for alert in world.alerts):
+    key = _foreseen_key(event.agent, event.mode)
+    last = _last(world, key)
+    if last is not None and event.at - last.at < (QUIET_S if last.resolved else event.eta_high_s + QUIET_S):
         return ()
     title = f"{event.agent} will be {event.mode.replace('_', ' ')} in about {_span(event.eta_s)}"
     value, limit = (_AMOUNTS[event.mode](amount) for amount in (event.value, event.limit))
-    text = f"{event.signal} is {value} of {limit}; {event.probability * 100:.0f} % likely"
+    when = datetime.fromtimestamp(event.at + event.eta_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    text = f"expected at {when}, {_share(event.probability)} likely: {event.signal} is {value} of {limit}"
     return (AlertRaised(event.at, key, "warning", title, text, event.agent, None),)
+
+
+def _prevented(world: World, event: WorkDone, agent: str) -> tuple[AlertRaised, ...]:
+    """A restart in good time ends all that it cures. The prediction itself ends later, when that is looked at again."""
+    cured = (mode for mode in FAILURE_MODES if mode not in NOT_CURED_BY_RESTART)
+    return tuple(
+        alert
+        for mode in cured
+        for alert in _no_longer_foreseen(world, event.at, agent, mode, _ENDS["averted"], event.output)
+    )
+
+
+def _no_longer_foreseen(
+    world: World, at: float, agent: str, mode: FailureMode, end: str, text: str
+) -> tuple[AlertRaised, ...]:
+    key = _foreseen_key(agent, mode)
+    if not _is_told(world, key):
+        return ()
+    title = end.format(agent=agent, mode=mode.replace("_", " "))
+    return (AlertRaised(at, key, "info", title, text, agent, None, resolved=True),)
+
+
+_ENDS: Mapping[str, str] = {
+    "averted": "{agent} was kept from being {mode}",
+    "happened": "{agent} has failed as foreseen: {mode}",
+    "withdrawn": "{agent} is no longer expected to be {mode}",
+}
+
+
+def _foreseen_key(agent: str, mode: FailureMode) -> str:
+    return f"foreseen-{agent}-{mode}"
+
+
+def _is_told(world: World, key: str) -> bool:
+    """Whether a person was told that it began, and not yet that it is over."""
+    last = _last(world, key)
+    return last is not None and not last.resolved
+
+
+def _last(world: World, key: str) -> AlertRaised | None:
+    return next((alert for alert in reversed(world.alerts) if alert.key == key), None)
+
+
+def _share(probability: float) -> str:
+    """Nothing is certain: what would round to 100 % is told as what it is."""
+    return f"{100 * probability:.0f} %" if probability < 0.995 else "over 99 %"

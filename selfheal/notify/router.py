@@ -1,23 +1,25 @@
 """How does an alert reach whoever should know, once and for certain?
 
 Alerts are events, so that what was raised and not delivered survives a restart of the daemon. One that cannot be
-delivered now is tried again, later and later; the log has it in any case.
+delivered now is tried again, later and later, and that is an event too; the log has it in any case.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from selfheal.clock import Clock
-from selfheal.events import AlertDelivered, AlertRaised
+from selfheal.events import AlertDelivered, AlertFailed, AlertRaised
 from selfheal.kinds import Alert, Notifier, NotifyFailed
 from selfheal.ledger import Ledger
 
 BACKOFF_FIRST_S, BACKOFF_LAST_S = 1.0, 300.0
 # After a day an alert is history, and the page tells it better.
 GIVE_UP_S = 86_400.0
+# While a notifier stays out of order for the same reason, that is said so often.
+SAID_AGAIN_S = 3600.0
 
 
 @dataclass(slots=True)
@@ -33,11 +35,22 @@ class _Delivery:
 class Router:
     """Delivers what the world holds as undelivered."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, chance: Random, notifiers: Sequence[Notifier]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        chance: Random,
+        notifiers: Sequence[Notifier],
+        redact: Callable[[str], str],
+        on_retry: Callable[[str], None],
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._chance = chance
         self._notifiers = notifiers
+        self._redact = redact
+        self._on_retry = on_retry
+        self._troubles: dict[str, tuple[str, float]] = {}
         self._deliveries: dict[tuple[str, bool], _Delivery] = {}
 
     async def deliver(self) -> None:
@@ -59,6 +72,7 @@ class Router:
     async def _send(self, key: tuple[str, bool], delivery: _Delivery) -> None:
         """Try every notifier that has not had it; one that is out of order keeps it from none of the others."""
         event, retry_after_s = delivery.event, 0.0
+        troubles: dict[str, str] = {}
         alert = Alert(
             event.key, event.at, event.severity, event.title, event.text, event.agent, event.incident, event.resolved
         )
@@ -68,21 +82,38 @@ class Router:
             try:
                 await notifier.send(alert)
             except NotifyFailed as why:
+                reason = self._redact(str(why))
                 if why.permanent or self._clock.now() - event.at >= GIVE_UP_S:
-                    delivery.told[notifier.name] = str(why)
+                    delivery.told[notifier.name] = reason
                 else:
+                    troubles[notifier.name] = reason
                     retry_after_s = max(retry_after_s, why.retry_after_s or 0.0)
             else:
                 delivery.told[notifier.name] = None
-        if len(delivery.told) < len(self._notifiers):
-            self._try_later(delivery, retry_after_s)
+                self._troubles.pop(notifier.name, None)
+        if troubles:
+            self._try_later(delivery, troubles, retry_after_s)
         else:
             self._done(key, delivery)
 
-    def _try_later(self, delivery: _Delivery, retry_after_s: float) -> None:
+    def _try_later(self, delivery: _Delivery, troubles: Mapping[str, str], retry_after_s: float) -> None:
         wait_s = min(BACKOFF_LAST_S, BACKOFF_FIRST_S * 2.0 ** min(delivery.tries, 16)) * self._chance.uniform(0.5, 1.0)
+        retry_s = max(wait_s, retry_after_s)
         delivery.tries += 1
-        delivery.due = self._clock.monotonic() + max(wait_s, retry_after_s)
+        delivery.due = self._clock.monotonic() + retry_s
+        event, now = delivery.event, self._clock.now()
+        for name, why in troubles.items():
+            self._on_retry(name)
+            if self._is_news(name, why, now):
+                self._ledger.record(AlertFailed(now, event.key, name, event.resolved, why, retry_s))
+
+    def _is_news(self, name: str, why: str, now: float) -> bool:
+        """Whether this trouble of a notifier is new, or was said so long ago that it is worth saying again."""
+        known, said_at = self._troubles.get(name, ("", 0.0))
+        if why == known and now - said_at < SAID_AGAIN_S:
+            return False
+        self._troubles[name] = (why, now)
+        return True
 
     def _done(self, key: tuple[str, bool], delivery: _Delivery) -> None:
         """Every notifier has had it, or never will. One that took the key's place meanwhile has its own turn."""

@@ -13,7 +13,9 @@ import queue
 import select
 import threading
 from collections.abc import Callable
-from typing import Literal, TextIO
+from io import FileIO
+from pathlib import Path
+from typing import Literal, Protocol
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -27,6 +29,52 @@ _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")  # they come with hand
 
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
+
+
+class LogStream(Protocol):
+    """The part of a text stream that is used here. One without a `fileno` is written to as it is."""
+
+    def write(self, text: str, /) -> int: ...
+    def flush(self) -> None: ...
+    def fileno(self) -> int: ...
+    def isatty(self) -> bool: ...
+
+
+class RollingFile:
+    """A log file that begins anew when it is full. The piece before it is kept as NAME.1, and no more than that."""
+
+    def __init__(self, path: Path, max_size: int) -> None:
+        self._path = path
+        self._max_size = max_size
+        self._size = 0
+        self._file = self._begin()
+
+    def write(self, text: str, /) -> int:
+        content = text.encode("utf-8", "backslashreplace")
+        if self._size and self._size + len(content) > self._max_size:
+            self._path.rename(self._path.with_name(f"{self._path.name}.1"))
+            full, self._file = self._file, self._begin()
+            full.close()
+        self._size += len(content)
+        self._file.write(content)
+        return len(text)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def fileno(self) -> int:
+        raise OSError("the file behind it changes")
+
+    def isatty(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _begin(self) -> FileIO:
+        self._size = 0
+        self._path.touch(mode=0o600)
+        return self._path.open("wb", buffering=0)
 
 
 class Logs:
@@ -46,7 +94,7 @@ class Logs:
         self._writer.stop(limit_s)
 
 
-def configure(level: Level, format: Format, redactor: Redactor, stream: TextIO) -> Logs:  # noqa: A002 - as in the configuration
+def configure(level: Level, format: Format, redactor: Redactor, stream: LogStream) -> Logs:  # noqa: A002 - as in the configuration
     """Send every log line of the process to `stream`: JSON, or for people where it is a terminal.
 
     Replaces all handlers there are. Values bound by `structlog.contextvars`, the incident's id above all, are added.
@@ -124,7 +172,7 @@ class _Writer:
                 self.dropped += 1
 
 
-def _write_to(stream: TextIO) -> Callable[[str], None]:
+def _write_to(stream: LogStream) -> Callable[[str], None]:
     """Return what writes to `stream`, past its buffer where it is a file of the system.
 
     A thread that hangs in a buffered stream holds its lock, and then the interpreter cannot end.
@@ -150,11 +198,11 @@ def _write_to(stream: TextIO) -> Callable[[str], None]:
     return write_bytes
 
 
-def _is_console(layout: Format, stream: TextIO) -> bool:
+def _is_console(layout: Format, stream: LogStream) -> bool:
     return layout == "console" or (layout == "auto" and stream.isatty())
 
 
-def _in_colour(stream: TextIO) -> bool:
+def _in_colour(stream: LogStream) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR")
 
 

@@ -113,9 +113,11 @@ class Metrics:
             "selfheal_loop_failures_total", "Runs of a loop or task that raised.", ("loop",), registry=registry
         )
         self._alerts = Counter(
-            "selfheal_alert_deliveries_total", "Alerts, by what became of them.", ("notifier", "outcome"),
+            "selfheal_alert_deliveries_total",
+            "Tries to deliver an alert: delivered, retried later, or failed for good.",
+            ("notifier", "outcome"),
             registry=registry,
-        )  # fmt: skip
+        )
         self._damages = Counter("selfheal_state_damages_total", "Damaged state files found.", registry=registry)
         _declare_what_comes_later(registry)
         registry.register(_FromWorld(world, vitals, clock))
@@ -166,6 +168,10 @@ class Metrics:
         self._loops.add(name)
         self._loop_duration.labels(name).observe(took_s)
         self._loop_lag.observe(lag_s)
+
+    def on_retry(self, notifier: str) -> None:
+        """Count a try to deliver an alert that failed and will be repeated; not each of them is an event."""
+        self._alerts.labels(notifier, "retried").inc()
 
     def forget(self, agent: str) -> None:
         """Drop the series of an agent that is no longer there."""

@@ -15,6 +15,7 @@ from selfheal.events import (
     AgentEvent,
     AgentRemoved,
     AlertDelivered,
+    AlertFailed,
     AlertRaised,
     DaemonEvent,
     DaemonStarted,
@@ -210,7 +211,7 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
             return replace(world, stopped_cleanly=True)
         case StateDamaged():
             return replace(world, damages=(*world.damages, event)[-DAMAGES_KEPT:])
-        case LoopFailed():
+        case LoopFailed() | AlertFailed():
             return world
         case HealingPaused(agent=name):
             return _pause(world, name, True, event.at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -16,8 +17,11 @@ from selfheal.events import (
     IncidentSuppressed,
     LoopFailed,
     MaintenanceBegan,
+    PredictionEnded,
     StateDamaged,
     Verified,
+    WorkDone,
+    WorkPlanned,
 )
 from selfheal.notify.alerts import alerts
 from selfheal.vocabulary import FAILURE_MODES, FailureMode
@@ -113,7 +117,9 @@ def test_our_own_troubles_are_told_too() -> None:
 def test_a_failure_is_foreseen_in_words_and_units_that_people_read() -> None:
     (alert,) = raised(fleet(), FORESEEN)
     assert alert.title == "api will be out of memory in about 30 min"
-    assert alert.text == "rss is 300 MB of 400 MB; 90 % likely"
+    assert alert.text == "expected at 2027-01-15 08:30:00 UTC, 90 % likely: rss is 300 MB of 400 MB"
+    (sure,) = raised(fleet(), replace(FORESEEN, probability=0.9999))
+    assert "over 99 % likely" in sure.text
 
 
 @pytest.mark.parametrize("mode", FAILURE_MODES)
@@ -135,3 +141,41 @@ def test_a_forecast_that_moves_is_told_once_and_another_day_again() -> None:
 
 def test_a_maintenance_window_is_silent() -> None:
     assert raised(after(fleet(), MaintenanceBegan(NOW, "api", NOW + 600)), FORESEEN) == ()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "title"),
+    [
+        ("averted", "api was kept from being out of memory"),
+        ("happened", "api has failed as foreseen: out of memory"),
+        ("withdrawn", "api is no longer expected to be out of memory"),
+    ],
+)
+def test_that_a_forecast_is_over_is_told_once(outcome: Literal["averted", "happened", "withdrawn"], title: str) -> None:
+    end = PredictionEnded(NOW + 60, "api", "out_of_memory", outcome)
+    assert raised(fleet(), end) == ()
+    world = told(fleet(), FORESEEN)
+    (alert,) = raised(world, end)
+    assert (alert.key, alert.resolved, alert.severity, alert.title) == (world.alerts[-1].key, True, "info", title)
+    assert raised(told(world, end), end) == ()
+    assert raised(world, replace(end, mode="out_of_fds")) == ()
+
+
+def test_a_restart_in_good_time_ends_the_alert_at_once() -> None:
+    done = WorkDone(NOW + 61, "work-1", "succeeded", "api was restarted in good time")
+    world = told(fleet(), FORESEEN, replace(FORESEEN, mode="disk_full"), planned())
+    (alert,) = raised(world, done)
+    assert (alert.title, alert.text) == ("api was kept from being out of memory", "api was restarted in good time")
+    assert raised(told(world, done), PredictionEnded(NOW + 90, "api", "out_of_memory", "averted")) == ()
+    assert raised(world, replace(done, outcome="failed")) == ()
+    assert raised(world, replace(done, work="work-9")) == ()
+
+
+def test_a_leak_that_is_renewed_again_and_again_is_told_every_ten_minutes_at_most() -> None:
+    world = told(fleet(), FORESEEN, planned(), WorkDone(NOW + 61, "work-1", "succeeded", ""))
+    assert raised(world, replace(FORESEEN, at=NOW + 61 + 599)) == ()
+    assert len(raised(world, replace(FORESEEN, at=NOW + 61 + 600))) == 1
+
+
+def planned() -> WorkPlanned:
+    return WorkPlanned(NOW + 60, "work-1", "api", "restart", NOW + 60, "rss grows")

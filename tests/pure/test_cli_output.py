@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.cli.output import Cell, Tone, coloured, duration, paint, plain, size, state, table
+from selfheal.cli.output import Cell, Tone, coloured, counted, duration, paint, plain, share, size, state, table
 from selfheal.vocabulary import AGENT_STATES, INCIDENT_STATES, OUTCOMES
 
 CELLS = st.builds(Cell, st.text(max_size=20), st.sampled_from(list[Tone](["plain", "good", "bad", "quiet"])))
@@ -72,6 +72,17 @@ def test_a_size_reads_as_one_says_it() -> None:
 )
 def test_colour_is_for_those_who_want_it(environment: dict[str, str], stream: io.StringIO, wanted: bool) -> None:
     assert coloured(stream, environment) is wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.0, "0 %"), (0.914, "91 %"), (0.994, "99 %"), (0.995, "over 99 %"), (1.0, "over 99 %")]
+)
+def test_no_probability_is_told_as_certain(value: float, said: str) -> None:
+    assert share(value) == said
+
+
+def test_one_of_a_thing_is_one_thing() -> None:
+    assert [counted(number, "agent") for number in (0, 1, 2)] == ["0 agents", "1 agent", "2 agents"]
 
 
 def test_every_state_has_a_mark_besides_its_colour() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from argparse import Namespace
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +75,15 @@ def test_no_verb_is_paid_for_before_it_is_used() -> None:
     code = f"import selfheal.cli, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert result.stdout.strip() == "[]"
+
+
+def test_nobody_is_told_to_use_a_verb_that_is_not_there() -> None:
+    root = Path(__file__).parents[2]
+    files = [root / "README.md", *root.glob("docs/*.md"), *root.glob("selfheal/**/*.py"), *root.glob("examples/*.toml")]
+    told = [
+        (file.name, words)
+        for file in files
+        for words in re.findall(r"['`]selfheal ((?!import )[a-z]+(?: [a-z]+)?)", file.read_text("utf-8"))
+    ]
+    assert len(told) > 20
+    assert [(name, words) for name, words in told if find_verb(words.split())[0] is None] == []

@@ -114,6 +114,10 @@ MISTAKES = {
         "guard.maintenance[0].timezone", 5, "'Mars' is no time zone", "Europe/Berlin",
     ),
     "secret of a wrong type": ("[notify]\nwebhook=77", "notify.webhook", 2, "the value is not text", "quotes"),
+    "webhook without a scheme": ("[notify]\nwebhook='foo'", "notify.webhook", 2, "not a URL", "hooks.example"),
+    "webhook of a wrong scheme": ("[notify]\nwebhook='htp://x/y'", "notify.webhook", 2, "not a URL", "https://"),
+    "webhook without a host": ("[notify]\nwebhook='https:///y'", "notify.webhook", 2, "not a URL", "https://"),
+    "empty webhook": ("[notify]\nwebhook=''", "notify.webhook", 2, "not a URL", "https://"),
     "syntax": ("[daemon]\nlisten = \n", "syntax", 2, "invalid value", "quotes"),
     "end of the text": ("[daemon]\nx = [1\n", "syntax", 3, "unclosed array at the end", "lists end with ]"),
     "key given twice": ("[guard]\ndry_run = true\n[guard]\n", "syntax", 3, "twice", ""),
@@ -241,8 +245,8 @@ def test_a_bad_line_of_an_environment_file_is_named(tmp_path: Path) -> None:
 
 def test_no_secret_stands_in_a_message(tmp_path: Path) -> None:
     text = "[daemon]\ntoken=['hunter2']\n[agents.a]\ncommand='x'\nenvironment={A=['hunter2'], B=31337}\n"
-    found = problems_of(tmp_path, text)
-    assert sorted(found) == ["agents.a.environment.A", "agents.a.environment.B", "daemon.token"]
+    found = problems_of(tmp_path, text + "[notify]\nwebhook='htp://hunter2/'\n")
+    assert sorted(found) == ["agents.a.environment.A", "agents.a.environment.B", "daemon.token", "notify.webhook"]
     assert "hunter2" not in str(found)
     assert "31337" not in str(found)
 

@@ -18,6 +18,7 @@ from selfheal.events import (
     FixStarted,
     Held,
     IncidentJoined,
+    IncidentMerged,
     IncidentOpened,
     IncidentResolved,
     Planned,
@@ -28,6 +29,7 @@ from selfheal.events import (
     WorkPlanned,
 )
 from selfheal.ledger import replay
+from selfheal.vocabulary import Outcome
 from selfheal.world import EMPTY, fold
 
 AT = 1_800_000_000.0
@@ -94,7 +96,7 @@ def test_a_crash_is_told_from_the_first_sign_to_the_end() -> None:
         ("billing", "restart at once, by reflex"),
         ("billing", "cause, 92 % sure: the process ended with an error; log says 'KeyError'"),
         ("billing", "ready after 200 ms"),
-        ("billing", "well again; it was away for 200 ms"),
+        ("billing", "verified: well again; it was away for 200 ms"),
     ]
 
 
@@ -126,8 +128,70 @@ def test_the_report_counts_by_cause_and_says_what_was_prevented() -> None:
     assert lines[0] == "1 incident was noticed, explained and healed, 1 still open."
     assert lines[1] == "  once crashed (billing): away for 200 ms as a rule, 200 ms at worst"
     assert lines[2] == "2 failures were foreseen: 1 prevented, 0 came, 0 no longer expected."
-    assert lines[3] == "  reports: restart ahead of time, succeeded"
+    assert lines[3] == "  reports: restart ahead of time, succeeded once"
     assert lines[4].startswith("The fleet was up for ")
+
+
+def test_the_report_sums_up_what_was_done_again_and_again() -> None:
+    outcomes: tuple[Outcome, ...] = (*("succeeded",) * 29, "rejected", "failed", "succeeded")
+    events: list[Event] = [declared("reports")]
+    for number, outcome in enumerate(outcomes):
+        events.append(WorkPlanned(AT + number, f"w{number}", "reports", "restart", AT + number, "rss grows"))
+        events.append(WorkDone(AT + number, f"w{number}", outcome, ""))
+    events.append(WorkPlanned(AT + 99, "w99", "reports", "restart", AT + 200, "rss grows"))
+    assert [line.text for line in report(replay(events))][2:-1] == [
+        "  reports: restart ahead of time, succeeded 30 times",
+        "  reports: restart ahead of time, called off once",
+        "  reports: restart ahead of time, failed once",
+    ]
+
+
+def test_what_became_of_the_work_is_told_in_a_sentence() -> None:
+    planned = WorkPlanned(AT, "w1", "reports", "restart", AT, "rss grows")
+    said = {
+        outcome: told([declared("reports"), planned, WorkDone(AT + 1, "w1", outcome, output)])[-1].text
+        for outcome, output in TOLD_OF_WORK
+    }
+    assert said == {
+        "succeeded": "done as planned: reports was restarted in good time",
+        "rejected": "the plan is called off: it was restarted since",
+        "timed_out": "the planned work did not work (timed out): not done in time",
+    }
+
+
+TOLD_OF_WORK: tuple[tuple[Outcome, str], ...] = (
+    ("succeeded", "reports was restarted in good time"),
+    ("rejected", "called off: it was restarted since"),
+    ("timed_out", "not done in time"),
+)
+
+
+def test_a_plan_that_is_carried_out_at_once_is_one_line() -> None:
+    planned = Planned(AT, "i1", "restart", "mailer", "it helped before", ())
+    begun = FixStarted(AT, "i1", 1, "restart", "application", "mailer", "hung")
+    sign = IncidentOpened(AT, "i1", "mailer", "check", "check http: no answer within 1 s", AT)
+    assert [line.text for line in told([declared("mailer"), sign, planned, begun])][1:] == [
+        "plan: restart, it helped before"
+    ]
+
+
+def test_evidence_that_the_sign_has_told_is_not_told_again() -> None:
+    sign = IncidentOpened(AT, "i1", "mailer", "check", "check http: no answer within 1 s", AT)
+    evidence = ("check http timeout: no answer within 1 s", "the process is alive")
+    lines = told([declared("mailer"), sign, Diagnosed(AT, "i1", (Cause("hung", 0.91, "mailer", evidence),))])
+    assert lines[-1].text == "cause, 91 % sure: the process is alive and does not answer; the process is alive"
+
+
+def test_two_incidents_that_become_one_are_told_in_one_line() -> None:
+    events: list[Event] = [
+        declared("rates"),
+        declared("quotes"),
+        IncidentOpened(AT, "i1", "rates", "check", "check http: status 503", AT),
+        IncidentOpened(AT, "i2", "quotes", "check", "check http: connection refused", AT),
+        IncidentMerged(AT, "i1", "i2", "quotes is down"),
+        IncidentJoined(AT, "i2", "rates", "check http: status 503"),
+    ]
+    assert [line.text for line in told(events)][2:] == ["it is the same trouble as that of quotes"]
 
 
 def test_the_report_of_nothing_is_a_report_too() -> None:

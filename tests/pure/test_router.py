@@ -9,10 +9,10 @@ from random import Random
 import pytest
 
 from selfheal.errors import JournalUnavailable
-from selfheal.events import AlertDelivered, AlertRaised, Unknown, decode
+from selfheal.events import AlertDelivered, AlertFailed, AlertRaised, Unknown, decode
 from selfheal.kinds import Alert, NotifyFailed
 from selfheal.ledger import Ledger, replay
-from selfheal.notify.router import BACKOFF_LAST_S, GIVE_UP_S, Router
+from selfheal.notify.router import BACKOFF_LAST_S, GIVE_UP_S, SAID_AGAIN_S, Router
 from selfheal.rehearse.virtual import EPOCH, VirtualClock, VirtualLoop, in_virtual_time
 from tests.pure.ledger_fakes import MemoryJournal
 
@@ -47,7 +47,8 @@ class Office:
         self.ledger = Ledger(self.journal, replay(_events(self.journal)), self.journal.last)
         for inbox in inboxes:
             inbox.clock = self.clock
-        self.router = Router(self.ledger, self.clock, Random(1), inboxes)
+        self.retried: list[str] = []
+        self.router = Router(self.ledger, self.clock, Random(1), inboxes, _redact, self.retried.append)
 
     def during(self, *steps: float | Callable[[], object], every_s: float = 0.25) -> None:
         """Let so many seconds pass, do this, let more seconds pass."""
@@ -71,10 +72,18 @@ class Office:
     def told(self) -> list[AlertDelivered]:
         return [event for event in _events(self.journal) if isinstance(event, AlertDelivered)]
 
+    @property
+    def failed(self) -> list[AlertFailed]:
+        return [event for event in _events(self.journal) if isinstance(event, AlertFailed)]
 
-def _events(journal: MemoryJournal) -> list[AlertRaised | AlertDelivered]:
+
+def _redact(text: str) -> str:
+    return text.replace("hunter2", "***")
+
+
+def _events(journal: MemoryJournal) -> list[AlertRaised | AlertDelivered | AlertFailed]:
     read = [event for event in map(decode, journal.records) if not isinstance(event, Unknown)]
-    return [event for event in read if isinstance(event, AlertRaised | AlertDelivered)]
+    return [event for event in read if isinstance(event, AlertRaised | AlertDelivered | AlertFailed)]
 
 
 def raised(
@@ -232,6 +241,50 @@ def test_newer_news_of_the_same_does_not_wait_for_the_back_off_of_the_old() -> N
     newer = raised(at=EPOCH + 1.0, title="api still needs a person")
     office.during(1.0, lambda: office.ledger.record(newer), 1.0)
     assert [alert.title for alert in inbox.alerts] == ["api still needs a person"]
+
+
+def test_a_notifier_that_is_out_of_order_is_an_event_at_first_at_each_change_and_every_hour() -> None:
+    troubles = [NotifyFailed("no route")] * 40 + [NotifyFailed("status 503")] * 3
+    office = Office(Inbox(troubles=troubles))
+    office.ledger.record(raised("inc-1"))
+    office.during(4 * SAID_AGAIN_S, every_s=5.0)
+    said = [(event.key, event.notifier, event.why) for event in office.failed]
+    hours = len(said) - 2
+    assert hours in (1, 2)
+    assert said == [("inc-1", "inbox", "no route")] * (1 + hours) + [("inc-1", "inbox", "status 503")]
+    assert office.retried == ["inbox"] * 43
+    assert 0.5 <= office.failed[0].retry_s <= 1.0
+    assert [event.error for event in office.told] == [None]
+
+
+def test_many_alerts_at_one_dead_notifier_are_one_trouble() -> None:
+    office = Office(Inbox(troubles=[NotifyFailed("no route")] * 999))
+    office.ledger.record(*(raised(f"inc-{number}") for number in range(50)))
+    office.during(60.0)
+    assert len(office.failed) == 1
+    assert len(office.retried) > 250
+
+
+def test_a_trouble_that_comes_back_is_said_again() -> None:
+    inbox = Inbox(troubles=[NotifyFailed("no route")])
+    office = Office(inbox)
+    office.ledger.record(raised("inc-1"))
+
+    def again() -> None:
+        inbox.troubles = [NotifyFailed("no route")]
+        office.ledger.record(raised("inc-2"))
+
+    office.during(5.0, again, 5.0)
+    assert [event.key for event in office.failed] == ["inc-1", "inc-2"]
+
+
+def test_no_secret_of_an_address_is_kept() -> None:
+    troubles = [NotifyFailed("cannot post to /hunter2"), NotifyFailed("no such chat hunter2", permanent=True)]
+    office = Office(Inbox(troubles=troubles))
+    office.ledger.record(raised())
+    office.during(5.0)
+    assert office.failed[0].why == "cannot post to /***"
+    assert [event.error for event in office.told] == ["no such chat ***"]
 
 
 def test_with_nobody_to_tell_the_log_has_it() -> None:

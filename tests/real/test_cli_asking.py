@@ -186,7 +186,6 @@ def test_a_paused_healer_is_said(state_dir: Path, capsys: Shown) -> None:
         ("pause", "/control/pause", {"agent": None}),
         ("pause api", "/control/pause", {"agent": "api"}),
         ("resume", "/control/resume", {"agent": None}),
-        ("reload", "/control/reload", None),
     ],
 )
 def test_an_order_reaches_the_daemon(words: str, path: str, body: object, state_dir: Path, capsys: Shown) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from threading import Event
 
 import pytest
 
+from selfheal.cli import stage
 from selfheal.clock import RealClock
 
 CLOCK = RealClock()
@@ -111,17 +113,45 @@ def test_ctrl_c_ends_it_with_the_same_report(state_dir: Path, tmp_path: Path) ->
     assert alive(state_dir) == []
 
 
-def test_what_a_killed_demo_left_is_cleared_by_the_next(state_dir: Path, tmp_path: Path) -> None:
-    with demo(state_dir, tmp_path / "first") as process:
-        process.kill()
-    left = alive(state_dir)
-    assert len(left) == 8
-    with demo(state_dir, tmp_path / "second") as process:
-        assert set(left).isdisjoint(alive(state_dir))
+def test_a_demo_that_is_killed_leaves_nothing_behind(state_dir: Path, tmp_path: Path) -> None:
+    with demo(state_dir, tmp_path / "out") as process:
         assert len(alive(state_dir)) == 8
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=15) == 0
+        process.kill()
+        until(lambda: alive(state_dir) == [], limit_s=5.0)
+
+
+def test_what_an_earlier_demo_left_all_the_same_is_cleared_by_the_next(state_dir: Path, tmp_path: Path) -> None:
+    marker = hashlib.blake2b(os.fsencode(state_dir.resolve()), digest_size=6).hexdigest()
+    marked = {**ENVIRONMENT, "SELFHEAL_ID": f"{marker}/billing:1"}
+    with subprocess.Popen(["sleep", "1000"], env=marked, start_new_session=True) as left:
+        try:
+            with demo(state_dir, tmp_path / "out") as process:
+                assert left.wait(timeout=5) == -signal.SIGTERM
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=15) == 0
+        finally:
+            left.kill()
     assert alive(state_dir) == []
+
+
+def test_a_terminal_that_closes_ends_it_in_order(state_dir: Path) -> None:
+    screen, keyboard = os.openpty()
+    command = [sys.executable, "-m", "selfheal", "demo", "--state-dir", str(state_dir)]
+    address = {"SELFHEAL_LISTEN": f"127.0.0.1:{port()}"}
+    with subprocess.Popen(command, stdout=keyboard, stderr=keyboard, env={**ENVIRONMENT, **address}) as process:
+        try:
+            os.close(keyboard)
+            said = b""
+            while said.count(b" ready after ") < 8:
+                said += os.read(screen, 4096)
+            os.close(screen)
+            process.send_signal(signal.SIGHUP)  # from the kernel,
+            process.send_signal(signal.SIGHUP)  # and from the shell
+            assert process.wait(timeout=15) == 0
+        finally:
+            process.kill()
+    assert alive(state_dir) == []
+    assert '"stop.asked"' in (state_dir / "demo.log").read_text()
 
 
 def test_a_taken_address_that_was_asked_for_is_an_error_and_starts_nothing(state_dir: Path) -> None:
@@ -130,6 +160,7 @@ def test_a_taken_address_that_was_asked_for_is_an_error_and_starts_nothing(state
         ended = selfheal("demo", "--state-dir", str(state_dir), "--listen", taken)
     assert ended.returncode == 1
     assert taken in ended.stderr
+    assert ended.stdout == "", "no page is announced that nobody serves"
     assert alive(state_dir) == []
 
 
@@ -140,3 +171,27 @@ def test_a_directory_that_is_not_a_demos_is_left_alone(state_dir: Path) -> None:
     assert ended.returncode == 1
     assert "it holds files that no demo left there" in ended.stderr
     assert [entry.name for entry in state_dir.iterdir()] == ["thesis.txt"]
+
+
+def test_it_names_itself_so_that_another_terminal_finds_it(tmp_path: Path) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "else where"
+    for folder in (here, elsewhere):
+        folder.mkdir()
+        (folder / "selfheal").touch(mode=0o700)
+    assert stage.program_of(str(here / "selfheal"), {"PATH": str(here)}) == "selfheal"
+    assert stage.program_of(str(elsewhere / "selfheal"), {"PATH": str(here)}) == f"'{elsewhere}/selfheal'"
+    assert stage.program_of(str(here / "selfheal"), {}) == f"{here}/selfheal"
+    assert stage.program_of("/src/selfheal/__main__.py", {"PATH": str(here)}) == f"{sys.executable} -m selfheal"
+
+
+def test_where_the_usual_port_is_taken_it_takes_another_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        monkeypatch.setattr(stage, "USUAL_PORT", taken)
+        address = stage.usual_address()
+    number = address.removeprefix("127.0.0.1:")
+    assert number.isdecimal()
+    assert int(number) != taken
+    assert capsys.readouterr().err == f"Port {taken} is taken, so this demo listens on port {number}.\n"

@@ -121,6 +121,22 @@ def test_reports_grows_by_what_it_was_told_to() -> None:
         until(lambda: rss(process.pid) > before + 20_000_000)
 
 
+def test_reports_stops_growing_before_it_fills_the_machine() -> None:
+    port = fleet.free_ports()["reports"]
+    with running("reports", port, "--mb-per-second", 40, "--most-mb", 20) as process:
+        until(lambda: health(port) == (200, "ok\n"))
+        until(lambda: rss(process.pid) > 30_000_000)
+        threads = Path(f"/proc/{process.pid}/task")
+        until(lambda: all(waits_for_good(thread) for thread in threads.iterdir() if thread.name != str(process.pid)))
+        assert rss(process.pid) < 60_000_000
+        assert health(port) == (200, "ok\n")
+
+
+def waits_for_good(thread: Path) -> bool:
+    """Whether a thread waits for something that is not the time."""
+    return thread.joinpath("wchan").read_text().startswith("futex")
+
+
 def rss(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

@@ -9,12 +9,13 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TextIO
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import structlog
 
-from selfheal.telemetry.logs import Format, Level, Logs, configure
+from selfheal.telemetry.logs import Format, Level, Logs, LogStream, RollingFile, configure
 from selfheal.telemetry.redact import Redactor
 
 SECRET = "hunter2-known"
@@ -33,7 +34,7 @@ def restored() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
 
 
-def start(stream: TextIO, form: Format = "json", level: Level = "info") -> Logs:
+def start(stream: LogStream, form: Format = "json", level: Level = "info") -> Logs:
     return configure(level, form, Redactor([SECRET]), stream)
 
 
@@ -203,3 +204,19 @@ def test_after_the_end_nothing_comes_out_past_the_redaction(capfd: pytest.Captur
     structlog.get_logger().error("late", token=SECRET)
     logging.getLogger("library").error(SECRET)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_file_that_is_full_begins_anew_and_the_piece_before_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "demo.log"
+    with closing(RollingFile(path, 1000)) as file:
+        logs = start(file)
+        for number in range(100):
+            structlog.get_logger().info("tick", number=number)
+        logs.stop()
+    assert logs.dropped == 0
+    pieces = [path.with_name("demo.log.1"), path]
+    kept = [json.loads(line)["number"] for piece in pieces for line in piece.read_text().splitlines()]
+    assert kept == list(range(kept[0], 100))
+    assert sorted(tmp_path.iterdir()) == sorted(pieces)
+    assert all(500 < piece.stat().st_size <= 1000 or piece == path for piece in pieces)
+    assert {piece.stat().st_mode & 0o777 for piece in pieces} == {0o600}

@@ -129,6 +129,7 @@ def _busy() -> _Bench:
         FailurePredicted(990.0, "api", "out_of_memory", "rss", 0.8, 100.0, 90.0, 110.0, 1.0, 2.0, 0.01),
         AlertDelivered(991.0, "key", "webhook", False, None),
     )
+    bench.metrics.on_retry("webhook")
     bench.metrics.on_observation(Observation("api", "http", 1.0, 0.02, "ok"))
     bench.metrics.on_loop("observe", 0.01, 0.002)
     bench.tell(LoopFailed(992.0, "observe", "ValueError", 1.0), LoopFailed(993.0, "heal inc-77", "ValueError", 0.0))
@@ -206,6 +207,13 @@ def test_a_failing_task_is_no_label_of_its_own() -> None:
     bench = _busy()
     assert bench.value("selfheal_loop_failures_total", loop="observe") == 1.0
     assert bench.value("selfheal_loop_failures_total", loop="task") == 1.0
+
+
+def test_every_try_to_deliver_an_alert_is_counted_whether_it_is_an_event_or_not() -> None:
+    bench = _busy()
+    bench.tell(AlertDelivered(992.0, "key", "webhook", False, "status 410"))
+    for outcome in ("delivered", "retried", "failed"):
+        assert bench.value("selfheal_alert_deliveries_total", notifier="webhook", outcome=outcome) == 1.0
 
 
 def test_an_agent_that_is_removed_takes_its_series_with_it() -> None:

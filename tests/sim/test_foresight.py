@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from selfheal.events import FailurePredicted, FixStarted, PredictionEnded, WorkDone, WorkPlanned
+from selfheal.events import AgentStarted, FailurePredicted, FixStarted, PredictionEnded, WorkDone, WorkPlanned
 from selfheal.rehearse.machine import Program
 from selfheal.rehearse.virtual import EPOCH
 from tests.sim.fleets import agent
@@ -36,6 +36,20 @@ def test_a_leak_is_foreseen_and_the_agent_restarted_before_the_limit(tmp_path: P
         assert r.agent("web").restarts == 0
 
     rehearse(tmp_path, LEAKING, story, {"api": LEAK})
+
+
+def test_work_that_is_due_now_is_done_now(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.until(lambda: any(done.outcome == "succeeded" for done in r.seen(WorkDone)), within_s=600.0)
+        planned, started = r.seen(WorkPlanned)[0], r.seen(AgentStarted)[-1]
+        assert planned.due_at == planned.at
+        assert started.reason == "maintenance"
+        assert started.at - planned.at < 0.5
+        told = [(alert.key, alert.resolved) for alert in r.world.alerts]
+        assert told == [("foreseen-api-out_of_memory", False), ("foreseen-api-out_of_memory", True)]
+
+    quick = LEAKING + '[daemon]\nprevention_interval = "7s"'
+    rehearse(tmp_path, quick, story, {"api": Program(rss_bytes=50e6, leak_bytes_per_s=5e6)})
 
 
 def test_planned_work_is_not_done_while_healing_is_paused(tmp_path: Path) -> None:

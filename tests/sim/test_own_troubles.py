@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from selfheal.events import AgentStarted, HealthChanged, LoopFailed
+from selfheal.events import AgentStarted, AlertFailed, HealthChanged, LoopFailed
 from selfheal.rehearse.machine import Program
 from selfheal.store.journal import Journal
 from tests.sim.fleets import SHOP, SHOP_NAMES, agent
@@ -121,6 +121,7 @@ def test_what_was_raised_and_not_delivered_is_delivered_by_the_next_daemon(tmp_p
         r.machine.kill("api")
         await r.wait(120.0)
         assert r.world.undelivered
+        assert [event.why for event in r.seen(AlertFailed)] == ["cannot reach the inbox: it is down"]
         await r.crash()
         await r.boot()
         r.inbox.down = False

@@ -1,11 +1,14 @@
-"""Serves over HTTP and forgets to forget: its memory grows by `--mb-per-second` until somebody does something."""
+"""Serves over HTTP and forgets to forget: its memory grows by `--mb-per-second` until somebody does something.
+
+Where nobody does, it ends at `--most-mb`: it is here to show a leak, not to fill a machine.
+"""
 
 from __future__ import annotations
 
 import argparse
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 STEP_S = 0.25
 
@@ -23,20 +26,24 @@ class Reports(BaseHTTPRequestHandler):
         """A line for each request would drown the rest."""
 
 
-def leak(bytes_per_second: float) -> None:
+def leak(bytes_per_second: float, most: float) -> None:
     """Keep every page of every report. What is kept is written to, else the kernel would not count it."""
-    kept = []
-    while True:
-        kept.append(b"x" * int(bytes_per_second * STEP_S))
+    kept: list[bytes] = []
+    step = int(bytes_per_second * STEP_S)
+    while (len(kept) + 1) * step <= most:
+        kept.append(b"x" * step)
         time.sleep(STEP_S)
+    threading.Event().wait()  # with what is kept
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     parser.add_argument("--mb-per-second", type=float, default=1.7, metavar="MB")
+    parser.add_argument("--most-mb", type=float, default=160.0, metavar="MB")
     options = parser.parse_args()
 
-    Thread(target=leak, args=(options.mb_per_second * 1e6,), daemon=True).start()
+    sizes = options.mb_per_second * 1e6, options.most_mb * 1e6
+    threading.Thread(target=leak, args=sizes, daemon=True).start()
     print(f"reports: listening on port {options.port}", flush=True)
     HTTPServer(("127.0.0.1", options.port), Reports).serve_forever()
