@@ -161,6 +161,10 @@ class SimulatedLauncher:
     async def strays(self) -> list[tuple[str, Run]]:
         return []
 
+    def owner(self, pid: int) -> tuple[str, int] | None:
+        process = self._machine.processes.get(pid)
+        return (process.agent, process.run.generation) if process is not None and process.alive else None
+
     def reap(self) -> None:
         pass
 

@@ -111,6 +111,10 @@ class Launcher(Protocol):
         """
         ...
 
+    def owner(self, pid: int) -> tuple[str, int] | None:
+        """The agent, and the generation, that a process belongs to; None where it is none of ours."""
+        ...
+
     def reap(self) -> None:
         """Bury what has ended and nobody waits for. To be called now and then."""
         ...

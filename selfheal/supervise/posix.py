@@ -44,8 +44,9 @@ class PosixLauncher:
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY)
         self._boot_id = proc.boot_id()
         self._prepared: dict[str, _Prepared] = {}
-        self._watched: dict[int, int] = {}  # pids, by the descriptor that tells of the end
-        self._strays = Strays(loop, marker, lambda: set(self._watched.values()))
+        self._watched: dict[int, _PosixProcess] = {}  # by the descriptor that tells of the end
+        self._mains: dict[int, _PosixProcess] = {}  # the same by pid
+        self._strays = Strays(loop, marker, self._mains.keys)
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
         started_at, before = self._clock.now(), proc.boot_ticks()
@@ -79,6 +80,15 @@ class PosixLauncher:
 
     async def strays(self) -> list[tuple[str, Run]]:
         return [(marked.agent, marked.run) for marked in await self._marked()]
+
+    def owner(self, pid: int) -> tuple[str, int] | None:
+        main = self._mains.get(pid)
+        if main is None:
+            try:
+                main = self._mains.get(proc.stat(pid).session)
+            except ProcessLookupError:
+                return None  # it spoke and ended
+        return (main.agent, main.run.generation) if main is not None else marks.owner(pid, self._marker)
 
     def reap(self) -> None:
         self._strays.reap()
@@ -130,7 +140,7 @@ class PosixLauncher:
         except OSError:
             os.close(pidfd)
             raise
-        self._watched[pidfd] = run.pid
+        self._watched[pidfd] = self._mains[run.pid] = process
         return process
 
     async def _find_strays(self, run: Run, agent: str) -> list[Run]:
@@ -156,7 +166,9 @@ class PosixLauncher:
             self._unwatch(pidfd)
 
     def _unwatch(self, pidfd: int) -> None:
-        del self._watched[pidfd]
+        process = self._watched.pop(pidfd)
+        if self._mains.get(process.run.pid) is process:  # else its number is another's already
+            del self._mains[process.run.pid]
         self._loop.remove_reader(pidfd)
         os.close(pidfd)
 

@@ -20,7 +20,7 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
 CLOCK = RealClock()
 
 
-async def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], limit_s: float = 30.0) -> None:
     """Return as soon as the condition holds; fail where it does not within the limit."""
     async with asyncio.timeout(limit_s):
         while not condition():
