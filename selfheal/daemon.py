@@ -18,6 +18,7 @@ from selfheal.compose.evidence import Evidence
 from selfheal.compose.fleet import plan_fleet, settling
 from selfheal.compose.hands import FleetHands
 from selfheal.compose.heartbeats import Heartbeats
+from selfheal.compose.notices import Notices
 from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
@@ -126,7 +127,9 @@ class Daemon:
             self.redact,
         )
         self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe)
-        ready = Readiness(self.plans, ports, self.scheduler)
+        notices = Notices(self.heartbeats.beat)
+        ports.launcher.listen(notices.hear)
+        ready = Readiness(self.plans, ports, self.scheduler, notices)
         self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 

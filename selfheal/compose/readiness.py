@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from selfheal.compose.fleet import AgentPlan
+from selfheal.compose.notices import Notices
 from selfheal.config.models import process_of
 from selfheal.events import Run
 from selfheal.observe.scheduler import Scheduler
@@ -19,15 +21,18 @@ ASK_FIRST_S, ASK_LAST_S = 0.01, 1.0
 class Readiness:
     """The `Ready` port of the supervisor."""
 
-    def __init__(self, plans: Mapping[str, AgentPlan], ports: Ports, scheduler: Scheduler) -> None:
+    def __init__(self, plans: Mapping[str, AgentPlan], ports: Ports, scheduler: Scheduler, notices: Notices) -> None:
         self._plans = plans
         self._ports = ports
         self._scheduler = scheduler
+        self._notices = notices
 
     async def __call__(self, agent: str, run: Run | None) -> None:
         plan = self._plans[agent]
         process = process_of(plan.config)
-        if run is not None and process is not None and process.ready is not None:
+        if run is not None and process is not None and process.ready is not None and process.ready.notify:
+            await self._notified(agent, run, process.ready.timeout)
+        elif run is not None and process is not None and process.ready is not None:
             await wait_ready(
                 process.ready,
                 started_at=run.started_at,
@@ -42,6 +47,16 @@ class Readiness:
             await self._checks_good(agent)
         elif run is not None:
             await self._ports.clock.sleep(ALIVE_S)
+
+    async def _notified(self, agent: str, run: Run, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._notices.until_ready(agent, run.generation)
+        except TimeoutError:
+            raise TimeoutError(
+                f"cannot call it ready: it has not sent READY=1 to $NOTIFY_SOCKET, still after {timeout_s:g} s; "
+                f"see its log, or raise 'ready.timeout'"
+            ) from None
 
     async def _checks_good(self, agent: str) -> None:
         wait_s = ASK_FIRST_S

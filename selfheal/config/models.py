@@ -63,13 +63,15 @@ class ReadyConfig(Section):
     tcp: Address | None = Field(None, description="Ready when host:port accepts.")
     command: Command | None = Field(None, description="Ready when this ends with 0.")
     file: Path | None = Field(None, description="Ready when this file exists and is newer than the start.")
+    notify: Literal[True] | None = Field(None, description="true: ready when it sends READY=1 to $NOTIFY_SOCKET.")
     timeout: Duration = Field(30.0, gt=0, description="Not ready by then is a failed start.")
 
     @model_validator(mode="after")
     def _one_way(self) -> ReadyConfig:
-        ways = [way for way in ("http", "tcp", "command", "file") if getattr(self, way) is not None]
+        ways = [way for way in type(self).model_fields if way != "timeout" and getattr(self, way) is not None]
         if len(ways) != 1:
-            raise ValueError(f"it has {len(ways)} ways to be ready; write exactly one of http, tcp, command or file")
+            known = ", ".join(way for way in type(self).model_fields if way != "timeout")
+            raise ValueError(f"it has {len(ways)} ways to be ready; write exactly one of {known}")
         return self
 
 

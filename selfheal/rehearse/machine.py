@@ -20,7 +20,7 @@ from selfheal.errors import CheckFailed, SpawnFailed
 from selfheal.kinds import CheckContext, CheckKind, Completed, Run
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.observe.wording import Unwell
-from selfheal.supervise.launcher import Exit, Launch, OnExit, Process
+from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, Process
 
 _T = TypeVar("_T")
 BOOT_ID = "simulated"
@@ -142,6 +142,9 @@ class SimulatedLauncher:
         self._machine = machine
         self.severed = False
 
+    def listen(self, hear: Hear) -> None:
+        self._machine.hear = hear
+
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
         if self.severed:
             raise SpawnFailed(f"cannot start {launch.agent!r}: this daemon is dead", "unknown")
@@ -201,6 +204,7 @@ class SimulatedMachine:
         self.raising: set[str] = set()
         self.commands: dict[str, Callable[[], int]] = {}
         self.commands_run: list[tuple[str, ...]] = []
+        self.hear: Hear = lambda agent, generation, said: None
         self.spawned = 0
         self._loop = loop
         self._latest: dict[str, SimulatedProcess] = {}
@@ -243,6 +247,12 @@ class SimulatedMachine:
         if process is not None:
             process.signal(signals.SIGSTOP)
         return process is not None
+
+    def say(self, agent: str, **said: str) -> None:
+        """Let the process of an agent speak by systemd's protocol."""
+        process = self.process_of(agent)
+        if process is not None:
+            self.hear(agent, process.run.generation, said)
 
     # --- how it is ---
 

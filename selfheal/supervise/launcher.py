@@ -87,10 +87,16 @@ class Process(Protocol):
 
 
 OnExit = Callable[[Process, Exit], None]
+Hear = Callable[[str, int, Mapping[str, str]], None]
+"""Takes an agent, the generation of its run, and what that said by systemd's protocol, by name."""
 
 
 class Launcher(Protocol):
     """Starts and adopts processes. `on_exit` is called once, in the event loop, never before the call returns."""
+
+    def listen(self, hear: Hear) -> None:
+        """Hear what agents say by sd_notify. What is started from now on finds NOTIFY_SOCKET in its environment."""
+        ...
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
         """Start a process. Raises SpawnFailed."""

@@ -13,7 +13,7 @@ import pwd
 import resource
 import shutil
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,7 +21,8 @@ from selfheal.clock import Clock
 from selfheal.errors import SpawnFailed
 from selfheal.kinds import Run
 from selfheal.supervise import marks, proc
-from selfheal.supervise.launcher import Exit, Launch, OnExit, Process
+from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, Process
+from selfheal.supervise.notify import NotifySocket
 from selfheal.supervise.program import find_program, spawn_failed
 from selfheal.supervise.strays import Strays, become_subreaper
 
@@ -44,9 +45,18 @@ class PosixLauncher:
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY)
         self._boot_id = proc.boot_id()
         self._prepared: dict[str, _Prepared] = {}
+        self._notify: NotifySocket | None = None
         self._watched: dict[int, _PosixProcess] = {}  # by the descriptor that tells of the end
         self._mains: dict[int, _PosixProcess] = {}  # the same by pid
         self._strays = Strays(loop, marker, self._mains.keys)
+
+    def listen(self, hear: Hear) -> None:
+        def heard(pid: int, said: Mapping[str, str]) -> None:
+            owner = self.owner(pid)
+            if owner is not None:
+                hear(*owner, said)
+
+        self._notify = NotifySocket(self._loop, f"selfheal-{self._marker}", heard)
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
         started_at, before = self._clock.now(), proc.boot_ticks()
@@ -95,6 +105,8 @@ class PosixLauncher:
 
     def close(self) -> None:
         self._strays.close()
+        if self._notify is not None:
+            self._notify.close()
         while self._watched:
             self._unwatch(next(iter(self._watched)))
         if self._home >= 0:
@@ -109,6 +121,8 @@ class PosixLauncher:
             except OSError:
                 pass  # the program, the directory or the log's folder moved since: look at all of it again
         prepared = _prepare(launch)
+        if self._notify is not None:
+            prepared.environment.setdefault(b"NOTIFY_SOCKET", self._notify.address.encode())
         try:
             pid = self._spawn(prepared, generation)
         except (OSError, ValueError) as error:

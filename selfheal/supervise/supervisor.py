@@ -414,10 +414,15 @@ class Supervisor:
     # --- adoption ---
 
     def _took_over(self, child: Child, process: Process) -> None:
+        before, now = self._agent(child.name), self._clock.now()
         child.process = process
         child.generation = max(child.generation, process.run.generation)
-        self._ledger.record(AgentStarted(self._clock.now(), child.name, process.run, "adopted"))
-        self._await_ready(child)
+        self._ledger.record(AgentStarted(now, child.name, process.run, "adopted"))
+        if before.ready and before.run == process.run:  # it says so only once
+            self._ledger.record(AgentReady(now, child.name, process.run.generation, 0.0))
+            child.ready.set()
+        else:
+            self._await_ready(child)
 
     def _lost(self, name: str) -> None:
         """A run that ended while no daemon watched."""
