@@ -1,7 +1,8 @@
 """What must nobody read who reads our words?
 
 Masks secrets in text and in values: by the name they stand under, by how they look, and (`Redactor`) by knowing them.
-Masking twice changes nothing, and a line without a secret comes back as it went in.
+Masking twice changes nothing, and a line without a secret comes back as it went in. Whatever came from outside passes
+here before it becomes an event or a line of the log, so what no file could hold is taken out here too.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ _LOOKS = (
         MASK,
     ),
 )
+# Half a character, which JSON's \ud800 and odd bytes leave behind: no UTF-8 can hold it, and so no journal.
+_HALF = re.compile("[\ud800-\udfff]")
 # Most values of a log line: too short for any of these looks, and without a name in front.
 _SHORT_WORD = re.compile(r"(?!sk-)[\w.-]{0,11}")
 _TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -104,6 +107,8 @@ def redact_text(text: str) -> str:
     """Return `text` with everything that looks like a secret masked."""
     if _SHORT_WORD.fullmatch(text):
         return text
+    if not text.isascii():
+        text = _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
     for _ in range(4):  # masking one may lay another bare; in practice the second time finds nothing
         masked = _mask_once(text)
         if masked == text:

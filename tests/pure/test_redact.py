@@ -231,3 +231,13 @@ def test_no_known_secret_survives(secrets: list[str], around: list[str]) -> None
     redactor = Redactor(secrets)
     masked = redactor.redact_text(" ".join([*around, *secrets, *around]))
     assert [secret for secret in secrets if secret in masked] == []
+
+
+@given(st.lists(PIECES | st.text(st.characters(), max_size=6) | st.just("\ud800"), max_size=6).map("".join))
+def test_what_comes_out_can_be_written_to_any_file(text: str) -> None:
+    """Half a character, as JSON's \\ud800 gives one, has no UTF-8; everything else of the text stays."""
+    redact_text(text).encode()
+
+
+def test_half_a_character_is_replaced_and_the_rest_stays() -> None:
+    assert redact_text("disk \ud800 is full, sagt Jörg") == "disk \N{REPLACEMENT CHARACTER} is full, sagt Jörg"
