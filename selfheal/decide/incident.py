@@ -104,9 +104,12 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
         return _needs_person(
             incident, f"no fix is left for {agent.name}" + (f" ({why})" if why else ""), choice.retry_at
         )
-    hold = held(world, vitals, incident, plan, healing.rules, now)
+    asked = incident.approval if incident.asking else None
+    if asked is not None and (asked.fix, asked.agent) == (plan.fix, plan.agent):
+        return Rest(asked.expires_at)
+    hold = held(world, vitals, incident, plan, rules, now)
     if hold is not None:
-        return hold
+        return Rest(hold.until) if asked is not None else hold  # what it waits for is the answer
     opened = overspent(agent, plan, rules, now)
     if opened is not None:
         return Switch(opened)
@@ -125,15 +128,11 @@ def _still_settling(incident: Incident, now: float, window_s: float) -> bool:
 
 
 def _asked(incident: Incident, plan: Plan, healing: Healing, agent: Agent) -> Step:
+    """The plan, or the question whether it may be done; a no has barred it before it came here."""
     fix = next(one for one in healing.fixes[agent.name] if one.name == plan.fix)
     approval = incident.approval
-    if not fix.approval:
-        return plan
-    if approval is None or (approval.fix, approval.agent) != (plan.fix, plan.agent):
-        return Ask(plan)
-    if approval.approved is None:
-        return Rest(approval.expires_at)
-    return plan if approval.approved else Ask(plan)
+    allowed = approval is not None and approval.approved and (approval.fix, approval.agent) == (plan.fix, plan.agent)
+    return plan if allowed or not fix.approval else Ask(plan)
 
 
 def _needs_person(incident: Incident, reason: str, retry_at: float | None) -> Step:

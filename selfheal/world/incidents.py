@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from selfheal.events import (
@@ -65,7 +66,10 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One failure from first sign to resolution. `agent` is where the cause is, `agents` all that suffer."""
+    """One failure from first sign to resolution. `agent` is where the cause is, `agents` all that suffer.
+
+    `refused` is who said no, by (fix, agent): the first decision is final, for as long as the incident lasts.
+    """
 
     id: str
     agent: str
@@ -79,6 +83,7 @@ class Incident:
     plan: Planned | None = None
     hold: Held | None = None
     approval: Approval | None = None
+    refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     first_good_at: float | None = None
     resolved_at: float | None = None
@@ -106,6 +111,11 @@ class Incident:
     def waiting(self) -> IncidentState:
         """Its state while nothing is being tried: a person who was called once stays called."""
         return "escalated" if self.escalated else "open"
+
+    @property
+    def asking(self) -> bool:
+        """Whether a person was asked and has not answered yet."""
+        return self.approval is not None and self.approval.approved is None
 
     @property
     def acting(self) -> bool:
@@ -174,7 +184,8 @@ def _answered(incident: Incident, event: ApprovalAnswered) -> Incident:
     if incident.approval is None or incident.approval.approved is not None:
         return incident
     answered = replace(incident.approval, approved=event.approved, by=event.by)
-    return replace(incident, approval=answered, state=incident.waiting)
+    refused = incident.refused if event.approved else {**incident.refused, (answered.fix, answered.agent): event.by}
+    return replace(incident, approval=answered, refused=refused, state=incident.waiting)
 
 
 def _fix_started(incident: Incident, event: FixStarted) -> Incident:

@@ -287,6 +287,15 @@ def test_while_nobody_has_answered_one_waits_until_the_request_expires() -> None
     assert step(sick(ASKED, cause="disk_full"), None, PURGE, RESTART) == Rest(NOW + 600)
 
 
+def test_while_a_person_is_asked_nothing_else_is_given_as_the_reason_to_wait() -> None:
+    busy = FixStarted(NOW, "inc-2", 1, "restart", "application", "site", "hung")
+    world = sick(ASKED, failed("site", BEGAN), opened("site", BEGAN, 2), busy, cause="disk_full")
+    assert isinstance(step(after(world, ApprovalAnswered(NOW, "inc-1", True, "ann")), None, PURGE), Hold)
+    assert step(world, None, PURGE, RESTART) == Rest(NOW + 600)
+    assert isinstance(step(world, None, RESTART), Rest)
+    assert step(sick(ASKED, HealingPaused(NOW, None, "cli"), cause="disk_full"), None, PURGE) == Rest(NOW + 600)
+
+
 def test_an_approved_fix_is_applied() -> None:
     world = sick(ASKED, ApprovalAnswered(NOW, "inc-1", True, "ann"), cause="disk_full")
     plan = step(world, None, PURGE, RESTART)
