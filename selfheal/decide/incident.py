@@ -50,7 +50,7 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
         return Judge(verdict) if isinstance(verdict, Verified) else Rest(verdict)
     suffering = _suffering(world, incident)
     if not suffering:
-        return _end(vitals, incident, lead, healing, now)
+        return _end(world, vitals, incident, lead, healing, now)
     return _heal(world, vitals, incident, suffering[0], healing, now)
 
 
@@ -69,7 +69,7 @@ def _suffering(world: World, incident: Incident) -> list[Agent]:
     return [agent for agent in agents if agent.down and agent.maintenance_until is None]
 
 
-def _end(vitals: Vitals, incident: Incident, lead: Agent, healing: Healing, now: float) -> Step:
+def _end(world: World, vitals: Vitals, incident: Incident, lead: Agent, healing: Healing, now: float) -> Step:
     """All are well: it is over, at once where an attempt was verified, else after a window of good answers."""
     if incident.first_good_at is not None:
         fix = incident.attempt.fix if incident.attempt else "it"
@@ -81,7 +81,16 @@ def _end(vitals: Vitals, incident: Incident, lead: Agent, healing: Healing, now:
         return Rest(now + 1.0)
     if now - good_at < healing.rules.verify_s:
         return Rest(good_at + healing.rules.verify_s)
-    return Resolve("it recovered by itself", good_at)
+    return Resolve(_what_helped(world, incident, lead), good_at)
+
+
+def _what_helped(world: World, incident: Incident, lead: Agent) -> str:
+    """What else than a fix has changed since it began: a person's word, or something that the agent depends on."""
+    if lead.ordered_by and lead.ordered_at >= incident.onset:
+        return f"{lead.ordered_by} started it"
+    known = (world.agents[name] for name in world.dependencies(lead.name) if name in world.agents)
+    back = next((one.name for one in known if one.well and one.since > incident.onset), None)
+    return f"its dependency {back} is back" if back is not None else "it recovered by itself"
 
 
 def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healing: Healing, now: float) -> Step:

@@ -26,6 +26,7 @@ from selfheal.events import (
     IncidentResolved,
     MaintenanceBegan,
     RestartDelayed,
+    StartAsked,
     StopAsked,
     Verified,
 )
@@ -218,6 +219,18 @@ def test_what_is_well_again_by_itself_is_watched_for_a_window_first() -> None:
     seen = vitals(world, NOW - 6)
     assert step(world, seen) == Rest(NOW + 4.0)
     assert step(world, seen, now=NOW + 4.0) == Resolve("it recovered by itself", NOW - 6)
+
+
+def test_what_else_than_a_fix_has_helped_is_said() -> None:
+    good = HealthChanged(NOW - 4, "api", "http", True, "ok", "", NOW - 6)
+    back = HealthChanged(NOW - 8, "cache", "http", True, "ok", "", NOW - 9)
+    away = after(sick(failed("cache", BEGAN - 5), back), good)
+    assert step(away, vitals(away, NOW - 6), now=NOW + 9.0) == Resolve("its dependency cache is back", NOW - 6)
+    before = after(fleet(), failed("cache", BEGAN - 9), replace(back, at=BEGAN - 5), failed("api", BEGAN))
+    before = after(before, opened("api", BEGAN), diagnosed("hung", "api", BEGAN), good)
+    assert step(before, vitals(before, NOW - 6), now=NOW + 9.0) == Resolve("it recovered by itself", NOW - 6)
+    person = sick(StartAsked(NOW - 9, "api", "the command line"), good)
+    assert step(person, vitals(person, NOW - 6), now=NOW + 9.0) == Resolve("the command line started it", NOW - 6)
 
 
 def test_what_is_well_by_its_events_and_not_yet_by_its_checks_is_looked_at_again() -> None:
