@@ -20,6 +20,10 @@ from pydantic import SecretStr
 MASK = "***"
 
 _MIN_KNOWN = 6  # shorter values are words as often as secrets: masking them everywhere would garble the logs
+# And these are words of many lines, though they may stand under the name of a secret: API_KEY=disabled, say.
+_NO_SECRETS = frozenset({
+    "default", "development", "disabled", "enabled", "optional", "production", "required", "staging",
+})  # fmt: skip
 _MAX_DEPTH = 12  # deeper values are cut, so that one that holds itself does not end the daemon
 
 _SECRET_WORDS = frozenset({
@@ -107,8 +111,8 @@ _LOOKS = (
         MASK,
     ),
 )
-# As the looks above, with the secret in a group.
-_IN_URL = re.compile(rf"://(?:[^\s/?#@:]*:([^\s/?#]+)|({_LONE_USER}))@")
+# As the looks above, with the secret in a group; a user without a digit may be a name that stands in every line.
+_IN_URL = re.compile(rf"://[^\s/?#@:]*:([^\s/?#]+)@|(?i:https?)://(?=[^\s/?#@:]*\d)({_LONE_USER})@")
 _IN_QUERY = re.compile(r"[?&]([\w.-]{1,64})=([^\s&#\"'<>]+)")
 _SCHEME = re.compile(r"(?i)(?:bearer|basic|token)[ ]+")
 # Half a character, which JSON's \ud800 and odd bytes leave behind: no UTF-8 can hold it, and so no journal.
@@ -145,7 +149,8 @@ class Redactor:
     """Masks also the secrets that it was told, wherever they occur and however they are quoted."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = {form for secret in secrets for form in _forms(secret) if len(form) >= _MIN_KNOWN}
+        telling = (secret for secret in secrets if secret.lower() not in _NO_SECRETS)
+        known = {form for secret in telling for form in _forms(secret) if len(form) >= _MIN_KNOWN}
         longest_first = sorted(known, key=lambda form: (-len(form), form))
         self._known = re.compile("|".join(map(re.escape, longest_first))) if known else None
 
