@@ -57,7 +57,7 @@ from selfheal.plans import Ending, Reflex, Step
 from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
-from selfheal.serve.documents import DOCUMENTS, Material, documents
+from selfheal.serve.documents import DOCUMENTS, Material, documents, stamp
 from selfheal.store.documents import Documents, examine
 from selfheal.store.journal import Journal
 from selfheal.supervise.supervisor import Supervisor
@@ -98,7 +98,8 @@ class Daemon:
         self.gone = asyncio.Event()
         self.swept = False
         self._clear_leftovers = clear_leftovers
-        self._saved = -1
+        self._sweeps = 0
+        self._saved = (-1, 0, 0)
         clock = ports.clock
 
         # What is known.
@@ -256,19 +257,23 @@ class Daemon:
         self.scheduler.sweep()
         self.supervisor.reconsider()
         self.swept = True
+        self._sweeps += 1
 
     async def _save(self) -> None:
-        """Write the views, if anything happened; a full disk is told once and tried again, and is no failed loop."""
-        seq = self.ledger.seq
-        if seq == self._saved:
+        """Write the views that changed, if anything happened, and all of them after a sweep.
+
+        A full disk is told once and tried again, and is no failed loop.
+        """
+        mark = self.ledger.seq, self.vitals.verdicts, self._sweeps
+        if mark == self._saved:
             return
         material = self.material()
         content = await self.ports.run_in_thread(lambda: documents(material))
         trouble = None
         try:
-            await self.documents.save(content)
+            await self.documents.save(content, stamp(material), renew=self._sweeps > self._saved[2])
             await self.journal.sync()
-            self._saved = seq
+            self._saved = mark
         except (OSError, JournalUnavailable) as why:
             trouble = self.redact(describe(why))
         self.ledger.record(*about_saving(self.ledger.world, self.ports.clock.now(), trouble))
@@ -311,9 +316,8 @@ class Daemon:
 
     def material(self) -> Material:
         """What the state files are made from, as of now."""
-        return Material(
-            self.ledger.world, self.vitals.copy(), figures, posterior, PATTERNS, self.config.guard.maintenance
-        )
+        now, windows = self.ports.clock.now(), self.config.guard.maintenance
+        return Material(self.ledger.world, self.vitals.copy(), now, figures, posterior, PATTERNS, windows)
 
     async def events_after(self, seq: int, count: int) -> Sequence[tuple[int, Event]]:
         """The first `count` events of the journal with a greater number."""

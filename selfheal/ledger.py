@@ -1,6 +1,6 @@
 """Who may change the world?
 
-Only the ledger: `record` folds an event, hands it to the journal and tells the subscribers. What is shown outside is
+Only the ledger: `record` hands an event to the journal, folds it and tells the subscribers. What is shown outside is
 durable first: `shown` waits for that.
 """
 
@@ -64,10 +64,15 @@ class Ledger:
         self._subscribers.append(subscriber)
 
     def record(self, *events: Event) -> int:
-        """Fold and append; returns the sequence number of the last one. It is not durable yet: see `durable`."""
-        for event in events:
-            self._world = fold(self._world, event)
-            self._seq = self._journal.append(encode(event))
+        """Append and fold; returns the sequence number of the last one. It is not durable yet: see `durable`.
+
+        The world is what the journal holds, and nothing else: where an event cannot be written down, none of `events`
+        has happened, and what `encode` raised is raised.
+        """
+        for event, payload in [(event, encode(event)) for event in events]:
+            world = fold(self._world, event)  # before the append: what cannot be folded would fail at every replay
+            self._seq = self._journal.append(payload)
+            self._world = world
             self._untold.append((self._seq, event))
         self._tell()
         return self._seq

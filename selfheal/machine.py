@@ -20,6 +20,7 @@ from typing import TypeVar
 import structlog
 
 from selfheal.clock import RealClock
+from selfheal.compose.secrets import secrets_of
 from selfheal.config.address import is_loopback, split_address
 from selfheal.config.load import Loaded
 from selfheal.daemon import Daemon, Narrator
@@ -66,9 +67,7 @@ def run(
     SelfhealError where it cannot start: a held state directory, a taken address.
     """
     config = loaded.config.daemon
-    webhook = loaded.config.notify.webhook
-    known = [one.get_secret_value() for one in (config.token, config.scrape_token, webhook) if one is not None]
-    redactor = Redactor.from_environment(os.environ, known)
+    redactor = Redactor.from_environment(os.environ, secrets_of(loaded))
     with StateLock.acquire(config.state_dir):
         logs = configure(config.log_level, config.log_format, redactor, log_stream or sys.stdout)
         try:

@@ -37,6 +37,8 @@ class Vitals:
     """The current check records and signals of every agent."""
 
     def __init__(self) -> None:
+        self.verdicts = 0
+        """How often a check has settled on another verdict: what is shown of the fleet has changed then."""
         self._records: dict[str, dict[str, CheckRecord]] = {}
         self._signals: dict[str, dict[str, float]] = {}
 
@@ -52,6 +54,7 @@ class Vitals:
         return self._signals.get(agent, {})
 
     def put(self, agent: str, record: CheckRecord) -> None:
+        self.verdicts += record.settled != self.check(agent, record.check).settled
         self._records.setdefault(agent, {})[record.check] = record
 
     def put_signals(self, agent: str, signals: Mapping[str, float]) -> None:

@@ -66,7 +66,10 @@ def _why(arguments: Namespace) -> int:
 
 
 def _why_agent(client: Client, name: str, json: bool) -> int:
-    """The open incident from which the agent suffers, or the latest one, or that it is well."""
+    """The open incident from which the agent suffers, or the latest one, or that it is well.
+
+    What a person stopped since is no trouble: then that is told, and where to read of the last one.
+    """
     try:
         agent = client.get(path("observability", "agents", name))
     except UnknownName as why:
@@ -76,23 +79,49 @@ def _why_agent(client: Client, name: str, json: bool) -> int:
         ) from why
     latest = agent.body.text("incident") or next((one.text("id") for one in agent.body.parts("incidents")), "")
     if not latest:
-        return _tell_well(agent, json)
-    return _tell(client.get(path("observability", "incidents", latest)), json, agent)
+        return _tell_standing(agent, json, "nothing has happened to it")
+    incident = client.get(path("observability", "incidents", latest))
+    if _stopped_since(agent.body, incident.body):
+        return _tell_standing(agent, json, f"its last incident was before that: 'selfheal why {latest}'")
+    return _tell(incident, json, agent)
 
 
-def _tell_well(agent: Answer, json: bool) -> int:
+def _stopped_since(agent: Document, incident: Document) -> bool:
+    """Whether a person stopped the agent after the incident was over."""
+    stopped, over = agent.moment("ordered_at"), incident.moment("resolved_at")
+    return not agent.flag("wanted") and stopped is not None and over is not None and over < stopped
+
+
+def _tell_standing(agent: Answer, json: bool, rest: str) -> int:
     if json:
         show_json({"agent": agent.body.raw, "incident": None})
     else:
-        show(_standing(agent, coloured(sys.stdout)) + "; nothing has happened to it")
+        show(f"{_standing(agent, coloured(sys.stdout))}; {rest}")
     return 0
 
 
 def _standing(agent: Answer, colour: bool) -> str:
-    """How the agent is and since when, in one line."""
+    """How the agent is, since when and why, in one line."""
     name = paint(Cell(agent.body.text("name"), "strong"), colour)
     lasting = age(agent.body.moment("since"), agent.now)
-    return f"{name} is {paint(state(agent.body.text('state')), colour)} for {lasting}"
+    standing = f"{name} is {paint(state(agent.body.text('state')), colour)} for {lasting}"
+    why = paint(Cell(", ".join(_reasons(agent))), colour)
+    return f"{standing}: {why}" if why else standing
+
+
+def _reasons(agent: Answer) -> Iterator[str]:
+    body = agent.body
+    stopped = body.moment("ordered_at") if not body.flag("wanted") else None
+    trial = body.part("breaker").moment("retry_at") if body.text("state") == "quarantined" else None
+    start = body.moment("next_start_at")
+    if stopped is not None:
+        yield f"stopped by {body.text('ordered_by')} at {clock_time(stopped, agent.now)}"
+    if body.text("reason"):
+        yield body.text("reason")
+    if trial is not None:
+        yield f"next trial at {clock_time(trial, agent.now)}"
+    if start is not None:
+        yield f"next start at {clock_time(start, agent.now)}"
 
 
 def _tell(answer: Answer, json: bool, agent: Answer | None = None) -> int:
@@ -145,8 +174,11 @@ def _cause(slug: str) -> str:
 
 
 def _attempt(number: int, attempt: Document) -> str:
-    began, ended = attempt.moment("started_at"), attempt.moment("ended_at")
-    took = f" after {duration((ended - began).total_seconds())}" if began and ended else ""
+    """The time is that to the verdict: how long the act itself took says nothing about whether it helped."""
+    began, judged = attempt.moment("started_at"), attempt.moment("verified_at")
+    if attempt.text("outcome") == "succeeded" and judged is None:
+        return f"{number}. {attempt.text('fix')}: done, not verified yet"
+    took = f" after {duration((judged - began).total_seconds())}" if began and judged else ""
     return f"{number}. {attempt.text('fix')}: {attempt.text('outcome').replace('_', ' ') or 'running'}{took}"
 
 

@@ -1,8 +1,9 @@
 """Which fix gets the agent well soonest?
 
 Pure. For each fix that fits, the expected seconds to recovery are its cost, its risk and the verification, divided by
-the chance that it helps; that chance is what was learned for (agent, cause, fix), starting from a prior. The smallest
-wins; what failed in this incident already comes after everything that did not.
+the chance that it helps, and the wait for a person where one must be asked first; that chance is what was learned for
+(agent, cause, fix), starting from a prior. The smallest wins, among equals the one that was listed first; what failed
+in this incident already comes after everything that did not.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ PRIOR_WEIGHT = 4.0
 PRIOR_MEANT_FOR_IT, PRIOR_RESTART, PRIOR_ANY, PRIOR_NO_CURE = 0.85, 0.8, 0.5, 0.08
 # Whoever wrote a fix for just this cause has seen that the built-in ones do not do.
 PRIOR_OUTDONE = 0.2
+# Who is on call and awake answers in about this time. It puts whatever may be done at once first, but for what is as
+# good as hopeless: a restart against a full disk (160 s) is not tried before the fix that was written for that.
+ASKING_S = 120.0
 
 # (agent, cause, fix, prior mean, prior weight) -> the chance that the fix helps.
 Success = Callable[[str, str, str, float, float], float]
@@ -52,7 +56,7 @@ def choose(
     failed = failed_fixes(incident, agent.name)
     outdone = any(_written_for(fix, incident.cause) for fix in fixes)
     weighed = [_weigh(world, incident, agent, fix, outdone, success, verify_s, barred, now) for fix in fixes]
-    ranked = sorted(weighed, key=lambda one: (bool(one.barred), failed.get(one.fix, 0), one.expected_s, one.fix))
+    ranked = sorted(weighed, key=lambda one: (bool(one.barred), failed.get(one.fix, 0), one.expected_s))
     if not ranked or ranked[0].barred:
         return Choice(None, tuple(ranked), _earliest(agent))
     best = ranked[0]
@@ -87,6 +91,8 @@ def _weigh(
     chance = max(0.01, success(agent.name, incident.cause, fix.name, prior, PRIOR_WEIGHT))
     dependents = len(world.dependents(agent.name)) if fix.name == "restart_with_dependents" else 0
     expected_s = (fix.cost_s * (1 + dependents) + fix.risk_s + verify_s) / chance
+    if fix.approval and not _approved(incident, agent, fix):
+        expected_s += ASKING_S
     return Alternative(fix.name, chance, expected_s, _bar(incident, agent, fix, dependents, barred, now))
 
 
@@ -111,14 +117,19 @@ def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, barred: Ma
     breaker = agent.breakers.get(fix.name)
     if breaker is not None and breaker.state == "open" and now < breaker.retry_at:
         return f"its breaker is open: {breaker.why}"
-    answer = incident.approval
-    if answer is not None and (answer.fix, answer.agent, answer.approved) == (fix.name, agent.name, False):
-        return f"rejected by {answer.by}"
+    refused_by = incident.refused.get((fix.name, agent.name))
+    if refused_by is not None:
+        return f"rejected by {refused_by}"
     if not fix.undoable and any(one.fix == fix.name and one.outcome == "interrupted" for one in incident.attempts):
         return "it was interrupted and may not be done twice: a person must look"
     if fix.name == "restart_with_dependents" and not dependents:
         return "nothing depends on it"
     return barred.get(fix.name, "")
+
+
+def _approved(incident: Incident, agent: Agent, fix: Fix) -> bool:
+    answer = incident.approval
+    return answer is not None and (answer.fix, answer.agent, answer.approved) == (fix.name, agent.name, True)
 
 
 def _open(agent: Agent, fix: str) -> bool:

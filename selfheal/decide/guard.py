@@ -63,7 +63,8 @@ def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Ru
     busy = sum(one.acting and not _in_its_way(world, one, agent) for one in world.open_incidents())
     limit = _at_once(world, rules)
     if busy >= limit:
-        return Hold(f"{busy} recoveries are under way, and {limit} at once is the limit", now + 1.0)
+        under_way = "1 recovery is" if busy == 1 else f"{busy} recoveries are"
+        return Hold(f"{under_way} under way, and {limit} at once is the limit", now + 1.0)
     return None
 
 

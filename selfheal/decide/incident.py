@@ -50,7 +50,7 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
         return Judge(verdict) if isinstance(verdict, Verified) else Rest(verdict)
     suffering = _suffering(world, incident)
     if not suffering:
-        return _end(vitals, incident, lead, healing, now)
+        return _end(world, vitals, incident, lead, healing, now)
     return _heal(world, vitals, incident, suffering[0], healing, now)
 
 
@@ -69,7 +69,7 @@ def _suffering(world: World, incident: Incident) -> list[Agent]:
     return [agent for agent in agents if agent.down and agent.maintenance_until is None]
 
 
-def _end(vitals: Vitals, incident: Incident, lead: Agent, healing: Healing, now: float) -> Step:
+def _end(world: World, vitals: Vitals, incident: Incident, lead: Agent, healing: Healing, now: float) -> Step:
     """All are well: it is over, at once where an attempt was verified, else after a window of good answers."""
     if incident.first_good_at is not None:
         fix = incident.attempt.fix if incident.attempt else "it"
@@ -81,7 +81,16 @@ def _end(vitals: Vitals, incident: Incident, lead: Agent, healing: Healing, now:
         return Rest(now + 1.0)
     if now - good_at < healing.rules.verify_s:
         return Rest(good_at + healing.rules.verify_s)
-    return Resolve("it recovered by itself", good_at)
+    return Resolve(_what_helped(world, incident, lead), good_at)
+
+
+def _what_helped(world: World, incident: Incident, lead: Agent) -> str:
+    """What else than a fix has changed since it began: a person's word, or something that the agent depends on."""
+    if lead.ordered_by and lead.ordered_at >= incident.onset:
+        return f"{lead.ordered_by} started it"
+    known = (world.agents[name] for name in world.dependencies(lead.name) if name in world.agents)
+    back = next((one.name for one in known if one.well and one.since > incident.onset), None)
+    return f"its dependency {back} is back" if back is not None else "it recovered by itself"
 
 
 def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healing: Healing, now: float) -> Step:
@@ -104,9 +113,12 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
         return _needs_person(
             incident, f"no fix is left for {agent.name}" + (f" ({why})" if why else ""), choice.retry_at
         )
-    hold = held(world, vitals, incident, plan, healing.rules, now)
+    asked = incident.approval if incident.asking else None
+    if asked is not None and (asked.fix, asked.agent) == (plan.fix, plan.agent):
+        return Rest(asked.expires_at)
+    hold = held(world, vitals, incident, plan, rules, now)
     if hold is not None:
-        return hold
+        return Rest(hold.until) if asked is not None else hold  # what it waits for is the answer
     opened = overspent(agent, plan, rules, now)
     if opened is not None:
         return Switch(opened)
@@ -125,15 +137,11 @@ def _still_settling(incident: Incident, now: float, window_s: float) -> bool:
 
 
 def _asked(incident: Incident, plan: Plan, healing: Healing, agent: Agent) -> Step:
+    """The plan, or the question whether it may be done; a no has barred it before it came here."""
     fix = next(one for one in healing.fixes[agent.name] if one.name == plan.fix)
     approval = incident.approval
-    if not fix.approval:
-        return plan
-    if approval is None or (approval.fix, approval.agent) != (plan.fix, plan.agent):
-        return Ask(plan)
-    if approval.approved is None:
-        return Rest(approval.expires_at)
-    return plan if approval.approved else Ask(plan)
+    allowed = approval is not None and approval.approved and (approval.fix, approval.agent) == (plan.fix, plan.agent)
+    return plan if allowed or not fix.approval else Ask(plan)
 
 
 def _needs_person(incident: Incident, reason: str, retry_at: float | None) -> Step:

@@ -148,8 +148,10 @@ def _of_fix(world: World, event: Event) -> _Told | None:
             return _agent(world, incident), "quiet", f"nothing is done yet: {reason}"
         case ApprovalAsked(agent=agent, incident=incident, fix=fix):
             return agent, "uneasy", f"may {_words(fix)} be done? 'selfheal approve {incident}' allows it"
-        case FixStarted(agent=agent, fix=fix, reflex=reflex):
-            return agent, "busy", f"{_words(fix)} at once, by reflex" if reflex else f"{_words(fix)} …"
+        case FixStarted(agent=agent, fix=fix, reflex=True, start="reflex"):
+            return agent, "busy", f"{_words(fix)} at once, by reflex"
+        case FixStarted(agent=agent, fix=fix):
+            return agent, "busy", f"{_words(fix)} …"
         case FixEnded(incident=incident, outcome=outcome, output=output) if outcome != "succeeded":
             return _agent(world, incident), "bad", f"that did not work ({_words(outcome)}): {_first_line(output)}"
         case Verified(incident=incident, outcome=outcome, reason=reason) if outcome != "succeeded":

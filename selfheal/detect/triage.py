@@ -96,7 +96,7 @@ def _reflex_attempt(world: World, event: AgentStarted) -> tuple[Event, ...]:
     if incident is None or incident.acting or agent is None:
         return ()
     number = incident.attempt.number + 1 if incident.attempt else 1
-    started = FixStarted(event.at, incident.id, number, "restart", agent.layer, agent.name, "", reflex=True)
+    started = FixStarted(event.at, incident.id, number, "restart", agent.layer, agent.name, "", True, event.reason)
     return (started, FixEnded(event.at, incident.id, number, "succeeded", f"started as process {event.run.pid}"))
 
 

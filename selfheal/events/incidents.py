@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from selfheal.vocabulary import Layer, Outcome
+from selfheal.vocabulary import Layer, Outcome, StartReason
 
 Trigger = Literal["exit", "check", "start", "external"]
 
@@ -123,7 +123,7 @@ class ApprovalAnswered:
 
 @dataclass(frozen=True, slots=True)
 class FixStarted:
-    """The intent, written down before the act; of a reflex right after it."""
+    """The intent, written down before the act; of a reflex right after it, with `start`, why that started it."""
 
     at: float
     incident: str
@@ -133,6 +133,7 @@ class FixStarted:
     agent: str
     cause: str
     reflex: bool = False
+    start: StartReason = "reflex"
 
 
 @dataclass(frozen=True, slots=True)

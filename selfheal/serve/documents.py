@@ -1,7 +1,7 @@
 """What do the JSON files of the state directory say?
 
-Views of the world for a person who looks into the directory; nothing reads them back. What is in them follows from
-the world alone, so that an unchanged world gives unchanged bytes; `metrics.json` is a snapshot of signals beside it.
+Views for a person who looks into the directory; nothing reads them back. What is in them follows from the world and
+the vitals at one moment: the same gives the same bytes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from selfheal.serve.times import rfc3339
 from selfheal.serve.views import fleet, foresight
 from selfheal.serve.views.incidents import fixes, incident_view, incidents, knowledge, rates, reports, strategies
 from selfheal.serve.views.traces import trace
-from selfheal.vitals import Vitals
 
 if TYPE_CHECKING:
     from selfheal.config.models import WindowConfig
     from selfheal.serve.ports import Believing, KnownPattern, Scoring
+    from selfheal.vitals import Vitals
     from selfheal.world import World
 
 SCHEMA_VERSION = 1
@@ -29,10 +29,11 @@ Document = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the documents are made from."""
+    """What the documents are made from, as of `now`."""
 
     world: World
     vitals: Vitals
+    now: float
     scorecard: Scoring
     belief: Believing
     patterns: Sequence[KnownPattern]
@@ -40,18 +41,22 @@ class Material:
 
 
 def documents(material: Material) -> Mapping[str, Document]:
-    """Return every document by its file name."""
-    stamp: Document = {"schema_version": SCHEMA_VERSION, "updated_at": rfc3339(material.world.at)}
-    return {name: {**stamp, **fill(material)} for name, fill in DOCUMENTS.items()}
+    """Return every document by its file name, without its stamp."""
+    return {name: fill(material) for name, fill in DOCUMENTS.items()}
+
+
+def stamp(material: Material) -> Document:
+    """Return what stands at the head of every document."""
+    return {"schema_version": SCHEMA_VERSION, "updated_at": rfc3339(material.now)}
 
 
 def _state(material: Material) -> Document:
-    """The daemon as it would be at the latest event; loops and signals are no part of the world."""
-    world = material.world
-    scorecard = material.scorecard(world, world.at)
-    glance = fleet.summary(world, world.at, loops={}, scorecard=scorecard, ready=True, trouble=None)
+    """The daemon at a glance; its loops are no part of what is known about the fleet."""
+    world, now = material.world, material.now
+    scorecard = material.scorecard(world, now)
+    glance = fleet.summary(world, now, loops={}, scorecard=scorecard, ready=True, trouble=None)
     shown = glance.model_dump(mode="json", exclude={"loops", "ready", "trouble", "at"})
-    known = fleet.agents(world, Vitals())
+    known = fleet.agents(world, material.vitals)
     breakers = {one.name: _plain(one.breakers) for one in known if one.breakers}
     still_open = [_plain(incident_view(one)) for one in world.open_incidents()]
     damages = [
@@ -62,11 +67,11 @@ def _state(material: Material) -> Document:
 
 
 def _agents(material: Material) -> Document:
-    return {"agents": _plain({one.name: one for one in fleet.agents(material.world, Vitals())})}
+    return {"agents": _plain({one.name: one for one in fleet.agents(material.world, material.vitals)})}
 
 
 def _predictions(material: Material) -> Document:
-    foreseen = foresight.predictions(material.world, material.world.at)
+    foreseen = foresight.predictions(material.world, material.now)
     return {"predictions": _plain(foreseen), "ended": dict(material.world.foresight.ended)}
 
 

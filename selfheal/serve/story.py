@@ -1,6 +1,6 @@
 """What happened in an incident, told to a person?
 
-One sentence for each event, with its time and its distance from the onset.
+One sentence for each event, in the order of time, with its time and its distance from the onset.
 """
 
 from __future__ import annotations
@@ -12,25 +12,29 @@ from selfheal.events import (
     Alternative,
     ApprovalAnswered,
     ApprovalAsked,
+    BreakerClosed,
+    BreakerOpened,
+    BreakerTried,
     Cause,
     Diagnosed,
     FixEnded,
     FixStarted,
     Held,
     IncidentEscalated,
-    IncidentEvent,
     IncidentJoined,
     IncidentMerged,
     IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
     Planned,
+    RestartDelayed,
     Verified,
 )
 from selfheal.serve.times import span, time_of_day
 
 if TYPE_CHECKING:
-    from selfheal.world import Incident
+    from selfheal.vocabulary import StartReason
+    from selfheal.world import Incident, StoryEvent
 
 # A sentence is read at a glance; the whole output of a fix stands beside its attempt.
 LONGEST = 240
@@ -49,9 +53,10 @@ class Line:
 
 
 def story(incident: Incident) -> tuple[Line, ...]:
-    """Tell an incident, oldest event first."""
+    """Tell an incident, oldest event first: what is written down after an act may have happened before it."""
     fixes = {attempt.number: attempt.fix for attempt in incident.attempts}
-    return tuple(Line(event.at, event.at - incident.onset, _sentence(event, fixes)) for event in incident.story)
+    told = sorted(incident.story, key=lambda event: event.at)
+    return tuple(Line(event.at, event.at - incident.onset, _sentence(event, fixes)) for event in told)
 
 
 def brief(text: str) -> str:
@@ -60,7 +65,7 @@ def brief(text: str) -> str:
     return first if len(first) <= LONGEST else first[: LONGEST - 1] + "…"
 
 
-def _sentence(event: IncidentEvent, fixes: dict[int, str]) -> str:
+def _sentence(event: StoryEvent, fixes: dict[int, str]) -> str:
     match event:
         case IncidentOpened(agent=agent, sign=sign, onset=onset, at=at):
             return f"{agent}: {brief(sign)}; noticed after {span(at - onset)}"
@@ -69,7 +74,7 @@ def _sentence(event: IncidentEvent, fixes: dict[int, str]) -> str:
         case IncidentMerged(into=into, reason=reason):
             return _because(f"the same trouble as {into}, which goes on in its place", reason)
         case IncidentSuppressed(reason=reason):
-            return _because("closed without a fix", reason)
+            return _because("closed" if fixes else "closed without a fix", reason)
         case Diagnosed(causes=causes):
             return _diagnosis(causes)
         case Planned():
@@ -81,8 +86,8 @@ def _sentence(event: IncidentEvent, fixes: dict[int, str]) -> str:
             return f"asked a person whether to apply {fix} to {agent}; no answer by {time_of_day(expires_at)} means no"
         case ApprovalAnswered(approved=approved, by=by):
             return f"{'approved' if approved else 'rejected'} by {by}"
-        case FixStarted(attempt=attempt, fix=fix, agent=agent, reflex=reflex):
-            return f"{fix} of {agent} at once, by reflex" if reflex else f"attempt {attempt}: {fix} of {agent}"
+        case FixStarted(attempt=attempt, fix=fix, agent=agent, reflex=reflex, start=start):
+            return f"{fix} of {agent}{_start(start)}" if reflex else f"attempt {attempt}: {fix} of {agent}"
         case FixEnded(attempt=attempt, outcome=outcome, output=output):
             fix = fixes.get(attempt, "the fix")
             return _because(f"{fix} done" if outcome == "succeeded" else f"{fix} {outcome}", output)
@@ -92,8 +97,26 @@ def _sentence(event: IncidentEvent, fixes: dict[int, str]) -> str:
             return _because("a person is needed", reason)
         case IncidentResolved(reason=reason, recovery_s=recovery_s):
             return _because(f"recovered in {span(recovery_s)}", reason)
+        case RestartDelayed(at=at, agent=agent, due_at=due_at, why=why):
+            return _because(f"{agent} is not started before {time_of_day(due_at)}, in {span(due_at - at)}", why)
+        case BreakerOpened():
+            return _breaker_opened(event)
+        case BreakerTried(agent=agent, fix=fix):
+            return f"the breaker of {agent}'s {fix} lets one trial through"
+        case BreakerClosed(agent=agent, fix=fix, why=why):
+            return _because(f"the breaker of {agent}'s {fix} is closed again", why)
         case _:
             assert_never(event)
+
+
+def _start(reason: StartReason) -> str:
+    """How a reflex came to start the agent, as the end of a sentence."""
+    return {"backoff": ", after its wait", "trial": ", on trial"}.get(reason, " at once, by reflex")
+
+
+def _breaker_opened(event: BreakerOpened) -> str:
+    trial = f"the next trial is at {time_of_day(event.retry_at)}, in {span(event.retry_at - event.at)}"
+    return _because(f"the breaker of {event.agent}'s {event.fix} opens, {trial}", event.why)
 
 
 def _because(what: str, why: str) -> str:

@@ -29,7 +29,7 @@ Sum = tuple[int, str]
 
 
 class Documents:
-    """The documents of one directory. Only what changed is written."""
+    """The documents of one directory. Only what changed is written, unless all are to be renewed."""
 
     def __init__(self, directory: Path, run_in_thread: RunInThread) -> None:
         self._directory = directory
@@ -38,25 +38,25 @@ class Documents:
         self._writing = threading.Lock()  # a cancelled save goes on in its thread; the next must not overtake it
         sweep(directory)
 
-    async def save(self, documents: Mapping[str, Mapping[str, object]]) -> None:
-        """Write the documents, by file name, whose bytes changed since the last save; durable on return.
+    async def save(
+        self, documents: Mapping[str, Mapping[str, object]], stamp: Mapping[str, object], *, renew: bool = False
+    ) -> None:
+        """Write the documents, by file name, that changed since the last save, or with `renew` all; durable on return.
 
-        They must not be changed meanwhile. Raises OSError, every file then whole, as it was or as it should be, and
-        BlockingIOError while the disk is still at an earlier save that was given up.
+        `stamp` stands at the head of each, and is no change. The documents must not be changed meanwhile. Raises
+        OSError, every file then whole, as it was or as it should be, and BlockingIOError while the disk is still at an
+        earlier save that was given up.
         """
-        await self._run_in_thread(lambda: self._save(documents))
+        await self._run_in_thread(lambda: self._save(documents, stamp, renew))
 
-    def _save(self, documents: Mapping[str, Mapping[str, object]]) -> None:
+    def _save(self, documents: Mapping[str, Mapping[str, object]], stamp: Mapping[str, object], renew: bool) -> None:
         if not self._writing.acquire(blocking=False):
             raise BlockingIOError("cannot save the state files: the disk is still at the last save; try again later")
         try:
-            changed = {}
-            for name, document in documents.items():
-                data = _encode(document)
-                if _sum(data) != self._written.get(name):
-                    changed[name] = data
-            _put(self._directory, changed)
-            self._written |= {name: _sum(data) for name, data in changed.items()}
+            sums = {name: _sum(_encode(document)) for name, document in documents.items()}
+            due = [name for name, now in sums.items() if renew or now != self._written.get(name)]
+            _put(self._directory, {name: _encode({**stamp, **documents[name]}) for name in due})
+            self._written |= {name: sums[name] for name in due}
         finally:
             self._writing.release()
 

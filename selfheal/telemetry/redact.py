@@ -1,22 +1,29 @@
 """What must nobody read who reads our words?
 
 Masks secrets in text and in values: by the name they stand under, by how they look, and (`Redactor`) by knowing them.
-Masking twice changes nothing, and a line without a secret comes back as it went in.
+Masking twice changes nothing, and a line without a secret comes back as it went in. Whatever came from outside passes
+here before it becomes an event or a line of the log, so what no file could hold is taken out here too.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
+
+from pydantic import SecretStr
 
 MASK = "***"
 
 _MIN_KNOWN = 6  # shorter values are words as often as secrets: masking them everywhere would garble the logs
+# And these are words of many lines, though they may stand under the name of a secret: API_KEY=disabled, say.
+_NO_SECRETS = frozenset({
+    "default", "development", "disabled", "enabled", "optional", "production", "required", "staging",
+})  # fmt: skip
 _MAX_DEPTH = 12  # deeper values are cut, so that one that holds itself does not end the daemon
 
 _SECRET_WORDS = frozenset({
@@ -36,6 +43,8 @@ _HARMLESS_LAST = frozenset({
     "required", "s", "seconds", "size", "state", "status", "store", "total", "ttl", "type", "usage", "used",
     "version",
 })  # fmt: skip
+# Words that were glued to others: PGPASSWORD, authtoken, secretkey.
+_GLUED = ("password", "passwd", "passphrase", "secret", "token", *(f"{word}key" for word in _SECRET_KEYS))
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 # After `password:` these begin a sentence about it.
@@ -69,6 +78,9 @@ class _Look(NamedTuple):
 _PREFIXES = (
     "sk-", "rnd_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat-", "xox", "akia", "asia", "aiza", "eyj",
 )  # fmt: skip
+# The user of a URL of the web without a password: as a rule a token. What is short and has no digit is a name.
+_LONE_USER = r"(?:(?=[^\s/?#@:\"'<>]*\d)[^\s/?#@:\"'<>]{6,}|[^\s/?#@:\"'<>]{9,})"
+_PARAMETER = r"(?:key|sig|code|pass|pw|pwd|auth|(?:[\w-]{0,32}-)?signature)"
 _LOOKS = (
     _Look(
         ("private key",),
@@ -76,11 +88,15 @@ _LOOKS = (
         MASK,
     ),
     _Look(("://",), re.compile(r"://([^\s/?#@:\"'<>]*):[^\s/?#\"'<>]+@"), rf"://\1:{MASK}@"),
+    _Look(("://",), re.compile(rf"(?i)(https?://){_LONE_USER}@"), rf"\1{MASK}@"),
     _Look(("bot",), re.compile(r"bot(?<![A-Za-z0-9]bot)(\d{3,}):[\w-]{5,}"), rf"bot\1:{MASK}"),
     _Look((":",), re.compile(r":(?<=\d{6}:)[\w-]{30,}"), f":{MASK}"),
     _Look(("hooks.slack",), re.compile(r"hooks\.slack\.com/services/[\w/]+"), f"hooks.slack.com/services/{MASK}"),
     _Look(("/webhooks/",), re.compile(r"/webhooks/(\d+)/[\w-]+"), rf"/webhooks/\1/{MASK}"),
-    _Look(("?", "&"), re.compile(r"([?&](?:key|sig|code)=)[^\s&#\"'<>]+"), rf"\1{MASK}"),
+    _Look(("?", "&"), re.compile(rf"(?i)([?&]{_PARAMETER}=)[^\s&#\"'<>]+"), rf"\1{MASK}"),
+    # In a connection string; a shell's PWD holds a path.
+    _Look(("pwd",), re.compile(r"(?i)(;[ ]{0,8}pwd[ ]{0,8}=[ ]{0,8})(?![/~$])[^;\s\"']+"), rf"\1{MASK}"),
+    _Look(("pwd",), re.compile(r"(?i)(?<![\w.-])(pwd=)(?![/~$])[^;\s\"']{1,128}(?=;)"), rf"\1{MASK}"),
     _Look(
         ("bearer ",),
         re.compile(r"(?i)(?<![\w-])(bearer)[ ]+(?!(?:auth|scheme|token)\w*(?![\w-])|\w+=[\"'])(?=\S{6})[\w.~+/-]+=*"),
@@ -95,6 +111,12 @@ _LOOKS = (
         MASK,
     ),
 )
+# As the looks above, with the secret in a group; a user without a digit may be a name that stands in every line.
+_IN_URL = re.compile(rf"://[^\s/?#@:]*:([^\s/?#]+)@|(?i:https?)://(?=[^\s/?#@:]*\d)({_LONE_USER})@")
+_IN_QUERY = re.compile(r"[?&]([\w.-]{1,64})=([^\s&#\"'<>]+)")
+_SCHEME = re.compile(r"(?i)(?:bearer|basic|token)[ ]+")
+# Half a character, which JSON's \ud800 and odd bytes leave behind: no UTF-8 can hold it, and so no journal.
+_HALF = re.compile("[\ud800-\udfff]")
 # Most values of a log line: too short for any of these looks, and without a name in front.
 _SHORT_WORD = re.compile(r"(?!sk-)[\w.-]{0,11}")
 _TO_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -104,6 +126,8 @@ def redact_text(text: str) -> str:
     """Return `text` with everything that looks like a secret masked."""
     if _SHORT_WORD.fullmatch(text):
         return text
+    if not text.isascii():
+        text = _HALF.sub("\N{REPLACEMENT CHARACTER}", text)
     for _ in range(4):  # masking one may lay another bare; in practice the second time finds nothing
         masked = _mask_once(text)
         if masked == text:
@@ -125,19 +149,15 @@ class Redactor:
     """Masks also the secrets that it was told, wherever they occur and however they are quoted."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = {form for secret in secrets if len(secret) >= _MIN_KNOWN for form in _forms(secret)}
+        telling = (secret for secret in secrets if secret.lower() not in _NO_SECRETS)
+        known = {form for secret in telling for form in _forms(secret) if len(form) >= _MIN_KNOWN}
         longest_first = sorted(known, key=lambda form: (-len(form), form))
         self._known = re.compile("|".join(map(re.escape, longest_first))) if known else None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], others: Iterable[str] = ()) -> Redactor:
         """Know the values of all variables that smell of a secret, passwords in URLs, and `others`."""
-        secrets = set(others)
-        for name, value in environment.items():
-            if is_secret_name(name):
-                secrets.add(value.strip())
-            secrets |= {match[1] for match in re.finditer(r"://[^\s/?#@:]*:([^\s/?#]+)@", value)}
-        return cls(secrets)
+        return cls({*others, *secrets_in(environment)})
 
     def redact_text(self, text: str) -> str:
         """As the function of that name, and every known secret is masked."""
@@ -154,13 +174,38 @@ def is_secret_name(name: str) -> bool:
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _HARMLESS_LAST:
         return False
-    if not _SECRET_WORDS.isdisjoint(words):
+    if not _SECRET_WORDS.isdisjoint(words) or any(word.endswith(_GLUED) for word in words):
         return True
     if len(words) > 1 and words[-1] in {"pass", "pw", "pwd"}:
         return True
     if name.isupper() and len(words) > 1 and words[-1] == "key":
         return True
     return any(word in _SECRET_KEYS and after in {"key", "keys"} for word, after in pairwise(words))
+
+
+def secrets_in(value: object, name: str = "") -> Iterator[str]:
+    """Find what must be known to be masked: whatever stands under the name of a secret, and secrets in URLs.
+
+    `name` is that under which `value` stands. A secret of several lines gives each of them: logs come line by line.
+    """
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from secrets_in(item, str(key))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from secrets_in(item, name)
+    elif isinstance(value, str):
+        if is_secret_name(name):
+            yield from (line.strip() for line in (value, *value.splitlines()))
+            yield _SCHEME.sub("", value.strip())
+        yield from (match[1] or match[2] for match in _IN_URL.finditer(value))
+        yield from (match[2] for match in _IN_QUERY.finditer(value) if _is_secret_parameter(match[1]))
+
+
+def _is_secret_parameter(name: str) -> bool:
+    return is_secret_name(name) or re.fullmatch(_PARAMETER, name.lower()) is not None
 
 
 def _mask_once(text: str) -> str:
@@ -236,12 +281,13 @@ def _redact(value: object, text: Callable[[str], str], depth: int) -> object:
     if depth >= _MAX_DEPTH:
         return "…"
     if isinstance(value, Mapping):
-        return {_plain_key(key, text): _redact_under(key, item, text, depth) for key, item in value.items()}
+        masked = [(_plain_key(key, text), item) for key, item in value.items()]
+        return {key: _redact_under(key, item, text, depth) for key, item in masked}
     if isinstance(value, list | tuple | set | frozenset):
         return [_redact(item, text, depth + 1) for item in value]
     shown = repr(value)
-    masked = text(shown)
-    return value if masked == shown else masked
+    telling = text(shown)
+    return value if telling == shown else telling
 
 
 def _plain_key(key: object, text: Callable[[str], str]) -> object:
@@ -255,6 +301,7 @@ def _redact_under(key: object, item: object, text: Callable[[str], str], depth: 
     return _redact(item, text, depth + 1)
 
 
-def _forms(secret: str) -> set[str]:
-    """Return the ways in which `secret` may be written: plain, in a URL, in JSON."""
-    return {secret, quote(secret, safe=""), json.dumps(secret)[1:-1]}
+def _forms(secret: str) -> Iterator[str]:
+    """The ways in which `secret` may be written: plain, in a URL, in JSON; and what it is where it came from a URL."""
+    for plain in {secret, unquote(secret), _HALF.sub("\N{REPLACEMENT CHARACTER}", secret)}:
+        yield from (plain, quote(plain, safe="", errors="replace"), json.dumps(plain)[1:-1])

@@ -17,6 +17,9 @@ from selfheal.events import (
     AlertDelivered,
     AlertFailed,
     AlertRaised,
+    BreakerClosed,
+    BreakerOpened,
+    BreakerTried,
     DaemonEvent,
     DaemonStarted,
     DaemonStopped,
@@ -29,13 +32,14 @@ from selfheal.events import (
     IncidentEvent,
     IncidentOpened,
     LoopFailed,
+    RestartDelayed,
     StateDamaged,
     Verified,
 )
 from selfheal.vocabulary import Outcome
 from selfheal.world.agents import Agent, Breaker, Failing, LastExit, Uptime, fold_agent, settled
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
-from selfheal.world.incidents import Approval, Attempt, Incident, fold_incident, opened
+from selfheal.world.incidents import Approval, Attempt, Incident, StoryEvent, fold_incident, opened
 
 __all__ = [
     "EMPTY",
@@ -49,6 +53,7 @@ __all__ = [
     "Incident",
     "LastExit",
     "Odds",
+    "StoryEvent",
     "Uptime",
     "Work",
     "World",
@@ -108,6 +113,14 @@ class World:
         """Everything that depends on `agent`, nearest first, itself left out."""
         return self._reach(agent, lambda name: tuple(a.name for a in self.agents.values() if name in a.depends_on))
 
+    def waits_for(self, agent: str) -> tuple[str, ...]:
+        """What an agent that is wanted and not started yet depends on, and that is not ready."""
+        waiting = self.agents[agent]
+        if waiting.state != "starting" or not waiting.has_process or waiting.run is not None:
+            return ()
+        known = (self.agents[name] for name in waiting.depends_on if name in self.agents)
+        return tuple(one.name for one in known if not (one.ready or one.finished))
+
     def _reach(self, start: str, step: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
         seen = [start]
         for name in seen:  # grows while it is walked: breadth first
@@ -140,12 +153,32 @@ def _about_agent(world: World, event: AgentEvent) -> World:
             return world
         agent = Agent(name)
     agent = fold_agent(agent, event)
-    return replace(world, agents={**world.agents, name: agent})
+    world = replace(world, agents={**world.agents, name: agent})
+    if isinstance(event, RestartDelayed | BreakerOpened | BreakerTried | BreakerClosed):
+        return _into_story(world, event)
+    return world
+
+
+def _into_story(world: World, event: RestartDelayed | BreakerOpened | BreakerTried | BreakerClosed) -> World:
+    """What the reflex does is told with the incident that is open, or with the one that has ended in this moment."""
+    ended = (one for one in world.incidents.values() if event.agent in one.agents and one.resolved_at == event.at)
+    incident = world.open_incident_of(event.agent) or next(ended, None)
+    if incident is None:
+        return world
+    return replace(world, incidents={**world.incidents, incident.id: fold_incident(incident, event)})
+
+
+def _open_breakers(world: World, name: str, at: float) -> tuple[BreakerOpened, ...]:
+    """The breakers that are open as an agent's incident opens: what cannot be started at all opens one before that."""
+    agent = world.agents.get(name)
+    known = agent.breakers.items() if agent is not None else ()
+    return tuple(BreakerOpened(at, name, fix, one.retry_at, one.why) for fix, one in known if one.state == "open")
 
 
 def _about_incident(world: World, event: IncidentEvent) -> World:
     if isinstance(event, IncidentOpened):
-        incidents = _kept({**world.incidents, event.incident: opened(event)})
+        began = opened(event, _open_breakers(world, event.agent, event.at))
+        incidents = _kept({**world.incidents, event.incident: began})
         return replace(world, incidents=incidents, incidents_opened=world.incidents_opened + 1)
     then = world.incidents.get(event.incident)
     if then is None:
@@ -235,9 +268,14 @@ def _woken(agent: Agent, at: float, cleanly: bool) -> Agent:
     """The agent as a new daemon meets it.
 
     While no daemon watched nothing is known: that time counts neither as up nor as down. A job that has finished is
-    run again after an orderly stop, as with a machine that is switched on; after a crash nothing is repeated.
+    run again after an orderly stop, as with a machine that is switched on; after a crash nothing is repeated. What the
+    last daemon stopped with itself is not stopped any more: it is about to be started.
     """
-    return settled(replace(agent, uptime=replace(agent.uptime, at=at), finished=agent.finished and not cleanly), at)
+    finished = agent.finished and not cleanly
+    ended = agent.last_exit
+    if ended is not None and ended.expected and agent.wanted and not finished:
+        ended = None
+    return settled(replace(agent, uptime=replace(agent.uptime, at=at), finished=finished, last_exit=ended), at)
 
 
 def _pause(world: World, name: str | None, paused: bool, at: float) -> World:

@@ -86,7 +86,10 @@ class Uptime:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed."""
+    """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed.
+
+    `ordered_by` is the person whose word made it `wanted`, or not, at `ordered_at`; nobody's where it is empty.
+    """
 
     name: str
     kind: str = "process"
@@ -99,6 +102,8 @@ class Agent:
     state: AgentState = "stopped"
     since: float = 0.0
     wanted: bool = True
+    ordered_by: str = ""
+    ordered_at: float = 0.0
     finished: bool = False
     run: Run | None = None
     generation: int = 0
@@ -193,10 +198,11 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return _declared(agent, event)
         case AgentRemoved():
             return agent
-        case StopAsked():
-            return replace(agent, wanted=False, delayed_until=None)
-        case StartAsked():
-            return replace(agent, wanted=True, finished=False, breakers={}, recent_starts=(), short_runs=0)
+        case StopAsked(by=by, at=at):
+            return replace(agent, wanted=False, ordered_by=by, ordered_at=at, delayed_until=None)
+        case StartAsked(by=by, at=at):
+            ordered = replace(agent, wanted=True, ordered_by=by, ordered_at=at, finished=False)
+            return replace(ordered, breakers={}, recent_starts=(), short_runs=0)
         case AgentStarted():
             return _started(agent, event)
         case AgentStartFailed(error=error, cause=cause):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from selfheal.events import (
     ApprovalAnswered,
     ApprovalAsked,
+    BreakerClosed,
+    BreakerOpened,
+    BreakerTried,
     Cause,
     Diagnosed,
     FixEnded,
@@ -21,10 +25,14 @@ from selfheal.events import (
     IncidentResolved,
     IncidentSuppressed,
     Planned,
+    RestartDelayed,
     Trigger,
     Verified,
 )
-from selfheal.vocabulary import INCIDENT_OVER, IncidentState, Layer, Outcome
+from selfheal.vocabulary import INCIDENT_OVER, IncidentState, Layer, Outcome, StartReason
+
+# What the reflex does about an agent in trouble is part of the story, though it is about the agent.
+StoryEvent = IncidentEvent | RestartDelayed | BreakerOpened | BreakerTried | BreakerClosed
 
 # A long outage has many trials; its story keeps the beginning and the latest.
 STORY_HEAD, STORY_TAIL = 16, 48
@@ -34,7 +42,7 @@ ATTEMPTS_KEPT = 50
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One application of a fix. `ended_at` and `outcome` are None while it runs; `verified` says that the outcome is
-    the final one.
+    the final one, and `verified_at` since when. `start` is why a reflex started the agent.
     """
 
     number: int
@@ -49,6 +57,8 @@ class Attempt:
     output: str = ""
     verified: bool = False
     first_good_at: float | None = None
+    start: StartReason = "reflex"
+    verified_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,10 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One failure from first sign to resolution. `agent` is where the cause is, `agents` all that suffer."""
+    """One failure from first sign to resolution. `agent` is where the cause is, `agents` all that suffer.
+
+    `refused` is who said no, by (fix, agent): the first decision is final, for as long as the incident lasts.
+    """
 
     id: str
     agent: str
@@ -79,6 +92,7 @@ class Incident:
     plan: Planned | None = None
     hold: Held | None = None
     approval: Approval | None = None
+    refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
     attempts: tuple[Attempt, ...] = ()
     first_good_at: float | None = None
     resolved_at: float | None = None
@@ -86,7 +100,7 @@ class Incident:
     escalated: bool = False
     merged_into: str | None = None
     reason: str = ""
-    story: tuple[IncidentEvent, ...] = ()
+    story: tuple[StoryEvent, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -108,18 +122,30 @@ class Incident:
         return "escalated" if self.escalated else "open"
 
     @property
+    def asking(self) -> bool:
+        """Whether a person was asked and has not answered yet."""
+        return self.approval is not None and self.approval.approved is None
+
+    @property
     def acting(self) -> bool:
         return bool(self.attempts) and self.attempts[-1].ended_at is None
 
 
-def opened(event: IncidentOpened) -> Incident:
-    """Return the incident that `event` begins."""
+def opened(event: IncidentOpened, known: tuple[StoryEvent, ...] = ()) -> Incident:
+    """Return the incident that `event` begins; its story goes on with what was `known` of its agent by then."""
     return Incident(
-        event.incident, event.agent, (event.agent,), event.trigger, event.sign, event.onset, event.at, story=(event,)
+        event.incident,
+        event.agent,
+        (event.agent,),
+        event.trigger,
+        event.sign,
+        event.onset,
+        event.at,
+        story=(event, *known),
     )
 
 
-def fold_incident(incident: Incident, event: IncidentEvent) -> Incident:
+def fold_incident(incident: Incident, event: StoryEvent) -> Incident:
     """Return the incident after `event`, which is part of its story from now on. What is over stays over."""
     story = (*incident.story, event)
     if len(story) > STORY_HEAD + STORY_TAIL:
@@ -128,9 +154,9 @@ def fold_incident(incident: Incident, event: IncidentEvent) -> Incident:
     return replace(now, state=incident.state) if incident.over else now
 
 
-def _changed(incident: Incident, event: IncidentEvent) -> Incident:
+def _changed(incident: Incident, event: StoryEvent) -> Incident:
     match event:
-        case IncidentOpened():
+        case IncidentOpened() | RestartDelayed() | BreakerOpened() | BreakerTried() | BreakerClosed():
             return incident
         case IncidentJoined(agent=agent):
             return incident if agent in incident.agents else replace(incident, agents=(*incident.agents, agent))
@@ -174,11 +200,14 @@ def _answered(incident: Incident, event: ApprovalAnswered) -> Incident:
     if incident.approval is None or incident.approval.approved is not None:
         return incident
     answered = replace(incident.approval, approved=event.approved, by=event.by)
-    return replace(incident, approval=answered, state=incident.waiting)
+    refused = incident.refused if event.approved else {**incident.refused, (answered.fix, answered.agent): event.by}
+    return replace(incident, approval=answered, refused=refused, state=incident.waiting)
 
 
 def _fix_started(incident: Incident, event: FixStarted) -> Incident:
-    attempt = Attempt(event.attempt, event.fix, event.layer, event.agent, event.cause, event.at, event.reflex)
+    attempt = Attempt(
+        event.attempt, event.fix, event.layer, event.agent, event.cause, event.at, event.reflex, start=event.start
+    )
     attempts = (*incident.attempts, attempt)[-ATTEMPTS_KEPT:]
     return replace(incident, attempts=attempts, state="recovering", approval=None, hold=None, first_good_at=None)
 
@@ -195,7 +224,7 @@ def _fix_ended(incident: Incident, event: FixEnded) -> Incident:
 
 def _verified(incident: Incident, event: Verified) -> Incident:
     attempts = tuple(
-        replace(attempt, outcome=event.outcome, verified=True, first_good_at=event.first_good_at)
+        replace(attempt, outcome=event.outcome, verified=True, verified_at=event.at, first_good_at=event.first_good_at)
         if attempt.number == event.attempt
         else attempt
         for attempt in incident.attempts

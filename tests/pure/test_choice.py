@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.decide.choice import Choice, choose, failed_fixes
+from selfheal.decide.choice import ASKING_S, Choice, choose, failed_fixes
 from selfheal.events import ApprovalAnswered, ApprovalAsked, BreakerOpened, Event, Verified
 from selfheal.kinds import Fix, Hands, Target
 from selfheal.learn.odds import posterior
@@ -170,6 +170,40 @@ def test_what_a_person_rejected_is_not_proposed_again_in_this_incident() -> None
     assert fix_of(chosen(approved, PURGE, RESTART)) == "purge"
 
 
+@pytest.mark.parametrize("by", ["ann", "nobody in time"])
+def test_what_was_refused_once_stays_refused_whatever_is_tried_and_asked_meanwhile(by: str) -> None:
+    ask = ApprovalAsked(NOW, "inc-1", "purge", "api", NOW + 3600.0)
+    world = sick("disk_full", "api", ask, ApprovalAnswered(NOW + 1, "inc-1", False, by))
+    world = after(world, *tried("api", NOW + 2), Verified(NOW + 9, "inc-1", 1, "failed", "still"))
+    other = replace(ask, at=NOW + 10, fix="page_vendor")
+    world = after(world, other, ApprovalAnswered(NOW + 11, "inc-1", False, "bob"))
+    choice = chosen(world, PURGE, PAGE, RESTART)
+    assert fix_of(choice) == "restart"
+    barred = {one.fix: one.barred for one in choice.alternatives if one.barred}
+    assert barred == {"purge": f"rejected by {by}", "page_vendor": "rejected by bob"}
+
+
+def test_what_may_be_done_at_once_comes_before_what_a_person_must_be_asked_for() -> None:
+    asking, at_once = own_fix("a_failover", "hung", approval=True), own_fix("mend", "hung")
+    choice = chosen(sick("hung"), asking, at_once)
+    assert fix_of(choice) == "mend"
+    assert [one.expected_s for one in choice.alternatives] == pytest.approx([20 / 0.85, 20 / 0.85 + ASKING_S])
+
+
+def test_an_approved_fix_waits_for_nobody_any_more() -> None:
+    asking, at_once = own_fix("failover", "hung", cost_s=1.0, approval=True), own_fix("mend", "hung")
+    ask = ApprovalAsked(NOW, "inc-1", "failover", "api", NOW + 3600.0)
+    assert fix_of(chosen(sick("hung", "api", ask), asking, at_once)) == "mend"
+    approved = sick("hung", "api", ask, ApprovalAnswered(NOW + 1, "inc-1", True, "ann"))
+    assert fix_of(chosen(approved, asking, at_once)) == "failover"
+
+
+def test_among_equals_the_first_that_was_listed_is_tried() -> None:
+    first, second = own_fix("z_first", "hung"), own_fix("a_second", "hung")
+    assert fix_of(chosen(sick("hung"), first, second)) == "z_first"
+    assert fix_of(chosen(sick("hung"), second, first)) == "a_second"
+
+
 def test_a_fix_without_undo_that_was_interrupted_is_never_done_twice_in_that_incident() -> None:
     world = sick("disk_full", "api", *tried("api", NOW, 1, "purge", "interrupted"))
     assert chosen(world, PURGE).plan is None
@@ -196,7 +230,7 @@ ODDS = st.dictionaries(
 
 
 @given(st.sampled_from(sorted(CAUSES)), FIXES, ODDS, st.sets(st.sampled_from(["restart", "purge", "mend"])))
-def test_the_choice_is_one_of_the_fixes_never_a_barred_one_and_does_not_depend_on_their_order(
+def test_the_choice_is_one_of_the_fixes_never_a_barred_one_and_their_order_decides_among_equals_alone(
     cause: str, fixes: list[Fix], odds: dict[tuple[str, str, str], Odds], barred: set[str]
 ) -> None:
     world = replace(sick(cause), odds=odds)
@@ -206,4 +240,5 @@ def test_the_choice_is_one_of_the_fixes_never_a_barred_one_and_does_not_depend_o
     assert all(one.expected_s > 0 and 0 < one.success <= 1 for one in choice.alternatives)
     assert (choice.plan is None) == ({fix.name for fix in fixes} <= barred)
     assert fix_of(choice) not in barred
-    assert chosen(world, *reversed(fixes), barred=why) == choice
+    if len({one.expected_s for one in choice.alternatives}) == len(fixes):
+        assert chosen(world, *reversed(fixes), barred=why) == choice

@@ -22,8 +22,9 @@ from selfheal.events import (
     Verified,
     WorkPlanned,
 )
-from selfheal.serve.documents import DOCUMENTS, Material, documents
-from selfheal.vitals import Vitals
+from selfheal.kinds import Observation
+from selfheal.serve.documents import DOCUMENTS, Material, documents, stamp
+from selfheal.vitals import CheckRecord, Vitals
 from selfheal.world import EMPTY, Odds, World, fold
 
 T0 = 1_767_323_045.0
@@ -73,27 +74,28 @@ def belief(odds: Mapping[tuple[str, str, str], Odds], agent: str, cause: str, fi
     return Mean(0.5, 0.1, 0.9)
 
 
-def made(world: World, vitals: Vitals | None = None) -> Mapping[str, dict[str, object]]:
-    return documents(
-        Material(
-            world=world,
-            vitals=vitals or Vitals(),
-            scorecard=lambda world, now: {"uptime": Measured(1.0, 10, None)},
-            belief=belief,
-            patterns=(Pattern("port_taken", re.compile("in use"), 4.0),),
-            windows=(WindowConfig(agents=("api",), cron="0 3 * * sun", minutes=30),),
-        )
+def material(world: World, vitals: Vitals | None = None) -> Material:
+    return Material(
+        world=world,
+        vitals=vitals or Vitals(),
+        now=T0 + 12,
+        scorecard=lambda world, now: {"uptime": Measured(1.0, 10, None)},
+        belief=belief,
+        patterns=(Pattern("port_taken", re.compile("in use"), 4.0),),
+        windows=(WindowConfig(agents=("api",), cron="0 3 * * sun", minutes=30),),
     )
 
 
-def test_every_promised_file_is_there_with_its_version_and_the_time_of_the_latest_event() -> None:
-    files = made(reduce(fold, EVENTS, EMPTY))
-    assert set(files) == set(DOCUMENTS) == NAMES
-    assert {document["schema_version"] for document in files.values()} == {1}
-    assert {document["updated_at"] for document in files.values()} == {"2026-01-02T03:04:15.000Z"}
+def made(world: World, vitals: Vitals | None = None) -> Mapping[str, dict[str, object]]:
+    return documents(material(world, vitals))
 
 
-def test_an_unchanged_world_gives_unchanged_bytes() -> None:
+def test_every_promised_file_is_there_and_its_stamp_says_the_version_and_the_moment() -> None:
+    assert set(made(reduce(fold, EVENTS, EMPTY))) == set(DOCUMENTS) == NAMES
+    assert stamp(material(EMPTY)) == {"schema_version": 1, "updated_at": "2026-01-02T03:04:17.000Z"}
+
+
+def test_the_same_world_at_the_same_moment_gives_the_same_bytes() -> None:
     world = reduce(fold, EVENTS, EMPTY)
     assert json.dumps(made(world)) == json.dumps(made(reduce(fold, EVENTS, EMPTY)))
 
@@ -123,13 +125,19 @@ def test_each_file_says_what_it_is_for() -> None:
     assert agents["api"]["state"] == "starting"
 
 
-def test_signals_are_in_the_snapshot_alone() -> None:
+def test_checks_and_signals_are_told_as_they_are_now() -> None:
     world, vitals = reduce(fold, EVENTS, EMPTY), Vitals()
     before = made(world, vitals)
     vitals.put_signals("api", {"cpu": 0.5})
+    vitals.put("api", CheckRecord("http", True, True, 3, T0, Observation("api", "http", T0 + 11, 0.01, "ok")))
     after = made(world, vitals)
-    assert {name for name in NAMES if before[name] != after[name]} == {"metrics.json"}
+    assert {name for name in NAMES if before[name] != after[name]} == {"metrics.json", "agent_status.json"}
     assert after["metrics.json"]["agents"] == {"api": {"cpu": 0.5}}
+    agents = after["agent_status.json"]["agents"]
+    assert isinstance(agents, dict)
+    assert agents["api"]["signals"] == {"cpu": 0.5}
+    (check,) = agents["api"]["checks"]
+    assert (check["ok"], check["last_run"]) == (True, "2026-01-02T03:04:16.000Z")
 
 
 def test_an_empty_world_gives_empty_lists_that_are_true() -> None:

@@ -144,7 +144,8 @@ def test_no_more_than_a_third_of_the_fleet_is_acted_on_at_once_and_never_more_th
     size: int, limit: int
 ) -> None:
     assert why(storm(limit - 1, size)) == ""
-    assert why(storm(limit, size)) == f"{limit} recoveries are under way, and {limit} at once is the limit"
+    under_way = "1 recovery is" if limit == 1 else f"{limit} recoveries are"
+    assert why(storm(limit, size)) == f"{under_way} under way, and {limit} at once is the limit"
 
 
 @given(st.integers(4, 60), st.integers(1, 20), st.integers(0, 25))

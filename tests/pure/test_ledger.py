@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import fields, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from selfheal.errors import JournalUnavailable
-from selfheal.events import AgentRemoved, AlertRaised, Event, HealingPaused, HealingResumed, decode
+from selfheal.events import AgentRemoved, AlertRaised, Event, HealingPaused, HealingResumed, Unknown, decode
 from selfheal.ledger import Ledger, replay
 from selfheal.world import EMPTY
+from tests.pure.histories import EVENTS, histories
 from tests.pure.ledger_fakes import MemoryJournal
 
 PAUSED = HealingPaused(1.0, None, "cli")
@@ -21,7 +25,7 @@ def run(story: Coroutine[object, object, None]) -> None:
     asyncio.run(story)
 
 
-def test_an_event_is_folded_journaled_and_told_in_this_order() -> None:
+def test_an_event_is_journaled_folded_and_told_in_this_order() -> None:
     journal = MemoryJournal()
     ledger = Ledger(journal)
     seen: list[tuple[int, Event, bool, int]] = []
@@ -128,3 +132,24 @@ def test_the_world_that_someone_was_given_stays_as_it_was() -> None:
     ledger.record(AlertRaised(1.0, "inc-1", "critical", "", "", "api", "inc-1"))
     assert before.undelivered == {}
     assert set(ledger.world.undelivered) == {("inc-1", False)}
+
+
+def unwritable(event: Event) -> Event:
+    """The event with half a character in its texts: no file can hold it."""
+    texts = {field.name: "\ud800" for field in fields(event) if isinstance(getattr(event, field.name), str)}
+    return replace(event, **texts)  # type: ignore[arg-type]
+
+
+@given(histories(max_size=8), EVENTS.filter(lambda event: unwritable(event) != event), st.integers(0, 8))
+def test_what_cannot_be_written_down_has_not_happened(history: list[Event], bad: Event, before: int) -> None:
+    journal = MemoryJournal()
+    ledger = Ledger(journal)
+    told: list[Event] = []
+    ledger.subscribe(lambda _, event: told.append(event))
+    ledger.record(*history)
+    world, seq, kept = ledger.world, ledger.seq, list(journal.records)
+    with pytest.raises(UnicodeEncodeError):
+        ledger.record(*history[:before], unwritable(bad))
+    assert (ledger.world, ledger.seq, journal.records, told) == (world, seq, kept, history)
+    ledger.record(PAUSED)
+    assert ledger.world == replay([event for event in map(decode, journal.records) if not isinstance(event, Unknown)])

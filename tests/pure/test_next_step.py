@@ -26,6 +26,7 @@ from selfheal.events import (
     IncidentResolved,
     MaintenanceBegan,
     RestartDelayed,
+    StartAsked,
     StopAsked,
     Verified,
 )
@@ -220,6 +221,18 @@ def test_what_is_well_again_by_itself_is_watched_for_a_window_first() -> None:
     assert step(world, seen, now=NOW + 4.0) == Resolve("it recovered by itself", NOW - 6)
 
 
+def test_what_else_than_a_fix_has_helped_is_said() -> None:
+    good = HealthChanged(NOW - 4, "api", "http", True, "ok", "", NOW - 6)
+    back = HealthChanged(NOW - 8, "cache", "http", True, "ok", "", NOW - 9)
+    away = after(sick(failed("cache", BEGAN - 5), back), good)
+    assert step(away, vitals(away, NOW - 6), now=NOW + 9.0) == Resolve("its dependency cache is back", NOW - 6)
+    before = after(fleet(), failed("cache", BEGAN - 9), replace(back, at=BEGAN - 5), failed("api", BEGAN))
+    before = after(before, opened("api", BEGAN), diagnosed("hung", "api", BEGAN), good)
+    assert step(before, vitals(before, NOW - 6), now=NOW + 9.0) == Resolve("it recovered by itself", NOW - 6)
+    person = sick(StartAsked(NOW - 9, "api", "the command line"), good)
+    assert step(person, vitals(person, NOW - 6), now=NOW + 9.0) == Resolve("the command line started it", NOW - 6)
+
+
 def test_what_is_well_by_its_events_and_not_yet_by_its_checks_is_looked_at_again() -> None:
     world = sick(HealthChanged(NOW - 4, "api", "http", True, "ok", "", NOW - 6))
     assert step(world, vitals(world, NOW, api="process")) == Rest(NOW + 1.0)
@@ -285,6 +298,15 @@ def test_a_fix_that_needs_approval_is_asked_for_first() -> None:
 
 def test_while_nobody_has_answered_one_waits_until_the_request_expires() -> None:
     assert step(sick(ASKED, cause="disk_full"), None, PURGE, RESTART) == Rest(NOW + 600)
+
+
+def test_while_a_person_is_asked_nothing_else_is_given_as_the_reason_to_wait() -> None:
+    busy = FixStarted(NOW, "inc-2", 1, "restart", "application", "site", "hung")
+    world = sick(ASKED, failed("site", BEGAN), opened("site", BEGAN, 2), busy, cause="disk_full")
+    assert isinstance(step(after(world, ApprovalAnswered(NOW, "inc-1", True, "ann")), None, PURGE), Hold)
+    assert step(world, None, PURGE, RESTART) == Rest(NOW + 600)
+    assert isinstance(step(world, None, RESTART), Rest)
+    assert step(sick(ASKED, HealingPaused(NOW, None, "cli"), cause="disk_full"), None, PURGE) == Rest(NOW + 600)
 
 
 def test_an_approved_fix_is_applied() -> None:

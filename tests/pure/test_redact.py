@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
-from selfheal.telemetry.redact import MASK, Redactor, is_secret_name, redact, redact_text
+from selfheal.telemetry.redact import MASK, Redactor, is_secret_name, redact, redact_text, secrets_in
 
 ORDINARY = [
     "",
@@ -46,6 +47,10 @@ ORDINARY = [
     "Grüße, Ölstand ﬁn İstanbul",
     "agent=web:1 fix=restart outcome=succeeded took_s=1.25",
     "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
+    "https://deployer@git.example.org/shop and svn://release-manager@svn.example.org",
+    "cd /srv; PWD=/app; ls; PWD=$HOME; echo",
+    "GET /page?passed=3&author=ann&authority=x&signatures=2&compass=north",
+    "turkey=1 hockey=2 monkey: 3 keystroke=4 tokenizer=bpe",
 ]
 
 # What goes in, and the secrets that must not come out.
@@ -86,6 +91,15 @@ SECRETS = [
     (":password=>'hunter2'", ["hunter2"]),
     ("İstanbul PASSWORD=hunter2", ["hunter2"]),
     ("https://hooks.slack.com/services/T000/B000/abc123", ["abc123"]),
+    ("GET https://h/x?pwd=abc123", ["abc123"]),
+    ("GET https://h/x?a=1&pass=abc123&auth=def456&PWD=ghi789", ["abc123", "def456", "ghi789"]),
+    ("https://h/x?X-Amz-Signature=abc123&signature=def456&sig=ghi789", ["abc123", "def456", "ghi789"]),
+    ("cloning https://abc123@git.example.org/x and http://justatoken@h/", ["abc123", "justatoken"]),
+    ("Server=db;Uid=sa;Pwd=hunter2;Database=x", ["hunter2"]),
+    ("Pwd=hunter2;Server=db", ["hunter2"]),
+    ("PGPASSWORD=hunter2 psql; MYSQLPASSWORD: hunter3", ["hunter"]),
+    ("secretkey=hunter2 authtoken: hunter3 clientsecret=hunter4", ["hunter"]),
+    ("DefaultEndpointsProtocol=https;AccountName=x;AccountKey=hunter2==;EndpointSuffix=y", ["hunter2"]),
 ]
 
 
@@ -127,7 +141,7 @@ def test_masking_twice_changes_nothing(text: str) -> None:
     assert redact_text(once) == once
 
 
-@given(st.text(alphabet=st.characters(exclude_characters="=:"), max_size=80))
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="=:"), max_size=80))
 def test_text_without_any_assignment_or_token_is_left_alone(text: str) -> None:
     assert redact_text(text) == text
 
@@ -136,7 +150,7 @@ def test_text_without_any_assignment_or_token_is_left_alone(text: str) -> None:
     "hostile",
     ["token_" * 20_000 + "=", "token=" * 20_000, "a" * 100_000, "password=" + "\\" * 20_000, "://" * 30_000,
      ":/" * 50_000, "password=" + "(" * 50_000, "-----BEGIN PRIVATE KEY-----" * 3_000, "token " + " " * 50_000,
-     "eyJ" * 30_000],
+     "eyJ" * 30_000, "pwd=" * 30_000, "?pass" * 30_000, "http://a" * 20_000, "https://" + "a" * 100_000],
 )  # fmt: skip
 def test_no_text_takes_long(hostile: str) -> None:
     assert redact_text(redact_text(hostile)) == redact_text(hostile)
@@ -219,6 +233,25 @@ def test_known_secrets_are_masked_wherever_they_stand() -> None:
     assert redactor.redact({"plain-words": ["say plain-words"]}) == {MASK: ["say ***"]}
 
 
+def test_what_stands_under_the_name_of_a_secret_is_found_wherever_it_stands() -> None:
+    values = {
+        "environment": {"MY_API_KEY": "abc-123", "A_TOKEN": "1", "B_TOKEN": "Disabled"},
+        "more": {"MODE": "production", "DEBUG": "true", "REPO": "ssh://deployer7@h and https://maintainer@h/"},
+        "checks": [{"http": "https://ann:p%40ssword@h/x?token=of-the-url&limit=5", "timeout": 5.0}],
+        "headers": {"Authorization": SecretStr("Bearer of-the-header"), "Accept": SecretStr("application/json")},
+        "signals": ({"prometheus": "http://lonely-t0ken@h/metrics?sig=of-the-query"},),
+        "PRIVATE_KEY": "first line\nsecond line\n",
+    }
+    redactor = Redactor(secrets_in(values))
+    for secret in (
+        "abc-123", "p%40ssword", "p@ssword", "of-the-url", "of-the-header", "lonely-t0ken", "of-the-query",
+        "second line",
+    ):  # fmt: skip
+        assert redactor.redact_text(f"it printed {secret} again") == f"it printed {MASK} again"
+    for ordinary in ("production", "true", "1", "Disabled", "application/json", "5.0", "deployer7", "maintainer"):
+        assert redactor.redact_text(f"it printed {ordinary} again") == f"it printed {ordinary} again"
+
+
 def test_the_longest_known_secret_wins() -> None:
     assert Redactor(["secret", "secret-and-more"]).redact_text("secret-and-more secret") == "*** ***"
 
@@ -231,3 +264,13 @@ def test_no_known_secret_survives(secrets: list[str], around: list[str]) -> None
     redactor = Redactor(secrets)
     masked = redactor.redact_text(" ".join([*around, *secrets, *around]))
     assert [secret for secret in secrets if secret in masked] == []
+
+
+@given(st.lists(PIECES | st.text(st.characters(), max_size=6) | st.just("\ud800"), max_size=6).map("".join))
+def test_what_comes_out_can_be_written_to_any_file(text: str) -> None:
+    """Half a character, as JSON's \\ud800 gives one, has no UTF-8; everything else of the text stays."""
+    redact_text(text).encode()
+
+
+def test_half_a_character_is_replaced_and_the_rest_stays() -> None:
+    assert redact_text("disk \ud800 is full, sagt Jörg") == "disk \N{REPLACEMENT CHARACTER} is full, sagt Jörg"

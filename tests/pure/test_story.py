@@ -11,30 +11,35 @@ from selfheal.events import (
     Alternative,
     ApprovalAnswered,
     ApprovalAsked,
+    BreakerClosed,
+    BreakerOpened,
+    BreakerTried,
     Cause,
     Diagnosed,
     FixEnded,
     FixStarted,
     Held,
     IncidentEscalated,
-    IncidentEvent,
     IncidentJoined,
     IncidentMerged,
     IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
     Planned,
+    RestartDelayed,
     Verified,
 )
 from selfheal.serve.story import LONGEST, Line, brief, story
 from selfheal.serve.times import read_rfc3339, rfc3339, span
+from selfheal.vocabulary import StartReason
+from selfheal.world import StoryEvent
 from selfheal.world.incidents import fold_incident, opened
 
 NOON = 1_767_355_203.0  # 2026-01-02T12:00:03Z
 OPENED = IncidentOpened(NOON, "i1", "api", "exit", "exited with code 98", NOON - 0.004)
 
 
-def told(*events: IncidentEvent) -> list[str]:
+def told(*events: StoryEvent) -> list[str]:
     return [line.text for line in story(reduce(fold_incident, events, opened(OPENED)))]
 
 
@@ -84,7 +89,7 @@ def test_a_reflex_that_helped_is_told_to_its_end() -> None:
 
 
 def test_every_event_has_its_sentence() -> None:
-    events: list[IncidentEvent] = [
+    events: list[StoryEvent] = [
         IncidentJoined(NOON, "i1", "web", "it depends on api"),
         ApprovalAsked(NOON, "i1", "purge", "api", NOON + 60),
         ApprovalAnswered(NOON, "i1", False, "the API"),
@@ -104,8 +109,44 @@ def test_every_event_has_its_sentence() -> None:
         "did not help (relapsed): it ended again",
         "a person is needed: nothing helps",
         "the same trouble as i2, which goes on in its place: the same cause",
-        "closed without a fix: it was stopped",
+        "closed: it was stopped",
     ]
+
+
+def test_an_incident_in_which_nothing_was_tried_is_closed_without_a_fix() -> None:
+    assert told(IncidentSuppressed(NOON, "i1", "it was stopped"))[-1] == "closed without a fix: it was stopped"
+
+
+@pytest.mark.parametrize(
+    ("start", "sentence"),
+    [
+        ("reflex", "restart of api at once, by reflex"),
+        ("backoff", "restart of api, after its wait"),
+        ("trial", "restart of api, on trial"),
+    ],
+)
+def test_a_restart_by_reflex_says_how_it_came_to_it(start: StartReason, sentence: str) -> None:
+    assert told(FixStarted(NOON, "i1", 1, "restart", "application", "api", "", True, start))[-1] == sentence
+
+
+def test_the_waits_of_a_crash_loop_and_its_breaker_are_told() -> None:
+    assert told(
+        RestartDelayed(NOON, "api", NOON + 20, "5 runs in a row ended within 10 s"),
+        BreakerOpened(NOON + 30, "api", "restart", NOON + 60, "it did not help"),
+        BreakerTried(NOON + 60, "api", "restart"),
+        BreakerClosed(NOON + 70, "api", "restart", "well for 10 s"),
+    )[1:] == [
+        "api is not started before 12:00:23.000, in 20 s: 5 runs in a row ended within 10 s",
+        "the breaker of api's restart opens, the next trial is at 12:01:03.000, in 30 s: it did not help",
+        "the breaker of api's restart lets one trial through",
+        "the breaker of api's restart is closed again: well for 10 s",
+    ]
+
+
+def test_the_story_goes_in_the_order_of_time_whatever_was_written_down_first() -> None:
+    late, early = Held(NOON + 2, "i1", "late", None), Held(NOON + 1, "i1", "early", None)
+    twin = Held(NOON + 2, "i1", "late too", None)
+    assert told(late, early, twin)[1:] == ["held: early", "held: late", "held: late too"]
 
 
 @given(st.text())

@@ -27,7 +27,7 @@ from selfheal.events import (
     Verified,
 )
 from selfheal.notify.alerts import alerts
-from selfheal.vocabulary import NOT_CURED_BY_RESTART
+from selfheal.vocabulary import NOT_CURED_BY_RESTART, StartReason
 from selfheal.world import EMPTY, World, fold
 from tests.pure.histories import histories
 from tests.pure.situations import NOW, after, diagnosed, died, failed, fleet, incident, opened, started, tried
@@ -85,6 +85,12 @@ def test_a_reflex_restart_is_an_attempt_of_the_incident() -> None:
     (attempt,) = incident(world).attempts
     assert (attempt.fix, attempt.reflex, attempt.agent, attempt.outcome) == ("restart", True, "api", "succeeded")
     assert incident(world).state == "verifying"
+
+
+@pytest.mark.parametrize("reason", ["reflex", "backoff", "trial"])
+def test_an_attempt_of_the_reflex_says_why_it_started(reason: StartReason) -> None:
+    world = lived(fleet(), died("api", NOW), started("api", NOW, 2, reason))
+    assert [one.start for one in incident(world).attempts] == [reason]
 
 
 def test_a_start_without_an_incident_is_no_attempt() -> None:

@@ -126,6 +126,31 @@ def test_the_summary_counts_agents_by_state() -> None:
     assert shown["started_at"] == "2026-01-02T03:04:05.000Z"
 
 
+def test_an_agent_that_waits_for_what_it_depends_on_says_so() -> None:
+    base = (declared("base"), StopAsked(T0, "base", "a person"))
+    site = AgentDeclared(T0, "site", "service", "application", (), (), False)
+    (waiting,) = fleet.agents(world(*base, site, declared("api", "base", "site", "gone")), Vitals(), ["api"])
+    assert (waiting.state, waiting.waits_for) == ("starting", ["base"])
+    assert waiting.reason == "waits for base, which is stopped"
+    both = world(*base, declared("store"), declared("api", "base", "store"))
+    (waiting,) = fleet.agents(both, Vitals(), ["api"])
+    assert waiting.reason == "waits for base, which is stopped, and for store, which is starting"
+    for seen in (
+        world(*running("base"), declared("base"), *running("base"), declared("api", "base")),
+        world(*base, declared("api", "base"), *running("api")),
+        world(*base, declared("api", "base"), StopAsked(T0, "api", "a person")),
+    ):
+        (other,) = fleet.agents(seen, Vitals(), ["api"])
+        assert other.waits_for == []
+
+
+def test_an_agent_says_who_stopped_or_started_it_last() -> None:
+    (nobody,) = fleet.agents(world(declared("api")), Vitals())
+    assert (nobody.ordered_by, nobody.ordered_at) == ("", None)
+    (stopped,) = fleet.agents(world(declared("api"), StopAsked(T0, "api", "the page")), Vitals())
+    assert (stopped.ordered_by, stopped.ordered_at) == ("the page", "2026-01-02T03:04:05.000Z")
+
+
 def test_an_agent_says_why_it_is_not_well() -> None:
     ended = AgentExited(T0 + 9, "api", 1, 4711, None, 9, 3.2, False)
     (agent,) = fleet.agents(world(declared("api"), *running("api"), ended), Vitals())

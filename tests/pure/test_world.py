@@ -16,6 +16,9 @@ from selfheal.events import (
     AgentRemoved,
     AgentStarted,
     AnomalySeen,
+    BreakerClosed,
+    BreakerOpened,
+    BreakerTried,
     Event,
     FixEnded,
     FixStarted,
@@ -23,10 +26,13 @@ from selfheal.events import (
     IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
+    RestartDelayed,
     Run,
     StateDamaged,
     Verified,
     WorkPlanned,
+    decode,
+    encode,
 )
 from selfheal.vocabulary import AGENT_STATES, INCIDENT_OVER, INCIDENT_STATES, Outcome
 from selfheal.world import (
@@ -247,6 +253,42 @@ def test_an_agent_suffers_from_its_own_incident_before_anothers() -> None:
     found = world.open_incident_of("api")
     assert found is not None
     assert found.id == "inc-2"
+
+
+DELAYED = RestartDelayed(BEGIN + 2, "api", BEGIN + 9, "5 short runs")
+BROKEN = BreakerOpened(BEGIN + 3, "api", "restart", BEGIN + 33, "it did not help")
+
+
+def test_what_the_reflex_does_about_an_agent_is_part_of_the_story_of_its_open_incident() -> None:
+    history: tuple[Event, ...] = (OPENED, DELAYED, BROKEN, BreakerTried(BEGIN + 33, "api", "restart"))
+    assert world_of(API, *history).incidents["inc-1"].story == history
+    assert world_of(API, DELAYED, OPENED).incidents["inc-1"].story == (OPENED,)
+    over = IncidentResolved(BEGIN + 40, "inc-1", "", 1.0)
+    assert world_of(API, OPENED, over, DELAYED).incidents["inc-1"].story == (OPENED, over)
+
+
+def test_a_breaker_that_closes_because_the_incident_has_ended_is_told_with_it() -> None:
+    over, closed = IncidentResolved(BEGIN + 40, "inc-1", "", 1.0), BreakerClosed(BEGIN + 40, "api", "restart", "well")
+    incident = world_of(API, OPENED, BROKEN, over, closed).incidents["inc-1"]
+    assert (incident.story, incident.state) == ((OPENED, BROKEN, over, closed), "resolved")
+
+
+def test_a_breaker_that_was_open_before_its_incident_is_told_at_its_beginning() -> None:
+    incident = world_of(API, BROKEN, OPENED).incidents["inc-1"]
+    assert incident.story == (OPENED, replace(BROKEN, at=OPENED.at))
+
+
+def test_an_attempt_keeps_how_it_started_and_when_the_verdict_came() -> None:
+    tried = replace(TRIED, reflex=True, start="backoff")
+    verdict = Verified(BEGIN + 9, "inc-1", 1, "relapsed", "exit code 1")
+    (attempt,) = world_of(API, OPENED, tried, verdict).incidents["inc-1"].attempts
+    assert (attempt.start, attempt.verified_at) == ("backoff", BEGIN + 9)
+
+
+def test_an_attempt_of_an_older_journal_started_by_reflex() -> None:
+    written = encode(TRIED).replace(b',"start":"reflex"', b"")
+    assert b'"start"' not in written
+    assert decode(written) == TRIED
 
 
 def test_nothing_can_happen_to_an_agent_that_was_never_declared_or_is_gone() -> None:

@@ -17,6 +17,7 @@ from selfheal.events import (
     BreakerOpened,
     BreakerTried,
     DaemonStarted,
+    DaemonStopped,
     Event,
     HealthChanged,
     RestartDelayed,
@@ -210,6 +211,18 @@ def test_the_breaker_of_another_fix_does_not_quarantine() -> None:
 def test_what_a_person_stopped_stays_stopped_over_a_restart_of_the_daemon() -> None:
     agent = api_after(started(BEGIN), StopAsked(BEGIN, "api", "cli"), DaemonStarted(BEGIN + 60, "1", 1, False))
     assert (agent.state, agent.wanted) == ("stopped", False)
+
+
+def test_what_the_last_daemon_stopped_with_itself_is_about_to_start_and_not_stopped() -> None:
+    ended = exited(BEGIN + 5, expected=True)
+    over = DaemonStopped(BEGIN + 6, "")
+    assert api_after(started(BEGIN), ended, over).state == "stopped"
+    again = DaemonStarted(BEGIN + 9, "", 2, False)
+    assert api_after(started(BEGIN), ended, over, again).state == "starting"
+    by_a_person = StopAsked(BEGIN + 4, "api", "cli")
+    assert api_after(started(BEGIN), by_a_person, ended, over, again).state == "stopped"
+    died = replace(ended, expected=False)
+    assert api_after(started(BEGIN), died, over, again).state == "unhealthy"
 
 
 # --- uptime ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -175,3 +176,31 @@ def test_a_fix_that_needs_leave_waits_for_it_and_the_first_answer_is_final() -> 
         assert mended.read_text() == "mended site\n"
         well.touch()
         assert place.healed("site").text("id") == refused
+
+
+LOUD = """
+[agents.loud]
+command = ["sh", "-c", "env; exec sleep 1000"]
+environment = { MY_API_KEY = "only-the-program-knows", MODE = "production" }
+environment_file = "loud.env"
+ready = { command = ["true"] }
+checks = [{ command = ["sh", "-c", "echo $MODE has $MY_API_KEY $A_TOKEN; exit 1"], interval = 0.2, fall = 1 }]
+fixes = ["tell"]
+[fixes.tell]
+command = ["sh", "-c", "env"]
+"""
+
+
+def test_the_secrets_of_an_agent_are_shown_nowhere_whatever_its_programs_print() -> None:
+    with house() as place:
+        (place.folder / "loud.env").write_text("A_TOKEN=of-the-file\nDATABASE_URL=postgres://app:of-the-url@db/x\n")
+        place.boot(LOUD)
+        until(lambda: any(fix.text("outcome") for one in place.incidents("loud") for fix in one.parts("attempts")))
+        asked = ("agents/loud", "logs", "incidents", "fixes", "rca", "traces")
+        told = [json.dumps(place.get(path, agent="loud").raw) for path in asked]
+        place.stop()
+        kept = [*place.state_dir.glob("*.json"), *(place.state_dir / "journal").iterdir()]
+        shown = [*told, place.log, *(file.read_bytes().decode(errors="replace") for file in kept)]
+        assert "production has ***" in "".join(told)
+        for secret in ("only-the-program-knows", "of-the-file", "of-the-url"):
+            assert not any(secret in text for text in shown)

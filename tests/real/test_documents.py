@@ -131,12 +131,22 @@ async def in_thread(work: Callable[[], None]) -> None:
 def test_only_what_changed_is_written(tmp_path: Path) -> None:
     async def story() -> None:
         documents = Documents(tmp_path, in_thread)
-        await documents.save({"a.json": OLD, "b.json": OLD})
+        await documents.save({"a.json": OLD, "b.json": OLD}, {})
         before = {name: (tmp_path / name).stat().st_mtime_ns for name in ("a.json", "b.json")}
-        await documents.save({"a.json": dict(OLD), "b.json": NEW})
+        await documents.save({"a.json": dict(OLD), "b.json": NEW}, {})
         assert (tmp_path / "a.json").stat().st_mtime_ns == before["a.json"]
         assert not previous(tmp_path / "a.json").exists()
         assert read(tmp_path / "b.json", CLOCK) == (NEW, None)
+
+    asyncio.run(story())
+
+
+def test_a_stamp_is_no_change_and_is_renewed_with_everything_else(tmp_path: Path) -> None:
+    async def story() -> None:
+        documents = Documents(tmp_path, in_thread)
+        for at, renew in ((1, False), (2, False), (3, True)):
+            await documents.save({"a.json": {"n": 1}}, {"updated_at": at}, renew=renew)
+            assert read(tmp_path / "a.json", CLOCK) == ({"updated_at": 3 if renew else 1, "n": 1}, None)
 
     asyncio.run(story())
 
@@ -165,11 +175,11 @@ def test_a_save_does_not_overtake_one_that_was_given_up(tmp_path: Path) -> None:
         documents = Documents(tmp_path, in_thread)
         gated = Gated()
         async with asyncio.TaskGroup() as group:
-            slow = group.create_task(documents.save(gated))
+            slow = group.create_task(documents.save(gated, {}))
             await asyncio.to_thread(gated.begun.wait, 10)
             slow.cancel()
         with pytest.raises(BlockingIOError, match="cannot save the state files: the disk is still at the last"):
-            await documents.save({"a.json": NEW})
+            await documents.save({"a.json": NEW}, {})
         gated.gate.set()
 
     asyncio.run(story())
@@ -192,19 +202,19 @@ def test_a_disk_that_refuses_leaves_the_old_files_and_nothing_else(tmp_path: Pat
 
         async def story():
             documents = Documents(directory, asyncio.to_thread)
-            await documents.save({"a.json": {"n": 1}, "b.json": {"n": 1}})
+            await documents.save({"a.json": {"n": 1}, "b.json": {"n": 1}}, {})
             before = sorted(os.listdir(directory))
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
             changed = {"a.json": {"n": 2}, "b.json": {"n": "x" * 5000}}
             try:
-                await documents.save(changed)
+                await documents.save(changed, {})
                 why = None
             except OSError as error:
                 why = error.strerror
             left = sorted(os.listdir(directory)) == before
             old = [read(directory / name, RealClock())[0] for name in changed]
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
-            await documents.save(changed)
+            await documents.save(changed, {})
             new = [read(directory / name, RealClock())[0] for name in changed] == [*changed.values()]
             print(json.dumps([why, left, old, new]))
 

@@ -9,6 +9,7 @@ import pytest
 
 from selfheal.events import AgentStarted, AgentStartFailed, BreakerOpened, IncidentEscalated, RestartDelayed
 from selfheal.rehearse.machine import Program
+from selfheal.serve.story import story as told
 from selfheal.world.agents import QUARANTINE_FIRST_S, QUARANTINE_LAST_S
 from tests.sim.fleets import agent
 from tests.sim.rehearsal import Rehearsal, rehearse
@@ -38,6 +39,12 @@ def test_a_crash_loop_is_slowed_down_quarantined_told_once_and_heals_when_it_is_
         assert pauses == [min(QUARANTINE_LAST_S, QUARANTINE_FIRST_S * 2.0**number) for number in range(len(openings))]
         assert pauses[-1] == QUARANTINE_LAST_S
         assert len(r.seen(IncidentEscalated)) == 1
+        (incident,) = r.incidents("api")
+        lines = [line.text for line in told(incident)]
+        assert lines[-1].startswith("the breaker of api's restart opens, the next trial is at ")
+        assert "restart of api, on trial" in lines
+        lasted = [one.verified_at - one.started_at for one in incident.attempts if one.verified_at is not None]
+        assert all(0.1 < seconds < 0.3 for seconds in lasted), "until it died again, not until it was started"
         assert [alert.resolved for alert in r.inbox.alerts] == [False]
 
         r.machine.programs["api"] = Program()
@@ -82,11 +89,27 @@ def test_who_depends_on_a_missing_program_starts_once_that_is_there(tmp_path: Pa
     async def story(r: Rehearsal) -> None:
         await r.wait(60.0)
         assert r.seen(AgentStarted, "web") == []
+        assert (r.agent("web").state, r.world.waits_for("web")) == ("starting", ("api",))
         r.machine.programs["api"] = Program()
         await r.all_healthy()
         assert [start.reason for start in r.seen(AgentStarted, "web")] == ["first"]
 
     rehearse(tmp_path, agent("api") + agent("web", "api"), story, {"api": Program(missing=True)})
+
+
+def test_after_an_orderly_stop_who_waits_for_what_it_depends_on_is_starting(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        await r.stop()
+        assert {one.state for one in r.world.agents.values()} == {"stopped"}
+        r.machine.programs["api"] = Program(missing=True)
+        await r.boot()
+        await r.wait(5.0)
+        assert (r.agent("web").state, r.world.waits_for("web")) == ("starting", ("api",))
+        r.machine.programs["api"] = Program()
+        await r.all_healthy()
+
+    rehearse(tmp_path, agent("api") + agent("web", "api"), story)
 
 
 @pytest.mark.parametrize("code", [0, 3])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selfheal.events import AgentStarted, AlertFailed, HealthChanged, LoopFailed
 from selfheal.rehearse.machine import Program
+from selfheal.serve.times import read_rfc3339
 from selfheal.store.journal import Journal
 from tests.sim.fleets import SHOP, SHOP_NAMES, agent
 from tests.sim.rehearsal import Rehearsal, rehearse
@@ -51,6 +54,32 @@ def test_a_loop_that_fails_is_tried_again_named_and_told_once(tmp_path: Path) ->
         assert [alert.title for alert in r.inbox.alerts] == ["selfheal's loop disk is down"]
         r.disk = lambda: 0.5
         await r.until(lambda: r.daemon.runner.down == ())
+
+    rehearse(tmp_path, SHOP, story, views=True)
+
+
+def test_the_files_of_a_quiet_fleet_tell_how_it_is_and_are_written_no_more_often_than_it_is_swept(
+    tmp_path: Path,
+) -> None:
+    def status(r: Rehearsal) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((r.state_dir / "agent_status.json").read_text())
+        return document
+
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        await r.wait(10.0)
+        assert {check["ok"] for agent in status(r)["agents"].values() for check in agent["checks"]} == {True}
+        seen: list[str] = []
+        for _ in range(300):
+            seen += [at for at in [status(r)["updated_at"]] if at not in seen[-1:]]
+            await r.wait(1.0)
+        assert 5 <= len(seen) <= 6, "once a sweep, each 60 s"
+        shown = status(r)
+        (check, *_) = shown["agents"]["api"]["checks"]
+        assert read_rfc3339(check["last_run"]) > r.clock.now() - 70.0
+        assert read_rfc3339(shown["updated_at"]) > r.clock.now() - 62.0
+        others = [json.loads(file.read_text())["updated_at"] for file in r.state_dir.glob("*.json")]
+        assert set(others) == {shown["updated_at"]}
 
     rehearse(tmp_path, SHOP, story, views=True)
 

@@ -275,3 +275,13 @@ def test_orders_that_cross_each_other_end_as_the_last_one_says(tmp_path: Path) -
         assert all(r.machine.alive(name) == 1 for name in SHOP_NAMES)
 
     rehearse(tmp_path, SHOP, story)
+
+
+def test_a_sign_of_failure_with_half_a_character_in_it_is_kept_like_any_other(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        await r.daemon.control.external_failure("mailer", "half \ud800 a word")
+        assert r.incident("mailer").sign == "half \N{REPLACEMENT CHARACTER} a word"
+        assert r.daemon.journal.last_seq == r.world.events
+
+    rehearse(tmp_path, SHOP, story)

@@ -65,8 +65,11 @@ class AgentView(View):
     started_at: Time | None
     restarts: int = Field(description="Without those that a person wanted.", examples=[2])
     wanted: bool = Field(description="False after a person stopped it.")
+    ordered_by: str = Field(description="Who stopped or started it last; empty where no person did.")
+    ordered_at: Time | None
     paused: bool = Field(description="Nobody but a person acts on it.")
     depends_on: list[str]
+    waits_for: list[str] = Field(description="What must be ready before it is started.")
     checks: list[CheckView]
     signals: dict[str, float | None] = Field(examples=[{"cpu": 0.12, "rss": 41_000_000}])
     risk: Probability = Field(description="Highest probability of a failure that is foreseen.")

@@ -20,9 +20,10 @@ class AttemptView(View):
     cause: str
     reflex: bool
     started_at: Time
-    ended_at: Time | None
+    ended_at: Time | None = Field(description="The end of the act; whether it helped is known at `verified_at`.")
     outcome: Outcome | None
     verified: bool
+    verified_at: Time | None
     output: str
 
 

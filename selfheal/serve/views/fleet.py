@@ -59,7 +59,7 @@ def agents(world: World, vitals: Vitals, names: Iterable[str] | None = None) -> 
     risk = risks(world)
     suffering = _suffering(world)
     return [
-        _agent(world.agents[name], vitals, risk.get(name, 0.0), suffering.get(name))
+        _agent(world, world.agents[name], vitals, risk.get(name, 0.0), suffering.get(name))
         for name in (world.agents if names is None else names)
     ]
 
@@ -184,21 +184,25 @@ def _suffering(world: World) -> dict[str, str]:
     return known
 
 
-def _agent(agent: Agent, vitals: Vitals, risk: float, incident: str | None) -> AgentView:
+def _agent(world: World, agent: Agent, vitals: Vitals, risk: float, incident: str | None) -> AgentView:
     records = vitals.checks(agent.name)
+    waits_for = world.waits_for(agent.name)
     return AgentView(
         name=agent.name,
         kind=agent.kind,
         layer=agent.layer,
         state=agent.state,
         since=moment(agent.since),
-        reason=reason(agent),
+        reason=_waiting(world, waits_for) or reason(agent),
         pid=agent.run.pid if agent.run else None,
         started_at=moment(agent.run.started_at) if agent.run else None,
         restarts=agent.restarts,
         wanted=agent.wanted,
+        ordered_by=agent.ordered_by,
+        ordered_at=moment(agent.ordered_at),
         paused=agent.paused,
         depends_on=list(agent.depends_on),
+        waits_for=list(waits_for),
         checks=[_check(agent, name, records.get(name)) for name in agent.checks],
         signals=_signals(vitals, agent.name),
         risk=risk,
@@ -212,6 +216,11 @@ def _agent(agent: Agent, vitals: Vitals, risk: float, incident: str | None) -> A
         memory_limit=agent.memory_limit,
         fds_limit=agent.fds_limit,
     )
+
+
+def _waiting(world: World, names: Iterable[str]) -> str:
+    told = ", and ".join(f"for {name}, which is {world.agents[name].state}" for name in names)
+    return f"waits {told}" if told else ""
 
 
 def reason(agent: Agent) -> str:

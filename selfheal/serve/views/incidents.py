@@ -172,6 +172,7 @@ def _attempt(one: Attempt) -> AttemptView:
         ended_at=moment(one.ended_at),
         outcome=one.outcome,
         verified=one.verified,
+        verified_at=moment(one.verified_at),
         output=one.output,
     )
 

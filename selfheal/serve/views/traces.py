@@ -13,7 +13,6 @@ from selfheal.events import (
     FixEnded,
     FixStarted,
     Held,
-    IncidentEvent,
     IncidentOpened,
     Planned,
     Verified,
@@ -22,7 +21,7 @@ from selfheal.serve.models.incidents import SpanView, TraceView
 from selfheal.serve.times import moment, rfc3339
 
 if TYPE_CHECKING:
-    from selfheal.world import Incident
+    from selfheal.world import Incident, StoryEvent
 
 Stage = Literal["detect", "diagnose", "decide", "fix", "verify"]
 
@@ -69,7 +68,7 @@ def _spans(incident: Incident) -> list[_Span]:
     return [*spans, running] if running is not None else spans
 
 
-def _ended_by(event: IncidentEvent) -> Stage | None:
+def _ended_by(event: StoryEvent) -> Stage | None:
     match event:
         case IncidentOpened():
             return "detect"
@@ -83,7 +82,7 @@ def _ended_by(event: IncidentEvent) -> Stage | None:
             return None
 
 
-def _says(event: IncidentEvent) -> str:
+def _says(event: StoryEvent) -> str:
     match event:
         case IncidentOpened(sign=sign):
             return sign

@@ -1,0 +1,37 @@
+"""What in the configuration must nobody read, wherever it turns up again?
+
+A program prints its environment, a server repeats the header that it was sent: what the configuration gives to others
+under the name of a secret comes back in logs and outputs under no name at all, and is masked because it is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from selfheal.config.environment import read_environment_file
+from selfheal.config.load import Loaded
+from selfheal.config.models import AgentConfig, process_of
+from selfheal.errors import ConfigInvalid
+from selfheal.telemetry.redact import secrets_in
+
+
+def secrets_of(loaded: Loaded) -> Iterator[str]:
+    """The secrets of the daemon and of its agents: settings, environments and their files, headers, URLs."""
+    config = loaded.config
+    for own in (config.daemon.token, config.daemon.scrape_token, config.notify.webhook):
+        if own is not None:
+            yield own.get_secret_value()
+    for agent in config.agents.values():
+        yield from secrets_in(agent.model_dump())
+        yield from secrets_in(_environment_file(agent))
+    for fix in config.fixes.values():
+        yield from secrets_in(fix.model_dump())
+
+
+def _environment_file(agent: AgentConfig) -> Mapping[str, str]:
+    process = process_of(agent)
+    if process is not None and process.environment_file is not None:
+        with suppress(ConfigInvalid):  # told by whoever starts the agent
+            return read_environment_file(process.environment_file)
+    return {}
