@@ -28,5 +28,7 @@ def judge(
     needed = rise if seen.ok else fall
     if record.settled == seen.ok or record.streak < needed:
         return record, None
-    change = HealthChanged(seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, record.since, local)
+    change = HealthChanged(
+        seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, record.since, local, seen.cause
+    )
     return replace(record, settled=seen.ok), change

@@ -164,6 +164,7 @@ class HealthChanged:
     """A check of an agent settled on the other side. `since` is when the first of the observations was made.
 
     `local` says that the check looks at the agent's own process: no trouble of a dependency explains its failure.
+    `cause` is what the check itself takes for the cause, a slug of the vocabulary, where it knows.
     """
 
     at: float
@@ -174,6 +175,7 @@ class HealthChanged:
     reason: str
     since: float
     local: bool = False
+    cause: str = ""
 
 
 AgentEvent = (

@@ -46,6 +46,7 @@ class Failing:
     reason: str
     since: float
     local: bool = False
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,5 +283,5 @@ def _health(agent: Agent, event: HealthChanged) -> Agent:
     others = {name: failing for name, failing in agent.failing.items() if name != event.check}
     if event.ok:
         return replace(agent, failing=others)
-    seen = Failing(event.check, event.result, event.reason, event.since, event.local)
+    seen = Failing(event.check, event.result, event.reason, event.since, event.local, event.cause)
     return replace(agent, failing={**others, event.check: seen})

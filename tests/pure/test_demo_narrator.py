@@ -103,7 +103,7 @@ def test_an_outage_names_its_cause_and_a_hold_is_told_once() -> None:
     assert [line.text for line in lines] == [
         "http: status 503",
         "suffers with rates: it does not answer",
-        "cause, 90 % sure: an agent that it depends on is down (quotes)",
+        "cause, 90 % sure: something that it depends on does not answer (quotes)",
         "plan: restart with dependents, it helped before",
         "nothing is done yet: another recovery is under way",
         "restart with dependents …",
