@@ -51,7 +51,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class LastExit:
-    """How the latest run ended."""
+    """How the latest run ended. What it wrote is its log from `log_begin` to `log_end`, as long as nothing is cut off."""
 
     at: float
     code: int | None
@@ -59,6 +59,7 @@ class LastExit:
     ran_s: float
     expected: bool
     log_end: int
+    log_begin: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class Agent:
     finished: bool = False
     run: Run | None = None
     generation: int = 0
+    log_begin: int = 0
     ready: bool = False
     restarts: int = 0
     start_error: str = ""
@@ -241,10 +243,13 @@ def _started(agent: Agent, event: AgentStarted) -> Agent:
     recent = agent.recent_starts
     if event.reason in CRASH_REASONS:
         recent = (*(at for at in recent if at > event.at - HOUR_S), event.at)[-RECENT_STARTS:]
+    # Between two runs nobody writes: a log begins where that of the run before ended. What is adopted goes on.
+    begin = agent.last_exit.log_end if agent.last_exit else 0
     return replace(
         agent,
         run=event.run,
         generation=event.run.generation,
+        log_begin=agent.log_begin if event.reason == "adopted" else begin,
         ready=False,
         finished=False,
         start_error="",
@@ -259,7 +264,7 @@ def _started(agent: Agent, event: AgentStarted) -> Agent:
 def _exited(agent: Agent, event: AgentExited) -> Agent:
     if event.generation != agent.generation:
         return agent
-    ended = LastExit(event.at, event.code, event.signal, event.ran_s, event.expected, event.log_end)
+    ended = LastExit(event.at, event.code, event.signal, event.ran_s, event.expected, event.log_end, agent.log_begin)
     short = agent.short_runs + 1 if event.ran_s < SHORT_RUN_S and not event.expected else 0
     return replace(agent, run=None, ready=False, last_exit=ended, short_runs=short)
 

@@ -164,6 +164,20 @@ def test_a_new_run_owes_nothing_to_the_one_before() -> None:
     assert (agent.failing, agent.delayed_until, agent.ready) == ({}, None, False)
 
 
+def test_the_log_of_a_run_begins_where_that_of_the_run_before_ended_and_what_is_adopted_goes_on() -> None:
+    agent = api_after(
+        started(BEGIN),
+        replace(exited(BEGIN + 1), log_end=500),
+        started(BEGIN + 1, 2, "reflex"),
+        started(BEGIN + 9, 2, "adopted"),
+        replace(exited(BEGIN + 10, 2), log_end=900),
+        started(BEGIN + 10, 3, "reflex"),
+    )
+    assert agent.last_exit is not None
+    assert (agent.last_exit.log_begin, agent.last_exit.log_end) == (500, 900)
+    assert agent.log_begin == 900
+
+
 def test_only_starts_after_a_crash_count_towards_the_budget_and_only_for_an_hour() -> None:
     reasons = ("first", "reflex", "backoff", "trial", "fix", "person", "dependency", "adopted", "maintenance")
     starts = [started(BEGIN + number, number, reason) for number, reason in enumerate(reasons)]
