@@ -16,6 +16,7 @@ from selfheal.events import (
     AgentExited,
     AgentStarted,
     AlertRaised,
+    CheckBroke,
     Event,
     HealthChanged,
     IncidentEvent,
@@ -89,7 +90,7 @@ class Reactions:
                 self._log.error(name, **facts)
             case AlertRaised(resolved=False) | LoopFailed() | StateDamaged() | AgentStartFailed() | BreakerOpened():
                 self._log.warning(name, **facts)
-            case HealthChanged(ok=False) | AgentExited(expected=False):
+            case HealthChanged(ok=False) | AgentExited(expected=False) | CheckBroke():
                 self._log.warning(name, **facts)
             case AgentDeclared():
                 self._log.debug(name, **facts)

@@ -22,7 +22,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class AgentDeclared:
-    """An agent stands in the configuration, new or changed. `memory_limit` is bytes."""
+    """An agent stands in the configuration, new or changed. `memory_limit` is bytes.
+
+    `implicit` are those of its checks that nobody configured: they are asked, and alone do not make it well.
+    """
 
     at: float
     agent: str
@@ -33,6 +36,7 @@ class AgentDeclared:
     has_process: bool
     memory_limit: int | None = None
     fds_limit: int | None = None
+    implicit: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class AgentStartFailed:
 
 @dataclass(frozen=True, slots=True)
 class AgentReady:
+    """A run is ready for work; of an agent without a process, each check that works has found it well once."""
+
     at: float
     agent: str
     generation: int
@@ -178,6 +184,25 @@ class HealthChanged:
     cause: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CheckBroke:
+    """A check cannot run, again and again: nothing is known by it any more, and nothing is done because of that."""
+
+    at: float
+    agent: str
+    check: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMended:
+    """A check that was broken has given a real answer, good or bad."""
+
+    at: float
+    agent: str
+    check: str
+
+
 AgentEvent = (
     AgentDeclared
     | AgentRemoved
@@ -195,4 +220,6 @@ AgentEvent = (
     | MaintenanceBegan
     | MaintenanceOver
     | HealthChanged
+    | CheckBroke
+    | CheckMended
 )

@@ -6,22 +6,25 @@ itself is told by the page and the log, and wakes nobody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from selfheal.events import (
     AlertRaised,
     ApprovalAsked,
+    CheckBroke,
+    CheckMended,
     Event,
     FailurePredicted,
     IncidentEscalated,
     IncidentResolved,
     IncidentSuppressed,
     LoopFailed,
+    MaintenanceOver,
     StateDamaged,
 )
 from selfheal.vocabulary import CAUSES, FailureMode
-from selfheal.world import Incident, World
+from selfheal.world import Agent, Incident, World
 
 HIGH_RISK = 0.7
 UNSAVED = "unsaved"
@@ -51,14 +54,17 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             return (_own(event.at, f"damage-{event.file}", "warning", "a state file was damaged", text),)
         case FailurePredicted() if event.probability >= HIGH_RISK:
             return _foreseen(world, event)
+        case CheckBroke(agent=name) | MaintenanceOver(agent=name) if name in world.agents:
+            return tuple(_blind(world, world.agents[name], event.at))
+        case CheckMended():
+            return _sees_again(world, event)
         case _:
             return ()
 
 
 def about_saving(world: World, at: float, trouble: str | None) -> tuple[AlertRaised, ...]:
     """Return the alert that our state cannot be saved, or that it can again, where that is news."""
-    told = [alert for alert in world.alerts if alert.key == UNSAVED]
-    if (trouble is not None) == (bool(told) and not told[-1].resolved):
+    if (trouble is not None) == _is_told(world, UNSAVED):
         return ()
     if trouble is None:
         return (
@@ -89,11 +95,40 @@ def _own(at: float, key: str, severity: Severity, title: str, text: str) -> Aler
 
 def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[AlertRaised, ...]:
     """The end is told to whom the beginning was told, and to nobody else."""
-    told = [alert for alert in world.alerts if alert.key == incident.id]
-    if not told or told[-1].resolved:
+    if not _is_told(world, incident.id):
         return ()
     title = f"{incident.agent} is well again" if incident.state == "resolved" else f"{incident.agent} needs nobody"
     return (AlertRaised(at, incident.id, "info", title, reason, incident.agent, incident.id, resolved=True),)
+
+
+def _blind(world: World, agent: Agent, at: float) -> Iterator[AlertRaised]:
+    """Each check that cannot run is told once, after a maintenance window where it broke within."""
+    for check, reason in agent.broken.items():
+        key = _broken(agent.name, check)
+        if agent.maintenance_until is None and not _is_told(world, key):
+            title = f"{agent.name} is not watched by its check {check}"
+            text = (
+                f"the check cannot run: {reason}; mend or remove it, for nothing is known by it, nor done because of it"
+            )
+            yield AlertRaised(at, key, "warning", title, text, agent.name, None)
+
+
+def _broken(agent: str, check: str) -> str:
+    return f"broken-{agent}-{check}"
+
+
+def _sees_again(world: World, event: CheckMended) -> tuple[AlertRaised, ...]:
+    key = _broken(event.agent, event.check)
+    if not _is_told(world, key):
+        return ()
+    title = f"{event.agent} is watched by its check {event.check} again"
+    return (AlertRaised(event.at, key, "info", title, "the check runs again", event.agent, None, resolved=True),)
+
+
+def _is_told(world: World, key: str) -> bool:
+    """Whether a person knows the beginning, and not the end."""
+    told = [alert for alert in world.alerts if alert.key == key]
+    return bool(told) and not told[-1].resolved
 
 
 def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:

@@ -234,9 +234,17 @@ def _woken(agent: Agent, at: float, cleanly: bool) -> Agent:
     """The agent as a new daemon meets it.
 
     While no daemon watched nothing is known: that time counts neither as up nor as down. A job that has finished is
-    run again after an orderly stop, as with a machine that is switched on; after a crash nothing is repeated.
+    run again after an orderly stop, as with a machine that is switched on; after a crash nothing is repeated. Of what
+    runs elsewhere nothing is known until it was asked.
     """
-    return settled(replace(agent, uptime=replace(agent.uptime, at=at), finished=agent.finished and not cleanly), at)
+    known = agent.has_process or not agent.checks
+    woken = replace(
+        agent,
+        uptime=replace(agent.uptime, at=at),
+        finished=agent.finished and not cleanly,
+        ready=agent.ready and known,
+    )
+    return settled(woken, at)
 
 
 def _pause(world: World, name: str | None, paused: bool, at: float) -> World:

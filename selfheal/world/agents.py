@@ -18,6 +18,8 @@ from selfheal.events import (
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
+    CheckBroke,
+    CheckMended,
     HealthChanged,
     MaintenanceBegan,
     MaintenanceOver,
@@ -51,7 +53,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class LastExit:
-    """How the latest run ended. What it wrote is its log from `log_begin` to `log_end`, as long as nothing is cut off."""
+    """How the latest run ended. What it wrote is its log from `log_begin` to `log_end`, while nothing is cut off."""
 
     at: float
     code: int | None
@@ -79,22 +81,42 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
-    """Seconds healthy and seconds wanted up, up to `at`."""
+    """Seconds healthy and seconds wanted up, up to `at`; `well_from` and `well_to` bound the latest healthy stretch."""
 
     healthy_s: float = 0.0
     wanted_s: float = 0.0
     at: float = 0.0
+    well_from: float = 0.0
+    well_to: float = 0.0
+
+    def counted(self, at: float, *, wanted: bool, healthy: bool) -> Uptime:
+        """With the time up to `at`, in which it was so."""
+        span = max(0.0, at - self.at) if self.at else 0.0
+        now = replace(self, wanted_s=self.wanted_s + span * wanted, at=max(at, self.at))
+        if not (healthy and span):
+            return now
+        begin = self.well_from if self.well_to == self.at else self.at
+        return replace(now, healthy_s=self.healthy_s + span, well_from=begin, well_to=now.at)
+
+    def taken_back(self, since: float) -> Uptime:
+        """Without what was counted as healthy after `since`: it turned out not to have been. Earlier stretches stay."""
+        end = min(self.well_to, max(self.well_from, since))
+        return replace(self, healthy_s=max(0.0, self.healthy_s - (self.well_to - end)), well_to=end)
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed."""
+    """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed.
+
+    `failing` are the checks that have settled on failure, `broken` those that cannot run, with the reason.
+    """
 
     name: str
     kind: str = "process"
     layer: Layer = "application"
     depends_on: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    implicit: tuple[str, ...] = ()
     has_process: bool = True
     memory_limit: int | None = None
     fds_limit: int | None = None
@@ -111,6 +133,7 @@ class Agent:
     start_cause: str = ""
     last_exit: LastExit | None = None
     failing: Mapping[str, Failing] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
     delayed_until: float | None = None
     recent_starts: tuple[float, ...] = ()
     short_runs: int = 0
@@ -130,6 +153,11 @@ class Agent:
         return self.state in ("healthy", "degraded") and not self.failing
 
     @property
+    def telling(self) -> tuple[str, ...]:
+        """The checks by which it can be known how it is: those that are not broken, unless all are."""
+        return tuple(check for check in self.checks if check not in self.broken) or self.checks
+
+    @property
     def touchable(self) -> bool:
         """Whether it runs, and may be restarted without a look at its own troubles."""
         held = self.paused or self.fixing or self.maintenance_until is not None
@@ -143,7 +171,10 @@ class Agent:
 
 def fold_agent(agent: Agent, event: AgentEvent) -> Agent:
     """Return the agent after `event`; its state is derived anew."""
-    return settled(_changed(agent, event), event.at)
+    now = settled(_changed(agent, event), event.at)
+    if isinstance(event, HealthChanged) and not event.ok:
+        return replace(now, uptime=now.uptime.taken_back(event.since))
+    return now
 
 
 def settled(agent: Agent, at: float) -> Agent:
@@ -169,8 +200,17 @@ def _state(agent: Agent) -> AgentState:
     if agent.start_error:
         return "unhealthy"
     if agent.failing:
-        return "unhealthy" if len(agent.failing) >= len(agent.checks) else "degraded"
-    return "healthy" if agent.ready else "starting"
+        return _by_failing(agent)
+    if not agent.ready:
+        return "starting"
+    return "degraded" if agent.broken else "healthy"
+
+
+def _by_failing(agent: Agent) -> AgentState:
+    """Its own process is wrong, or every check that was configured has fallen: else it serves in part."""
+    configured = set(agent.checks) - set(agent.implicit)
+    local = any(failing.local for failing in agent.failing.values())
+    return "unhealthy" if local or configured <= agent.failing.keys() else "degraded"
 
 
 def _without_process(agent: Agent) -> AgentState:
@@ -183,11 +223,8 @@ def _without_process(agent: Agent) -> AgentState:
 
 def _counted(agent: Agent, at: float) -> Uptime:
     """Count the time since the last event into uptime, by the state that held until now."""
-    then = agent.uptime
-    span = max(0.0, at - then.at) if then.at else 0.0
     wanted = agent.state not in ("stopped", "maintenance")
-    healthy = agent.state in ("healthy", "degraded")
-    return Uptime(then.healthy_s + span * healthy, then.wanted_s + span * wanted, max(at, then.at))
+    return agent.uptime.counted(at, wanted=wanted, healthy=agent.state == "healthy")
 
 
 def _changed(agent: Agent, event: AgentEvent) -> Agent:
@@ -220,6 +257,10 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return replace(agent, maintenance_until=None)
         case HealthChanged():
             return _health(agent, event)
+        case CheckBroke(check=check, reason=reason):
+            return replace(agent, broken={**agent.broken, check: reason})
+        case CheckMended(check=check):
+            return replace(agent, broken={name: why for name, why in agent.broken.items() if name != check})
         case _:
             assert_never(event)
 
@@ -231,11 +272,13 @@ def _declared(agent: Agent, event: AgentDeclared) -> Agent:
         layer=event.layer,
         depends_on=event.depends_on,
         checks=event.checks,
+        implicit=event.implicit,
         has_process=event.has_process,
         memory_limit=event.memory_limit,
         fds_limit=event.fds_limit,
-        ready=agent.ready or not event.has_process,
+        ready=agent.ready or not (event.has_process or event.checks),
         failing={name: failing for name, failing in agent.failing.items() if name in event.checks},
+        broken={name: why for name, why in agent.broken.items() if name in event.checks},
     )
 
 

@@ -9,6 +9,8 @@ import pytest
 from selfheal.events import (
     AlertRaised,
     ApprovalAsked,
+    CheckBroke,
+    CheckMended,
     Event,
     FailurePredicted,
     IncidentEscalated,
@@ -16,6 +18,7 @@ from selfheal.events import (
     IncidentSuppressed,
     LoopFailed,
     MaintenanceBegan,
+    MaintenanceOver,
     StateDamaged,
     Verified,
 )
@@ -135,3 +138,23 @@ def test_a_forecast_that_moves_is_told_once_and_another_day_again() -> None:
 
 def test_a_maintenance_window_is_silent() -> None:
     assert raised(after(fleet(), MaintenanceBegan(NOW, "api", NOW + 600)), FORESEEN) == ()
+
+
+BROKE = CheckBroke(NOW, "api", "http", "cannot start './nothere': no such file")
+
+
+def test_a_check_that_cannot_run_is_told_once_and_again_when_it_runs() -> None:
+    (alert,) = raised(fleet(), BROKE)
+    assert (alert.key, alert.severity, alert.agent, alert.incident) == ("broken-api-http", "warning", "api", None)
+    assert "cannot start './nothere'" in alert.text
+    mended = CheckMended(NOW + 60, "api", "http")
+    assert [one.resolved for one in told(fleet(), BROKE, mended, BROKE).alerts] == [False, True, False]
+    assert raised(fleet(), mended) == ()
+
+
+def test_a_check_that_broke_in_a_maintenance_window_is_told_after_it() -> None:
+    world = told(fleet(), MaintenanceBegan(NOW - 60, "api", NOW + 60), BROKE)
+    assert world.alerts == ()
+    assert [one.key for one in raised(world, MaintenanceOver(NOW + 60, "api"))] == ["broken-api-http"]
+    known = told(fleet(), BROKE, MaintenanceBegan(NOW + 1, "api", NOW + 60))
+    assert raised(known, MaintenanceOver(NOW + 60, "api")) == ()
