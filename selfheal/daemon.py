@@ -126,7 +126,9 @@ class Daemon:
             self.redact,
         )
         self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe)
-        ready = Readiness(self.plans, ports, self.scheduler)
+        ready = Readiness(
+            self.plans, ports, self.scheduler, lambda name: self.ledger.world.agents.get(name, Agent(name)).broken
+        )
         self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 

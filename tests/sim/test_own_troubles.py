@@ -39,6 +39,21 @@ def test_a_check_that_raises_is_no_failure_of_its_agent_and_disturbs_no_other(tm
     rehearse(tmp_path, SHOP, story, views=True)
 
 
+def test_an_agent_whose_check_cannot_run_is_started_and_healed_all_the_same(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        r.machine.raising.add("cache")
+        await r.crash()
+        r.machine.kill("cache")
+        r.machine.kill("api")
+        await r.boot()
+        await r.until(lambda: r.agent("cache").ready and r.agent("api").state == "healthy")
+        assert r.agent("cache").state == "degraded"
+        r.machine.hang("cache")
+        assert (await r.healed("cache")).state == "resolved"
+
+    rehearse(tmp_path, SHOP, story)
+
+
 def test_a_service_is_starting_until_it_was_asked_and_one_that_cannot_be_asked_is_degraded(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         await r.all_healthy()
