@@ -7,7 +7,7 @@ thing that is to be stopped the moment it exists; nothing is decided here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 from selfheal import __version__
@@ -130,7 +130,7 @@ class Daemon:
         self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe)
         notices = Notices(self.heartbeats.beat)
         ports.launcher.listen(notices.hear)
-        ready = Readiness(self.plans, ports, self.scheduler, notices)
+        ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks)
         self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 
@@ -306,6 +306,10 @@ class Daemon:
     def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> float:
         prior = (mean * weight, (1.0 - mean) * weight)
         return posterior(self.ledger.world.odds, agent, cause, fix, prior=prior).mean
+
+    def _broken_checks(self, agent: str) -> Container[str]:
+        known = self.ledger.world.agents.get(agent)
+        return known.broken if known is not None else ()
 
     def _loop_failed(self, failure: Failure) -> None:
         now = self.ports.clock.now()

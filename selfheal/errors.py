@@ -103,12 +103,16 @@ class SpawnFailed(SelfhealError):
 
 
 class CheckFailed(SelfhealError):
-    """A check looked and saw a failure: the expected way for a check to say no."""
+    """A check looked and saw a failure: the expected way for a check to say no.
 
-    def __init__(self, reason: str, result: CheckResult = "failed") -> None:
+    `cause` is a slug of `vocabulary.CAUSES` where the check knows it; else the result is all that is known.
+    """
+
+    def __init__(self, reason: str, result: CheckResult = "failed", cause: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.result: CheckResult = result
+        self.cause = cause
 
 
 class FixFailed(SelfhealError):

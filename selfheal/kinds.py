@@ -33,7 +33,10 @@ class AgentKind:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one run of a check saw. `at` is wall time of its start, `took_s` how long it ran."""
+    """What one run of a check saw. `at` is wall time of its start, `took_s` how long it ran.
+
+    `cause` is a slug of the vocabulary where the check that failed knows it.
+    """
 
     agent: str
     check: str
@@ -42,6 +45,7 @@ class Observation:
     result: CheckResult
     reason: str = ""
     signals: Mapping[str, float] = field(default_factory=dict)
+    cause: str = ""
 
     @property
     def ok(self) -> bool:
@@ -86,7 +90,8 @@ class Check(Protocol):
     """One check of one agent."""
 
     async def run(self) -> Mapping[str, float]:
-        """Ask once. Returns the signals seen, by name; raises CheckFailed where the agent is not well.
+        """Ask once. Returns the signals seen, by name; raises CheckFailed where the agent is not well,
+        with the cause where the check knows it: nobody reads it out of the words of the reason.
 
         The caller bounds the time and turns anything else that is raised into the result `error`.
         """

@@ -1,7 +1,7 @@
 """Did it help?
 
-Pure. A fix has helped when the agent it was applied to was well, by every check it has, for a whole window after it:
-a process that is up again for a moment proves nothing.
+Pure. A fix has helped when the agent it was applied to was well, by every check that works, for a whole window after
+it: a process that is up again for a moment proves nothing.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def _excused(world: World, agent: Agent) -> bool:
 
 
 def first_good_at(agent: Agent, vitals: Vitals, since: float) -> float | None:
-    """When every check of `agent` had turned good after `since`; None while one has not, or it is not running."""
+    """When every check of `agent` that works had turned good after `since`; None while one has not, or it is down."""
     if not agent.well or (agent.has_process and not agent.ready):
         return None
-    records = [vitals.check(agent.name, check) for check in agent.checks]
+    records = [vitals.check(agent.name, check) for check in agent.telling]
     if not all(record.ok and record.last_at >= since for record in records):
         return None
     return max([since, *(record.since for record in records)] if records else [since, agent.since])
@@ -66,7 +66,7 @@ def _enough(agent: Agent, vitals: Vitals) -> bool:
     """A breaker that is half open closes on three good answers of each check, not on time alone."""
     if all(breaker.state == "closed" for breaker in agent.breakers.values()):
         return True
-    return all(_streak(vitals.check(agent.name, check)) >= 3 for check in agent.checks)
+    return all(_streak(vitals.check(agent.name, check)) >= 3 for check in agent.telling)
 
 
 def _streak(record: CheckRecord) -> int:

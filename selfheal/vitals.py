@@ -18,7 +18,8 @@ class CheckRecord:
     """A check as it stands.
 
     `streak` results in a row were, or were not, `ok`, the first of them at `since`. `settled` is the verdict after
-    hysteresis, None before there is one. `last` may be an observation that counts for neither side.
+    hysteresis, None before there is one. `last` may be an observation that counts for neither side; `errors` in a row
+    were none because the check itself broke.
     """
 
     check: str
@@ -27,6 +28,7 @@ class CheckRecord:
     streak: int = 0
     since: float = 0.0
     last: Observation | None = None
+    errors: int = 0
 
     @property
     def last_at(self) -> float:

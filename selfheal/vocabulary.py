@@ -44,15 +44,15 @@ CAUSES: dict[str, str] = {
     "permission": "it may not read, write or bind what it needs",
     "out_of_memory": "it ran out of memory",
     "out_of_fds": "it ran out of file descriptors",
-    "dependency_down": "an agent that it depends on is down",
+    "dependency_down": "something that it depends on does not answer",
     "hung": "the process is alive and does not answer",
     "slow": "it answers, but slower than it should",
-    "wrong_answer": "it answers, but not as expected",
+    "wrong_answer": "what it gives is not as expected",
     "killed": "somebody killed the process",
     "crashed": "the process ended with an error",
     "exited": "the process ended by itself without an error",
     "unreachable": "it cannot be reached",
-    "stale": "it gave no sign of life in time",
+    "stale": "what it should keep fresh is old or missing",
     "unknown": "no cause was found",
 }
 

@@ -61,6 +61,7 @@ def _is_declared(agent: Agent | None, event: AgentDeclared) -> bool:
         layer=agent.layer,
         depends_on=agent.depends_on,
         checks=agent.checks,
+        implicit=agent.implicit,
         has_process=agent.has_process,
         memory_limit=agent.memory_limit,
         fds_limit=agent.fds_limit,

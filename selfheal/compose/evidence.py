@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,15 +30,15 @@ class Evidence:
         self._redact = redact
 
     async def of_incident(self, incident: Incident) -> Sequence[str]:
-        """The last lines of the run that the incident is about: those of the next run are no evidence."""
+        """The last lines of the run that the incident is about: those of another run are no evidence."""
         launch = self._supervisor.launch_of(incident.agent)
         agent = self._ledger.world.agents.get(incident.agent)
         if launch is None or agent is None:
             return ()
-        if incident.trigger == "exit" and agent.last_exit is not None and agent.last_exit.log_end:
-            end = agent.last_exit.log_end
-            return await self._run_in_thread(lambda: _lines_before(launch.log, end))
-        return await self._run_in_thread(lambda: tail(launch.log, EVIDENCE_LINES))
+        begin, end = agent.log_begin, 0
+        if incident.trigger == "exit" and agent.last_exit is not None:
+            begin, end = agent.last_exit.log_begin, agent.last_exit.log_end
+        return await self._run_in_thread(lambda: lines_of_run(launch.log, begin, end))
 
     async def log_tail(self, agent: str | None, count: int, cursor: str) -> Tail:
         """The end of an agent's log, redacted, for people. The daemon's own lines are where its output goes."""
@@ -50,16 +51,20 @@ class Evidence:
         return Tail([self._redact(line) for line in lines], after)
 
 
-def _lines_before(path: Path, end: int) -> tuple[str, ...]:
-    """The last lines that end at byte `end`; where the file was rotated since, its last lines as they are."""
+def lines_of_run(path: Path, begin: int, end: int) -> tuple[str, ...]:
+    """The last lines between two sizes of the log; an `end` of 0 is where it ends now.
+
+    Where the log was rotated since, the sizes mean nothing any more, and its last lines are given as they are.
+    """
     try:
         with path.open("rb") as file:
-            start = max(0, end - EVIDENCE_BYTES)
-            file.seek(start)
-            data = file.read(end - start)
+            size = file.seek(0, os.SEEK_END)
+            end = end or size
+            if not begin <= end <= size:
+                return tail(path, EVIDENCE_LINES)
+            file.seek(max(begin, end - EVIDENCE_BYTES))
+            data = file.read(end - file.tell())
     except OSError:
         return ()
-    if len(data) < min(end, EVIDENCE_BYTES):
-        return tail(path, EVIDENCE_LINES)
     text = data.replace(b"\0", b"").decode("utf-8", "replace")  # where rotation leaves a hole, it reads as zeros
     return tuple(text.splitlines()[-EVIDENCE_LINES:])

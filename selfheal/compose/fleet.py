@@ -25,7 +25,10 @@ PROCESS_CHECK_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class AgentPlan:
-    """One agent, ready to be taken into care. `launch` is None where there is no process of ours."""
+    """One agent, ready to be taken into care: `checks` are those configured, then what we add ourselves.
+
+    `launch` is None where there is no process of ours.
+    """
 
     name: str
     kind: AgentKind
@@ -49,6 +52,7 @@ class AgentPlan:
             self.launch is not None,
             process.limits.memory if process else None,
             process.limits.fds if process else None,
+            tuple(check.name for check in self.checks[len(self.config.checks) :]),
         )
 
 
@@ -97,7 +101,7 @@ def heartbeat_file(state_dir: Path, agent: str) -> Path:
 
 
 def _checks(config: AgentConfig) -> tuple[CheckConfig, ...]:
-    """The agent's own checks, and a look at its process unless it has one. Whoever looks heeds the memory limit."""
+    """The agent's own checks, then a look at its process unless it has one. Whoever looks heeds the memory limit."""
     process = process_of(config)
     if process is None:
         return config.checks

@@ -18,6 +18,7 @@ from selfheal.events import (
     AlertDelivered,
     AlertFailed,
     AlertRaised,
+    CheckBroke,
     Event,
     HealthChanged,
     IncidentEvent,
@@ -95,6 +96,8 @@ class Reactions:
             case AlertRaised(resolved=False) | LoopFailed() | StateDamaged() | AgentStartFailed() | BreakerOpened():
                 self._log.warning(name, **facts)
             case HealthChanged(ok=False) | AgentExited(expected=False) | AlertFailed() | AlertDelivered(error=str()):
+                self._log.warning(name, **facts)
+            case CheckBroke():
                 self._log.warning(name, **facts)
             case AgentDeclared():
                 self._log.debug(name, **facts)

@@ -1,9 +1,12 @@
-"""When is a run of an agent ready for work? As its configuration says, else when its checks are good."""
+"""When is a run of an agent ready for work? As its configuration says, else when its checks are good.
+
+A check that cannot run never will be good: what is known to be broken is not waited for.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping
 
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.notices import Notices
@@ -21,7 +24,15 @@ ASK_FIRST_S, ASK_LAST_S = 0.01, 1.0
 class Readiness:
     """The `Ready` port of the supervisor."""
 
-    def __init__(self, plans: Mapping[str, AgentPlan], ports: Ports, scheduler: Scheduler, notices: Notices) -> None:
+    def __init__(
+        self,
+        plans: Mapping[str, AgentPlan],
+        ports: Ports,
+        scheduler: Scheduler,
+        notices: Notices,
+        broken: Callable[[str], Container[str]],
+    ) -> None:
+        self._broken = broken
         self._plans = plans
         self._ports = ports
         self._scheduler = scheduler
@@ -61,6 +72,10 @@ class Readiness:
     async def _checks_good(self, agent: str) -> None:
         wait_s = ASK_FIRST_S
         names = {check.name for check in self._plans[agent].checks}
-        while not all(seen.ok for seen in await self._scheduler.ask(agent) if seen.check in names):
+        while not all(
+            seen.ok or seen.check in self._broken(agent)
+            for seen in await self._scheduler.ask(agent)
+            if seen.check in names
+        ):
             await self._ports.clock.sleep(wait_s)
             wait_s = min(2 * wait_s, ASK_LAST_S)

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from selfheal.compose.fleet import Settling
 from selfheal.detect.anomalies import AnomalyWatch
-from selfheal.detect.health import judge
+from selfheal.detect.health import judge, judge_check
+from selfheal.events import AgentReady
 from selfheal.history.rings import History
 from selfheal.kinds import Observation
 from selfheal.ledger import Ledger
@@ -59,7 +60,11 @@ class Senses:
             self.signals(seen.agent, seen.at, seen.signals)
 
     def _judge(self, agent: Agent, seen: Observation, rule: Settling) -> None:
-        record = self._vitals.check(seen.agent, seen.check)
+        record, told = judge_check(
+            self._vitals.check(seen.agent, seen.check), seen, rule.fall, broken=seen.check in agent.broken
+        )
+        if told is not None:
+            self._ledger.record(told)
         if not seen.ok and _starting(agent, seen.at):
             self._vitals.put(seen.agent, replace(record, last=seen))
             return
@@ -69,6 +74,14 @@ class Senses:
         self._vitals.put(seen.agent, record)
         if change is not None:
             self._ledger.record(change)
+        self._welcome(self._ledger.world.agents[seen.agent], seen.at)
+
+    def _welcome(self, agent: Agent, at: float) -> None:
+        """What runs elsewhere is ready once every check that works has found it well."""
+        if agent.has_process or agent.ready or agent.failing:
+            return
+        if all(self._vitals.check(agent.name, check).ok for check in agent.checks if check not in agent.broken):
+            self._ledger.record(AgentReady(at, agent.name, agent.generation, max(0.0, at - agent.since)))
 
     def signals(self, agent: str, at: float, values: Mapping[str, float]) -> None:
         """Take in the values of signals."""

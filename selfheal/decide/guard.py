@@ -87,13 +87,15 @@ def dependency_gate(world: World, vitals: Vitals, incident: Incident, agent: Age
     gone = agent.has_process and agent.run is None
     if gone or any(failing.local for failing in agent.failing.values()):
         return None
+    # An incident may be old and the agent well for long within it: what it depends on is looked at for each failure.
+    began = max([incident.onset, *(failing.since for failing in agent.failing.values())])
     for name in world.dependencies(agent.name):
         dependency = world.agents.get(name)
         if dependency is None or dependency.finished:
             continue
         if not dependency.well:
             return Hold(f"its dependency {name} is {dependency.state}", now + 1.0)
-        if now - incident.opened_at < LOOK_S and not _asked_since(dependency, vitals, incident.onset):
+        if now - max(incident.opened_at, began) < LOOK_S and not _asked_since(dependency, vitals, began):
             return Hold(f"its dependency {name} is looked at first", now + 0.5)
         if now - dependency.since < LOOK_S or _not_asked_since(agent, vitals, dependency.since):
             return Hold(f"its dependency {name} has only just come back", now + 1.0)
@@ -101,8 +103,8 @@ def dependency_gate(world: World, vitals: Vitals, incident: Incident, agent: Age
 
 
 def _asked_since(dependency: Agent, vitals: Vitals, onset: float) -> bool:
-    """Whether every check of `dependency` gave a good answer after the trouble began."""
-    records = [vitals.check(dependency.name, check) for check in dependency.checks]
+    """Whether every check of `dependency` that works gave a good answer after the trouble began."""
+    records = [vitals.check(dependency.name, check) for check in dependency.telling]
     return all(record.last is not None and record.last.ok and record.last_at >= onset for record in records)
 
 

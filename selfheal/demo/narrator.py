@@ -17,6 +17,8 @@ from selfheal.events import (
     AnomalySeen,
     ApprovalAsked,
     BreakerOpened,
+    CheckBroke,
+    CheckMended,
     Diagnosed,
     Event,
     FailurePredicted,
@@ -196,6 +198,10 @@ def _of_daemon(event: Event) -> _Told | None:
     match event:
         case AgentReady(agent=agent, took_s=took_s):
             return agent, "quiet", f"ready after {_lasting(took_s)}"
+        case CheckBroke(agent=agent, check=check, reason=reason):
+            return agent, "uneasy", f"its check {check} cannot run, so nothing is known by it: {reason}"
+        case CheckMended(agent=agent, check=check):
+            return agent, "good", f"its check {check} runs again"
         case StopAsked(agent=agent, by=by):
             return agent, "plain", f"{by} wants it stopped"
         case StartAsked(agent=agent, by=by):

@@ -1,14 +1,15 @@
 """When does a check count as failed, and when as well again?
 
 Hysteresis: `fall` failures in a row until it has failed, `rise` successes in a row until it is well. One miss is no
-failure; what says nothing of the agent (`inconclusive`, or a check that broke: `error`) counts for neither side.
+failure; what says nothing of the agent (`inconclusive`, or a check that broke: `error`) counts for neither side. But a
+check that breaks `fall` times in a row is told as broken, for nobody watches where it was to look.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from selfheal.events import HealthChanged
+from selfheal.events import CheckBroke, CheckMended, HealthChanged
 from selfheal.kinds import Observation
 from selfheal.vitals import CheckRecord
 
@@ -28,5 +29,21 @@ def judge(
     needed = rise if seen.ok else fall
     if record.settled == seen.ok or record.streak < needed:
         return record, None
-    change = HealthChanged(seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, record.since, local)
+    change = HealthChanged(
+        seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, record.since, local, seen.cause
+    )
     return replace(record, settled=seen.ok), change
+
+
+def judge_check(
+    record: CheckRecord, seen: Observation, fall: int, *, broken: bool
+) -> tuple[CheckRecord, CheckBroke | CheckMended | None]:
+    """Return the record after `seen`, and whether the check itself broke or was mended. `broken` is how it stood."""
+    if seen.result == "inconclusive":
+        return record, None
+    if seen.result != "error":
+        return replace(record, errors=0), CheckMended(seen.at, seen.agent, seen.check) if broken else None
+    record = replace(record, errors=record.errors + 1)
+    if broken or record.errors < fall:
+        return record, None
+    return record, CheckBroke(seen.at, seen.agent, seen.check, seen.reason)

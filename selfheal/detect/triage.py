@@ -123,7 +123,9 @@ def _still_failing(world: World, name: str, at: float) -> tuple[Event, ...]:
     failing = next(iter(agent.failing.values()), None)
     if failing is None:
         return ()
-    changed = HealthChanged(at, name, failing.check, False, failing.result, failing.reason, at, failing.local)
+    changed = HealthChanged(
+        at, name, failing.check, False, failing.result, failing.reason, at, failing.local, failing.cause
+    )
     return _unhealthy(world, changed)
 
 

@@ -146,6 +146,8 @@ _FRAME = re.compile(r"\s+(at |File \"|from |\.\.\. \d+ more|\^+\s*$)|goroutine \
 _RAISED = re.compile(
     r"((Caused by: |Exception in thread \"[^\"]*\" |Uncaught )?[A-Za-z_][\w.$]*(Error|Exception|Exit|Interrupt)"
     r"( \[\w+\])?(:.*)?|panic: .*|fatal error: .*|thread '.*' panicked at .*)$"
+    # Or the level at which a program says that it gives up, after the time and the place where its log has them.
+    r"|.{0,80}?(\b(FATAL|CRITICAL)\b|\blevel\W{1,3}(fatal|critical)\b)"
 )
 
 
@@ -155,7 +157,7 @@ def telling(lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def raised(lines: Sequence[str]) -> str | None:
-    """The last line that prints an exception, as a traceback ends with; None where there is none."""
+    """The last line that prints an exception, as a traceback ends with, or gives up; None where there is none."""
     return next((line.strip() for line in reversed(lines) if _RAISED.match(line)), None)
 
 

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from selfheal.diagnose.patterns import hits, raised, telling
+from selfheal.diagnose.patterns import Hit, hits, raised, telling
 from selfheal.events import Cause
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import CheckResult
@@ -18,11 +18,22 @@ from selfheal.world import Agent, Failing, Incident, LastExit, World
 
 UNKNOWN_WEIGHT = 1.0
 CAUSES_KEPT = 5
-# A log line that is much older than the end, in lines, says less about it.
-RECENT_LINES = 15
+# A log line that is much older than the end, in lines, says less about it; its last words are so many at most.
+RECENT_LINES, LAST_WORDS = 15, 3
+# A dependency that came back so shortly before the onset may still have been the reason.
+RECENT_S = 30.0
+# That something refused to talk to it is said by many a program that is none the worse for it.
+FAINT_WEIGHT = 3.0
 NEAR_LIMIT = 0.9
 # An uncaught error doubles what an exit code alone says, and stays below every sign of a narrower cause.
 RAISED_WEIGHT = 4.0
+# What the kernel says of the process itself is beyond doubt; what others see may be the mark of something else.
+LOCAL_WEIGHT, NAMED_WEIGHT = 20.0, 10.0
+_NAMED: dict[str, float] = {"hung": 12.0, "unreachable": 8.0, "wrong_answer": 5.0}
+# Where the check names no cause, its result is all there is.
+_RESULTS: dict[CheckResult, tuple[str, float]] = {"timeout": ("hung", 10.0), "failed": ("wrong_answer", 5.0)}
+# Signals that others send: no program sends them to itself by accident, and none says in its log that they will come.
+_SENT = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +50,9 @@ def diagnose(world: World, vitals: Vitals, incident: Incident, log: Sequence[str
     """Rank the causes of `incident`, likeliest first. `log` are the last lines of its agent's output, oldest first."""
     agent = world.agents.get(incident.agent, Agent(incident.agent))
     votes = [
-        *_dependencies(world, agent),
+        *_dependencies(world, agent, incident),
         *_start(agent, incident),
-        *_log(agent, telling(log)),
+        *_log(world, agent, incident, telling(log)),
         *_exit(agent, vitals, incident, telling(log)),
         *_checks(agent, incident),
     ]
@@ -64,9 +75,9 @@ def _ranked(votes: Sequence[Vote], agent: str) -> tuple[Cause, ...]:
     )
 
 
-def _dependencies(world: World, agent: Agent) -> Iterator[Vote]:
-    if any(failing.local for failing in agent.failing.values()):
-        return  # what is wrong with its own process has not come from elsewhere
+def _dependencies(world: World, agent: Agent, incident: Incident) -> Iterator[Vote]:
+    if _is_local(agent, incident):
+        return
     for name in world.dependencies(agent.name):
         dependency = world.agents.get(name)
         if dependency is not None and dependency.down and dependency.state not in ("starting", "maintenance"):
@@ -81,14 +92,71 @@ def _start(agent: Agent, incident: Incident) -> Iterator[Vote]:
     yield Vote(cause, agent.name, weight, agent.start_error)
 
 
-def _log(agent: Agent, log: Sequence[str]) -> Iterator[Vote]:
-    for hit in hits(log[-RECENT_LINES:]):
-        yield Vote(hit.pattern.cause, agent.name, hit.pattern.weight, f"its log says {hit.line[:200]!r}")
+def _is_local(agent: Agent, incident: Incident) -> bool:
+    """Whether its own process is what is wrong, as the kernel says: that has not come from elsewhere."""
+    ended = _end(agent, incident)
+    return (ended is not None and ended.signal is not None) or any(one.local for one in agent.failing.values())
+
+
+def _end(agent: Agent, incident: Incident) -> LastExit | None:
+    """The end that the incident is about, where it is about one."""
+    return agent.last_exit if incident.trigger == "exit" else None
+
+
+def _log(world: World, agent: Agent, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
+    for hit in hits(_heard(agent, incident, log)):
+        if hit.pattern.cause == "dependency_down":
+            yield from _refused(world, agent, incident, hit, log)
+        else:
+            yield Vote(hit.pattern.cause, agent.name, hit.pattern.weight, _says(hit.line))
+
+
+def _heard(agent: Agent, incident: Incident, log: Sequence[str]) -> Sequence[str]:
+    """The lines that can have to do with it. They bear no time: what is known for certain needs none of them."""
+    ended = _end(agent, incident)
+    if ended is None:
+        certain = any(failing.local and failing.cause for failing in agent.failing.values())
+        return () if certain else log[-RECENT_LINES:]
+    if ended.signal is None:
+        return log[-RECENT_LINES:]
+    return () if ended.signal in _SENT else _last_words(log)
+
+
+def _last_words(log: Sequence[str]) -> Sequence[str]:
+    """What it said at its very end: the error itself, where it is among these lines."""
+    last = log[-LAST_WORDS:]
+    error = raised(last)
+    return last if error is None else (error,)
+
+
+def _refused(world: World, agent: Agent, incident: Incident, hit: Hit, log: Sequence[str]) -> Iterator[Vote]:
+    """Something did not answer it. How much that means depends on who that can have been, and on when it was said."""
+    if _is_local(agent, incident):
+        return
+    for name in world.dependencies(agent.name):
+        dependency = world.agents.get(name)
+        if dependency is not None and _was_away(dependency, incident.onset):
+            why = f"{_says(hit.line)}, and {name}, on which it depends, was away then or shortly before"
+            yield Vote("dependency_down", name, hit.pattern.weight, why)
+            return
+    ended_on_it = _end(agent, incident) is not None and hit.pattern in {one.pattern for one in hits(_last_words(log))}
+    yield Vote("dependency_down", agent.name, hit.pattern.weight if ended_on_it else FAINT_WEIGHT, _says(hit.line))
+
+
+def _was_away(dependency: Agent, onset: float) -> bool:
+    if dependency.finished:
+        return False
+    ended = dependency.last_exit
+    return not dependency.well or max(dependency.since, ended.at if ended else 0.0) >= onset - RECENT_S
+
+
+def _says(line: str) -> str:
+    return f"its log says {line[:200]!r}"
 
 
 def _exit(agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
-    ended = agent.last_exit
-    if incident.trigger != "exit" or ended is None:
+    ended = _end(agent, incident)
+    if ended is None:
         return
     if ended.signal == signal.SIGKILL:
         yield from _killed(agent, vitals)
@@ -111,7 +179,10 @@ def _raised(agent: Agent, log: Sequence[str]) -> Iterator[Vote]:
     """The error that a program printed last; one that is a sign of a narrower cause has had its vote as that."""
     line = raised(log[-RECENT_LINES:])
     if line is not None and not hits([line]):
-        yield Vote("crashed", agent.name, RAISED_WEIGHT, f"its log ends with {line[:200]!r}")
+        is_last = line == log[-1].strip()
+        yield Vote(
+            "crashed", agent.name, RAISED_WEIGHT, f"its log ends with {line[:200]!r}" if is_last else _says(line)
+        )
 
 
 def _killed(agent: Agent, vitals: Vitals) -> Iterator[Vote]:
@@ -130,26 +201,13 @@ def _checks(agent: Agent, incident: Incident) -> Iterator[Vote]:
         yield Vote("unreachable", agent.name, 2.0, incident.sign)
 
 
-# What a failing check says, by words of its reason; the first that fits decides.
-_REASONS: tuple[tuple[str, str, float], ...] = (
-    ("stopped (SIGSTOP)", "hung", 20.0),
-    ("is over", "out_of_memory", 20.0),
-    ("sign of life", "hung", 12.0),
-    ("refused", "unreachable", 8.0),
-    ("no such host", "unreachable", 8.0),
-    ("expected at most", "slow", 10.0),
-    ("older than", "stale", 10.0),
-)
-_RESULTS: dict[CheckResult, tuple[str, float]] = {"timeout": ("hung", 10.0), "failed": ("wrong_answer", 5.0)}
-
-
 def _check_cause(agent: Agent, failing: Failing) -> tuple[str, float]:
-    for words, cause, weight in _REASONS:
-        if words in failing.reason:
-            return cause, weight
-    cause, weight = _RESULTS.get(failing.result, ("unknown", 0.5))
-    alive = not agent.has_process or agent.run is not None
-    return (cause, weight) if alive or cause != "hung" else ("unreachable", weight)
+    if failing.cause:
+        return failing.cause, LOCAL_WEIGHT if failing.local else _NAMED.get(failing.cause, NAMED_WEIGHT)
+    if failing.local and failing.result == "failed":
+        return "unknown", 0.0  # it does not run as it should, which says nothing of its answers
+    cause, weight = _RESULTS.get(failing.result, ("unknown", 0.0))
+    return ("unreachable", weight) if cause == "hung" and agent.run is None else (cause, weight)
 
 
 def _exit_words(ended: LastExit) -> str:

@@ -22,7 +22,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class AgentDeclared:
-    """An agent stands in the configuration, new or changed. `memory_limit` is bytes."""
+    """An agent stands in the configuration, new or changed. `memory_limit` is bytes.
+
+    `implicit` are those of its checks that nobody configured: they are asked, and alone do not make it well.
+    """
 
     at: float
     agent: str
@@ -33,6 +36,7 @@ class AgentDeclared:
     has_process: bool
     memory_limit: int | None = None
     fds_limit: int | None = None
+    implicit: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,8 @@ class AgentStartFailed:
 
 @dataclass(frozen=True, slots=True)
 class AgentReady:
+    """A run is ready for work; of an agent without a process, each check that works has found it well once."""
+
     at: float
     agent: str
     generation: int
@@ -164,6 +170,7 @@ class HealthChanged:
     """A check of an agent settled on the other side. `since` is when the first of the observations was made.
 
     `local` says that the check looks at the agent's own process: no trouble of a dependency explains its failure.
+    `cause` is what the check itself takes for the cause, a slug of the vocabulary, where it knows.
     """
 
     at: float
@@ -174,6 +181,26 @@ class HealthChanged:
     reason: str
     since: float
     local: bool = False
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBroke:
+    """A check cannot run, again and again: nothing is known by it any more, and nothing is done because of that."""
+
+    at: float
+    agent: str
+    check: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckMended:
+    """A check that was broken has given a real answer, good or bad."""
+
+    at: float
+    agent: str
+    check: str
 
 
 AgentEvent = (
@@ -193,4 +220,6 @@ AgentEvent = (
     | MaintenanceBegan
     | MaintenanceOver
     | HealthChanged
+    | CheckBroke
+    | CheckMended
 )

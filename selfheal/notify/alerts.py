@@ -6,25 +6,28 @@ our own troubles. What heals by itself is told by the page and the log, and wake
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
 from selfheal.events import (
     AlertRaised,
     ApprovalAsked,
+    CheckBroke,
+    CheckMended,
     Event,
     FailurePredicted,
     IncidentEscalated,
     IncidentResolved,
     IncidentSuppressed,
     LoopFailed,
+    MaintenanceOver,
     PredictionEnded,
     StateDamaged,
     WorkDone,
 )
 from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode
-from selfheal.world import Incident, World
+from selfheal.world import Agent, Incident, World
 
 HIGH_RISK = 0.7
 # A forecast that comes and goes, and a leak that is renewed again and again, wake nobody more often than this.
@@ -60,6 +63,10 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             return _no_longer_foreseen(world, event.at, agent, mode, _ENDS[outcome], "")
         case WorkDone(work=name, outcome="succeeded") if name in world.foresight.work:
             return _prevented(world, event, world.foresight.work[name].planned.agent)
+        case CheckBroke(agent=name) | MaintenanceOver(agent=name) if name in world.agents:
+            return tuple(_blind(world, world.agents[name], event.at))
+        case CheckMended():
+            return _sees_again(world, event)
         case _:
             return ()
 
@@ -101,6 +108,30 @@ def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[Ale
         return ()
     title = f"{incident.agent} is well again" if incident.state == "resolved" else f"{incident.agent} needs nobody"
     return (AlertRaised(at, incident.id, "info", title, reason, incident.agent, incident.id, resolved=True),)
+
+
+def _blind(world: World, agent: Agent, at: float) -> Iterator[AlertRaised]:
+    """Each check that cannot run is told once, after a maintenance window where it broke within."""
+    for check, reason in agent.broken.items():
+        key = _broken(agent.name, check)
+        if agent.maintenance_until is None and not _is_told(world, key):
+            title = f"{agent.name} is not watched by its check {check}"
+            text = (
+                f"the check cannot run: {reason}; mend or remove it, for nothing is known by it, nor done because of it"
+            )
+            yield AlertRaised(at, key, "warning", title, text, agent.name, None)
+
+
+def _broken(agent: str, check: str) -> str:
+    return f"broken-{agent}-{check}"
+
+
+def _sees_again(world: World, event: CheckMended) -> tuple[AlertRaised, ...]:
+    key = _broken(event.agent, event.check)
+    if not _is_told(world, key):
+        return ()
+    title = f"{event.agent} is watched by its check {event.check} again"
+    return (AlertRaised(event.at, key, "info", title, "the check runs again", event.agent, None, resolved=True),)
 
 
 def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:

@@ -58,11 +58,11 @@ async def probe_tcp(address: str, timeout_s: float) -> None:
 def in_words(why: OSError) -> CheckFailed:
     """Say what the other side did. Raises `why` itself where this machine is the reason."""
     if isinstance(why, TimeoutError):
-        return CheckFailed("connection timed out", "timeout")
+        return CheckFailed("connection timed out", "timeout", "unreachable")
     if why.errno in _WORDS:
-        return CheckFailed(_WORDS[why.errno])
+        return CheckFailed(_WORDS[why.errno], cause="unreachable")
     if isinstance(why, ConnectionError):  # without a number: asyncio's own, such as the end of a TLS handshake
-        return CheckFailed("connection closed by the other side")
+        return CheckFailed("connection closed by the other side", cause="unreachable")
     raise why
 
 
@@ -77,10 +77,10 @@ async def _resolve(host: str, port: int) -> list[_Place]:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as why:
         if why.errno == socket.EAI_AGAIN:
-            raise CheckFailed(f"the name {host!r} cannot be resolved now") from why
-        raise CheckFailed(f"no such host {host!r}") from why
+            raise CheckFailed(f"the name {host!r} cannot be resolved now", cause="unreachable") from why
+        raise CheckFailed(f"no such host {host!r}", cause="unreachable") from why
     except UnicodeError as why:  # a label that is empty or longer than 63 characters
-        raise CheckFailed(f"no such host {host!r}") from why
+        raise CheckFailed(f"no such host {host!r}", cause="unreachable") from why
     return [(family, address) for family, _, _, _, address in found]
 
 

@@ -1,6 +1,6 @@
 """Is an HTTP answer as the configuration expects it?
 
-Pure: an answer and how long it took in, the first thing that is not as expected out.
+Pure: an answer, or how long it took, in; the first thing that is not as expected out.
 """
 
 from __future__ import annotations
@@ -74,15 +74,21 @@ class HttpExpect(Section):
     latency: Duration | None = Field(None, gt=0, description="The whole answer within this time.")
 
 
-def judge(expect: HttpExpect, response: Response, took_s: float) -> str | None:
-    """The first thing that is not as expected, in words; None where all is well."""
+def judge(expect: HttpExpect, response: Response) -> str | None:
+    """The first thing in the answer that is not as expected, in words; None where all is well."""
     return (
         _judge_status(expect, response)
         or _judge_headers(expect, response)
         or _judge_body(expect, response)
         or _judge_json(expect, response)
-        or _judge_latency(expect, took_s)
     )
+
+
+def judge_latency(expect: HttpExpect, took_s: float) -> str | None:
+    """How much too late the answer was, in words; None where it came in time."""
+    if expect.latency is None or took_s <= expect.latency:
+        return None
+    return f"took {span_text(took_s)}, expected at most {span_text(expect.latency)}"
 
 
 def _judge_status(expect: HttpExpect, response: Response) -> str | None:
@@ -150,12 +156,6 @@ def _look_up(document: object, path: str) -> tuple[bool, object]:
 def _same(value: object, wanted: bool | float | str) -> bool:
     """Equality as JSON has it: true is not 1, while 1 is 1.0."""
     return isinstance(value, bool) == isinstance(wanted, bool) and value == wanted
-
-
-def _judge_latency(expect: HttpExpect, took_s: float) -> str | None:
-    if expect.latency is None or took_s <= expect.latency:
-        return None
-    return f"took {span_text(took_s)}, expected at most {span_text(expect.latency)}"
 
 
 def _show(value: object) -> str:

@@ -52,20 +52,27 @@ class FileCheck:
         try:
             return await asyncio.to_thread(self._look)
         except (FileNotFoundError, NotADirectoryError) as why:
-            raise CheckFailed(f"{str(self.path)!r} does not exist") from why
+            raise CheckFailed(f"{str(self.path)!r} does not exist", cause="stale") from why
 
     def _look(self) -> Mapping[str, float]:
         found = self.path.stat()
         signals = {"age": max(0.0, self.clock.now() - found.st_mtime), "size": float(found.st_size)}
-        wrong = self._judge_numbers(signals["age"], found) or self._judge_content(found)
+        old = self._judge_age(signals["age"])
+        if old is not None:
+            raise Unwell(f"{str(self.path)!r} {old}", signals, "stale")
+        wrong = self._judge_size(found) or self._judge_content(found)
         if wrong is not None:
-            raise Unwell(f"{str(self.path)!r} {wrong}", signals)
+            raise Unwell(f"{str(self.path)!r} {wrong}", signals, "wrong_answer")
         return signals
 
-    def _judge_numbers(self, age_s: float, found: os.stat_result) -> str | None:
+    def _judge_age(self, age_s: float) -> str | None:
+        longest = self.wanted.max_age
+        if longest is None or age_s <= longest:
+            return None
+        return f"was last written {span_text(age_s)} ago, expected within {span_text(longest)}"
+
+    def _judge_size(self, found: os.stat_result) -> str | None:
         wanted = self.wanted
-        if wanted.max_age is not None and age_s > wanted.max_age:
-            return f"was last written {span_text(age_s)} ago, expected within {span_text(wanted.max_age)}"
         if wanted.min_size is not None and found.st_size < wanted.min_size:
             return f"has {size_text(found.st_size)}, expected at least {size_text(wanted.min_size)}"
         if wanted.max_size is not None and found.st_size > wanted.max_size:

@@ -44,7 +44,7 @@ class HeartbeatCheck:
         signals = {"age": age_s}
         if age_s > self.period_s + self.grace_s:
             span = f"in the {span_text(age_s)} since it was started" if beat != since else f"for {span_text(age_s)}"
-            raise Unwell(f"no heartbeat {span}, expected one every {span_text(self.period_s)}", signals)
+            raise Unwell(f"no heartbeat {span}, expected one every {span_text(self.period_s)}", signals, "hung")
         return signals
 
 

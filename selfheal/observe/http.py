@@ -12,7 +12,7 @@ from selfheal.clock import Clock
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Flag, Url
 from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.expect import HttpExpect, judge
+from selfheal.observe.expect import HttpExpect, judge, judge_latency
 from selfheal.observe.http_client import Request, exchange
 from selfheal.observe.wording import Unwell
 
@@ -53,9 +53,12 @@ class HttpCheck:
         response = await exchange(self.request)
         took_s = self.clock.monotonic() - began
         signals = {"latency": took_s, "status": float(response.status)}
-        wrong = judge(self.expect, response, took_s)
+        wrong = judge(self.expect, response)
         if wrong is not None:
-            raise Unwell(wrong, signals)
+            raise Unwell(wrong, signals, "wrong_answer")
+        late = judge_latency(self.expect, took_s)
+        if late is not None:
+            raise Unwell(late, signals, "slow")
         return signals
 
 

@@ -177,7 +177,7 @@ class _Conversation(asyncio.Protocol):
             self._finish()
         elif not self._first:
             reset = isinstance(exc, ConnectionResetError)
-            self._fail(f"connection {'reset' if reset else 'closed'} before an answer")
+            self._fail(f"connection {'reset' if reset else 'closed'} before an answer", "unreachable")
         else:
             self._fail("connection closed in the middle of the answer")
 
@@ -217,9 +217,9 @@ class _Conversation(asyncio.Protocol):
         truncated = max(len(self._body), len(body)) > MAX_BODY_BYTES
         self._answer.set_result(Response(self._status, self._headers, body[:MAX_BODY_BYTES], truncated))
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, cause: str = "wrong_answer") -> None:
         if not self._answer.done():
-            self._answer.set_result(CheckFailed(reason))
+            self._answer.set_result(CheckFailed(reason, cause=cause))
 
     def _broken(self, why: httptools.HttpParserError) -> str:
         if self._status is None and not self._first.startswith(b"HTTP/"):

@@ -77,9 +77,7 @@ class ProcessCheck:
         cores = self._cores(process, reading)
         if cores is not None:
             signals["cpu"] = cores
-        wrong = self._excess(signals)
-        if wrong is not None:
-            raise Unwell(wrong, signals)
+        self._check_limits(signals)
         return signals
 
     def _cores(self, process: Run, reading: _Reading) -> float | None:
@@ -96,26 +94,26 @@ class ProcessCheck:
             self._mark = _Mark(reading.start_ticks, now, reading.cpu_s, cores)
         return cores
 
-    def _excess(self, signals: Mapping[str, float]) -> str | None:
+    def _check_limits(self, signals: dict[str, float]) -> None:
         limits = self._limits
         if limits.max_rss is not None and signals["rss"] > limits.max_rss:
-            return f"rss {size_text(signals['rss'])} is over {size_text(limits.max_rss)}"
+            why = f"rss {size_text(signals['rss'])} is over {size_text(limits.max_rss)}"
+            raise Unwell(why, signals, "out_of_memory")
         if limits.max_fds is not None and signals.get("fds", 0.0) > limits.max_fds:
-            return f"{signals['fds']:.0f} open files are over {limits.max_fds}"
+            raise Unwell(f"{signals['fds']:.0f} open files are over {limits.max_fds}", signals, "out_of_fds")
         if limits.max_threads is not None and signals["threads"] > limits.max_threads:
-            return f"{signals['threads']:.0f} threads are over {limits.max_threads}"
+            raise Unwell(f"{signals['threads']:.0f} threads are over {limits.max_threads}", signals)
         if limits.max_cpu is not None and signals.get("cpu", 0.0) > limits.max_cpu:
-            return f"cpu {signals['cpu']:.2f} cores is over {limits.max_cpu:g}"
-        return None
+            raise Unwell(f"cpu {signals['cpu']:.2f} cores is over {limits.max_cpu:g}", signals)
 
 
 def _check_state(state: str) -> None:
     if state in "ZX":
         raise CheckFailed("the process has ended and waits to be reaped")
     if state == "T":
-        raise CheckFailed("the process is stopped (SIGSTOP)")
+        raise CheckFailed("the process is stopped (SIGSTOP)", cause="hung")
     if state == "t":
-        raise CheckFailed("the process is held by a debugger")
+        raise CheckFailed("the process is held by a debugger", cause="hung")
 
 
 def _read(process: Run) -> _Reading:

@@ -188,20 +188,21 @@ class Scheduler:
         """Ask once. Whatever the check does is an observation; only cancellation escapes."""
         plan, at, began = watched.plan, self._clock.now(), self._clock.monotonic()
         result: CheckResult = "ok"
-        reason = ""
+        reason = cause = ""
         signals: Mapping[str, float] = {}
         deadline = Deadline(plan.timeout_s)
         try:
             async with deadline:
                 signals = dict(await plan.check.run())
         except CheckFailed as why:
-            result, reason = why.result, why.reason
+            result, reason, cause = why.result, why.reason, why.cause
             signals = why.signals if isinstance(why, Unwell) else {}
         except TimeoutError:
             result, reason = _overdue(plan.timeout_s, deadline.lag_s)
         except Exception as why:  # noqa: BLE001 - a check is other people's code, and must not end the others
             result, reason = "error", f"{type(why).__name__}: {why}"
-        return Observation(watched.agent, plan.name, at, self._clock.monotonic() - began, result, reason, signals)
+        took_s = self._clock.monotonic() - began
+        return Observation(watched.agent, plan.name, at, took_s, result, reason, signals, cause)
 
     def _keep_pace(self, watched: _Watched, seen: Observation) -> None:
         plan = watched.plan

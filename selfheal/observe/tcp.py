@@ -58,7 +58,8 @@ class TcpCheck:
             heard += more
             if not more or len(heard) > _MAX_ANSWER_BYTES:
                 said = excerpt(heard.decode(errors="replace"))
-                raise CheckFailed(f"expected {self.expect!r}, {f'it said {said!r}' if said else 'it said nothing'}")
+                told, cause = (f"it said {said!r}", "wrong_answer") if said else ("it said nothing", "unreachable")
+                raise CheckFailed(f"expected {self.expect!r}, {told}", cause=cause)
 
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:

@@ -28,6 +28,8 @@ BOOT_ID = "simulated"
 FIRST_PID = 2**22 + 1
 # A process takes a moment to die; the reader of its end hears of it in a later turn of the loop.
 DEATH_S = 0.0005
+# What whoever asks a program hears that is not there, or not ready yet.
+REFUSED = "connection refused"
 # How long a user's command runs.
 COMMAND_S = 1.0
 # A program that hangs answers after so long, which is longer than any timeout.
@@ -278,11 +280,11 @@ class SimulatedMachine:
         if not program.remote:
             process = self.process_of(agent)
             if process is None:
-                return "connection refused"
+                return REFUSED
             if process.stopped:
                 return "hung"
             if self.clock.now() - process.run.started_at < process.program.starts_in_s:
-                return "connection refused"
+                return REFUSED
         return self.outages.get(agent)
 
     def rss(self, agent: str) -> float:
@@ -336,7 +338,7 @@ class _Answer:
         if why == "hung":
             await self.machine.clock.sleep(HANGS_S)
         if why is not None:
-            raise CheckFailed(why)
+            raise CheckFailed(why, cause="unreachable" if why == REFUSED else "wrong_answer")
         return {"latency": 0.01}
 
 
@@ -351,11 +353,11 @@ class _Look:
         if self.context.run() is None or process is None:
             raise CheckFailed("no process")
         if process.stopped:
-            raise CheckFailed("the process is stopped (SIGSTOP)")
+            raise CheckFailed("the process is stopped (SIGSTOP)", cause="hung")
         rss = self.machine.rss(self.context.agent)
         limit = self.config.max_rss if isinstance(self.config, ProcessCheckConfig) else None
         if limit is not None and rss > limit:
-            raise Unwell(f"rss {rss / 1e6:.0f} MB is over {limit / 1e6:.0f} MB", {"rss": rss})
+            raise Unwell(f"rss {rss / 1e6:.0f} MB is over {limit / 1e6:.0f} MB", {"rss": rss}, "out_of_memory")
         return {"rss": rss, "cpu": 0.01}
 
 

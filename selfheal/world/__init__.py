@@ -269,13 +269,22 @@ def _woken(agent: Agent, at: float, cleanly: bool) -> Agent:
 
     While no daemon watched nothing is known: that time counts neither as up nor as down. A job that has finished is
     run again after an orderly stop, as with a machine that is switched on; after a crash nothing is repeated. What the
-    last daemon stopped with itself is not stopped any more: it is about to be started.
+    last daemon stopped with itself is not stopped any more: it is about to be started. Of what runs elsewhere nothing
+    is known until it was asked.
     """
     finished = agent.finished and not cleanly
     ended = agent.last_exit
     if ended is not None and ended.expected and agent.wanted and not finished:
         ended = None
-    return settled(replace(agent, uptime=replace(agent.uptime, at=at), finished=finished, last_exit=ended), at)
+    known = agent.has_process or not agent.checks
+    woken = replace(
+        agent,
+        uptime=replace(agent.uptime, at=at),
+        finished=finished,
+        last_exit=ended,
+        ready=agent.ready and known,
+    )
+    return settled(woken, at)
 
 
 def _pause(world: World, name: str | None, paused: bool, at: float) -> World:

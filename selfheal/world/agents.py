@@ -18,6 +18,8 @@ from selfheal.events import (
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
+    CheckBroke,
+    CheckMended,
     HealthChanged,
     MaintenanceBegan,
     MaintenanceOver,
@@ -46,11 +48,12 @@ class Failing:
     reason: str
     since: float
     local: bool = False
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LastExit:
-    """How the latest run ended."""
+    """How the latest run ended. What it wrote is its log from `log_begin` to `log_end`, while nothing is cut off."""
 
     at: float
     code: int | None
@@ -58,6 +61,7 @@ class LastExit:
     ran_s: float
     expected: bool
     log_end: int
+    log_begin: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,27 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
-    """Seconds healthy and seconds wanted up, up to `at`."""
+    """Seconds healthy and seconds wanted up, up to `at`; `well_from` and `well_to` bound the latest healthy stretch."""
 
     healthy_s: float = 0.0
     wanted_s: float = 0.0
     at: float = 0.0
+    well_from: float = 0.0
+    well_to: float = 0.0
+
+    def counted(self, at: float, *, wanted: bool, healthy: bool) -> Uptime:
+        """With the time up to `at`, in which it was so."""
+        span = max(0.0, at - self.at) if self.at else 0.0
+        now = replace(self, wanted_s=self.wanted_s + span * wanted, at=max(at, self.at))
+        if not (healthy and span):
+            return now
+        begin = self.well_from if self.well_to == self.at else self.at
+        return replace(now, healthy_s=self.healthy_s + span, well_from=begin, well_to=now.at)
+
+    def taken_back(self, since: float) -> Uptime:
+        """Without what was counted as healthy after `since`: it turned out not to have been. Earlier stretches stay."""
+        end = min(self.well_to, max(self.well_from, since))
+        return replace(self, healthy_s=max(0.0, self.healthy_s - (self.well_to - end)), well_to=end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,7 @@ class Agent:
     """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed.
 
     `ordered_by` is the person whose word made it `wanted`, or not, at `ordered_at`; nobody's where it is empty.
+    `failing` are the checks that have settled on failure, `broken` those that cannot run, with the reason.
     """
 
     name: str
@@ -96,6 +117,7 @@ class Agent:
     layer: Layer = "application"
     depends_on: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    implicit: tuple[str, ...] = ()
     has_process: bool = True
     memory_limit: int | None = None
     fds_limit: int | None = None
@@ -107,12 +129,14 @@ class Agent:
     finished: bool = False
     run: Run | None = None
     generation: int = 0
+    log_begin: int = 0
     ready: bool = False
     restarts: int = 0
     start_error: str = ""
     start_cause: str = ""
     last_exit: LastExit | None = None
     failing: Mapping[str, Failing] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
     delayed_until: float | None = None
     recent_starts: tuple[float, ...] = ()
     short_runs: int = 0
@@ -132,6 +156,11 @@ class Agent:
         return self.state in ("healthy", "degraded") and not self.failing
 
     @property
+    def telling(self) -> tuple[str, ...]:
+        """The checks by which it can be known how it is: those that are not broken, unless all are."""
+        return tuple(check for check in self.checks if check not in self.broken) or self.checks
+
+    @property
     def touchable(self) -> bool:
         """Whether it runs, and may be restarted without a look at its own troubles."""
         held = self.paused or self.fixing or self.maintenance_until is not None
@@ -145,7 +174,10 @@ class Agent:
 
 def fold_agent(agent: Agent, event: AgentEvent) -> Agent:
     """Return the agent after `event`; its state is derived anew."""
-    return settled(_changed(agent, event), event.at)
+    now = settled(_changed(agent, event), event.at)
+    if isinstance(event, HealthChanged) and not event.ok:
+        return replace(now, uptime=now.uptime.taken_back(event.since))
+    return now
 
 
 def settled(agent: Agent, at: float) -> Agent:
@@ -171,8 +203,17 @@ def _state(agent: Agent) -> AgentState:
     if agent.start_error:
         return "unhealthy"
     if agent.failing:
-        return "unhealthy" if len(agent.failing) >= len(agent.checks) else "degraded"
-    return "healthy" if agent.ready else "starting"
+        return _by_failing(agent)
+    if not agent.ready:
+        return "starting"
+    return "degraded" if agent.broken else "healthy"
+
+
+def _by_failing(agent: Agent) -> AgentState:
+    """Its own process is wrong, or every check that was configured has fallen: else it serves in part."""
+    configured = set(agent.checks) - set(agent.implicit)
+    local = any(failing.local for failing in agent.failing.values())
+    return "unhealthy" if local or configured <= agent.failing.keys() else "degraded"
 
 
 def _without_process(agent: Agent) -> AgentState:
@@ -185,11 +226,8 @@ def _without_process(agent: Agent) -> AgentState:
 
 def _counted(agent: Agent, at: float) -> Uptime:
     """Count the time since the last event into uptime, by the state that held until now."""
-    then = agent.uptime
-    span = max(0.0, at - then.at) if then.at else 0.0
     wanted = agent.state not in ("stopped", "maintenance")
-    healthy = agent.state in ("healthy", "degraded")
-    return Uptime(then.healthy_s + span * healthy, then.wanted_s + span * wanted, max(at, then.at))
+    return agent.uptime.counted(at, wanted=wanted, healthy=agent.state == "healthy")
 
 
 def _changed(agent: Agent, event: AgentEvent) -> Agent:
@@ -223,6 +261,10 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return replace(agent, maintenance_until=None)
         case HealthChanged():
             return _health(agent, event)
+        case CheckBroke(check=check, reason=reason):
+            return replace(agent, broken={**agent.broken, check: reason})
+        case CheckMended(check=check):
+            return replace(agent, broken={name: why for name, why in agent.broken.items() if name != check})
         case _:
             assert_never(event)
 
@@ -234,11 +276,13 @@ def _declared(agent: Agent, event: AgentDeclared) -> Agent:
         layer=event.layer,
         depends_on=event.depends_on,
         checks=event.checks,
+        implicit=event.implicit,
         has_process=event.has_process,
         memory_limit=event.memory_limit,
         fds_limit=event.fds_limit,
-        ready=agent.ready or not event.has_process,
+        ready=agent.ready or not (event.has_process or event.checks),
         failing={name: failing for name, failing in agent.failing.items() if name in event.checks},
+        broken={name: why for name, why in agent.broken.items() if name in event.checks},
     )
 
 
@@ -246,10 +290,13 @@ def _started(agent: Agent, event: AgentStarted) -> Agent:
     recent = agent.recent_starts
     if event.reason in CRASH_REASONS:
         recent = (*(at for at in recent if at > event.at - HOUR_S), event.at)[-RECENT_STARTS:]
+    # Between two runs nobody writes: a log begins where that of the run before ended. What is adopted goes on.
+    begin = agent.last_exit.log_end if agent.last_exit else 0
     return replace(
         agent,
         run=event.run,
         generation=event.run.generation,
+        log_begin=agent.log_begin if event.reason == "adopted" else begin,
         ready=False,
         finished=False,
         start_error="",
@@ -264,7 +311,7 @@ def _started(agent: Agent, event: AgentStarted) -> Agent:
 def _exited(agent: Agent, event: AgentExited) -> Agent:
     if event.generation != agent.generation:
         return agent
-    ended = LastExit(event.at, event.code, event.signal, event.ran_s, event.expected, event.log_end)
+    ended = LastExit(event.at, event.code, event.signal, event.ran_s, event.expected, event.log_end, agent.log_begin)
     short = agent.short_runs + 1 if event.ran_s < SHORT_RUN_S and not event.expected else 0
     return replace(agent, run=None, ready=False, last_exit=ended, short_runs=short)
 
@@ -288,5 +335,5 @@ def _health(agent: Agent, event: HealthChanged) -> Agent:
     others = {name: failing for name, failing in agent.failing.items() if name != event.check}
     if event.ok:
         return replace(agent, failing=others)
-    seen = Failing(event.check, event.result, event.reason, event.since, event.local)
+    seen = Failing(event.check, event.result, event.reason, event.since, event.local, event.cause)
     return replace(agent, failing={**others, event.check: seen})

@@ -34,6 +34,7 @@ FIELDS: Mapping[str, st.SearchStrategy[object]] = {
     "agent": st.sampled_from(AGENTS),
     "depends_on": st.lists(st.sampled_from((*AGENTS, "gone")), max_size=2, unique=True).map(tuple),
     "checks": st.lists(st.sampled_from(CHECKS), max_size=2, unique=True).map(tuple),
+    "implicit": st.sampled_from(((), CHECKS[1:])),
     "check": st.sampled_from(CHECKS),
     "run": RUNS,
     "generation": st.integers(0, 3),

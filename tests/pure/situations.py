@@ -76,7 +76,8 @@ def fleet(at: float = NOW - 3600.0) -> World:
             started(name, at, 1, "first"),
             ready(name, at, 1),
         )
-    return fold(world, AgentDeclared(at, "site", "service", "application", (), ("http",), False))
+    site = AgentDeclared(at, "site", "service", "application", (), ("http",), False)
+    return after(world, site, ready("site", at, 0))
 
 
 def incident(world: World, number: int = 1) -> Incident:

@@ -10,6 +10,8 @@ import pytest
 from selfheal.events import (
     AlertRaised,
     ApprovalAsked,
+    CheckBroke,
+    CheckMended,
     Event,
     FailurePredicted,
     IncidentEscalated,
@@ -17,6 +19,7 @@ from selfheal.events import (
     IncidentSuppressed,
     LoopFailed,
     MaintenanceBegan,
+    MaintenanceOver,
     PredictionEnded,
     StateDamaged,
     Verified,
@@ -179,3 +182,23 @@ def test_a_leak_that_is_renewed_again_and_again_is_told_every_ten_minutes_at_mos
 
 def planned() -> WorkPlanned:
     return WorkPlanned(NOW + 60, "work-1", "api", "restart", NOW + 60, "rss grows")
+
+
+BROKE = CheckBroke(NOW, "api", "http", "cannot start './nothere': no such file")
+
+
+def test_a_check_that_cannot_run_is_told_once_and_again_when_it_runs() -> None:
+    (alert,) = raised(fleet(), BROKE)
+    assert (alert.key, alert.severity, alert.agent, alert.incident) == ("broken-api-http", "warning", "api", None)
+    assert "cannot start './nothere'" in alert.text
+    mended = CheckMended(NOW + 60, "api", "http")
+    assert [one.resolved for one in told(fleet(), BROKE, mended, BROKE).alerts] == [False, True, False]
+    assert raised(fleet(), mended) == ()
+
+
+def test_a_check_that_broke_in_a_maintenance_window_is_told_after_it() -> None:
+    world = told(fleet(), MaintenanceBegan(NOW - 60, "api", NOW + 60), BROKE)
+    assert world.alerts == ()
+    assert [one.key for one in raised(world, MaintenanceOver(NOW + 60, "api"))] == ["broken-api-http"]
+    known = told(fleet(), BROKE, MaintenanceBegan(NOW + 1, "api", NOW + 60))
+    assert raised(known, MaintenanceOver(NOW + 60, "api")) == ()

@@ -11,6 +11,8 @@ from selfheal.events import (
     AgentReady,
     AgentStarted,
     Cause,
+    CheckBroke,
+    CheckMended,
     Diagnosed,
     Event,
     FailurePredicted,
@@ -105,7 +107,7 @@ def test_an_outage_names_its_cause_and_a_hold_is_told_once() -> None:
     assert [line.text for line in lines] == [
         "http: status 503",
         "suffers with rates: it does not answer",
-        "cause, 90 % sure: an agent that it depends on is down (quotes)",
+        "cause, 90 % sure: something that it depends on does not answer (quotes)",
         "plan: restart with dependents, it helped before",
         "nothing is done yet: another recovery is under way",
         "restart with dependents …",
@@ -120,6 +122,15 @@ def test_a_forecast_that_moves_is_told_once_and_a_new_one_again() -> None:
     ] * 2
     assert "planned: restart in 5.0 s, before it fails; rss reaches its limit" in [line.text for line in lines]
     assert lines[-2].text == "the failure that was foreseen did not come"
+
+
+def test_a_check_that_cannot_run_is_told_and_so_is_its_end() -> None:
+    broke = CheckBroke(AT + 1, "billing", "http", "cannot start './nothere'")
+    told = [Narrator().tell(EMPTY, event) for event in (broke, CheckMended(AT + 2, "billing", "http"))]
+    assert [line.text for line in told if line is not None] == [
+        "its check http cannot run, so nothing is known by it: cannot start './nothere'",
+        "its check http runs again",
+    ]
 
 
 def test_the_report_counts_by_cause_and_says_what_was_prevented() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfheal.diagnose.patterns import telling
 from selfheal.diagnose.verdict import CAUSES_KEPT, diagnose
 from selfheal.events import AgentExited, AgentStartFailed, Cause, Event, HealthChanged, StopAsked
 from selfheal.vitals import Vitals
@@ -15,7 +16,7 @@ from selfheal.vocabulary import CAUSES, CheckResult
 from selfheal.world import World
 from tests.pure.histories import histories
 from tests.pure.log_tails import CRASHES, LABELLED, ORDINARY
-from tests.pure.situations import NOW, after, died, failed, fleet, incident, opened, started, vitals
+from tests.pure.situations import NOW, after, died, failed, fleet, incident, opened, ready, started, vitals
 
 
 def crashed(*more: Event, code: int | None = 1, signal: int | None = None) -> World:
@@ -27,8 +28,10 @@ def causes(world: World, log: str = "", seen: Vitals | None = None) -> tuple[Cau
     return diagnose(world, seen or Vitals(), incident(world), log.splitlines())
 
 
-def unhealthy(reason: str, result: CheckResult = "failed", agent: str = "api") -> World:
-    changed = HealthChanged(NOW, agent, "http", False, result, reason, NOW - 10)
+def unhealthy(
+    reason: str, result: CheckResult = "failed", agent: str = "api", cause: str = "", *, local: bool = False
+) -> World:
+    changed = HealthChanged(NOW, agent, "http", False, result, reason, NOW - 10, local, cause)
     return after(fleet(), changed, opened(agent, NOW))
 
 
@@ -48,7 +51,8 @@ def test_a_crash_quotes_the_error_that_ended_it(error: str, log: str) -> None:
     first = causes(crashed(), "\n".join((*ORDINARY, log)))[0]
     assert first.slug == "crashed"
     assert first.probability > 0.5
-    assert first.evidence == ("it ended with exit code 1 after 2.0 s", f"its log ends with {error!r}")
+    how = "ends with" if telling(log.splitlines())[-1] == error else "says"
+    assert first.evidence == ("it ended with exit code 1 after 2.0 s", f"its log {how} {error!r}")
 
 
 def test_an_error_that_gives_a_narrower_cause_away_is_not_quoted_twice() -> None:
@@ -129,24 +133,36 @@ def test_a_start_that_failed_knows_its_cause() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "result", "cause"),
-    [
-        ("stopped (SIGSTOP)", "failed", "hung"),
-        ("no sign of life for 12 s", "failed", "hung"),
-        ("no answer within 5 s", "timeout", "hung"),
-        ("connection refused", "failed", "unreachable"),
-        ("no such host: 'ledger'", "failed", "unreachable"),
-        ("answered in 1.2 s, expected at most 0.5 s", "failed", "slow"),
-        ("older than 1 h", "failed", "stale"),
-        ("412 MB is over its limit of 400 MB", "failed", "out_of_memory"),
-        ("status 500, expected 200", "failed", "wrong_answer"),
-    ],
+    "cause", ["hung", "unreachable", "slow", "stale", "out_of_memory", "wrong_answer", "stale_cache"]
 )
-def test_what_a_check_saw_names_the_cause(reason: str, result: CheckResult, cause: str) -> None:
-    first = causes(unhealthy(reason, result))[0]
+def test_a_check_that_names_its_cause_is_believed_whatever_its_words(cause: str) -> None:
+    first = causes(unhealthy("'x' has 3 MB, expected at most 1 MB: refused", cause=cause))[0]
     assert first.slug == cause
-    assert first.probability > 0.5
-    assert first.evidence == (f"check http {result}: {reason}",)
+    assert first.probability > 0.8
+    assert first.evidence == ("check http failed: 'x' has 3 MB, expected at most 1 MB: refused",)
+
+
+@pytest.mark.parametrize(("result", "cause"), [("timeout", "hung"), ("failed", "wrong_answer")])
+def test_of_a_check_that_names_no_cause_its_result_tells(result: CheckResult, cause: str) -> None:
+    assert causes(unhealthy("expected at most, older than, refused", result))[0].slug == cause
+
+
+def test_what_is_wrong_with_a_process_and_has_no_name_is_not_called_a_wrong_answer() -> None:
+    first = causes(unhealthy("cpu 3.10 cores is over 2", local=True))[0]
+    assert first == Cause("unknown", 1.0, "api", ("check http failed: cpu 3.10 cores is over 2",))
+
+
+def test_a_stopped_process_is_hung_whatever_it_said_before() -> None:
+    stopped = unhealthy("the process is stopped (SIGSTOP)", cause="hung", local=True)
+    first = causes(stopped, "PermissionError: [Errno 13] Permission denied\nERROR the cache does not answer: refused")[
+        0
+    ]
+    assert first.slug == "hung"
+    assert first.probability > 0.9
+
+
+def test_a_service_that_does_not_answer_in_time_is_unreachable_for_nobody_knows_its_process() -> None:
+    assert causes(unhealthy("no answer within 5 s", "timeout", agent="site"))[0].slug == "unreachable"
 
 
 def test_no_answer_from_a_process_that_is_gone_is_not_a_hang() -> None:
@@ -174,6 +190,69 @@ def test_a_dependency_of_a_dependency_counts_too_and_a_dependent_does_not() -> N
 def test_a_dependency_that_is_stopped_on_purpose_is_not_down() -> None:
     world = after(unhealthy("status 500"), StopAsked(NOW, "cache", "cli"))
     assert "dependency_down" not in {one.slug for one in causes(world)}
+
+
+REFUSED = "WARN cannot reach the cache: connection refused"
+
+
+@pytest.mark.parametrize("signal", [9, 15])
+def test_who_was_killed_by_others_was_not_brought_down_by_what_its_log_says(signal: int) -> None:
+    for world in (crashed(code=None, signal=signal), crashed(died("cache", NOW), code=None, signal=signal)):
+        found = causes(world, f"PermissionError: [Errno 13] Permission denied\n{REFUSED}")
+        assert [one.slug for one in found] == ["killed", "unknown"]
+
+
+def test_a_crash_by_signal_is_explained_by_its_last_words_alone() -> None:
+    old = "\n".join((REFUSED, "PermissionError: [Errno 13]", *ORDINARY[:3]))
+    assert [one.slug for one in causes(crashed(code=None, signal=11), old)] == ["crashed", "unknown"]
+    assert [one.slug for one in causes(crashed(code=None, signal=11), REFUSED)] == ["crashed", "unknown"]
+    last = f"{old}\nterminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc"
+    assert causes(crashed(code=None, signal=6), last)[0].slug == "out_of_memory"
+
+
+def test_a_refusal_is_the_cause_where_a_dependency_was_away_then_or_shortly_before() -> None:
+    back = (died("cache", NOW - 20), started("cache", NOW - 19, 2), ready("cache", NOW - 15, 2))
+    end = AgentExited(NOW, "api", 1, 101, 1, None, 2.0, expected=False)
+    world = after(fleet(), *back, end, opened("api", NOW, trigger="exit"))
+    first = causes(world, f"{REFUSED}\nFATAL: giving up")[0]
+    assert (first.slug, first.agent) == ("dependency_down", "cache")
+    assert first.evidence == (
+        f"its log says {REFUSED!r}, and cache, on which it depends, was away then or shortly before",
+    )
+
+
+def test_a_refusal_long_before_the_end_is_a_faint_sign_where_all_dependencies_are_well() -> None:
+    for log in (f"{REFUSED}\nFATAL: the tax table is empty", "\n".join((REFUSED, *ORDINARY[:5]))):
+        assert causes(crashed(), log)[0].slug == "crashed"
+
+
+def test_a_refusal_that_was_the_last_it_said_is_the_cause_wherever_what_refused_it_runs() -> None:
+    alone = after(fleet(), AgentExited(NOW, "cache", 1, 101, 1, None, 2.0, expected=False))
+    first = causes(after(alone, opened("cache", NOW, trigger="exit")), "Error: connect ECONNREFUSED 10.0.0.5:5432")[0]
+    assert (first.slug, first.agent) == ("dependency_down", "cache")
+    assert first.probability > 0.5
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "FATAL: the tax table is empty",
+        "2026-11-24 03:12:55,120 CRITICAL billing: the tax table is empty",
+        "[FATAL] the tax table is empty",
+        'time=03:12:55 level=fatal msg="the tax table is empty"',
+        '{"level":"fatal","msg":"the tax table is empty"}',
+    ],
+)
+def test_the_line_with_which_a_program_gives_up_is_quoted(line: str) -> None:
+    by_slug = {
+        one.slug: one for one in causes(crashed(), "\n".join(("ZeroDivisionError: by zero", *ORDINARY[:3], line)))
+    }
+    assert by_slug["crashed"].evidence == ("it ended with exit code 1 after 2.0 s", f"its log ends with {line!r}")
+
+
+def test_only_the_very_last_line_is_what_a_log_ends_with() -> None:
+    first = causes(crashed(), "ZeroDivisionError: by zero\nINFO one more line")[0]
+    assert first.evidence[1] == "its log says 'ZeroDivisionError: by zero'"
 
 
 # --- whatever happened ---

@@ -33,6 +33,12 @@ def test_every_event_comes_back_as_it_was(event: Event) -> None:
     assert decode(encode(event)) == event
 
 
+def test_what_was_written_before_checks_named_their_causes_is_still_read() -> None:
+    old = {"at": 1.0, "agent": "api", "check": "http", "ok": False, "result": "failed", "reason": "", "since": 0.0}
+    event = decode(json.dumps({"type": "HealthChanged", "data": old}).encode())
+    assert event == HealthChanged(1.0, "api", "http", False, "failed", "", 0.0, local=False, cause="")
+
+
 @settings(max_examples=100)
 @given(histories())
 def test_replaying_the_journal_gives_the_same_world(history: list[Event]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from selfheal.observe.expect import HttpExpect, judge
+from selfheal.observe.expect import HttpExpect, judge, judge_latency
 from selfheal.observe.http_client import Response
 from selfheal.observe.wording import excerpt, exit_text, size_text, span_text
 
@@ -17,7 +17,8 @@ WELL = Response(200, {"content-type": "application/json", "x-version": "1.2"}, b
 
 
 def wrong(expect: dict[str, object], response: Response = WELL, took_s: float = 0.1) -> str | None:
-    return judge(HttpExpect.model_validate(expect), response, took_s)
+    wanted = HttpExpect.model_validate(expect)
+    return judge(wanted, response) or judge_latency(wanted, took_s)
 
 
 def answer(value: object) -> Response:

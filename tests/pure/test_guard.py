@@ -13,6 +13,7 @@ from selfheal.events import (
     AgentDeclared,
     AgentFinished,
     AgentRemoved,
+    CheckBroke,
     Event,
     FixStarted,
     HealingPaused,
@@ -200,3 +201,18 @@ def test_a_check_of_a_dependency_that_failed_last_is_not_taken_for_well() -> Non
     unsure = Observation("cache", "http", NOW, 0.1, "inconclusive")
     seen.put("cache", CheckRecord("http", True, True, 9, NOW - 60, unsure))
     assert why(world, seen) == "its dependency cache is looked at first"
+
+
+def test_a_failure_within_an_old_incident_has_its_dependencies_looked_at_anew() -> None:
+    world = after(fleet(), opened("api", NOW - 600), failed("api", NOW - 1))
+    seen = vitals(world, NOW - 12.0, api="http")
+    assert why(world, seen) == "its dependency cache is looked at first"
+    assert why(world, vitals(world, NOW - 1.0, api="http")) == ""
+
+
+def test_a_check_of_a_dependency_that_cannot_run_is_not_waited_for() -> None:
+    broke = CheckBroke(NOW - 60, "cache", "http", "cannot start './nothere'")
+    world = after(fleet(), broke, failed("api", NOW - 1), opened("api", NOW - 1))
+    seen = vitals(world, NOW, api="http")
+    seen.put("cache", CheckRecord("http", last=Observation("cache", "http", NOW, 0.1, "error")))
+    assert why(world, seen) != "its dependency cache is looked at first"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.detect.health import judge
-from selfheal.events import HealthChanged
+from selfheal.detect.health import judge, judge_check
+from selfheal.events import CheckBroke, HealthChanged
 from selfheal.kinds import Observation
 from selfheal.vitals import CheckRecord
 from selfheal.vocabulary import CHECK_RESULTS, CheckResult
@@ -95,3 +95,22 @@ def test_the_record_is_all_that_is_remembered(before: list[CheckResult], later: 
     whole, changes = watched([*before, *later])
     assert [change and change.ok for change in changes] == [change and change.ok for change in (*early, *late)]
     assert (resumed.settled, resumed.ok, resumed.streak) == (whole.settled, whole.ok, whole.streak)
+
+
+def broken_when(text: str, fall: int = 3) -> list[tuple[int, str]]:
+    """The seconds at which a check was told as broken or mended."""
+    record, broken, told = CheckRecord("http"), False, []
+    for second, result in enumerate(signs(text)):
+        seen = Observation("api", "http", float(second), 0.1, result, "why")
+        record, event = judge_check(record, seen, fall, broken=broken)
+        if event is not None:
+            broken = isinstance(event, CheckBroke)
+            told.append((second, type(event).__name__))
+    return told
+
+
+def test_a_check_that_breaks_fall_times_in_a_row_is_broken_until_it_gives_a_real_answer() -> None:
+    assert broken_when("..!!!!!..") == [(4, "CheckBroke"), (7, "CheckMended")]
+    assert broken_when("!!!x") == [(2, "CheckBroke"), (3, "CheckMended")]
+    assert broken_when("!!.!!t!!") == []
+    assert broken_when("!?!?!?.") == [(4, "CheckBroke"), (6, "CheckMended")]

@@ -12,6 +12,7 @@ from selfheal.events import (
     AgentRemoved,
     BreakerOpened,
     BreakerTried,
+    CheckBroke,
     Event,
     FixEnded,
     FixStarted,
@@ -149,3 +150,11 @@ def test_a_verdict_is_never_early_and_waiting_is_always_for_later(
         assert not failing
     else:
         assert passed_s > WINDOW_S + SETTLE_S
+
+
+def test_a_check_that_cannot_run_is_not_waited_for_unless_all_are_broken() -> None:
+    broke = CheckBroke(NOW - 60, "api", "http", "cannot start './nothere'")
+    world = restarted(broke)
+    assert first_good_at(world.agents["api"], vitals(world, DONE + 2.0, api="http"), DONE) == DONE + 2.0
+    world = restarted(broke, replace(broke, check="process"))
+    assert first_good_at(world.agents["api"], vitals(world, DONE + 2.0, api="http"), DONE) is None

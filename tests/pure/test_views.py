@@ -20,6 +20,7 @@ from selfheal.events import (
     AnomalySeen,
     BreakerOpened,
     Cause,
+    CheckBroke,
     DaemonStarted,
     Diagnosed,
     Event,
@@ -171,6 +172,18 @@ def test_checks_show_their_latest_run_and_signals_that_no_number_can_say_are_nul
     assert (check.ok, check.result, check.streak, check.last_run) == (True, "ok", 4, "2026-01-02T03:04:10.000Z")
     assert agent.signals == {"cpu": 0.25, "latency": None, "odd": None}
     assert json.loads(agent.model_dump_json())["signals"]["latency"] is None
+
+
+def test_a_check_that_cannot_run_is_neither_good_nor_bad_and_says_why() -> None:
+    broke = CheckBroke(T0 + 5, "api", "http", "cannot start './nothere'")
+    records = Vitals()
+    for seen in (Vitals(), records):
+        (agent,) = fleet.agents(world(declared("api"), *running("api"), broke), seen)
+        check = agent.checks[0]
+        assert (check.ok, check.result, check.reason) == (None, "error", broke.reason)
+        assert (agent.state, agent.reason) == ("degraded", f"check http cannot run: {broke.reason}")
+        last = Observation("api", "http", T0 + 5, 0.02, "error", broke.reason)
+        records.put("api", CheckRecord("http", True, True, 1, T0 + 4, last))
 
 
 def test_an_agent_points_to_its_own_incident_before_anothers() -> None:

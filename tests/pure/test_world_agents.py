@@ -16,6 +16,8 @@ from selfheal.events import (
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
+    CheckBroke,
+    CheckMended,
     DaemonStarted,
     DaemonStopped,
     Event,
@@ -139,12 +141,45 @@ def test_the_state_of_an_agent_is_as_the_table_says_in_every_case() -> None:
         assert settled(_agent(case), BEGIN).state == fitting[0], case
 
 
-def test_a_service_that_was_declared_is_healthy_until_a_check_says_otherwise() -> None:
-    site = AgentDeclared(BEGIN, "site", "service", "application", (), ("http",), False)
-    assert world_of(site).agents["site"].state == "healthy"
+SITE = AgentDeclared(BEGIN, "site", "service", "application", (), ("http",), False)
+
+
+def test_a_service_is_starting_until_its_checks_have_told_and_again_with_each_new_daemon() -> None:
+    def state(*history: Event) -> str:
+        return world_of(SITE, *history).agents["site"].state
+
     failed = HealthChanged(BEGIN + 1, "site", "http", False, "failed", "status 503", BEGIN)
-    assert world_of(site, failed).agents["site"].state == "unhealthy"
-    assert world_of(site, failed, replace(failed, ok=True, result="ok")).agents["site"].state == "healthy"
+    good, woken = AgentReady(BEGIN + 1, "site", 0, 1.0), DaemonStarted(BEGIN + 9, "1", 1, False)
+    assert state() == "starting"
+    assert state(good) == "healthy"
+    assert state(failed) == "unhealthy"
+    assert state(failed, replace(failed, ok=True, result="ok"), good) == "healthy"
+    assert state(good, woken) == "starting"
+    assert state(failed, woken) == "unhealthy"
+    assert world_of(replace(SITE, checks=())).agents["site"].state == "healthy"  # nothing will ever tell
+
+
+def test_an_agent_whose_only_configured_check_has_fallen_is_unhealthy_whatever_its_process_does() -> None:
+    failed = HealthChanged(BEGIN + 1, "api", "http", False, "failed", "status 503", BEGIN)
+    running = (started(BEGIN), AgentReady(BEGIN, "api", 1, 0.1))
+    declared = replace(API, implicit=("process",))
+    assert world_of(declared, *running, failed).agents["api"].state == "unhealthy"
+    two = replace(declared, checks=("http", "tcp", "process"))
+    assert world_of(two, *running, failed).agents["api"].state == "degraded"
+    stopped = replace(failed, check="process", local=True)
+    assert world_of(two, *running, stopped).agents["api"].state == "unhealthy"
+
+
+def test_an_agent_with_a_broken_check_is_degraded_and_well_until_it_is_mended() -> None:
+    running = (started(BEGIN), AgentReady(BEGIN, "api", 1, 0.1))
+    broke = CheckBroke(BEGIN + 1, "api", "http", "cannot start './nothere'")
+    agent = api_after(*running, broke)
+    assert (agent.state, agent.well, agent.down, agent.telling) == ("degraded", True, False, ("process",))
+    assert api_after(*running, broke, CheckMended(BEGIN + 2, "api", "http")).state == "healthy"
+    assert api_after(*running, broke, replace(API, checks=("process",))).state == "healthy"
+    both = api_after(*running, broke, replace(broke, check="process"))
+    assert both.telling == both.checks
+    assert api_after(started(BEGIN), broke).state == "starting"
 
 
 # --- runs, restarts, breakers ---
@@ -163,6 +198,20 @@ def test_a_new_run_owes_nothing_to_the_one_before() -> None:
         started(BEGIN), failed, RestartDelayed(BEGIN, "api", BEGIN + 9, "crash loop"), started(BEGIN + 9, 2, "backoff")
     )
     assert (agent.failing, agent.delayed_until, agent.ready) == ({}, None, False)
+
+
+def test_the_log_of_a_run_begins_where_that_of_the_run_before_ended_and_what_is_adopted_goes_on() -> None:
+    agent = api_after(
+        started(BEGIN),
+        replace(exited(BEGIN + 1), log_end=500),
+        started(BEGIN + 1, 2, "reflex"),
+        started(BEGIN + 9, 2, "adopted"),
+        replace(exited(BEGIN + 10, 2), log_end=900),
+        started(BEGIN + 10, 3, "reflex"),
+    )
+    assert agent.last_exit is not None
+    assert (agent.last_exit.log_begin, agent.last_exit.log_end) == (500, 900)
+    assert agent.log_begin == 900
 
 
 def test_only_starts_after_a_crash_count_towards_the_budget_and_only_for_an_hour() -> None:
@@ -232,7 +281,6 @@ def test_uptime_is_counted_by_the_state_that_held_and_not_while_no_daemon_watche
     history: list[Event] = [
         started(BEGIN),
         AgentReady(BEGIN + 10, "api", 1, 10.0),
-        HealthChanged(BEGIN + 40, "api", "http", False, "failed", "", BEGIN),  # degraded serves still
         exited(BEGIN + 60),
         started(BEGIN + 65, 2, "reflex"),
         AgentReady(BEGIN + 70, "api", 2, 5.0),
@@ -243,3 +291,27 @@ def test_uptime_is_counted_by_the_state_that_held_and_not_while_no_daemon_watche
     uptime = api_after(*history).uptime
     assert uptime.healthy_s == pytest.approx(50.0 + 10.0)
     assert uptime.wanted_s == pytest.approx(70.0 + 10.0)
+
+
+def failing(at: float, since: float, check: str = "http") -> HealthChanged:
+    return HealthChanged(at, "api", check, False, "failed", "", since)
+
+
+def test_what_was_counted_since_a_failure_was_first_seen_is_taken_back_once() -> None:
+    up = (started(BEGIN), AgentReady(BEGIN + 10, "api", 1, 10.0))
+    agent = api_after(*up, failing(BEGIN + 40, BEGIN + 32), failing(BEGIN + 41, BEGIN + 30, "process"))
+    assert (agent.uptime.healthy_s, agent.uptime.wanted_s) == pytest.approx((20.0, 41.0))
+
+
+def test_no_more_is_taken_back_than_was_counted_in_the_latest_stretch() -> None:
+    up = (started(BEGIN), AgentReady(BEGIN + 10, "api", 1, 10.0), exited(BEGIN + 20))
+    again = (*up, started(BEGIN + 21, 2, "reflex"), AgentReady(BEGIN + 25, "api", 2, 4.0))
+    assert api_after(*again, failing(BEGIN + 40, BEGIN)).uptime.healthy_s == pytest.approx(10.0)
+    woken = DaemonStarted(BEGIN + 500, "1", 1, False)
+    assert api_after(*again, woken, failing(BEGIN + 510, BEGIN)).uptime.healthy_s == pytest.approx(10.0 + 0.0)
+
+
+def test_an_agent_that_is_degraded_is_not_counted_as_healthy() -> None:
+    up = (started(BEGIN), AgentReady(BEGIN, "api", 1, 0.0))
+    later = api_after(*up, failing(BEGIN + 40, BEGIN + 40), replace(failing(BEGIN + 60, BEGIN + 40), ok=True))
+    assert (later.uptime.healthy_s, later.uptime.wanted_s) == pytest.approx((40.0, 60.0))

@@ -107,3 +107,13 @@ async def outcome(check: Check, limit_s: float = 5.0) -> tuple[str, Mapping[str,
     except CheckFailed as why:
         signals: Mapping[str, float] = getattr(why, "signals", {})
         return why.reason, signals
+
+
+async def cause(check: Check, limit_s: float = 5.0) -> str | None:
+    """What the check names as the cause of its failure, empty where it names none; None where all is well."""
+    try:
+        async with asyncio.timeout(limit_s):
+            await check.run()
+    except CheckFailed as why:
+        return why.cause
+    return None

@@ -17,7 +17,7 @@ import pytest
 from selfheal.errors import CheckFailed
 from selfheal.observe.http import HTTP
 from selfheal.observe.http_client import MAX_BODY_BYTES, Response, get, probe_http
-from tests.real.servers import Handler, answering, build, free_port, outcome, page, serving
+from tests.real.servers import Handler, answering, build, cause, free_port, outcome, page, serving
 
 
 def seen(handler: Handler, table: Mapping[str, object] | None = None) -> tuple[str, Mapping[str, float]]:
@@ -98,6 +98,31 @@ def test_an_answer_that_comes_too_late_fails_with_both_times() -> None:
     reason, signals = seen(slow, {"expect": {"latency": "20ms"}})
     assert reason == f"took {signals['latency']:.3g} s, expected at most 0.02 s"
     assert signals["latency"] >= 0.05
+
+
+@pytest.mark.parametrize(
+    ("says", "expect", "cause_named"),
+    [
+        (page(b"", "503 Service Unavailable"), {}, "wrong_answer"),
+        (page(b"no"), {"body": "ok"}, "wrong_answer"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", {}, "wrong_answer"),
+        (page(b"ok"), {"latency": 1e-9}, "slow"),
+        (b"", {}, "unreachable"),
+        (page(b"ok"), {"body": "ok"}, None),
+    ],
+)
+def test_an_answer_names_the_cause_by_what_is_wrong_with_it(
+    says: bytes, expect: dict[str, object], cause_named: str | None
+) -> None:
+    async def story() -> str | None:
+        async with serving(answering(says)) as port:
+            return await cause(build(HTTP, {"http": f"http://127.0.0.1:{port}/health", "expect": expect}))
+
+    assert asyncio.run(story()) == cause_named
+
+
+def test_nobody_at_the_port_of_an_url_is_named_unreachable() -> None:
+    assert asyncio.run(cause(build(HTTP, {"http": f"http://127.0.0.1:{free_port()}/health"}))) == "unreachable"
 
 
 def test_a_redirect_is_just_a_status() -> None:

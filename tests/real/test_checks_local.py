@@ -16,12 +16,12 @@ import pytest
 from pydantic import ValidationError
 
 from selfheal.clock import RealClock
-from selfheal.kinds import CheckContext, Completed, Run
+from selfheal.kinds import CheckContext, CheckKind, Completed, Run
 from selfheal.observe.command import COMMAND
 from selfheal.observe.files import FILE
 from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.process import PROCESS
-from tests.real.servers import CLOCK, build, context, outcome
+from tests.real.servers import CLOCK, build, cause, context, outcome
 
 
 class Standing(RealClock):
@@ -52,6 +52,10 @@ async def run_command(
 def seen(check: str, table: Mapping[str, object], within: CheckContext) -> tuple[str, Mapping[str, float]]:
     kinds = {kind.name: kind for kind in (COMMAND, HEARTBEAT, FILE, PROCESS)}
     return asyncio.run(outcome(build(kinds[check], table, within)))
+
+
+def named(check: CheckKind, table: Mapping[str, object], within: CheckContext) -> str | None:
+    return asyncio.run(cause(build(check, table, within)))
 
 
 # --- command ---
@@ -113,6 +117,10 @@ def test_a_heartbeat_counts_from_the_last_beat_or_the_start_with_half_a_period_o
     assert signals["age"] == pytest.approx(min(started_ago_s, beat_ago_s or started_ago_s), abs=1e-3)
 
 
+def test_a_heartbeat_that_is_left_out_is_named_as_a_hang(tmp_path: Path) -> None:
+    assert named(HEARTBEAT, {"heartbeat": 10}, context(tmp_path, run_of(1, 60.0), clock=NOON)) == "hung"
+
+
 def test_the_grace_of_a_heartbeat_can_be_set(tmp_path: Path) -> None:
     within = context(tmp_path, run_of(1, 100.0), NOON.now() - 14.0, clock=NOON)
     assert seen("heartbeat", {"heartbeat": 10, "grace": 0}, within)[0].startswith("no heartbeat for 14 s")
@@ -158,6 +166,23 @@ def test_age_size_and_content_of_a_file_are_judged(tmp_path: Path, table: dict[s
     said, signals = seen("file", {"file": "report.txt", **table}, context(tmp_path, clock=NOON))
     assert said == (f"'{file}' {reason}" if reason else "")
     assert signals["size"] == 1234.0
+
+
+def test_a_file_that_is_old_or_missing_is_stale_and_any_other_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "report.txt").write_bytes(b"x" * 1234)
+    os.utime(tmp_path / "report.txt", (0, NOON.now() - 50))
+    causes = [
+        named(FILE, {"file": "report.txt", **table}, context(tmp_path, clock=NOON))
+        for table in (
+            {"max_age": 30, "max_size": "1KB"},
+            {"max_size": "1KB"},
+            {"min_size": "2KB"},
+            {"contains": "y"},
+            {},
+        )
+    ]
+    assert causes == ["stale", "wrong_answer", "wrong_answer", "wrong_answer", None]
+    assert named(FILE, {"file": "nothing"}, context(tmp_path)) == "stale"
 
 
 def test_only_the_end_of_a_long_file_is_read(tmp_path: Path) -> None:
@@ -243,6 +268,9 @@ def test_a_process_is_measured_and_held_to_its_limits(tmp_path: Path) -> None:
             reason, measured = seen("process", {"process": True, limit: value}, within)
             assert said in reason
             assert measured["rss"] > 60e6
+        limits = ({"max_rss": "50MB"}, {"max_fds": 2}, {"max_threads": 3})
+        named_causes = [named(PROCESS, {"process": True, **limit}, within) for limit in limits]
+        assert named_causes == ["out_of_memory", "out_of_fds", ""]
 
 
 def test_cpu_is_counted_in_cores_from_check_to_check(tmp_path: Path) -> None:
@@ -278,6 +306,7 @@ def test_a_stopped_process_is_not_well(tmp_path: Path) -> None:
         assert (
             seen("process", {"process": True}, context(tmp_path, hungry.run))[0] == "the process is stopped (SIGSTOP)"
         )
+        assert named(PROCESS, {"process": True}, context(tmp_path, hungry.run)) == "hung"
         os.kill(hungry.pid, signal.SIGCONT)
 
 

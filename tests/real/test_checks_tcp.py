@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from selfheal.errors import CheckFailed
 from selfheal.observe.dial import probe_tcp
 from selfheal.observe.tcp import TCP
-from tests.real.servers import Handler, build, free_port, outcome, serving
+from tests.real.servers import Handler, build, cause, free_port, outcome, serving
 
 
 def seen(handler: Handler, table: Mapping[str, object] | None = None) -> tuple[str, Mapping[str, float]]:
@@ -79,6 +79,19 @@ def test_an_endless_answer_is_not_listened_to_for_ever() -> None:
 def test_nobody_at_the_port_is_a_refusal() -> None:
     for host in ("127.0.0.1", "localhost"):
         assert asyncio.run(outcome(build(TCP, {"tcp": f"{host}:{free_port()}"}))) == ("connection refused", {})
+
+
+def test_who_refuses_or_hangs_up_is_named_unreachable_and_who_says_else_a_wrong_answer() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        pass
+
+    async def named(handler: Handler) -> str | None:
+        async with serving(handler) as port:
+            return await cause(build(TCP, {"tcp": f"127.0.0.1:{port}", "expect": "+PONG"}))
+
+    assert asyncio.run(cause(build(TCP, {"tcp": f"127.0.0.1:{free_port()}"}))) == "unreachable"
+    assert asyncio.run(named(hang_up)) == "unreachable"
+    assert asyncio.run(named(refusing)) == "wrong_answer"
 
 
 def test_ipv6_is_asked_in_brackets() -> None:

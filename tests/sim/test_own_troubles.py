@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from selfheal.events import AgentStarted, AlertFailed, HealthChanged, LoopFailed
+from selfheal.events import AgentReady, AgentStarted, AlertFailed, CheckBroke, HealthChanged, LoopFailed
 from selfheal.rehearse.machine import Program
 from selfheal.serve.times import read_rfc3339
 from selfheal.store.journal import Journal
-from tests.sim.fleets import SHOP, SHOP_NAMES, agent
+from tests.sim.fleets import SHOP, SHOP_NAMES, agent, service
 from tests.sim.rehearsal import Rehearsal, rehearse
 
 
@@ -32,8 +32,46 @@ def test_a_check_that_raises_is_no_failure_of_its_agent_and_disturbs_no_other(tm
         seen = r.daemon.vitals.check("api", "sim").last
         assert seen is not None
         assert (seen.result, seen.reason) == ("error", "ZeroDivisionError: the check itself is broken")
+        assert [broke.reason for broke in r.seen(CheckBroke)] == [seen.reason]
+        assert r.agent("api").state == "degraded"
+        assert [alert.title for alert in r.inbox.alerts] == ["api is not watched by its check sim"]
+        r.machine.raising.clear()
+        await r.until(lambda: [alert.resolved for alert in r.inbox.alerts] == [False, True])
+        await r.all_healthy()
 
     rehearse(tmp_path, SHOP, story, views=True)
+
+
+def test_an_agent_whose_check_cannot_run_is_started_and_healed_all_the_same(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        r.machine.raising.add("cache")
+        await r.crash()
+        r.machine.kill("cache")
+        r.machine.kill("api")
+        await r.boot()
+        await r.until(lambda: r.agent("cache").ready and r.agent("api").state == "healthy")
+        assert r.agent("cache").state == "degraded"
+        r.machine.hang("cache")
+        assert (await r.healed("cache")).state == "resolved"
+
+    rehearse(tmp_path, SHOP, story)
+
+
+def test_a_service_is_starting_until_it_was_asked_and_one_that_cannot_be_asked_is_degraded(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        assert len(r.seen(AgentReady, "site")) == 1
+        r.machine.raising.add("site")
+        await r.crash()
+        await r.boot()
+        assert r.agent("site").state == "starting"
+        await r.until(lambda: bool(r.agent("site").broken))
+        assert (r.agent("site").state, r.agent("site").ready, r.agent("site").well) == ("degraded", True, True)
+        r.machine.raising.clear()
+        await r.all_healthy()
+        assert r.incidents("site") == []
+
+    rehearse(tmp_path, service("site"), story, {"site": Program(remote=True)})
 
 
 def test_a_loop_that_fails_is_tried_again_named_and_told_once(tmp_path: Path) -> None:

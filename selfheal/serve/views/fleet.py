@@ -233,6 +233,8 @@ def reason(agent: Agent) -> str:
         return "; ".join(f"{one.check}: {one.reason or one.result}" for one in agent.failing.values())
     if agent.start_error:
         return agent.start_error
+    if agent.broken:
+        return "; ".join(f"check {check} cannot run: {why}" for check, why in agent.broken.items())
     if agent.run is None and agent.last_exit is not None:
         return ended(agent.last_exit)
     return ""
@@ -256,14 +258,14 @@ def _signal_name(number: int) -> str:
 
 def _check(agent: Agent, name: str, record: CheckRecord | None) -> CheckView:
     """A check from its record; before there is one, from what the events say."""
-    failing = agent.failing.get(name)
+    failing, broken = agent.failing.get(name), agent.broken.get(name)
     if record is None or record.last is None:
         if failing is None:
-            return CheckView(name=name, ok=None)
+            return CheckView(name=name, ok=None, result=None if broken is None else "error", reason=broken or "")
         return CheckView(name=name, ok=False, result=failing.result, reason=failing.reason, since=moment(failing.since))
     return CheckView(
         name=name,
-        ok=record.settled if failing is None else False,
+        ok=False if failing is not None else record.settled if broken is None else None,
         result=record.last.result,
         reason=record.last.reason,
         since=moment(record.since),
