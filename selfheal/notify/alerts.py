@@ -48,7 +48,8 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
         case StateDamaged():
             kept = f"; kept as {event.kept_as}" if event.kept_as else ""
             text = f"{event.file}: {event.what}; lost: {event.lost}{kept}"
-            return (_own(event.at, f"damage-{event.file}", "warning", "a state file was damaged", text),)
+            key = f"damage-{event.file}: {event.what}"  # two in one file are two things to know
+            return (_own(event.at, key, "warning", "a state file was damaged", text),)
         case FailurePredicted() if event.probability >= HIGH_RISK:
             return _foreseen(world, event)
         case _:
@@ -70,6 +71,11 @@ def about_saving(world: World, at: float, trouble: str | None) -> tuple[AlertRai
 
 def _span(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _chance(probability: float) -> str:
+    """Nothing that is foreseen is certain."""
+    return f"{probability * 100:.0f} %" if probability < 0.995 else "over 99 %"
 
 
 _AMOUNTS: Mapping[FailureMode, Callable[[float], str]] = {
@@ -106,5 +112,5 @@ def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
         return ()
     title = f"{event.agent} will be {event.mode.replace('_', ' ')} in about {_span(event.eta_s)}"
     value, limit = (_AMOUNTS[event.mode](amount) for amount in (event.value, event.limit))
-    text = f"{event.signal} is {value} of {limit}; {event.probability * 100:.0f} % likely"
+    text = f"{event.signal} is {value} of {limit}; {_chance(event.probability)} likely"
     return (AlertRaised(event.at, key, "warning", title, text, event.agent, None),)

@@ -105,6 +105,8 @@ def test_our_own_troubles_are_told_too() -> None:
     assert damage.text == "journal: torn; lost: 12 bytes; kept as journal.damaged-1"
     (lost,) = raised(fleet(), StateDamaged(NOW, "journal", "torn", None, "12 bytes"))
     assert lost.text == "journal: torn; lost: 12 bytes"
+    (other,) = raised(fleet(), StateDamaged(NOW, "journal", "a flipped bit", None, "12 bytes"))
+    assert other.key != lost.key, "one that took the other's place would be all that arrives"
 
 
 # --- forecasts ---
@@ -114,6 +116,8 @@ def test_a_failure_is_foreseen_in_words_and_units_that_people_read() -> None:
     (alert,) = raised(fleet(), FORESEEN)
     assert alert.title == "api will be out of memory in about 30 min"
     assert alert.text == "rss is 300 MB of 400 MB; 90 % likely"
+    (sure,) = raised(fleet(), replace(FORESEEN, probability=0.998))
+    assert sure.text.endswith("; over 99 % likely")
 
 
 @pytest.mark.parametrize("mode", FAILURE_MODES)
