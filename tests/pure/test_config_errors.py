@@ -238,13 +238,13 @@ def test_a_token_that_a_stranger_may_guess_is_refused_where_strangers_come(tmp_p
 
 @pytest.mark.parametrize("name", ["TOKEN", "SCRAPE_TOKEN"])
 @pytest.mark.parametrize(
-    ("token", "wrong"), [(" ", "blank"), ("\t\n", "blank"), ("schlüssel", "header"), ("a\nb", "header")]
+    ("token", "wrong"), [(" ", "blank"), ("\t\n", "blank"), ("schlüssel", "header"), ("hunter2\nhunter3", "header")]
 )
 def test_a_token_that_no_header_carries_is_refused(tmp_path: Path, name: str, token: str, wrong: str) -> None:
     (problem,) = problems_of(tmp_path, "", {f"SELFHEAL_{name}": token}).values()
     assert (problem.file, problem.key) == (f"environment SELFHEAL_{name}", f"daemon.{name.lower()}")
     assert wrong in problem.wrong
-    assert token.strip() not in str(problem) or not token.strip()
+    assert "hunter" not in str(problem)
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:80", "127.1.2.3:80", "[::1]:80", "localhost:80"])
