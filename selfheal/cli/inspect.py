@@ -61,7 +61,8 @@ def _concerns(body: Document) -> list[Cell]:
     incidents, predictions = body.part("incidents"), body.part("predictions")
     if open_ := incidents.count("open"):
         cells.append(Cell(f"{open_} open incident{'s' * (open_ > 1)}", "bad"))
-    cells.append(Cell(f"{incidents.count('last_24h')} incidents in 24 h"))
+    day = incidents.count("last_24h")
+    cells.append(Cell(f"{day} incident{'s' * (day != 1)} in 24 h"))
     if high := predictions.count("high_risk"):
         cells.append(Cell(f"{high} failure{'s' * (high > 1)} foreseen", "uneasy"))
     recovery = body.part("recovery")
