@@ -95,10 +95,12 @@ def test_status_shows_the_fleet_and_says_whether_it_is_well(state_dir: Path, cap
 
 def test_status_counts_the_incidents_of_a_day_as_one_would_say_it(state_dir: Path, capsys: Shown) -> None:
     opened = [IncidentOpened(NOW, name, "api", "check", "slow", NOW) for name in ("i1", "i2")]
-    for count, said in enumerate(("0 incidents in 24 h", "1 incident in 24 h", "2 incidents in 24 h")):
-        with served(Daemon(replay([*WELL, *opened[:count]]), NOW), state_dir):
+    daemon = Daemon(replay(WELL), NOW)
+    with served(daemon, state_dir):
+        for count, said in enumerate(("0 incidents in 24 h", "1 incident in 24 h", "2 incidents in 24 h")):
+            daemon.world = replay([*WELL, *opened[:count]])
             main(["status"])
-        assert said in capsys.readouterr().out
+            assert said in capsys.readouterr().out
 
 
 def test_json_is_the_daemons_own_document(state_dir: Path, capsys: Shown) -> None:
