@@ -38,6 +38,7 @@ from selfheal.events import (
     DaemonStopped,
     Event,
     LoopFailed,
+    StateDamaged,
     Unknown,
     Verified,
     decode,
@@ -88,6 +89,7 @@ class Daemon:
         log: Log,
         narrator: Narrator | None = None,
         clear_leftovers: bool = False,
+        damages: Sequence[StateDamaged] = (),
     ) -> None:
         self.config = loaded.config
         self.ports = ports
@@ -98,6 +100,7 @@ class Daemon:
         self.gone = asyncio.Event()
         self.swept = False
         self._clear_leftovers = clear_leftovers
+        self._found_before = damages
         self._sweeps = 0
         self._saved = (-1, 0, 0)
         clock = ports.clock
@@ -112,7 +115,7 @@ class Daemon:
         self._broken = examine(self.state_dir, DOCUMENTS, clock)
 
         # Who runs and watches.
-        fleet = plan_fleet(loaded, AGENT_KINDS, FIXES, ports.environment)
+        fleet = plan_fleet(loaded, AGENT_KINDS, FIXES, ports.environment, ports.agent_variables)
         self.plans = {plan.name: plan for plan in fleet}
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
         self.wheel = Wheel(asyncio.get_running_loop())
@@ -212,6 +215,7 @@ class Daemon:
         """Record what is new since the last daemon: this one, the damage found, the agents, what was interrupted."""
         now, world = self.ports.clock.now(), self.ledger.world
         self.ledger.record(DaemonStarted(now, __version__, self.ports.pid, self.config.guard.dry_run))
+        self.ledger.record(*self._found_before)
         for event in beginnings(world, self.plans, self._damages, self._broken, now):
             self.ledger.record(event)
         self.ledger.record(*self.anomalies.left_over(world, now))
@@ -238,6 +242,7 @@ class Daemon:
                 run=partial(self.supervisor.run_of, plan.name),
                 last_beat=partial(self.heartbeats.last, plan.name),
                 run_command=self.ports.run_command,
+                watched_since=self.ports.clock.now() if plan.launch is None else None,
             )
             checks = [scheduled(one, context, self.ports.checks) for one in plan.checks]
             self.scheduler.watch(plan.name, [*checks, *scrapes(plan.config.signals)])

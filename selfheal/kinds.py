@@ -84,6 +84,8 @@ class CheckContext:
     last_beat: Callable[[], float | None]
     """Wall time of the last sign of life that the agent gave by itself."""
     run_command: RunCommand
+    watched_since: float | None = None
+    """For an agent that has no process of ours: wall time since when it is watched."""
 
 
 class Check(Protocol):

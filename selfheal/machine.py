@@ -6,22 +6,22 @@ import asyncio
 import gc
 import hashlib
 import os
-import secrets
 import shutil
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import TypeVar
+from urllib.parse import quote
 
 import structlog
 
 from selfheal.clock import RealClock
 from selfheal.compose.secrets import secrets_of
-from selfheal.config.address import is_loopback, split_address
+from selfheal.config.address import is_loopback, split_address, url_from_here
 from selfheal.config.load import Loaded
 from selfheal.daemon import Daemon, Narrator
 from selfheal.diagnose.patterns import PATTERNS
@@ -36,16 +36,18 @@ from selfheal.ports import Ports
 from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, bind_unix, serve
-from selfheal.serve.ports import Sources
+from selfheal.serve.ports import Sources, Tail
+from selfheal.store.disk import make_private
+from selfheal.store.key import read_key
 from selfheal.store.lock import StateLock
 from selfheal.supervise.oneshot import CommandRunner
 from selfheal.supervise.posix import PosixLauncher
 from selfheal.telemetry.logs import LogStream, configure
+from selfheal.telemetry.recent import RecentLines
 from selfheal.telemetry.redact import Redactor
 
 SOCKET_NAME = "selfheal.sock"
 KEY_NAME = "key"
-KEY_BYTES = 32
 
 _T = TypeVar("_T")
 
@@ -68,11 +70,11 @@ def run(
     """
     config = loaded.config.daemon
     redactor = Redactor.from_environment(os.environ, secrets_of(loaded))
-    with StateLock.acquire(config.state_dir):
+    with StateLock.acquire(config.state_dir) as lock:
         logs = configure(config.log_level, config.log_format, redactor, log_stream or sys.stdout)
         try:
-            _prepare(config.state_dir)
-            doors = _Doors(loaded)
+            _prepare(config.state_dir, lock.shared)
+            doors = _Doors(loaded, logs.recent)
             opened()
             return asyncio.run(_live(loaded, doors, redactor, narrator, seconds, clear_leftovers, ends_with_terminal))
         finally:
@@ -90,7 +92,7 @@ async def _live(
 ) -> int:
     log = structlog.get_logger("selfheal")
     _say_what_is_missing(loaded, log)
-    daemon = Daemon(loaded, _ports(loaded), redactor, log, narrator, clear_leftovers)
+    daemon = Daemon(loaded, _ports(loaded, doors), redactor, log, narrator, clear_leftovers, doors.damages)
     _heed_signals(daemon, log, ends_with_terminal)
     if seconds is not None:
         asyncio.get_running_loop().call_later(seconds, daemon.stop)
@@ -137,12 +139,14 @@ def _say_what_is_missing(loaded: Loaded, log: structlog.stdlib.BoundLogger) -> N
         log.info("diagnosis.rules", why="no model key is set: causes are found by the deterministic engine alone")
 
 
-def _prepare(state_dir: Path) -> None:
+def _prepare(state_dir: Path, shared: str) -> None:
+    if shared:
+        structlog.get_logger("selfheal").warning("state.shared", directory=str(state_dir), why=shared)
     for name in ("logs", "run"):
-        (state_dir / name).mkdir(mode=0o700, exist_ok=True)
+        make_private(state_dir / name)
 
 
-def _ports(loaded: Loaded) -> Ports:
+def _ports(loaded: Loaded, doors: _Doors) -> Ports:
     clock = RealClock()
     webhook = loaded.config.notify.webhook
     marker = hashlib.blake2b(os.fsencode(loaded.config.daemon.state_dir.resolve()), digest_size=6).hexdigest()
@@ -151,6 +155,7 @@ def _ports(loaded: Loaded) -> Ports:
         clock=clock,
         chance=SystemRandom(),
         environment=dict(os.environ),
+        agent_variables=doors.agent_variables,
         checks=CHECKS,
         launcher=PosixLauncher(asyncio.get_running_loop(), clock, marker),
         run_command=CommandRunner(clock),
@@ -175,21 +180,32 @@ def _disk_used(path: Path) -> float:
 class _Doors:
     """The two listeners, bound before anything else starts: a taken address must not cost a running fleet."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, recent: RecentLines) -> None:
         self._config = loaded.config.daemon
         self._windows = loaded.config.guard.maintenance
+        self._recent = recent
         self._bound: dict[str, socket.socket] = {}
-        self._bind("tcp")
+        self._url = url_from_here(*self._bind("tcp").getsockname()[:2])
         self._bind("unix")
+        key, damage = read_key(self._config.state_dir / KEY_NAME, RealClock().now())
+        self._access = self._opened_by(key)
+        self.damages = (damage,) if damage is not None else ()
 
     @property
     def address(self) -> str:
         """Where the page is."""
         return self._config.listen
 
+    def agent_variables(self, agent: str) -> Mapping[str, str]:
+        """With what an agent reports to us that it is alive."""
+        return {
+            "SELFHEAL_HEARTBEAT_URL": f"{self._url}/heartbeat/{quote(agent)}",
+            "SELFHEAL_HEARTBEAT_TOKEN": self._access.heartbeat_token(agent),
+        }
+
     def loops(self, daemon: Daemon) -> Sequence[Loop]:
         """The loops of the server: one a listener, over one application."""
-        app = create_app(self._sources(daemon), daemon.control, self._access())
+        app = create_app(self._sources(daemon), daemon.control, self._access)
         gc.freeze()  # what is built by now stays: to look through it again would stop the loop for 70 ms
 
         async def listen(name: str) -> None:
@@ -206,10 +222,10 @@ class _Doors:
             self._bound[name] = bound
         return bound
 
-    def _access(self) -> Access:
+    def _opened_by(self, key: bytes) -> Access:
         token, scrape = self._config.token, self._config.scrape_token
         return Access(
-            key=_key(self._config.state_dir / KEY_NAME),
+            key=key,
             token=token.get_secret_value() if token else None,
             scrape_token=scrape.get_secret_value() if scrape else None,
             public_reads=self._config.public_reads,
@@ -224,7 +240,7 @@ class _Doors:
             shown=daemon.ledger.shown,
             subscribe=daemon.ledger.subscribe,
             events_after=daemon.events_after,
-            log_tail=daemon.evidence.log_tail,
+            log_tail=partial(self._log_tail, daemon),
             metrics_text=daemon.metrics.render,
             loops=lambda: daemon.runner.stats,
             ready=lambda: daemon.swept,
@@ -235,15 +251,8 @@ class _Doors:
             patterns=PATTERNS,
         )
 
-
-def _key(path: Path) -> bytes:
-    """What logins and heartbeat tokens are signed with; the same over restarts, else every one would end."""
-    try:
-        key = path.read_bytes()
-    except FileNotFoundError:
-        key = b""
-    if len(key) < KEY_BYTES:
-        key = secrets.token_bytes(KEY_BYTES)
-        path.touch(mode=0o600)
-        path.write_bytes(key)
-    return key
+    async def _log_tail(self, daemon: Daemon, agent: str | None, count: int, cursor: str, since: float) -> Tail:
+        """An agent's log is a file, the daemon's own goes wherever its output does: its last lines are in memory."""
+        if agent is None:
+            return Tail(*self._recent.page(count, cursor, since))
+        return await daemon.evidence.log_tail(agent, count, cursor, since)

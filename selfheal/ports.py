@@ -26,12 +26,16 @@ class RunInThread(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """The machine as the daemon sees it. `pid` and `environment` are the daemon's own."""
+    """The machine as the daemon sees it. `pid` and `environment` are the daemon's own.
+
+    `agent_variables` says what a process of an agent, by name, finds in its environment besides its configuration.
+    """
 
     pid: int
     clock: Clock
     chance: Random
     environment: Mapping[str, str]
+    agent_variables: Callable[[str], Mapping[str, str]]
     checks: tuple[CheckKind, ...]
     launcher: Launcher
     run_command: RunCommand

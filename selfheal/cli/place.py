@@ -49,7 +49,7 @@ def place_of(arguments: Namespace, environment: Mapping[str, str] = os.environ) 
     url: str | None = arguments.url
     given: Path | None = arguments.state_dir
     if url is not None:
-        return _address(url, environment.get("SELFHEAL_TOKEN", ""))
+        return _address(url, environment.get("SELFHEAL_TOKEN", "").strip())
     if given is not None:
         return StateDir(given.absolute(), "--state-dir")
     if environment.get("SELFHEAL_STATE_DIR"):

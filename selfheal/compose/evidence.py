@@ -40,15 +40,25 @@ class Evidence:
             begin, end = agent.last_exit.log_begin, agent.last_exit.log_end
         return await self._run_in_thread(lambda: lines_of_run(launch.log, begin, end))
 
-    async def log_tail(self, agent: str | None, count: int, cursor: str) -> Tail:
-        """The end of an agent's log, redacted, for people. The daemon's own lines are where its output goes."""
-        launch = self._supervisor.launch_of(agent) if agent is not None else None
+    async def log_tail(self, agent: str, count: int, cursor: str, since: float) -> Tail:
+        """The end of an agent's log, redacted, for people; nothing where it was last written to before `since`."""
+        launch = self._supervisor.launch_of(agent)
         if launch is None:
-            if agent is not None and agent not in self._ledger.world.agents:
+            if agent not in self._ledger.world.agents:
                 raise UnknownName(f"cannot find agent {agent!r}; 'selfheal agents' lists them")
             return Tail(())
+        if since and await self._run_in_thread(lambda: _written_at(launch.log)) < since:
+            return Tail((), cursor)
         lines, after = await self._run_in_thread(lambda: page(launch.log, count, cursor))
         return Tail([self._redact(line) for line in lines], after)
+
+
+def _written_at(path: Path) -> float:
+    """Wall time of the last write; an agent writes its log itself, and no line in it has a time that we know."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def lines_of_run(path: Path, begin: int, end: int) -> tuple[str, ...]:

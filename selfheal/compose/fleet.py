@@ -6,7 +6,7 @@ once; nothing in here runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +57,15 @@ class AgentPlan:
 
 
 def plan_fleet(
-    loaded: Loaded, kinds: Sequence[AgentKind], fixes: Sequence[Fix], environment: Mapping[str, str]
+    loaded: Loaded,
+    kinds: Sequence[AgentKind],
+    fixes: Sequence[Fix],
+    environment: Mapping[str, str],
+    agent_variables: Callable[[str], Mapping[str, str]],
 ) -> tuple[AgentPlan, ...]:
     """Return the agents of a configuration, in its order. `environment` is the daemon's own.
+
+    `agent_variables` gives what a process finds in its environment besides, by the agent's name.
 
     Raises SpawnFailed where an environment file is unusable.
     """
@@ -70,14 +76,16 @@ def plan_fleet(
     for name, config in loaded.config.agents.items():
         kind = known_kinds[config.kind]
         fits = tuple(known_fixes[fix] for fix in (*kind.fixes, *config.fixes))
-        launch = _launch(name, config, loaded, environment)
+        launch = _launch(name, config, loaded, environment, agent_variables(name))
         directory = launch.directory if launch is not None else loaded.base
         words = launch.environment if launch is not None else agent_environment(environment, config)
         plans.append(AgentPlan(name, kind, config, _checks(config), fits, directory, words, launch))
     return tuple(plans)
 
 
-def _launch(name: str, config: AgentConfig, loaded: Loaded, environment: Mapping[str, str]) -> Launch | None:
+def _launch(
+    name: str, config: AgentConfig, loaded: Loaded, environment: Mapping[str, str], variables: Mapping[str, str]
+) -> Launch | None:
     process = process_of(config)
     if process is None:
         return None
@@ -87,7 +95,7 @@ def _launch(name: str, config: AgentConfig, loaded: Loaded, environment: Mapping
         agent=name,
         argv=process.command,
         directory=process.directory,
-        environment=agent_environment(environment, config) | beat,
+        environment=agent_environment(environment, config) | beat | dict(variables),
         log=process.log.file or daemon.state_dir / "logs" / f"{name}.log",
         user=process.user,
         max_fds=process.limits.fds,

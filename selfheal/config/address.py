@@ -26,6 +26,14 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def url_from_here(host: str, port: int) -> str:
+    """Return the URL at which this machine reaches who listens at an IP address, or at all of them."""
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+    return f"http://{address}:{port}" if address.version == 4 else f"http://[{address}]:{port}"
+
+
 def check_address(text: str) -> str:
     """Return `text` where it is host:port; raises ValueError else."""
     split_address(text)

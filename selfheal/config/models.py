@@ -45,6 +45,18 @@ class DaemonConfig(Section):
     token: SecretStr | None = Field(None, description="SELFHEAL_TOKEN: opens reads and control.", exclude=True)
     scrape_token: SecretStr | None = Field(None, description="SELFHEAL_SCRAPE_TOKEN: opens /metrics.", exclude=True)
 
+    @field_validator("token", "scrape_token")
+    @classmethod
+    def _goes_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        token = value.get_secret_value().strip()  # the end of the line that a secret's file ends with
+        if not token:
+            raise ValueError("it is blank; set it to a secret, or unset it")
+        if not (token.isascii() and token.isprintable()):
+            raise ValueError("it holds what no header can carry; use letters, digits and signs of ASCII")
+        return SecretStr(token)
+
 
 class CheckConfig(Section):
     """What every check has, whatever it asks."""

@@ -20,6 +20,7 @@ from selfheal.config.models import DaemonConfig, ProcessConfig, Section
 from selfheal.config.origins import Table
 from selfheal.errors import ConfigInvalid
 
+SHORTEST_TOKEN = 8  # characters; whoever may ask from elsewhere may guess from elsewhere
 _TELEGRAM = ("TELEGRAM_BOT_TOKEN", "TELEGRAM_CHAT_ID")
 
 
@@ -32,6 +33,13 @@ def check_daemon(daemon: DaemonConfig, environment: Mapping[str, str], found: Fi
             f"{daemon.listen!r} can be reached from other machines and there is no token",
             "set SELFHEAL_TOKEN, or daemon.public_reads = true, or listen on 127.0.0.1",
         )
+    for key, token in (("token", daemon.token), ("scrape_token", daemon.scrape_token)):
+        if token is not None and len(token) < SHORTEST_TOKEN and not is_loopback(host):
+            found.add(
+                ("daemon", key),
+                f"it is shorter than {SHORTEST_TOKEN} characters, and anybody at {daemon.listen!r} may guess it",
+                "set a longer one, such as 'openssl rand -hex 32' prints",
+            )
     missing = [name for name in _TELEGRAM if not environment.get(name)]
     if daemon.render_mode and missing:
         wrong = f"alerts need {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set"

@@ -56,7 +56,8 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
         case StateDamaged():
             kept = f"; kept as {event.kept_as}" if event.kept_as else ""
             text = f"{event.file}: {event.what}; lost: {event.lost}{kept}"
-            return (_own(event.at, f"damage-{event.file}", "warning", "a state file was damaged", text),)
+            key = f"damage-{event.file}: {event.what}"  # two in one file are two things to know
+            return (_own(event.at, key, "warning", "a state file was damaged", text),)
         case FailurePredicted() if event.probability >= HIGH_RISK:
             return _foreseen(world, event)
         case PredictionEnded(agent=agent, mode=mode, outcome=outcome):

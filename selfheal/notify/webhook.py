@@ -1,12 +1,13 @@
 """How is an alert posted to a URL?
 
-JSON by POST, its fields as in `kinds.Alert`. The client is made at the first alert, so that a daemon that never alerts
-never loads it, and kept for life.
+JSON by POST, its fields as in `kinds.Alert`, the time as in RFC 3339. The client is made at the first alert, so that
+a daemon that never alerts never loads it, and kept for life.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10.0
 # Answers that another try cannot change; 408, 425 and 429 and all of 5xx may pass.
 RETRIED_STATUSES = frozenset({408, 425, 429})
+# The last moment that a date can name: an alert of a clock that jumped is an alert.
+_LAST = 253_402_300_799.0
 
 
 class WebhookNotifier:
@@ -37,7 +40,7 @@ class WebhookNotifier:
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=TIMEOUT_S)
         try:
-            answer = await self._client.post(self._url.get_secret_value(), json=asdict(alert))
+            answer = await self._client.post(self._url.get_secret_value(), json=_body(alert))
         except (httpx.HTTPError, httpx.InvalidURL) as why:
             raise NotifyFailed(f"cannot post to the webhook: {type(why).__name__}") from None
         if answer.is_success:
@@ -53,3 +56,8 @@ class WebhookNotifier:
     async def close(self) -> None:
         if self._client is not None:
             await self._client.aclose()
+
+
+def _body(alert: Alert) -> dict[str, object]:
+    at = datetime.fromtimestamp(min(alert.at, _LAST), UTC).isoformat("T", "milliseconds")
+    return {**asdict(alert), "at": at.replace("+00:00", "Z")}

@@ -27,7 +27,8 @@ class HeartbeatCheckConfig(CheckConfig):
 class HeartbeatCheck:
     """Signal: `age` in seconds of the last beat, or of the process where it never beat.
 
-    A beat of an earlier process does not count for the one that runs now.
+    A beat of an earlier process does not count for the one that runs now. An agent without a process of ours has time
+    from when it is watched.
     """
 
     period_s: float
@@ -36,14 +37,16 @@ class HeartbeatCheck:
 
     async def run(self) -> Mapping[str, float]:
         process = self.context.run()
-        if process is None:
+        begin = process.started_at if process is not None else self.context.watched_since
+        if begin is None:
             raise CheckFailed("no process")
         beat = self.context.last_beat()
-        since = process.started_at if beat is None else max(beat, process.started_at)
+        since = begin if beat is None else max(beat, begin)
         age_s = max(0.0, self.context.clock.now() - since)
         signals = {"age": age_s}
         if age_s > self.period_s + self.grace_s:
-            span = f"in the {span_text(age_s)} since it was started" if beat != since else f"for {span_text(age_s)}"
+            began = "was started" if process is not None else "is watched"
+            span = f"in the {span_text(age_s)} since it {began}" if beat != since else f"for {span_text(age_s)}"
             raise Unwell(f"no heartbeat {span}, expected one every {span_text(self.period_s)}", signals, "hung")
         return signals
 

@@ -6,6 +6,8 @@
     reads, controls, pages, stream     the routes: facts, orders, the page and its login, the live events
     auth             who may
     shield           headers, host names and body sizes, before anything else looks
+    bodies           what a request brings, once its head was judged
+    connection       one client's connection: how long it may keep us waiting
     problems         errors as RFC 9457 wants them
     listener         sockets, and the server on them
 

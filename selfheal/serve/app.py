@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
@@ -20,8 +20,8 @@ from selfheal.serve.shield import Shield
 
 _ABOUT = """What a fleet of agents does, what was wrong with it, what was done about it, and why.
 
-Times are RFC 3339 in UTC, durations seconds, sizes bytes. Every list takes `limit`, and is an object with `items`.
-Errors are `application/problem+json`."""
+Times are RFC 3339 in UTC, durations seconds, sizes bytes. Every list takes `limit` and `since`, and is an object with
+`items`. Errors are `application/problem+json`."""
 
 
 class Application(FastAPI):
@@ -110,9 +110,9 @@ def _metrics(sources: Sources, gate: Gate) -> APIRouter:
         },
         dependencies=[Depends(gate.scrape)],
     )
-    async def metrics(accept: Annotated[str, Header(include_in_schema=False)] = "") -> Response:
+    async def metrics(request: Request) -> Response:
         """Opens to the scrape token, too."""
-        text, media_type = sources.metrics_text(accept)
+        text, media_type = sources.metrics_text(request.headers.get("accept", ""))
         return Response(text, headers={"Content-Type": media_type})
 
     return router

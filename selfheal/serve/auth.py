@@ -70,7 +70,7 @@ class Access:
 
 
 class Gate:
-    """Judges requests. Its methods are dependencies of the routes that they guard."""
+    """Judges requests by their heads. Its methods stand before the routes that they guard."""
 
     def __init__(self, access: Access, clock: Clock) -> None:
         self._access = access

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path, Request
+from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from selfheal.errors import RefusedByPolicy, UnknownName
 from selfheal.serve.auth import Gate
+from selfheal.serve.bodies import behind
 from selfheal.serve.models.fleet import Done
 from selfheal.serve.ports import Control
 from selfheal.serve.problems import documented
@@ -161,7 +162,7 @@ def routes(controls: Controls, gate: Gate) -> APIRouter:
             operation_id=order.__name__,
             summary=(order.__doc__ or "").split(".")[0],
             tags=["signs" if path.startswith(("/webhooks", "/heartbeat")) else "control"],
-            dependencies=[Depends(guard)],
+            route_class_override=behind(guard),
             responses=documented(403) if guard == gate.control else {},
         )
     return router

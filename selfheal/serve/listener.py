@@ -15,10 +15,10 @@ from starlette.types import ASGIApp
 
 from selfheal.config.address import split_address
 from selfheal.errors import AddressTaken, SelfhealError
+from selfheal.serve.connection import Connection
 from selfheal.serve.shield import Door
 
 BACKLOG = 128
-CONNECTIONS = 512  # more at once than any fleet's page, scraper and scripts; each costs some tens of kilobytes
 DRAIN_S = 1  # requests that still run at the end get this long; streams end by themselves at once
 
 
@@ -104,7 +104,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         app,
         interface="asgi3",
         loop="none",
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -113,7 +113,6 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         date_header=False,  # the shield's: here it would be renewed every second, asked or not
         proxy_headers=False,
         backlog=BACKLOG,
-        limit_concurrency=CONNECTIONS,
         timeout_keep_alive=5,
         timeout_graceful_shutdown=DRAIN_S,
     )

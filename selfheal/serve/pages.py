@@ -18,12 +18,14 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from pydantic import BaseModel, ValidationError
 
 from selfheal.serve.auth import COOKIE, SESSION_S, Access, Gate
+from selfheal.serve.bodies import body_within
 from selfheal.serve.ports import Sources
 from selfheal.serve.problems import PROBLEM_CONTENT, Refusal, ResponsesTable, documented
 from selfheal.serve.times import moment
 from selfheal.serve.views import fleet
 from selfheal.world import World
 
+LARGEST_LOGIN = 16_384  # bytes; nobody has shown a token yet
 ROWS = 200  # shown before the script takes over, and to those who have none
 
 _TYPES: Mapping[str, str] = {
@@ -115,9 +117,10 @@ class Pages:
 
     async def login(self, request: Request) -> Response:
         """Take the token, once, and give a cookie for it that does not hold it."""
-        given = _given_token(request.headers.get("content-type", ""), await request.body())
         if self._access.token is None:
             raise Refusal(403, "no_token_set", "cannot log in: no token is set; set SELFHEAL_TOKEN for the daemon")
+        body = await body_within(request, LARGEST_LOGIN)
+        given = _given_token(request.headers.get("content-type", ""), body)
         is_form = _is_form(request.headers.get("content-type", ""))
         if not self._access.is_token(given):
             if is_form:
@@ -208,7 +211,7 @@ def _is_form(content_type: str) -> bool:
 
 def _given_token(content_type: str, body: bytes) -> str:
     if _is_form(content_type):
-        return parse_qs(body.decode("latin-1"), max_num_fields=10).get("token", [""])[0]
+        return parse_qs(body.decode("latin-1")).get("token", [""])[0]
     try:
         return Credentials.model_validate_json(body).token
     except ValidationError as why:

@@ -73,8 +73,9 @@ class Sources:
 
     shown        the world that can no longer be lost: every answer is made from it
     events_after (seq, n): the first n events of the journal with a greater number
-    log_tail     (agent, n, cursor): at most n lines of an agent, of the daemon where the name is None: the last ones
-                 where the cursor is empty, else those written since. Raises UnknownName
+    log_tail     (agent, n, cursor, since): at most n lines of an agent, of the daemon where the name is None: the last
+                 ones where the cursor is empty, else those written behind it; none from before a time, as far as
+                 that is known. Raises UnknownName
     metrics_text the body and content type of /metrics for a request's Accept header
     trouble      why nothing can be made durable now; None when all is well
     windows      the maintenance windows in force
@@ -87,7 +88,7 @@ class Sources:
     shown: Callable[[], Awaitable[World]]
     subscribe: Callable[[Subscriber], None]
     events_after: Callable[[int, int], Awaitable[Sequence[tuple[int, Event]]]]
-    log_tail: Callable[[str | None, int, str], Awaitable[Tail]]
+    log_tail: Callable[[str | None, int, str, float], Awaitable[Tail]]
     metrics_text: Callable[[str], tuple[bytes, str]]
     loops: Callable[[], Mapping[str, LoopStats]]
     ready: Callable[[], bool]

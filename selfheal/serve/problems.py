@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from selfheal.errors import ConfigInvalid, JournalUnavailable, RefusedByPolicy, SelfhealError, UnknownName
 
@@ -50,13 +51,19 @@ class Refusal(Exception):
         self.headers = headers
 
 
+def too_large(limit: int) -> Refusal:
+    """Return the refusal of a body of which no more is read."""
+    detail = f"cannot take the body: it is larger than {limit} bytes"
+    return Refusal(413, "body_too_large", detail, {"Connection": "close"})
+
+
 _MEANING: Mapping[int, str] = {
     400: "The request makes no sense here.",
     401: "A token is needed, or this one is wrong.",
     403: "Nobody may do this here.",
     404: "There is no agent or incident of that name.",
     409: "The daemon understood, and will not.",
-    413: "The body is larger than 1 MB.",
+    413: "The body is too large: over 1 MB, over 16 KB for a login.",
     422: "A parameter, the body, or the configuration is wrong.",
     503: "The daemon cannot do this now.",
 }
@@ -84,6 +91,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(SelfhealError, _selfheal_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -119,6 +127,11 @@ async def _http(_: Request, why: Exception) -> JSONResponse:
     assert isinstance(why, HTTPException)
     code = HTTPStatus(why.status_code).phrase.lower().replace(" ", "_")
     return answer(why.status_code, code, str(why.detail), headers=why.headers)
+
+
+async def _gone(_: Request, __: Exception) -> JSONResponse:
+    """Nobody reads it; without an answer the server would log what is no failure of ours."""
+    return answer(400, "body_incomplete", "cannot take the body: the connection ended before it did")
 
 
 async def _unexpected(_: Request, why: Exception) -> JSONResponse:

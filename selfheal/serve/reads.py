@@ -29,6 +29,7 @@ from selfheal.serve.views.incidents import (
     incident_view,
     incidents,
     knowledge,
+    learned_cases,
     rates,
     reports,
     strategies,
@@ -134,11 +135,12 @@ class Reads:
         found = [one for one in tried if one.started_at >= _text(since)]
         return Fixes(items=found[:limit], total=len(found), rates=learned)
 
-    async def strategies(self, limit: Limit = 100) -> Items[StrategyView]:
-        """The learned order of fixes for each agent and cause."""
+    async def strategies(self, limit: Limit = 100, since: Since = None) -> Items[StrategyView]:
+        """The learned order of fixes for each agent and cause; `since` a fix was last tried there."""
         world = await self._sources.shown()
-        learned = await _in_thread(lambda: strategies(world, self._sources.belief, limit))
-        return Items(items=learned, total=len({key[:2] for key in world.odds}))
+        cases = learned_cases(world, _seconds(since))
+        learned = await _in_thread(lambda: strategies(world, self._sources.belief, cases[:limit]))
+        return Items(items=learned, total=len(cases))
 
     async def rca(self, limit: Limit = 100, since: Since = None) -> Analysis:
         """Diagnoses, newest first, `since` their incidents opened; and the knowledge base."""
@@ -156,9 +158,10 @@ class Reads:
         items = await _in_thread(lambda: [trace(one) for one in found[:limit]])
         return Items(items=items, total=len(found))
 
-    async def metrics(self, limit: Limit = MOST) -> Items[SignalsView]:
-        """The latest value of every signal."""
-        return _newest(fleet.signals(await self._sources.shown(), self._sources.vitals), limit)
+    async def metrics(self, limit: Limit = MOST, since: Since = None) -> Items[SignalsView]:
+        """The latest value of every signal; of agents at which was looked `since`."""
+        world = await self._sources.shown()
+        return _newest(fleet.signals(world, self._sources.vitals, _seconds(since)), limit)
 
     async def scorecard(self) -> dict[str, Figure]:
         """The daemon's own figures, measured, with counts and intervals."""
@@ -171,9 +174,14 @@ class Reads:
         limit: Limit = 100,
         lines: Annotated[int | None, Query(ge=1, le=MOST, description="The same as `limit`.")] = None,
         cursor: Annotated[str, Query(max_length=256, description="That of the answer before.")] = "",
+        since: Since = None,
     ) -> Log:
-        """The last lines of an agent's output, or those since a cursor."""
-        tail = await self._sources.log_tail(agent, lines or limit, cursor)
+        """The last lines of an agent's output, or those behind a cursor.
+
+        The daemon's own lines are those that it logged `since`. An agent writes its log itself, without times that
+        are known: it is left out as a whole where nothing was written to it `since`.
+        """
+        tail = await self._sources.log_tail(agent, lines or limit, cursor, _seconds(since))
         return Log(items=list(tail.lines), cursor=tail.cursor)
 
 

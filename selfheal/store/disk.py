@@ -21,6 +21,14 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
+def make_private(directory: Path) -> None:
+    """Create a directory of ours, or close it to others. Raises OSError; a mode that is not ours to change stays."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.stat().st_mode & 0o077:
+        with contextlib.suppress(PermissionError):  # the root of a mounted disk, for one
+            directory.chmod(0o700)
+
+
 @contextlib.contextmanager
 def prepared(path: Path, data: bytes) -> Iterator[Path]:
     """Give a durable file with `data` beside `path`, to be renamed over it; it is gone afterwards if it was not.

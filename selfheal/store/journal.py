@@ -18,7 +18,7 @@ from pathlib import Path
 
 from selfheal.clock import Clock
 from selfheal.errors import JournalUnavailable
-from selfheal.store.disk import sync_directory
+from selfheal.store.disk import make_private, sync_directory
 from selfheal.store.frames import Frame, encode, scan
 from selfheal.store.salvage import SUFFIX, Damage, first_seq, salvage, segments
 from selfheal.store.segment import Segment
@@ -61,7 +61,7 @@ class Journal:
         Raises JournalUnavailable where the directory cannot be used at all.
         """
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(directory)
             sync_directory(directory.parent)
             found = salvage(directory, clock.now())
             journal = cls(directory, run_in_thread, segment_size, found.last_seq)

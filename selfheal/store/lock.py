@@ -6,14 +6,21 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from selfheal.errors import SelfhealError, StateDirHeld
+from selfheal.store.disk import make_private
 
 _NAME = "lock"
 _PID_BYTES = 32
+# What a daemon, or the disk itself, leaves in a state directory.
+_OURS = re.compile(
+    r"lock|key|selfheal\.sock|journal|history|models|backups|logs|run|chaos|lost\+found"
+    r"|[a-z_]+\.json(?:\.previous)?|\.checksums|\..+\.tmp|.+\.damaged-\w+(?:-\d+)?"
+)
 
 
 class StateLock:
@@ -22,8 +29,10 @@ class StateLock:
     A `flock`: it belongs to the open file, which is close-on-exec, so that no agent ever inherits it.
     """
 
-    def __init__(self, directory: Path, fd: int) -> None:
+    def __init__(self, directory: Path, fd: int, shared: str) -> None:
         self.directory = directory
+        self.shared = shared
+        """Why others may still look into the directory; empty where they may not."""
         self._fd: int | None = fd
 
     @classmethod
@@ -33,7 +42,7 @@ class StateLock:
         Raises StateDirHeld with the holder's pid, or SelfhealError where the directory cannot be used.
         """
         try:
-            _prepare(directory)
+            shared = _prepare(directory)
             fd = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as why:
             raise SelfhealError(
@@ -52,7 +61,7 @@ class StateLock:
                 f"choose one on a file system that has locks with --state-dir"
             ) from why
         _sign(fd)
-        return cls(directory, fd)
+        return cls(directory, fd, shared)
 
     def release(self) -> None:
         """Give the directory to whoever wants it next. The file stays: unlinking it would let two in."""
@@ -69,12 +78,23 @@ class StateLock:
         self.release()
 
 
-def _prepare(directory: Path) -> None:
-    """Create the directory, or close an empty one to others. One that holds files may be anybody's: `/tmp`, a home."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not any(directory.iterdir()):
-        with contextlib.suppress(PermissionError):  # the root of a mounted disk is often not ours to change
-            directory.chmod(0o700)
+def _prepare(directory: Path) -> str:
+    """Create the directory, or close it to others; returns why it is open to them all the same.
+
+    One that holds anything else may be somebody's: `/tmp`, a home. What we put there is private in any case.
+    """
+    if directory.is_dir() and (foreign := _foreign(directory)) is not None:
+        return f"it holds {foreign!r}, which is not selfheal's" if _is_open(directory) else ""
+    make_private(directory)
+    return "its mode cannot be changed by this user" if _is_open(directory) else ""
+
+
+def _foreign(directory: Path) -> str | None:
+    return next((path.name for path in sorted(directory.iterdir()) if not _OURS.fullmatch(path.name)), None)
+
+
+def _is_open(directory: Path) -> bool:
+    return bool(directory.stat().st_mode & 0o077)
 
 
 def _where(why: OSError, directory: Path) -> str:

@@ -2,7 +2,7 @@
 
 Everything that is logged, by structlog or by a library through the standard one, takes the same way: rendered and
 redacted where it is logged, put on a bounded queue, written by a thread. When nobody reads, lines are dropped and
-counted; the event loop never waits.
+counted; the event loop never waits. The last lines are kept for who asks the API.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from selfheal.telemetry.recent import RecentLines
 from selfheal.telemetry.redact import Redactor
 
 _LINES_MAX = 10_000  # some 5 MB; a burst of a storm fits, an unread pipe does not eat the memory
@@ -78,9 +79,10 @@ class RollingFile:
 
 
 class Logs:
-    """The way out of the process. `dropped` counts the lines that nobody will read."""
+    """The way out of the process. `dropped` counts the lines that nobody will read, `recent` keeps the last ones."""
 
     def __init__(self, outlet: _Outlet, writer: _Writer) -> None:
+        self.recent = outlet.recent
         self._outlet = outlet
         self._writer = writer
 
@@ -126,6 +128,7 @@ class _Outlet(logging.Handler):
     def __init__(self, writer: _Writer) -> None:
         super().__init__()
         self.dropped = 0
+        self.recent = RecentLines()
         self._writer = writer
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -133,6 +136,7 @@ class _Outlet(logging.Handler):
             line = self.format(record)
         except Exception as why:  # noqa: BLE001 - a value that cannot be shown must not end who logs it
             line = f'{{"event": "log.unprintable", "logger": "{record.name}", "error": "{type(why).__name__}"}}'
+        self.recent.add(record.created, line)
         if not self._writer.put(line):
             self.dropped += 1
 

@@ -112,6 +112,8 @@ def test_our_own_troubles_are_told_too() -> None:
     assert damage.text == "journal: torn; lost: 12 bytes; kept as journal.damaged-1"
     (lost,) = raised(fleet(), StateDamaged(NOW, "journal", "torn", None, "12 bytes"))
     assert lost.text == "journal: torn; lost: 12 bytes"
+    (other,) = raised(fleet(), StateDamaged(NOW, "journal", "a flipped bit", None, "12 bytes"))
+    assert other.key != lost.key, "one that took the other's place would be all that arrives"
 
 
 # --- forecasts ---

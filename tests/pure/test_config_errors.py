@@ -226,9 +226,29 @@ def test_a_bad_option_is_named_as_the_place(tmp_path: Path) -> None:
 def test_a_public_address_needs_a_token_or_open_reads(tmp_path: Path, listen: str) -> None:
     text = f"[daemon]\nlisten = '{listen}'\n"
     assert list(problems_of(tmp_path, text)) == ["daemon.listen"]
-    assert problems_of(tmp_path, text, {"SELFHEAL_TOKEN": "t"}) == {}
-    assert problems_of(tmp_path, text + "token = 't'\n") == {}
+    assert problems_of(tmp_path, text, {"SELFHEAL_TOKEN": "longer-than-7"}) == {}
+    assert problems_of(tmp_path, text + "token = 'longer-than-7'\n") == {}
     assert problems_of(tmp_path, text + "public_reads = true\n") == {}
+
+
+@pytest.mark.parametrize("name", ["TOKEN", "SCRAPE_TOKEN"])
+def test_a_token_that_a_stranger_may_guess_is_refused_where_strangers_come(tmp_path: Path, name: str) -> None:
+    environment = {"SELFHEAL_TOKEN": "longer-than-7", f"SELFHEAL_{name}": " short \n"}
+    assert problems_of(tmp_path, "", environment) == {}
+    (problem,) = problems_of(tmp_path, "[daemon]\nlisten = '0.0.0.0:80'\n", environment).values()
+    assert (problem.file, problem.key) == (f"environment SELFHEAL_{name}", f"daemon.{name.lower()}")
+    assert "shorter than 8" in problem.wrong
+
+
+@pytest.mark.parametrize("name", ["TOKEN", "SCRAPE_TOKEN"])
+@pytest.mark.parametrize(
+    ("token", "wrong"), [(" ", "blank"), ("\t\n", "blank"), ("schlüssel", "header"), ("hunter2\nhunter3", "header")]
+)
+def test_a_token_that_no_header_carries_is_refused(tmp_path: Path, name: str, token: str, wrong: str) -> None:
+    (problem,) = problems_of(tmp_path, "", {f"SELFHEAL_{name}": token}).values()
+    assert (problem.file, problem.key) == (f"environment SELFHEAL_{name}", f"daemon.{name.lower()}")
+    assert wrong in problem.wrong
+    assert "hunter" not in str(problem)
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:80", "127.1.2.3:80", "[::1]:80", "localhost:80"])

@@ -166,14 +166,14 @@ def test_the_stronger_source_wins_and_is_named(folder: Path) -> None:
         ({"SELFHEAL_LISTEN": "127.0.0.1:3"}, Overrides(listen="[::1]:4"), "[::1]:4", "option --listen"),
     ]
     for environment, overrides, listen, origin in steps:
-        loaded = load_text(folder, text, {"SELFHEAL_TOKEN": "t", **environment}, overrides)
+        loaded = load_text(folder, text, {"SELFHEAL_TOKEN": "longer-than-7", **environment}, overrides)
         assert (loaded.config.daemon.listen, loaded.origins["daemon.listen"]) == (listen, origin)
 
 
 def test_every_setting_of_the_environment_is_heeded(folder: Path) -> None:
     environment = {
         "SELFHEAL_LOG_FORMAT": "json",
-        "SELFHEAL_TOKEN": "secret-1",
+        "SELFHEAL_TOKEN": " secret-1\n",
         "SELFHEAL_SCRAPE_TOKEN": "secret-2",
         "SELF_HEALING_INTERVAL": "30",
         "PREVENTION_INTERVAL": "2m",

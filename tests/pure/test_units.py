@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from selfheal.config.address import check_url, is_loopback, split_address
+from selfheal.config.address import check_url, is_loopback, split_address, url_from_here
 from selfheal.config.units import (
     Command,
     Count,
@@ -166,3 +166,17 @@ def test_only_loopback_is_out_of_reach_of_other_machines() -> None:
 def test_what_cannot_be_asked_is_no_url(written: str) -> None:
     with pytest.raises(ValueError, match="; write it as"):
         check_url(written)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("192.0.2.7", "http://192.0.2.7:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::1", "http://[::1]:80"),
+        ("::", "http://[::1]:80"),
+    ],
+)
+def test_who_listens_everywhere_is_reached_over_loopback(host: str, url: str) -> None:
+    assert url_from_here(host, 80) == url

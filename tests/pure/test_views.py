@@ -32,6 +32,7 @@ from selfheal.events import (
     IncidentJoined,
     IncidentOpened,
     IncidentResolved,
+    IncidentSuppressed,
     Planned,
     Run,
     StopAsked,
@@ -39,7 +40,7 @@ from selfheal.events import (
 )
 from selfheal.kinds import Observation
 from selfheal.serve.views import fleet, foresight
-from selfheal.serve.views.incidents import fixes, incident_detail, incidents, rates, strategies
+from selfheal.serve.views.incidents import fixes, incident_detail, incidents, learned_cases, rates, strategies
 from selfheal.serve.views.stream import event_view, is_time
 from selfheal.serve.views.traces import trace
 from selfheal.vitals import CheckRecord, Vitals
@@ -152,6 +153,12 @@ def test_an_agent_says_who_stopped_or_started_it_last() -> None:
     assert (stopped.ordered_by, stopped.ordered_at) == ("the page", "2026-01-02T03:04:05.000Z")
 
 
+def test_what_was_suppressed_is_no_incident_of_the_day() -> None:
+    opened = [IncidentOpened(T0, name, "api", "check", "slow", T0) for name in ("i1", "i2")]
+    seen = world(declared("api"), *opened, IncidentSuppressed(T0 + 1, "i2", "in maintenance"))
+    assert summary_of(seen)["incidents"] == {"open": 1, "last_24h": 1}
+
+
 def test_an_agent_says_why_it_is_not_well() -> None:
     ended = AgentExited(T0 + 9, "api", 1, 4711, None, 9, 3.2, False)
     (agent,) = fleet.agents(world(declared("api"), *running("api"), ended), Vitals())
@@ -253,6 +260,24 @@ def test_strategies_rank_fixes_by_what_is_believed_of_them() -> None:
     assert (first.agent, [one.fix for one in first.fixes]) == ("api", ["purge", "restart"])
     assert (second.agent, second.fixes[0].tried) == ("web", 1)
     assert [(one.fix, one.helped, one.failed) for one in rates(seen, mean, limit=1)] == [("restart", 1, 5)]
+
+
+def test_what_was_learned_since_is_what_was_tried_since() -> None:
+    seen = world(declared("api"), *recovery(1, 0.9))
+    (case,) = learned_cases(seen)
+    assert case == ("api", "crashed")
+    assert learned_cases(seen, T0 + 104) == [case]
+    assert learned_cases(seen, T0 + 105) == []
+    assert strategies(seen, mean, ()) == []
+
+
+def test_signals_since_are_those_of_agents_at_which_was_looked_since() -> None:
+    vitals = Vitals()
+    vitals.put("api", CheckRecord("http", last=Observation("api", "http", T0 + 5, 0.02, "ok")))
+    seen = world(declared("api"), declared("web"))
+    assert [one.agent for one in fleet.signals(seen, vitals)] == ["api", "web"]
+    assert [one.agent for one in fleet.signals(seen, vitals, T0 + 5)] == ["api"]
+    assert fleet.signals(seen, vitals, T0 + 6) == []
 
 
 def test_what_is_foreseen_is_reckoned_from_now() -> None:

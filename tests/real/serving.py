@@ -190,10 +190,11 @@ class Daemon:
         return [(number, event) for number, record in page if isinstance(event := decode(record), Event)]
 
 
-async def _log_tail(agent: str | None, limit: int, cursor: str) -> Tail:
+async def _log_tail(agent: str | None, limit: int, cursor: str, since: float) -> Tail:
     if agent == "nobody":
         raise UnknownName("cannot find agent 'nobody': there is none of that name")
-    return Tail([f"line {number}" for number in range(limit)][-3:], "3")
+    lines = [f"line {number}" for number in range(limit)][-3:] if since <= T0 else []
+    return Tail(lines, "3")
 
 
 def _scorecard(world: World, now: float) -> Mapping[str, Measured]:

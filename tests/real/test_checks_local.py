@@ -132,6 +132,24 @@ def test_without_a_process_there_is_nothing_to_be_well(tmp_path: Path, check: st
     assert seen(check, {check: value}, context(tmp_path)) == ("no process", {})
 
 
+@pytest.mark.parametrize(
+    ("watched_ago_s", "beat_ago_s", "reason"),
+    [
+        (14.0, None, ""),
+        (17.0, None, "no heartbeat in the 17 s since it is watched, expected one every 10 s"),
+        (100.0, 3.0, ""),
+        (100.0, 17.0, "no heartbeat for 17 s, expected one every 10 s"),
+        (3.0, 60.0, ""),
+    ],
+)
+def test_without_a_process_of_ours_a_heartbeat_counts_from_the_begin_of_the_watch(
+    tmp_path: Path, watched_ago_s: float, beat_ago_s: float | None, reason: str
+) -> None:
+    beat = None if beat_ago_s is None else NOON.now() - beat_ago_s
+    within = replace(context(tmp_path, None, beat, clock=NOON), watched_since=NOON.now() - watched_ago_s)
+    assert seen("heartbeat", {"heartbeat": "10s"}, within)[0] == reason
+
+
 # --- file ---
 
 

@@ -87,10 +87,14 @@ def test_status_shows_the_fleet_and_says_whether_it_is_well(state_dir: Path, cap
         assert main(["status"]) == 0
         shown = capsys.readouterr().out
         assert "● ok · 2 agents" in shown
+        assert "0 incidents in 24 h" in shown
         assert shown.split("\n")[3].split()[:8] == ["api", "●", "healthy", "3", "m", "12", "s", "101"]
         daemon.world = replay([*WELL, HealthChanged(NOW, "api", "http", False, "timeout", "no answer within 2 s", NOW)])
+        daemon.world = replay([IncidentOpened(NOW, "i1", "api", "check", "slow", NOW)], daemon.world)
         assert main(["status"]) == 3
-    assert "http: no answer within 2 s" in capsys.readouterr().out
+        shown = capsys.readouterr().out
+        assert "http: no answer within 2 s" in shown
+        assert "1 incident in 24 h" in shown
 
 
 def test_json_is_the_daemons_own_document(state_dir: Path, capsys: Shown) -> None:

@@ -63,6 +63,9 @@ checks = [{{ heartbeat = "1s", interval = 0.2 }}]
 [agents.called]
 command = ["sleep", "1000"]
 checks = [{{ heartbeat = "2s", interval = 0.2, fall = 2, rise = 1 }}]
+[agents.remote]
+kind = "service"
+checks = [{{ heartbeat = "2s", interval = 0.2, fall = 2, rise = 1 }}]
 
 # Twice what it may have, the first time; and one that reaches its limit after fifteen seconds.
 [agents.bloated]
@@ -129,6 +132,38 @@ def test_an_agent_lives_by_its_file_or_by_its_calls(fleet: House) -> None:
     assert fleet.pid("beats")
 
 
+def test_an_agent_finds_in_its_environment_where_and_with_what_to_call(fleet: House) -> None:
+    masked = shown(fleet, "shows:1")
+    assert len(masked["SELFHEAL_HEARTBEAT_TOKEN"]) < 10, "its log is for many eyes"
+    written = until(lambda: (fleet.state_dir / "logs" / "shows:1.log").read_text().splitlines())
+    found = json.loads(written[0])
+    url, token = found["SELFHEAL_HEARTBEAT_URL"], found["SELFHEAL_HEARTBEAT_TOKEN"]
+    assert url == f"http://127.0.0.1:{fleet.port}/heartbeat/shows%3A1"
+    path = url.removeprefix(f"http://127.0.0.1:{fleet.port}")
+    assert fleet.over_tcp(token).ask("POST", path).status == 200
+    assert token not in fleet.log
+
+
+def test_a_service_lives_by_its_calls_too(fleet: House) -> None:
+    def calls_and_lives() -> bool:
+        assert fleet.client.ask("POST", "/heartbeat/remote").status == 200
+        return fleet.agent("remote").text("state") == "healthy"
+
+    until(calls_and_lives)
+    until(lambda: fleet.incidents("remote"), what=lambda: fleet.agent("remote").raw)
+    assert "no heartbeat" in fleet.incidents("remote")[0].text("sign")
+    until(calls_and_lives)
+
+
+def test_the_daemons_own_log_can_be_asked_for(fleet: House) -> None:
+    answer = fleet.get("logs")
+    events = [json.loads(line)["event"] for line in answer.texts("items")]
+    assert "serve" in events
+    assert answer.text("cursor")
+    assert fleet.get("logs", since="2999-01-01T00:00:00Z").texts("items") == []
+    assert fleet.get("logs", agent="shows:0", since="2999-01-01T00:00:00Z").texts("items") == []
+
+
 def shown(fleet: House, name: str) -> dict[str, str]:
     """The environment that an instance of the first agent has."""
     answer = until(lambda: fleet.get("logs", agent=name).texts("items"))
@@ -140,7 +175,8 @@ def test_an_agent_has_what_the_daemon_has_less_what_is_the_daemons_own(fleet: Ho
     for index in (0, 1):
         found = shown(fleet, f"shows:{index}")
         ours = {name for name in found if name.startswith(("SELFHEAL_", "TELEGRAM_"))}
-        assert ours == {"SELFHEAL_ID", "SELFHEAL_HEARTBEAT_FILE"}
+        heartbeat = {"SELFHEAL_HEARTBEAT_FILE", "SELFHEAL_HEARTBEAT_URL", "SELFHEAL_HEARTBEAT_TOKEN"}
+        assert ours == {"SELFHEAL_ID", *heartbeat}
         assert set(found).isdisjoint({*SECRETS, "PORT"})
         assert not any(secret in value for secret in SECRETS.values() for value in found.values())
         assert found["HOME"] == "/home/of-the-daemon"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -96,6 +97,7 @@ def test_an_alert_arrives_once_though_its_receiver_was_down_and_so_does_its_end(
             (alert,) = inbox.taken
             assert (alert["key"], alert["resolved"]) == (incident.text("id"), False)
             assert (alert["agent"], alert["severity"]) == ("site", "critical")
+            assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(alert["at"]))
             assert inbox.paths == {f"/{PATH_SECRET}?token={QUERY_SECRET}"}
             assert place.say("stop", "site").code == 5, "it is no process of ours"
             place.daemon.kill()

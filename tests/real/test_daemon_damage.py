@@ -136,6 +136,21 @@ def test_a_damaged_journal_costs_just_the_records_that_were_hit() -> None:
         assert said(place) == []
 
 
+def test_a_damaged_key_ends_the_logins_and_is_told() -> None:
+    with house() as place:
+        lived(place)
+        key = place.state_dir / "key"
+        key.write_bytes(key.read_bytes()[:7])
+        place.state_dir.chmod(0o755)
+        (place.state_dir / "journal").chmod(0o755)
+        lived(place)
+        assert said(place) == [("key", "it holds 7 bytes, not 32")]
+        assert len(kept(place.state_dir)) == 1
+        are_whole(place)
+        lived(place)
+        assert said(place) == []
+
+
 def test_a_state_directory_of_which_nothing_but_the_journal_is_left_is_complete_again() -> None:
     with house() as place:
         lived(place)

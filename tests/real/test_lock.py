@@ -95,6 +95,40 @@ def test_a_directory_that_others_could_read_is_closed_and_a_foreign_one_left_alo
     assert stat.S_IMODE(foreign.stat().st_mode) == 0o755
 
 
+def test_a_directory_that_a_daemon_used_is_closed_whatever_opened_it(tmp_path: Path) -> None:
+    names = ("key", "fix_history.json", "fix_history.json.previous", ".checksums", "key.damaged-20260102T120000Z-2")
+    for name in names:
+        (tmp_path / name).touch()
+    for name in ("journal", "logs", "run", "lost+found"):
+        (tmp_path / name).mkdir()
+    tmp_path.chmod(0o755)
+    with StateLock.acquire(tmp_path) as lock:
+        assert lock.shared == ""
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+def test_why_a_directory_stays_open_is_said(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").touch()
+    tmp_path.chmod(0o755)
+    with StateLock.acquire(tmp_path) as lock:
+        assert "letter.txt" in lock.shared
+    tmp_path.chmod(0o700)
+    with StateLock.acquire(tmp_path) as lock:
+        assert lock.shared == ""
+
+
+def test_a_mode_that_is_not_ours_to_change_is_said_and_lived_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(Path, "chmod", refused)
+    with StateLock.acquire(tmp_path) as lock:
+        assert "cannot be changed" in lock.shared
+
+
 def test_a_directory_that_cannot_be_used_is_said_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     wanted = tmp_path / "file" / "state"

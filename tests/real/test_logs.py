@@ -16,6 +16,7 @@ import pytest
 import structlog
 
 from selfheal.telemetry.logs import Format, Level, Logs, LogStream, RollingFile, configure
+from selfheal.telemetry.recent import LONGEST_LINE, RECENT_LINES, RecentLines
 from selfheal.telemetry.redact import Redactor
 
 SECRET = "hunter2-known"
@@ -53,6 +54,39 @@ def test_a_line_is_its_event_and_its_facts() -> None:
         "event": "fix.applied", "agent": "web", "took_s": 1.5, "level": "info", "logger": "selfheal.recover",
     }  # fmt: skip
     assert logs.dropped == 0
+
+
+def test_the_last_lines_are_kept_as_they_went_out_for_who_asks() -> None:
+    stream = io.StringIO()
+    logs = start(stream)
+    log = structlog.get_logger()
+    log.info("first", password="swordfish")
+    log.info("second", value=SECRET)
+    page, cursor = logs.recent.page(10, "")
+    log.info("third")
+    after, end = logs.recent.page(10, cursor)
+    logs.stop()
+    assert [*page, *after] == stream.getvalue().splitlines()
+    assert not any(secret in line for secret in ("swordfish", SECRET) for line in page)
+    assert [json.loads(line)["event"] for line in after] == ["third"]
+    assert logs.recent.page(10, end) == ((), end)
+    assert logs.recent.page(1, "")[0] == after
+    assert logs.recent.page(1, "of another life-1")[0] == after
+
+
+def test_the_kept_lines_are_bounded_and_know_their_times() -> None:
+    recent = RecentLines()
+    for number in range(RECENT_LINES + 10):
+        recent.add(float(number), f"\x1b[32mline {number}\x1b[0m")
+    recent.add(9999.0, "x" * 100_000)
+    lines, cursor = recent.page(RECENT_LINES, "")
+    assert (len(lines), lines[0]) == (RECENT_LINES, "line 11")
+    assert len(lines[-1]) == LONGEST_LINE
+    assert recent.page(10, "", since=1009.0)[0] == lines[-2:]
+    life = cursor.partition("-")[0]
+    first, on = recent.page(2, f"{life}-5")
+    assert first == ("line 11", "line 12"), "what was dropped is passed over"
+    assert recent.page(1, on)[0] == ("line 13",)
 
 
 def test_the_incident_in_the_context_is_on_every_line() -> None:

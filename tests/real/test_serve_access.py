@@ -20,6 +20,9 @@ READS = (
 )
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
 def with_client(access: Access, use: Callable[[Daemon, AsyncClient], Awaitable[None]]) -> None:
     async def run() -> None:
         daemon = Daemon(access)
@@ -115,6 +118,8 @@ def test_a_wrong_token_gives_no_cookie() -> None:
             await client.post("/login", json={"token": "wrong"}),
             await client.post("/login", data={"token": "wrong"}),
             await client.post("/login", data={}),
+            await client.post("/login", content="a=1&" * 12, headers=FORM),
+            await client.post("/login", content=b"token=\xff%ff", headers=FORM),
             await client.post("/login", params={"token": TOKEN}, json={"token": ""}),
         ):
             assert answer.status_code in (401, 422)

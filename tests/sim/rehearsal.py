@@ -228,6 +228,7 @@ class Rehearsal:
             clock=self.clock,
             chance=self.chance,
             environment={},
+            agent_variables=lambda agent: {},
             checks=self.machine.checks(),
             launcher=launcher,
             run_command=self.machine.run_command,

@@ -101,7 +101,7 @@ class SignalsView(View):
 
 
 class Log(View):
-    """The last lines of an agent's output, as it wrote them."""
+    """The last lines of an agent's output, or of the daemon's log."""
 
     items: list[str] = Field(examples=[["listening on port 9000"]])
     cursor: str = Field(description="Ask with it for what was written since.")
@@ -131,7 +131,7 @@ class AgentCounts(View):
 
 
 class IncidentCounts(View):
-    """Incidents: those that are not over, and those that opened within a day."""
+    """Incidents: those that are not over, and those that opened within a day and were not suppressed."""
 
     open: int
     last_24h: int

@@ -1,7 +1,7 @@
 // Keeps the page true: reads the fleet, listens to the event stream, reads again when something happened.
 "use strict";
 
-const STALE_AFTER = 5000; // ms without the stream until the page says that it may be old
+const STALE_AFTER = 5000; // ms without an answer until the page says that it may be old
 const GATHER = 250; // ms in which events are gathered into one reading
 const AT_LEAST_EVERY = 15000; // ms; signals and forecasts change without an event
 const INCIDENTS = 30;
@@ -64,6 +64,7 @@ function span(seconds) {
 }
 
 const percent = (share, digits = 0) => `${(share * 100).toFixed(digits).replace(/\.0+$/, "")} %`;
+const chance = (probability) => probability < 0.995 ? percent(probability) : "over 99 %"; // nothing foreseen is certain
 const words = (slug) => slug.replaceAll("_", " ");
 const ageOf = (time) => Math.max(0, (Date.now() + skew - Date.parse(time)) / 1000);
 let skew = 0; // the daemon's clock less ours
@@ -133,7 +134,7 @@ function decision(incident, verb, kind) {
 
 function restOf(all, resting) {
   if (resting === all) return all === 1 ? "the agent is stopped" : "all agents are stopped";
-  if (resting > 0) return `${all - resting} of ${all} agents are well, the others are stopped`;
+  if (resting > 0) return `${all - resting} of ${all} agents ${all - resting === 1 ? "is" : "are"} well, the others are stopped`;
   return all === 1 ? "the agent is well" : `all ${all} agents are well`;
 }
 
@@ -143,7 +144,8 @@ function showVerdict(summary) {
   const all = summary.agents.total;
   const sentence = all === 0 ? "no agents yet"
     : wrong === 0 ? restOf(all, states.stopped + states.maintenance)
-    : `${wrong} of ${all} ${wrong === 1 ? "agent is" : "agents are"} not well`;
+    : all === 1 ? "the agent is not well"
+    : `${wrong} of ${all} agents ${wrong === 1 ? "is" : "are"} not well`;
   const line = [summary.paused ? "healing is paused" : null, summary.dry_run ? "dry run: nothing is done" : null, summary.trouble ? `nothing can be saved: ${summary.trouble}` : null];
   const text = [sentence, ...line].filter(Boolean).join(" · ");
   const verdict = $("verdict");
@@ -165,7 +167,7 @@ function showFigures(summary) {
   const figures = [
     ["Healthy", `${summary.agents.by_state.healthy} of ${summary.agents.total}`, summary.ready ? "all are looked at" : "the first look is not done"],
     ["Incidents", `${summary.incidents.open} open`, `${summary.incidents.last_24h} within 24 h`],
-    ["Recovery", recovery.p95_seconds === null ? "–" : span(recovery.p95_seconds), recovery.count ? `95 % are faster, of ${recovery.count}` : "nothing to recover from yet"],
+    ["Recovery", recovery.p95_seconds === null ? "–" : span(recovery.p95_seconds), recovery.count ? `95 % are faster, of ${recovery.count}` : "nothing recovered yet"],
     ["Foreseen", `${summary.predictions.total}`, `${summary.predictions.high_risk} likely`],
     ["Uptime", uptime && uptime.value !== null ? percent(uptime.value, 2) : "–", "healthy while wanted up"],
   ];
@@ -173,7 +175,7 @@ function showFigures(summary) {
 }
 
 function agentRow(agent) {
-  const risk = agent.risk > 0 ? h("span", { class: agent.risk >= 0.7 ? "risk high" : "risk" }, percent(agent.risk)) : null;
+  const risk = agent.risk > 0 ? h("span", { class: agent.risk >= 0.7 ? "risk high" : "risk" }, chance(agent.risk)) : null;
   const path = `/control/agents/${encodeURIComponent(agent.name)}`;
   const act = agent.state === "stopped" && !agent.wanted
     ? careful("Start", "Start it?", (button) => order(`${path}/start`, button), `Start ${agent.name}`)
@@ -254,6 +256,11 @@ async function showIncidents(incidents) {
   showAttention(incidents);
 }
 
+const buttons = (incident) => h("div", { class: "buttons" }, decision(incident, "approve", "primary"), decision(incident, "reject", null));
+
+// Who reads without a token decides on the daemon's machine.
+const commands = (incident) => h("p", {}, h("code", {}, `selfheal approve ${incident.id}`), " or ", h("code", {}, `selfheal reject ${incident.id}`), " decides.");
+
 function showAttention(incidents) {
   const asking = incidents.filter((one) => one.state === "waiting_approval" || one.state === "escalated");
   sync($("attention").querySelector("ul"), asking, (incident) => incident.id, (incident) => {
@@ -262,15 +269,14 @@ function showAttention(incidents) {
     }
     const asked = incident.approval;
     const question = h("p", {}, "May ", h("b", {}, asked.fix), " be applied to ", h("b", {}, asked.agent), `? It is ${words(incident.cause)}. No answer by ${new Date(asked.expires_at).toLocaleTimeString()} means no.`);
-    const buttons = mayControl ? h("div", { class: "buttons" }, decision(incident, "approve", "primary"), decision(incident, "reject", null)) : null;
-    return h("li", { class: "card" }, question, buttons);
+    return h("li", { class: "card" }, question, mayControl ? buttons(incident) : commands(incident));
   });
   $("attention").hidden = asking.length === 0;
 }
 
 function showPredictions(predictions) {
   sync($("predictions"), predictions.map((one) => ({ ...one, eta_seconds: 0, eta_low: 0, eta_high: 0 })), (one) => `${one.agent} ${one.mode}`, (one) => h("li", {},
-    h("span", { class: one.high_risk ? "risk high" : "risk" }, percent(one.probability)), " ", h("b", {}, one.agent), ` ${words(one.mode)}`,
+    h("span", { class: one.high_risk ? "risk high" : "risk" }, chance(one.probability)), " ", h("b", {}, one.agent), ` ${words(one.mode)}`,
     h("p", {}, `around ${new Date(one.expected_at).toLocaleTimeString()}, as ${one.signal} grows`)));
   $("no-predictions").hidden = predictions.length > 0;
 }
@@ -316,6 +322,7 @@ async function read() {
     showAlerts(summary.alerts);
     await showIncidents(incidents.items);
     answered = true;
+    found();
   } catch (why) {
     lost();
   } finally {
@@ -344,13 +351,13 @@ function found() {
 
 function listen() {
   const stream = new EventSource("/observability/events");
-  stream.onopen = () => { found(); readSoon(); };
+  stream.onopen = readSoon;
   stream.onmessage = readSoon;
   stream.addEventListener("gap", readSoon);
   stream.onerror = () => {
     lost();
-    // Closed for good means refused: look whether the login has ended, and try again.
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => { readSoon(); listen(); }, STALE_AFTER);
+    readSoon(); // what can be read is not old, stream or no stream; and it shows whether the login has ended
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, STALE_AFTER); // refused: no browser tries again
   };
 }
 

@@ -101,7 +101,7 @@ def summary(
         agents=_counts(world),
         incidents=IncidentCounts(
             open=len(world.open_incidents()),
-            last_24h=sum(one.opened_at > now - DAY_S for one in world.incidents.values()),
+            last_24h=sum(one.opened_at > now - DAY_S and one.state != "suppressed" for one in world.incidents.values()),
         ),
         predictions=PredictionCounts(
             total=len(foreseen.predictions),
@@ -143,9 +143,13 @@ def figures(scorecard: Mapping[str, Measure]) -> dict[str, Figure]:
     }
 
 
-def signals(world: World, vitals: Vitals) -> list[SignalsView]:
-    """Show the latest value of every signal."""
-    return [SignalsView(agent=name, signals=_signals(vitals, name)) for name in world.agents]
+def signals(world: World, vitals: Vitals, since: float = 0.0) -> list[SignalsView]:
+    """Show the latest value of every signal of the agents at which a check looked at `since` or later."""
+    return [
+        SignalsView(agent=name, signals=_signals(vitals, name))
+        for name in world.agents
+        if max((one.last_at for one in vitals.checks(name).values()), default=0.0) >= since
+    ]
 
 
 def _counts(world: World) -> AgentCounts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from selfheal.events import Diagnosed
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from selfheal.events import Cause, Held, Planned
     from selfheal.serve.ports import Believing, KnownPattern
     from selfheal.world import Approval, Attempt, Incident, Odds, World
+
+
+Case = tuple[str, str]
+"""An agent and the cause of its trouble."""
 
 
 def incidents(world: World) -> list[Incident]:
@@ -88,12 +92,26 @@ def rates(world: World, belief: Believing, limit: int | None = None) -> list[Rat
     return [_rate(key, world, belief) for key in keys[:limit]]
 
 
-def strategies(world: World, belief: Believing, limit: int | None = None) -> list[StrategyView]:
-    """Return the order of fixes that was learned for each (agent, cause). As costly as `rates`."""
+def learned_cases(world: World, since: float = 0.0) -> list[Case]:
+    """Return every (agent, cause) about which something was learned, as far as a kept attempt began at `since`."""
+    cases = sorted({key[:2] for key in world.odds})
+    if not since:
+        return cases
+    tried = {
+        (attempt.agent, attempt.cause or incident.cause)
+        for incident in world.incidents.values()
+        for attempt in incident.attempts
+        if attempt.started_at >= since
+    }
+    return [case for case in cases if case in tried]
+
+
+def strategies(world: World, belief: Believing, cases: Iterable[Case] | None = None) -> list[StrategyView]:
+    """Return the order of fixes that was learned for each of these cases, or all. As costly as `rates`."""
+    keys = {case: list(of_case) for case, of_case in groupby(sorted(world.odds), key=lambda key: key[:2])}
     learned = []
-    by_case = groupby(sorted(world.odds), key=lambda key: key[:2])
-    for (agent, cause), keys in islice(by_case, limit):
-        ranked = sorted((_rate(key, world, belief) for key in keys), key=lambda rate: -rate.success)
+    for agent, cause in keys if cases is None else cases:
+        ranked = sorted((_rate(key, world, belief) for key in keys[agent, cause]), key=lambda rate: -rate.success)
         learned.append(StrategyView(agent=agent, cause=cause, fixes=[_ranked(rate) for rate in ranked]))
     return learned
 
