@@ -261,8 +261,8 @@ class Daemon:
         content = await self.ports.run_in_thread(lambda: documents(material))
         trouble = None
         try:
+            await self.journal.sync()  # first: where there is little room it is the journal's, views can be made again
             await self.documents.save(content)
-            await self.journal.sync()
             self._saved = seq
         except (OSError, JournalUnavailable) as why:
             trouble = self.redact(describe(why))

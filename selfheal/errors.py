@@ -11,6 +11,7 @@
     ├── CheckFailed           a check looked and saw a failure
     ├── FixFailed             a fix was applied and did not work
     ├── JournalUnavailable    the journal cannot be written now
+    ├── NotSaved              an order was carried out, and may be forgotten
     └── StateFileDamaged      a state file could not be read
 
 Messages say what happened, why, and what to do, and start with "cannot". Facts are attributes; nobody parses messages.
@@ -117,6 +118,13 @@ class FixFailed(SelfhealError):
 
 class JournalUnavailable(SelfhealError):
     """The journal cannot be made durable now (a full disk, as a rule). The daemon goes on in memory and says so."""
+
+
+class NotSaved(SelfhealError):
+    """A person's order was carried out, and the journal cannot keep it now; the daemon may forget it with its end."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"done, but not saved: {why}; it is lost if the daemon ends before the disk has room")
 
 
 class StateFileDamaged(SelfhealError):

@@ -101,7 +101,8 @@ class Sources:
 class Control(Protocol):
     """Everything that a person, or a program with the token, may order.
 
-    `by` says who. Raises UnknownName, RefusedByPolicy, ConfigInvalid, or another SelfhealError where it did not work.
+    `by` says who. Raises UnknownName, RefusedByPolicy, ConfigInvalid, or another SelfhealError where it did not work;
+    NotSaved where it did, and is lost if the daemon ends before the disk has room.
     """
 
     async def start(self, agent: str, by: str) -> None: ...

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from selfheal.errors import ConfigInvalid, JournalUnavailable, RefusedByPolicy, SelfhealError, UnknownName
+from selfheal.errors import ConfigInvalid, JournalUnavailable, NotSaved, RefusedByPolicy, SelfhealError, UnknownName
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -59,6 +59,7 @@ _MEANING: Mapping[int, str] = {
     413: "The body is larger than 1 MB.",
     422: "A parameter, the body, or the configuration is wrong.",
     503: "The daemon cannot do this now.",
+    507: "It is done, and cannot be saved now: it is lost if the daemon ends before the disk has room.",
 }
 
 PROBLEM_CONTENT: Mapping[str, object] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -103,6 +104,8 @@ async def _selfheal_error(_: Request, why: Exception) -> JSONResponse:
             return answer(422, "config_invalid", str(why), wrong)
         case JournalUnavailable():
             return answer(503, "journal_unavailable", str(why), headers={"Retry-After": str(RETRY_AFTER_S)})
+        case NotSaved():
+            return answer(507, "not_saved", str(why))
         case _:
             return answer(409, "failed", str(why))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from selfheal.errors import NotSaved
 from selfheal.events import AgentStarted, HealthChanged, LoopFailed
 from selfheal.rehearse.machine import Program
 from selfheal.store.journal import Journal
@@ -93,8 +94,34 @@ def test_a_person_can_stop_an_agent_while_the_disk_is_full(tmp_path: Path) -> No
     async def story(r: Rehearsal) -> None:
         await r.all_healthy()
         with full_disk(r.daemon.journal):
-            await r.daemon.control.stop("api", "a person")
+            with pytest.raises(NotSaved, match=r"done, but not saved: .*; it is lost if"):
+                await r.daemon.control.stop("api", "a person")
             assert r.machine.alive("api") == 0
+
+    rehearse(tmp_path, SHOP, story, views=True)
+
+
+def test_every_order_that_cannot_be_saved_is_obeyed_and_says_so_until_there_is_room(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        control = r.daemon.control
+        with full_disk(r.daemon.journal):
+            for order in (
+                control.pause(None, "a person"),
+                control.resume(None, "a person"),
+                control.pause("api", "a person"),
+                control.restart("mailer", "a person"),
+                control.external_failure("web", "a sign"),
+                control.external_failure("web", "the same again"),
+            ):
+                with pytest.raises(NotSaved):
+                    await order
+            assert r.agent("api").paused
+        await r.until(lambda: r.daemon.ledger.trouble is None)
+        await control.stop("api", "a person")
+        await r.crash()
+        await r.boot()
+        assert (r.agent("api").paused, r.agent("api").wanted) == (True, False)
 
     rehearse(tmp_path, SHOP, story, views=True)
 
