@@ -3,6 +3,7 @@
     SelfhealError
     ├── ConfigInvalid         wrong use or bad configuration      exit 2
     ├── StateDirHeld          another daemon holds the directory  exit 1
+    ├── StateDirUnusable      the system refuses what is needed there     exit 1
     ├── AddressTaken          the port to listen on is in use     exit 1
     ├── DaemonUnreachable     no daemon answers                   exit 4
     ├── RefusedByPolicy       the daemon may, but will not        exit 5
@@ -19,6 +20,8 @@ Messages say what happened, why, and what to do, and start with "cannot". Facts 
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +70,26 @@ class StateDirHeld(SelfhealError):
         )
         self.path = path
         self.pid = pid
+
+
+class StateDirUnusable(SelfhealError):
+    """The system refuses what a daemon needs in its state directory. `why` may name the file."""
+
+    def __init__(self, path: Path, why: OSError) -> None:
+        named = why.filename is not None and Path(why.filename) != path
+        what = f"{why.strerror or why}: {why.filename!r}" if named else f"{why.strerror or why}"
+        cure = _STATE_DIR_CURES.get(why.errno or 0, "make it writable for this user")
+        super().__init__(f"cannot use state directory {str(path)!r}: {what}; {cure} or choose another with --state-dir")
+        self.path = path
+
+
+_STATE_DIR_CURES: Mapping[int, str] = {
+    errno.ENOSPC: "free space",
+    errno.EDQUOT: "free space",
+    errno.EEXIST: "move away what has that name",
+    errno.EISDIR: "move away what has that name",
+    errno.ELOOP: "move away what has that name",
+}
 
 
 class AddressTaken(SelfhealError):

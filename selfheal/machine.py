@@ -36,7 +36,7 @@ from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, bind_unix, serve
 from selfheal.serve.ports import Sources
-from selfheal.store.lock import StateLock
+from selfheal.store.lock import StateLock, usable
 from selfheal.supervise.oneshot import CommandRunner
 from selfheal.supervise.posix import PosixLauncher
 from selfheal.telemetry.logs import configure
@@ -69,7 +69,8 @@ def run(
     with StateLock.acquire(config.state_dir):
         logs = configure(config.log_level, config.log_format, redactor, log_stream or sys.stdout)
         try:
-            _prepare(config.state_dir)
+            with usable(config.state_dir):
+                _prepare(config.state_dir)
             doors = _Doors(loaded)
             return asyncio.run(_live(loaded, doors, redactor, narrator, seconds, clear_leftovers))
         finally:
@@ -86,7 +87,8 @@ async def _live(
 ) -> int:
     log = structlog.get_logger("selfheal")
     _say_what_is_missing(loaded, log)
-    daemon = Daemon(loaded, _ports(loaded), redactor, log, narrator, clear_leftovers)
+    with usable(loaded.config.daemon.state_dir):
+        daemon = Daemon(loaded, _ports(loaded), redactor, log, narrator, clear_leftovers)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, partial(_told, daemon, log, signal.Signals(number).name))

@@ -14,7 +14,7 @@ from selfheal.config.load import Overrides
 from selfheal.demo import fleet
 from selfheal.demo.narrator import Line, Narrator, report
 from selfheal.events import Event
-from selfheal.store.lock import StateLock
+from selfheal.store.lock import StateLock, usable
 from selfheal.world import EMPTY, World
 
 # As the documentation and every other verb say it.
@@ -63,7 +63,8 @@ def perform(
     teller = Teller(stream)
     _introduce(teller, directory, address, len(loaded.config.agents), seconds)
     log_file = directory / LOG_NAME
-    log_file.touch(mode=0o600)
+    with usable(directory):
+        log_file.touch(mode=0o600)
     with log_file.open("w", encoding="utf-8") as log:
         code = machine.run(loaded, narrator=teller, seconds=seconds, clear_leftovers=True, log_stream=log)
     teller.print()
@@ -82,8 +83,9 @@ def _directory(given: Path | None, environment: Mapping[str, str]) -> Path:
 
 def _set_up(directory: Path) -> Path:
     """Empty the directory of an earlier demo, and write the configuration of this one."""
-    fleet.refuse_strangers(directory)
-    with StateLock.acquire(directory):
+    with usable(directory):
+        fleet.refuse_strangers(directory)
+    with StateLock.acquire(directory), usable(directory):
         fleet.empty(directory)
         return fleet.write_config(directory, fleet.free_ports())
 

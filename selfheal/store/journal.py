@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfheal.clock import Clock
-from selfheal.errors import JournalUnavailable
+from selfheal.errors import JournalUnavailable, StateDirUnusable
 from selfheal.store.disk import sync_directory
 from selfheal.store.frames import Frame, encode, scan
 from selfheal.store.salvage import SUFFIX, Damage, first_seq, salvage, segments
@@ -58,7 +58,7 @@ class Journal:
     ) -> tuple[Journal, Iterator[Record], tuple[Damage, ...]]:
         """Return the journal in `directory`, all its records, and what was found damaged. Blocks; for the start.
 
-        Raises JournalUnavailable where the directory cannot be used at all.
+        Raises StateDirUnusable where the directory cannot be used at all.
         """
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,10 +68,7 @@ class Journal:
             if found.tail is not None:
                 journal._open.append(Segment.go_on(found.tail))
         except OSError as why:
-            raise JournalUnavailable(
-                f"cannot open the journal in {str(directory)!r}: {why.strerror}; "
-                f"make the directory readable and writable for this user or choose another with --state-dir"
-            ) from why
+            raise StateDirUnusable(directory.parent, why) from why
         journal._settle_start()
         return journal, journal.read(), found.damage
 

@@ -6,11 +6,12 @@ import contextlib
 import errno
 import fcntl
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from selfheal.errors import SelfhealError, StateDirHeld
+from selfheal.errors import SelfhealError, StateDirHeld, StateDirUnusable
 
 _NAME = "lock"
 _PID_BYTES = 32
@@ -30,16 +31,11 @@ class StateLock:
     def acquire(cls, directory: Path) -> Self:
         """Take the lock; the directory is created where it is missing, readable only for this user.
 
-        Raises StateDirHeld with the holder's pid, or SelfhealError where the directory cannot be used.
+        Raises StateDirHeld with the holder's pid, or StateDirUnusable.
         """
-        try:
+        with usable(directory):
             _prepare(directory)
             fd = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as why:
-            raise SelfhealError(
-                f"cannot use state directory {str(directory)!r}: {_where(why, directory)}; "
-                f"make it writable for this user or choose another with --state-dir"
-            ) from why
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as why:
@@ -69,19 +65,21 @@ class StateLock:
         self.release()
 
 
+@contextlib.contextmanager
+def usable(directory: Path) -> Iterator[None]:
+    """Let what the system refuses meanwhile be said in one sentence: raises StateDirUnusable instead of OSError."""
+    try:
+        yield
+    except OSError as why:
+        raise StateDirUnusable(directory, why) from why
+
+
 def _prepare(directory: Path) -> None:
     """Create the directory, or close an empty one to others. One that holds files may be anybody's: `/tmp`, a home."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not any(directory.iterdir()):
         with contextlib.suppress(PermissionError):  # the root of a mounted disk is often not ours to change
             directory.chmod(0o700)
-
-
-def _where(why: OSError, directory: Path) -> str:
-    """Say what is wrong, and with which path where it is not the directory itself."""
-    if why.filename is None or Path(why.filename) == directory:
-        return f"{why.strerror}"
-    return f"{why.strerror}: {why.filename!r}"
 
 
 def _holder(fd: int) -> int | None:

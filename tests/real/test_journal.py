@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from selfheal.clock import RealClock
-from selfheal.errors import JournalUnavailable
+from selfheal.errors import JournalUnavailable, StateDirUnusable
 from selfheal.store.journal import Journal
 from tests.real.journal_files import PAYLOADS, child, numbered, opened, written
 
@@ -319,5 +319,5 @@ def test_a_journal_that_is_closed_keeps_quiet_and_promises_nothing(tmp_path: Pat
 
 def test_a_directory_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalUnavailable, match=r"cannot open the journal in .*/file/journal': Not a directory; make"):
+    with pytest.raises(StateDirUnusable, match=r"cannot use state directory .*/file/journal'; make it writable"):
         opened(tmp_path / "file" / "journal")
