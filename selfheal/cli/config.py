@@ -44,8 +44,9 @@ def _check(arguments: Namespace) -> int:
 
 def _show(arguments: Namespace) -> int:
     from selfheal.config.show import show as values_of
+    from selfheal.telemetry.redact import redact
 
-    values = values_of(load_config(_file(arguments), os.environ))
+    values = values_of(load_config(_file(arguments), os.environ), redact)
     if arguments.json:
         show_json([{"key": one.key, "value": one.value, "origin": one.origin} for one in values])
         return 0
