@@ -73,3 +73,18 @@ def test_no_verb_is_paid_for_before_it_is_used() -> None:
     code = f"import selfheal.cli, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", ["version", "version --json", "status --help", "--help"])
+@pytest.mark.parametrize(("stdout", "why"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+def test_facts_that_cannot_be_printed_are_one_clear_line_and_1(verb: str, stdout: str, why: str) -> None:
+    command = f'exec "{sys.executable}" -m selfheal {verb} {stdout}'
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"cannot write to stdout: {why}; send it to a file with room, or to a terminal\n"
+
+
+def test_where_nobody_can_be_told_the_exit_code_tells_all_the_same() -> None:
+    command = f'exec "{sys.executable}" -m selfheal zzz 2>&-'
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
