@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
-from selfheal.config.units import Address, Command, Count, Cron, Flag, Number, Url, Zone
+from selfheal.config.units import Address, Command, Count, Cron, Flag, Number, Place, Url, Zone
 from selfheal.config.units import Duration as Duration
 from selfheal.config.units import Size as Size
 from selfheal.vocabulary import RestartPolicy
@@ -28,7 +28,7 @@ class Section(BaseModel):
 class DaemonConfig(Section):
     """The daemon itself."""
 
-    state_dir: Path = Field(Path("state"), description="Where the journal, the views and the logs live.")
+    state_dir: Place = Field(Path("state"), description="Where the journal, the views and the logs live.")
     listen: Address = Field("127.0.0.1:8787", description="Address of the API and the page; PORT gives 0.0.0.0:$PORT.")
     self_healing_interval: Duration = Field(60.0, gt=0, description="A full sweep of every agent each so often.")
     prevention_interval: Duration = Field(300.0, gt=0, description="Prediction and planning each so often.")
@@ -61,7 +61,7 @@ class ReadyConfig(Section):
     http: Url | None = Field(None, description="Ready when this URL answers with a status below 400.")
     tcp: Address | None = Field(None, description="Ready when host:port accepts.")
     command: Command | None = Field(None, description="Ready when this ends with 0.")
-    file: Path | None = Field(None, description="Ready when this file exists and is newer than the start.")
+    file: Place | None = Field(None, description="Ready when this file exists and is newer than the start.")
     timeout: Duration = Field(30.0, gt=0, description="Not ready by then is a failed start.")
 
     @model_validator(mode="after")
@@ -90,7 +90,7 @@ class LimitsConfig(Section):
 class LogConfig(Section):
     """Where the output of a process goes."""
 
-    file: Path | None = Field(None, description="Default: logs/<agent>.log in the state directory.")
+    file: Place | None = Field(None, description="Default: logs/<agent>.log in the state directory.")
     max_size: Size = Field(20_000_000, description="Rotated when larger.")
     keep: Count = Field(5, ge=0, le=100, description="Rotated files that are kept.")
 
@@ -164,7 +164,7 @@ class ProcessConfig(Section):
     command: Command = Field(description="A list, or a string split as a shell splits words; no shell is started.")
     directory: Path = Field(Path(), description="Working directory, from the file's folder.")
     environment: dict[str, str] = Field({}, description="Added to, and stronger than, what the daemon has.")
-    environment_file: Path | None = Field(None, description="KEY=VALUE lines; weaker than `environment`.")
+    environment_file: Place | None = Field(None, description="KEY=VALUE lines; weaker than `environment`.")
     user: str | None = Field(None, description="Run as this user.")
     restart: RestartPolicy = Field("always", description="always | on-failure | never.")
     ready: ReadyConfig | None = Field(None, description="Default: its own checks; with none, alive for a moment.")

@@ -10,6 +10,7 @@ import re
 import shlex
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -73,6 +74,13 @@ def _with_program(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def not_empty(value: object) -> object:
+    """Refuse a path without a letter: it would mean the folder of the file."""
+    if value == "":
+        raise ValueError("it is empty; write a path, or take the line out")
+    return value
+
+
 def cron(value: str) -> str:
     """Return `value` where it is a cron expression of five fields that comes true some day."""
     try:
@@ -130,6 +138,7 @@ Command = Annotated[
     AfterValidator(_with_program),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "string"}]}),
 ]
+Place = Annotated[Path, BeforeValidator(not_empty)]
 Address = Annotated[str, AfterValidator(check_address)]
 Url = Annotated[str, AfterValidator(check_url)]
 Cron = Annotated[str, AfterValidator(cron)]
