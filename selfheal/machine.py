@@ -71,7 +71,7 @@ def run(
         try:
             with usable(config.state_dir):
                 _prepare(config.state_dir)
-            doors = _Doors(loaded)
+                doors = _Doors(loaded)
             return asyncio.run(_live(loaded, doors, redactor, narrator, seconds, clear_leftovers))
         finally:
             logs.stop()

@@ -28,7 +28,8 @@ GROUPS: tuple[Group, ...] = (
 )
 _CODES = """\
 exit codes: 0 done or healthy, 1 failed, 2 wrong use or bad configuration, 3 fleet degraded or critical (status),
-4 daemon unreachable, 5 refused, 130 interrupted. 'selfheal VERB --help' shows an example of each verb."""
+4 daemon unreachable, 5 refused, 130 interrupted. 'selfheal VERB --help' shows an example of each verb.
+An environment variable that is empty counts as unset."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +77,7 @@ def parser_of(verb: Verb) -> ArgumentParser:
     parser = _Parser(
         prog=f"selfheal {verb.name}",
         description=verb.summary,
-        epilog=f"example:\n  selfheal {verb.example}",
+        epilog="\n".join([f"example:\n  selfheal {verb.example}", *_longer(verb.name)]),
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -107,6 +108,9 @@ def _without_verb(words: Sequence[str]) -> int:
     if words[:1] in (["-h"], ["--help"], ["help"]):
         show(_overview())
         return 0
+    if longer := _longer(words[0]) if words[1:2] in (["-h"], ["--help"]) else []:
+        show(f"usage: selfheal {words[0]} VERB [OPTIONS]", *longer)
+        return 0
     if words[:1] in (["-V"], ["--version"]):
         return _run(["version"])
     if not words:
@@ -114,6 +118,12 @@ def _without_verb(words: Sequence[str]) -> int:
         return WRONG_USE
     say(f"cannot run 'selfheal {plain(words[0])}': {_unknown(words[0])}; 'selfheal --help' lists the verbs")
     return WRONG_USE
+
+
+def _longer(word: str) -> list[str]:
+    """The verbs that begin with this word and go on, as lines of a help text."""
+    verbs = [verb for group in GROUPS for verb in group.verbs if verb.name.startswith(f"{word} ")]
+    return ["", "verbs:", *(f"  {verb.name:<16} {verb.summary}" for verb in verbs)] if verbs else []
 
 
 def _unknown(word: str) -> str:

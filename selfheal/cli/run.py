@@ -8,12 +8,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from selfheal.cli.config import load_config
 from selfheal.cli.output import say
 from selfheal.cli.place import CONFIG_FILE, config_file
-from selfheal.cli.verb import WRONG_USE, Group, Verb, seconds
+from selfheal.cli.verb import WRONG_USE, Group, Verb, a_path, seconds
 
 _NO_CONFIGURATION = f"""\
 cannot run: there is no configuration, neither --config, nor SELFHEAL_CONFIG, nor ./{CONFIG_FILE}
@@ -65,11 +64,11 @@ def _nothing_to_collect() -> Iterator[None]:
 
 def _which_file(parser: ArgumentParser) -> None:
     where = f"by default that of SELFHEAL_CONFIG, or ./{CONFIG_FILE}"
-    parser.add_argument("--config", type=Path, metavar="FILE", help=where)
+    parser.add_argument("--config", type=a_path, metavar="FILE", help=where)
 
 
 def _where(parser: ArgumentParser) -> None:
-    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the state here (SELFHEAL_STATE_DIR)")
+    parser.add_argument("--state-dir", type=a_path, metavar="DIR", help="keep the state here (SELFHEAL_STATE_DIR)")
     parser.add_argument("--listen", metavar="HOST:PORT", help="serve the API and the page here (SELFHEAL_LISTEN)")
 
 

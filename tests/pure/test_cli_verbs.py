@@ -50,6 +50,11 @@ def test_no_verb_at_all_shows_the_overview_as_an_error(capsys: pytest.CaptureFix
         (["status", "--nonsense"], "--nonsense"),
         (["demo", "--seconds", "soon"], "not a duration"),
         (["logs", "api", "-n", "0"], "not a whole number above 0"),
+        (["status", "--state-dir", ""], "it is empty; write a path, or leave the option out"),
+        (["run", "--state-dir", ""], "argument --state-dir: it is empty"),
+        (["run", "--config", ""], "argument --config: it is empty"),
+        (["demo", "--state-dir", ""], "argument --state-dir: it is empty"),
+        (["config", "show", ""], "argument FILE: it is empty"),
         (["status", "--url", "ftp://host"], "write --url http"),
         (["status", "--url", "http://[bad"], "write --url http"),
     ],
@@ -61,6 +66,16 @@ def test_wrong_use_is_2_and_says_what_would_be_right(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert said in shown.err
+
+
+@pytest.mark.parametrize("word", ["config", "incidents"])
+def test_help_for_the_first_of_two_words_lists_what_may_follow(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for help_word in ("--help", "-h"):
+        assert main([word, help_word]) == 0
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        longer = [verb for verb in VERBS if verb.name.startswith(f"{word} ")]
+        assert [verb.name for verb in longer if f"  {verb.name:<16} {verb.summary}\n" not in shown.out] == []
 
 
 def test_the_version_is_a_fact(capsys: pytest.CaptureFixture[str]) -> None:

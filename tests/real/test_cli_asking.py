@@ -123,6 +123,16 @@ def test_why_tells_the_story_of_an_agents_latest_incident(state_dir: Path, capsy
     assert of_incident.count("✔ resolved") == 2
 
 
+def test_the_number_of_an_incident_is_enough(state_dir: Path, capsys: Shown) -> None:
+    opened = IncidentOpened(AT + 10, "inc-1", "billing", "exit", "ended with code 1", AT + 10)
+    with served(Daemon(replay([*WELL, opened]), NOW), state_dir):
+        for words in (["why", "1"], ["why", "inc-1"], ["incidents", "show", "1"]):
+            assert main(words) == 0
+            assert "incident inc-1: billing" in capsys.readouterr().out
+        assert main(["why", "2"]) == 1
+    assert "cannot explain '2'" in capsys.readouterr().err
+
+
 def test_why_says_that_an_agent_is_well_and_since_when(state_dir: Path, capsys: Shown) -> None:
     with served(Daemon(replay(WELL), NOW), state_dir):
         assert main(["why", "api"]) == 0
@@ -183,6 +193,7 @@ def test_a_paused_healer_is_said(state_dir: Path, capsys: Shown) -> None:
         ("restart api:0", "/control/agents/api%3A0/restart", None),
         ("approve i1", "/control/incidents/i1/approve", None),
         ("reject i1", "/control/incidents/i1/reject", None),
+        ("approve 7", "/control/incidents/inc-7/approve", None),
         ("pause", "/control/pause", {"agent": None}),
         ("pause api", "/control/pause", {"agent": "api"}),
         ("resume", "/control/resume", {"agent": None}),
