@@ -98,6 +98,7 @@ class Daemon:
         self.swept = False
         self._clear_leftovers = clear_leftovers
         self._saved = -1
+        self._unsaved: str | None = None
         clock = ports.clock
 
         # What is known.
@@ -266,6 +267,7 @@ class Daemon:
             self._saved = seq
         except (OSError, JournalUnavailable) as why:
             trouble = self.redact(describe(why))
+        self._unsaved = trouble
         self.ledger.record(*about_saving(self.ledger.world, self.ports.clock.now(), trouble))
 
     # --- decisions, with what they need bound to them ---
@@ -303,6 +305,11 @@ class Daemon:
         self.ledger.record(LoopFailed(now, failure.loop, error, failure.retry_s, failure.gave_up))
 
     # --- what is shown ---
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the journal or the state files cannot be written now; None when all is well."""
+        return self.ledger.trouble or self._unsaved
 
     def material(self) -> Material:
         """What the state files are made from, as of now."""

@@ -206,7 +206,7 @@ class _Doors:
             metrics_text=daemon.metrics.render,
             loops=lambda: daemon.runner.stats,
             ready=lambda: daemon.swept,
-            trouble=lambda: daemon.ledger.trouble,
+            trouble=lambda: daemon.trouble,
             windows=lambda: self._windows,
             scorecard=figures,
             belief=posterior,

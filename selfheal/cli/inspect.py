@@ -15,6 +15,7 @@ from selfheal.cli.output import (
     coloured,
     duration,
     paint,
+    plain,
     say,
     share,
     show,
@@ -39,6 +40,8 @@ def _status(arguments: Namespace) -> int:
         agents = client.get("/observability/agents", limit=1000)
         show("")
         _show_agents(agents)
+    if trouble := summary.body.text("trouble"):
+        say(f"The daemon cannot save what happens: {plain(trouble)}; free space on its disk, or see what its log says.")
     return 0 if summary.body.text("status") == "ok" else NOT_WELL
 
 
@@ -54,8 +57,8 @@ def _concerns(body: Document) -> list[Cell]:
     cells = []
     if body.flag("paused"):
         cells.append(Cell("healing is paused", "uneasy"))
-    if trouble := body.text("trouble"):
-        cells.append(Cell(f"nothing can be made durable: {trouble}", "bad"))
+    if body.text("trouble"):
+        cells.append(Cell("not saved", "bad"))
     if body.flag("dry_run"):
         cells.append(Cell("dry run: nothing is done", "uneasy"))
     incidents, predictions = body.part("incidents"), body.part("predictions")

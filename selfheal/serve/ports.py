@@ -76,7 +76,7 @@ class Sources:
     log_tail     (agent, n, cursor): at most n lines of an agent, of the daemon where the name is None: the last ones
                  where the cursor is empty, else those written since. Raises UnknownName
     metrics_text the body and content type of /metrics for a request's Accept header
-    trouble      why nothing can be made durable now; None when all is well
+    trouble      why the journal or the state files cannot be written now; None when all is well
     windows      the maintenance windows in force
     patterns     what the diagnosis knows about logs
     """

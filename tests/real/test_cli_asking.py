@@ -176,6 +176,17 @@ def test_the_scorecard_shows_counts_and_intervals(state_dir: Path, capsys: Shown
     assert "uptime not measured yet 0 -" in rows
 
 
+def test_a_daemon_that_cannot_save_is_said_beside_the_facts(state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    daemon.special["/observability/summary"] = lambda _: (200, {"status": "ok", "trouble": "No space left on device"})
+    with served(daemon, state_dir):
+        for words in (["status"], ["status", "--json"]):
+            assert main(words) == 0, "the fleet is well"
+            shown = capsys.readouterr()
+            assert shown.err.startswith("The daemon cannot save what happens: No space left on device; ")
+            assert "save" in shown.out or json.loads(shown.out)["trouble"]
+
+
 def test_a_paused_healer_is_said(state_dir: Path, capsys: Shown) -> None:
     paused: list[Event] = [HealingPaused(NOW, None, "ada"), HealingPaused(NOW, "api", "ada")]
     with served(Daemon(replay([*WELL, *paused]), NOW), state_dir):

@@ -126,6 +126,24 @@ def test_every_order_that_cannot_be_saved_is_obeyed_and_says_so_until_there_is_r
     rehearse(tmp_path, SHOP, story, views=True)
 
 
+def test_views_that_cannot_be_written_are_a_trouble_that_is_shown_though_the_journal_is_well(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        assert r.daemon.trouble is None
+        in_the_way = r.state_dir / "agent_status.json.previous"
+        in_the_way.unlink(missing_ok=True)
+        (in_the_way / "mine").mkdir(parents=True)
+        await r.daemon.control.pause("api", "a person")
+        await r.until(lambda: r.daemon.trouble is not None)
+        assert "agent_status.json" in str(r.daemon.trouble)
+        assert r.daemon.ledger.trouble is None
+        (in_the_way / "mine").rmdir()
+        in_the_way.rmdir()
+        await r.until(lambda: r.daemon.trouble is None)
+
+    rehearse(tmp_path, SHOP, story, views=True)
+
+
 def test_a_command_that_cannot_be_undone_is_not_run_while_nothing_can_be_written_down(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         await r.all_healthy()
