@@ -231,3 +231,9 @@ def test_no_known_secret_survives(secrets: list[str], around: list[str]) -> None
     redactor = Redactor(secrets)
     masked = redactor.redact_text(" ".join([*around, *secrets, *around]))
     assert [secret for secret in secrets if secret in masked] == []
+
+
+def test_a_path_that_ends_in_a_secrets_word_is_no_secret() -> None:
+    text = "cannot start '/etc/passwd': '/etc/passwd' is not executable; run 'chmod +x' on it"
+    assert redact_text(text) == text
+    assert redact_text("'/prod/db/password': '/hunter2/x'") == "'/prod/db/password': '***'"
