@@ -181,7 +181,7 @@ GROUP = Group(
             "The story of an incident, or of the latest one of an agent.",
             "why billing",
             _why,
-            (named("SUBJECT", "an agent's name or an incident's id"), the_daemon, as_json),
+            (named("SUBJECT", "an agent's name, or an incident's id or number"), the_daemon, as_json),
         ),
     ),
 )

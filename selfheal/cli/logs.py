@@ -54,7 +54,9 @@ def _lines(answer: Answer) -> list[str]:
 
 def _how_much(parser: ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is printed from now on")
-    parser.add_argument("-n", "--lines", type=count, default=50, metavar="N", help="begin with the last N lines (50)")
+    parser.add_argument(
+        "-n", "--lines", type=count, default=50, metavar="N", help="begin with the last N lines, of 1000 at most (50)"
+    )
 
 
 GROUP = Group(

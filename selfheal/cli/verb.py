@@ -45,8 +45,9 @@ class WrongUse(SelfhealError):
 
 def the_daemon(parser: ArgumentParser) -> None:
     """Where the daemon is, for the verbs that talk to it."""
-    place = parser.add_argument_group("finding the daemon", "by default: the state directory of ./selfheal.toml")
-    place.add_argument("--state-dir", type=a_path, metavar="DIR", help="its state directory (SELFHEAL_STATE_DIR)")
+    by_default = "by default by SELFHEAL_STATE_DIR, the file of SELFHEAL_CONFIG, ./selfheal.toml, or ./state"
+    place = parser.add_argument_group("finding the daemon", by_default)
+    place.add_argument("--state-dir", type=a_path, metavar="DIR", help="its state directory")
     place.add_argument("--url", metavar="URL", help="its address, with SELFHEAL_TOKEN, when it is elsewhere")
 
 
@@ -78,7 +79,9 @@ def incident_id(text: str) -> str:
 
 def limit(parser: ArgumentParser) -> None:
     """For lists: how many of the latest."""
-    parser.add_argument("-n", "--limit", type=count, default=20, metavar="N", help="at most so many (20)")
+    parser.add_argument(
+        "-n", "--limit", type=count, default=20, metavar="N", help="at most so many, of 1000 at most (20)"
+    )
 
 
 def a_path(text: str) -> Path:

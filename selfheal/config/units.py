@@ -124,14 +124,23 @@ def brief(value: object) -> str:
 _BRIEF = 80  # a message stays on a line or two
 
 
-def _schema(kind: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"type": kind}, {"type": "string"}], "examples": [example]})
+def _schema(kind: str, unit: str, spelling: str, example: str) -> WithJsonSchema:
+    ways = [{"type": kind, "description": unit}, {"type": "string", "description": spelling}]
+    return WithJsonSchema({"anyOf": ways, "examples": [example]})
 
 
 Duration = Annotated[
-    float, BeforeValidator(seconds), Field(ge=0, le=_TEN_YEARS, allow_inf_nan=False), _schema("number", "30s")
+    float,
+    BeforeValidator(seconds),
+    Field(ge=0, le=_TEN_YEARS, allow_inf_nan=False),
+    _schema("number", "seconds", "a number with ms, s, m, h or d", "30s"),
 ]
-Size = Annotated[int, BeforeValidator(byte_count), Field(gt=0, le=_LARGEST_FILE), _schema("integer", "400MB")]
+Size = Annotated[
+    int,
+    BeforeValidator(byte_count),
+    Field(gt=0, le=_LARGEST_FILE),
+    _schema("integer", "bytes", "a number with KB, MB, GB, TB or KiB, MiB, GiB, TiB", "400MB"),
+]
 Command = Annotated[
     tuple[str, ...],
     BeforeValidator(words),

@@ -123,16 +123,6 @@ def test_why_tells_the_story_of_an_agents_latest_incident(state_dir: Path, capsy
     assert of_incident.count("✔ resolved") == 2
 
 
-def test_the_number_of_an_incident_is_enough(state_dir: Path, capsys: Shown) -> None:
-    opened = IncidentOpened(AT + 10, "inc-1", "billing", "exit", "ended with code 1", AT + 10)
-    with served(Daemon(replay([*WELL, opened]), NOW), state_dir):
-        for words in (["why", "1"], ["why", "inc-1"], ["incidents", "show", "1"]):
-            assert main(words) == 0
-            assert "incident inc-1: billing" in capsys.readouterr().out
-        assert main(["why", "2"]) == 1
-    assert "cannot explain '2'" in capsys.readouterr().err
-
-
 def test_why_says_that_an_agent_is_well_and_since_when(state_dir: Path, capsys: Shown) -> None:
     with served(Daemon(replay(WELL), NOW), state_dir):
         assert main(["why", "api"]) == 0
@@ -174,17 +164,6 @@ def test_the_scorecard_shows_counts_and_intervals(state_dir: Path, capsys: Shown
     assert "rca accuracy 93 % 40 81 % – 98 %" in rows
     assert "recovery p95 seconds 400 ms 9 -" in rows
     assert "uptime not measured yet 0 -" in rows
-
-
-def test_a_daemon_that_cannot_save_is_said_beside_the_facts(state_dir: Path, capsys: Shown) -> None:
-    daemon = Daemon(replay(WELL), NOW)
-    daemon.special["/observability/summary"] = lambda _: (200, {"status": "ok", "trouble": "No space left on device"})
-    with served(daemon, state_dir):
-        for words in (["status"], ["status", "--json"]):
-            assert main(words) == 0, "the fleet is well"
-            shown = capsys.readouterr()
-            assert shown.err.startswith("The daemon cannot save what happens: No space left on device; ")
-            assert "save" in shown.out or json.loads(shown.out)["trouble"]
 
 
 def test_a_paused_healer_is_said(state_dir: Path, capsys: Shown) -> None:
