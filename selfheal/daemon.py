@@ -103,6 +103,7 @@ class Daemon:
         self._found_before = damages
         self._sweeps = 0
         self._saved = (-1, 0, 0)
+        self._unsaved: str | None = None
         clock = ports.clock
 
         # What is known.
@@ -276,11 +277,12 @@ class Daemon:
         content = await self.ports.run_in_thread(lambda: documents(material))
         trouble = None
         try:
+            await self.journal.sync()  # first: where there is little room it is the journal's, views can be made again
             await self.documents.save(content, stamp(material), renew=self._sweeps > self._saved[2])
-            await self.journal.sync()
             self._saved = mark
         except (OSError, JournalUnavailable) as why:
             trouble = self.redact(describe(why))
+        self._unsaved = trouble
         self.ledger.record(*about_saving(self.ledger.world, self.ports.clock.now(), trouble))
 
     # --- decisions, with what they need bound to them ---
@@ -322,6 +324,11 @@ class Daemon:
         self.ledger.record(LoopFailed(now, failure.loop, error, failure.retry_s, failure.gave_up))
 
     # --- what is shown ---
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the journal or the state files cannot be written now; None when all is well."""
+        return self.ledger.trouble or self._unsaved
 
     def material(self) -> Material:
         """What the state files are made from, as of now."""

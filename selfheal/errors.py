@@ -3,6 +3,7 @@
     SelfhealError
     ├── ConfigInvalid         wrong use or bad configuration      exit 2
     ├── StateDirHeld          another daemon holds the directory  exit 1
+    ├── StateDirUnusable      the system refuses what is needed there     exit 1
     ├── AddressTaken          the port to listen on is in use     exit 1
     ├── DaemonUnreachable     no daemon answers                   exit 4
     ├── RefusedByPolicy       the daemon may, but will not        exit 5
@@ -11,6 +12,7 @@
     ├── CheckFailed           a check looked and saw a failure
     ├── FixFailed             a fix was applied and did not work
     ├── JournalUnavailable    the journal cannot be written now
+    ├── NotSaved              an order was carried out, and may be forgotten
     └── StateFileDamaged      a state file could not be read
 
 Messages say what happened, why, and what to do, and start with "cannot". Facts are attributes; nobody parses messages.
@@ -18,6 +20,8 @@ Messages say what happened, why, and what to do, and start with "cannot". Facts 
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +70,26 @@ class StateDirHeld(SelfhealError):
         )
         self.path = path
         self.pid = pid
+
+
+class StateDirUnusable(SelfhealError):
+    """The system refuses what a daemon needs in its state directory. `why` may name the file."""
+
+    def __init__(self, path: Path, why: OSError) -> None:
+        named = why.filename is not None and Path(why.filename) != path
+        what = f"{why.strerror or why}: {why.filename!r}" if named else f"{why.strerror or why}"
+        cure = _STATE_DIR_CURES.get(why.errno or 0, "make it writable for this user")
+        super().__init__(f"cannot use state directory {str(path)!r}: {what}; {cure} or choose another with --state-dir")
+        self.path = path
+
+
+_STATE_DIR_CURES: Mapping[int, str] = {
+    errno.ENOSPC: "free space",
+    errno.EDQUOT: "free space",
+    errno.EEXIST: "move away what has that name",
+    errno.EISDIR: "move away what has that name",
+    errno.ELOOP: "move away what has that name",
+}
 
 
 class AddressTaken(SelfhealError):
@@ -121,6 +145,13 @@ class FixFailed(SelfhealError):
 
 class JournalUnavailable(SelfhealError):
     """The journal cannot be made durable now (a full disk, as a rule). The daemon goes on in memory and says so."""
+
+
+class NotSaved(SelfhealError):
+    """A person's order was carried out, and the journal cannot keep it now; the daemon may forget it with its end."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"done, but not saved: {why}; it is lost if the daemon ends before the disk has room")
 
 
 class StateFileDamaged(SelfhealError):

@@ -39,7 +39,7 @@ from selfheal.serve.listener import bind_tcp, bind_unix, serve
 from selfheal.serve.ports import Sources, Tail
 from selfheal.store.disk import make_private
 from selfheal.store.key import read_key
-from selfheal.store.lock import StateLock
+from selfheal.store.lock import StateLock, usable
 from selfheal.supervise.oneshot import CommandRunner
 from selfheal.supervise.posix import PosixLauncher
 from selfheal.telemetry.logs import LogStream, configure
@@ -73,8 +73,9 @@ def run(
     with StateLock.acquire(config.state_dir) as lock:
         logs = configure(config.log_level, config.log_format, redactor, log_stream or sys.stdout)
         try:
-            _prepare(config.state_dir, lock.shared)
-            doors = _Doors(loaded, logs.recent)
+            with usable(config.state_dir):
+                _prepare(config.state_dir, lock.shared)
+                doors = _Doors(loaded, logs.recent)
             opened()
             return asyncio.run(_live(loaded, doors, redactor, narrator, seconds, clear_leftovers, ends_with_terminal))
         finally:
@@ -92,7 +93,8 @@ async def _live(
 ) -> int:
     log = structlog.get_logger("selfheal")
     _say_what_is_missing(loaded, log)
-    daemon = Daemon(loaded, _ports(loaded, doors), redactor, log, narrator, clear_leftovers, doors.damages)
+    with usable(loaded.config.daemon.state_dir):
+        daemon = Daemon(loaded, _ports(loaded, doors), redactor, log, narrator, clear_leftovers, doors.damages)
     _heed_signals(daemon, log, ends_with_terminal)
     if seconds is not None:
         asyncio.get_running_loop().call_later(seconds, daemon.stop)
@@ -244,7 +246,7 @@ class _Doors:
             metrics_text=daemon.metrics.render,
             loops=lambda: daemon.runner.stats,
             ready=lambda: daemon.swept,
-            trouble=lambda: daemon.ledger.trouble,
+            trouble=lambda: daemon.trouble,
             windows=lambda: self._windows,
             scorecard=figures,
             belief=posterior,

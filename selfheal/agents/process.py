@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from selfheal.config.models import AgentConfig, ProcessConfig
 from selfheal.kinds import AgentKind
 
@@ -11,7 +13,7 @@ from selfheal.kinds import AgentKind
 class ProcessAgent(ProcessConfig, AgentConfig):
     """A program that the daemon runs."""
 
-    kind: Literal["process"] = "process"
+    kind: Literal["process"] = Field("process", description="What a command means; need not be written.")
 
 
 PROCESS = AgentKind(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from selfheal.config.models import AgentConfig
 from selfheal.kinds import AgentKind
 
@@ -11,7 +13,7 @@ from selfheal.kinds import AgentKind
 class ServiceAgent(AgentConfig):
     """A remote service."""
 
-    kind: Literal["service"] = "service"
+    kind: Literal["service"] = Field("service", description="It runs elsewhere: no process is started.")
 
 
 SERVICE = AgentKind(name="service", model=ServiceAgent, layer="application", fixes=())

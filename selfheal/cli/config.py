@@ -7,12 +7,14 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfheal.cli.output import Cell, coloured, counted, paint, plain, show, show_json
 from selfheal.cli.place import CONFIG_FILE, config_file
-from selfheal.cli.verb import Group, Verb, WrongUse, as_json
+from selfheal.cli.verb import WRONG_USE, Group, Verb, WrongUse, a_path, as_json
+from selfheal.errors import ConfigInvalid
 
 if TYPE_CHECKING:
     from selfheal.config.load import Loaded, Overrides
@@ -33,7 +35,13 @@ def load_config(path: Path, environment: Mapping[str, str], overrides: Overrides
 
 
 def _check(arguments: Namespace) -> int:
-    config = load_config(_file(arguments), os.environ).config
+    try:
+        config = load_config(_file(arguments), os.environ).config
+    except ConfigInvalid as error:
+        if not arguments.json:
+            raise
+        show_json({"ok": False, "problems": [asdict(problem) for problem in error.problems]})
+        return WRONG_USE
     checks = sum(len(agent.checks) for agent in config.agents.values())
     if arguments.json:
         show_json({"ok": True, "agents": len(config.agents), "checks": checks})
@@ -44,8 +52,9 @@ def _check(arguments: Namespace) -> int:
 
 def _show(arguments: Namespace) -> int:
     from selfheal.config.show import show as values_of
+    from selfheal.telemetry.redact import redact
 
-    values = values_of(load_config(_file(arguments), os.environ))
+    values = values_of(load_config(_file(arguments), os.environ), redact)
     if arguments.json:
         show_json([{"key": one.key, "value": one.value, "origin": one.origin} for one in values])
         return 0
@@ -77,7 +86,7 @@ def _file(arguments: Namespace) -> Path:
 
 def _which(parser: ArgumentParser) -> None:
     where = f"by default that of SELFHEAL_CONFIG, or ./{CONFIG_FILE}"
-    parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help=where)
+    parser.add_argument("file", type=a_path, nargs="?", metavar="FILE", help=where)
 
 
 GROUP = Group(
@@ -102,6 +111,7 @@ GROUP = Group(
             "The JSON Schema of the file, for editors and other programs.",
             "config schema > selfheal.schema.json",
             _schema,
+            (as_json,),
         ),
     ),
 )

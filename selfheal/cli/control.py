@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from selfheal.cli.client import Answer, daemon_of, path
 from selfheal.cli.output import say, show_json
-from selfheal.cli.verb import Group, Verb, as_json, named, the_daemon
+from selfheal.cli.verb import Group, Verb, an_incident, as_json, named, the_daemon
 
 
 def _agent_order(verb: str, done: str) -> Callable[[Namespace], int]:
@@ -44,7 +44,7 @@ def _report(answer: Answer, arguments: Namespace, words: str) -> int:
 
 
 _AGENT = (named("AGENT", "its name"), the_daemon, as_json)
-_INCIDENT = (named("INCIDENT", "its id, as 'selfheal incidents' shows it"), the_daemon, as_json)
+_INCIDENT = (an_incident, the_daemon, as_json)
 _ONE_OR_ALL = (named("AGENT", "only this one; by default all", optional=True), the_daemon, as_json)
 
 GROUP = Group(

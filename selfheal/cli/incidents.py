@@ -21,7 +21,7 @@ from selfheal.cli.output import (
     show_table,
     state,
 )
-from selfheal.cli.verb import Group, Verb, as_json, limit, named, the_daemon
+from selfheal.cli.verb import Group, Verb, an_incident, as_json, incident_id, limit, named, the_daemon
 from selfheal.errors import UnknownName
 from selfheal.vocabulary import CAUSES
 
@@ -60,7 +60,7 @@ def _show(arguments: Namespace) -> int:
 def _why(arguments: Namespace) -> int:
     client, subject = daemon_of(arguments), arguments.subject
     try:
-        return _tell(client.get(path("observability", "incidents", subject)), arguments.json)
+        return _tell(client.get(path("observability", "incidents", incident_id(subject))), arguments.json)
     except UnknownName:
         return _why_agent(client, subject, arguments.json)
 
@@ -197,8 +197,6 @@ def _offset(seconds: float) -> str:
     return f"{text:>11}"
 
 
-_INCIDENT = named("INCIDENT", "its id, as 'selfheal incidents' shows it")
-
 GROUP = Group(
     "What happened",
     (
@@ -208,14 +206,14 @@ GROUP = Group(
             "One incident: causes with their evidence, what was tried, and its story.",
             "incidents show inc-7",
             _show,
-            (_INCIDENT, the_daemon, as_json),
+            (an_incident, the_daemon, as_json),
         ),
         Verb(
             "why",
             "The story of an incident, or of the latest one of an agent.",
             "why billing",
             _why,
-            (named("SUBJECT", "an agent's name or an incident's id"), the_daemon, as_json),
+            (named("SUBJECT", "an agent's name, or an incident's id or number"), the_daemon, as_json),
         ),
     ),
 )

@@ -16,6 +16,7 @@ from selfheal.cli.output import (
     counted,
     duration,
     paint,
+    plain,
     say,
     share,
     show,
@@ -40,6 +41,8 @@ def _status(arguments: Namespace) -> int:
         agents = client.get("/observability/agents", limit=1000)
         show("")
         _show_agents(agents)
+    if trouble := summary.body.text("trouble"):
+        say(f"The daemon cannot save what happens: {plain(trouble)}; free space on its disk, or see what its log says.")
     return 0 if summary.body.text("status") == "ok" else NOT_WELL
 
 
@@ -55,8 +58,8 @@ def _concerns(body: Document) -> list[Cell]:
     cells = []
     if body.flag("paused"):
         cells.append(Cell("healing is paused", "uneasy"))
-    if trouble := body.text("trouble"):
-        cells.append(Cell(f"nothing can be made durable: {trouble}", "bad"))
+    if body.text("trouble"):
+        cells.append(Cell("not saved", "bad"))
     if body.flag("dry_run"):
         cells.append(Cell("dry run: nothing is done", "uneasy"))
     incidents, predictions = body.part("incidents"), body.part("predictions")

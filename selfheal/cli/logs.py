@@ -7,7 +7,7 @@ import select
 from argparse import ArgumentParser, Namespace
 
 from selfheal.cli.client import Answer, daemon_of
-from selfheal.cli.output import plain, say, show, show_json
+from selfheal.cli.output import plain, say, show, show_json, to_stdout
 from selfheal.cli.verb import Group, Verb, WrongUse, as_json, count, named, the_daemon
 
 # Short enough that a person sees lines come, long enough that ten who look on cost the daemon nothing.
@@ -44,7 +44,8 @@ def _cursor(answer: Answer) -> str:
 def _print(answer: Answer, as_json_lines: bool) -> None:
     for line in _lines(answer):
         show(json.dumps({"line": line}, ensure_ascii=False) if as_json_lines else plain(line))
-    print(end="", flush=True)
+    with to_stdout():
+        print(end="", flush=True)
 
 
 def _lines(answer: Answer) -> list[str]:
@@ -53,7 +54,9 @@ def _lines(answer: Answer) -> list[str]:
 
 def _how_much(parser: ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is printed from now on")
-    parser.add_argument("-n", "--lines", type=count, default=50, metavar="N", help="begin with the last N lines (50)")
+    parser.add_argument(
+        "-n", "--lines", type=count, default=50, metavar="N", help="begin with the last N lines, of 1000 at most (50)"
+    )
 
 
 GROUP = Group(

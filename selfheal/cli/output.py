@@ -10,9 +10,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, TextIO
+
+from selfheal.errors import SelfhealError
 
 Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]
 
@@ -105,13 +108,33 @@ def _aligned(row: Sequence[Cell], widths: Sequence[int], colour: bool) -> str:
 
 def show(*lines: str) -> None:
     """Print data."""
-    for line in lines:
-        print(line)
+    with to_stdout():
+        for line in lines:
+            print(line)
 
 
 def say(text: str) -> None:
-    """Print words about the data, for a person."""
-    print(text, file=sys.stderr)
+    """Print words about the data, for a person. Where nobody can be told, nobody is."""
+    with suppress(OSError):
+        print(text, file=sys.stderr)
+
+
+@contextmanager
+def to_stdout() -> Iterator[None]:
+    """Print data in here: raises StdoutUnusable where it cannot be; that the reader has gone is no error."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as why:
+        raise StdoutUnusable(why.strerror or str(why)) from why
+
+
+class StdoutUnusable(SelfhealError):
+    """Facts were to be printed, and went nowhere."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"cannot write to stdout: {why}; send it to a file with room, or to a terminal")
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[Cell | str]], nothing: str) -> None:
@@ -124,8 +147,9 @@ def show_table(header: Sequence[str], rows: Sequence[Sequence[Cell | str]], noth
 
 def show_json(document: object) -> None:
     """Print one JSON document."""
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
-    print()
+    with to_stdout():
+        json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
+        print()
 
 
 def duration(seconds: float) -> str:

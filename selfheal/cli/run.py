@@ -8,12 +8,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from selfheal.cli.config import load_config
 from selfheal.cli.output import say
 from selfheal.cli.place import CONFIG_FILE, config_file
-from selfheal.cli.verb import WRONG_USE, Group, Verb, seconds
+from selfheal.cli.verb import WRONG_USE, Argument, Group, Verb, a_path, seconds
 
 _NO_CONFIGURATION = f"""\
 cannot run: there is no configuration, neither --config, nor SELFHEAL_CONFIG, nor ./{CONFIG_FILE}
@@ -65,16 +64,24 @@ def _nothing_to_collect() -> Iterator[None]:
 
 def _which_file(parser: ArgumentParser) -> None:
     where = f"by default that of SELFHEAL_CONFIG, or ./{CONFIG_FILE}"
-    parser.add_argument("--config", type=Path, metavar="FILE", help=where)
+    parser.add_argument("--config", type=a_path, metavar="FILE", help=where)
 
 
-def _where(parser: ArgumentParser) -> None:
-    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="keep the state here (SELFHEAL_STATE_DIR)")
-    parser.add_argument("--listen", metavar="HOST:PORT", help="serve the API and the page here (SELFHEAL_LISTEN)")
+def _where(state_dir: str, listen: str) -> Argument:
+    """Where the daemon keeps its state and listens, with what holds without these options and their variables."""
+
+    def add(parser: ArgumentParser) -> None:
+        kept = f"keep the state here; by default SELFHEAL_STATE_DIR, else {state_dir}"
+        served = f"serve the API and the page here; by default SELFHEAL_LISTEN, else {listen}"
+        parser.add_argument("--state-dir", type=a_path, metavar="DIR", help=kept)
+        parser.add_argument("--listen", metavar="HOST:PORT", help=served)
+
+    return add
 
 
 def _how_long(parser: ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=seconds, metavar="N", help="end by itself after so long; else at Ctrl-C")
+    how_long = "end by itself after so many seconds, or 2m, 1h; else at Ctrl-C"
+    parser.add_argument("--seconds", type=seconds, metavar="N", help=how_long)
 
 
 GROUP = Group(
@@ -85,14 +92,14 @@ GROUP = Group(
             "The daemon: start the fleet of a configuration and keep it alive.",
             "run --config selfheal.toml",
             _run,
-            (_which_file, _where),
+            (_which_file, _where("that of the file ('state')", "$PORT, that of the file (127.0.0.1:8787)")),
         ),
         Verb(
             "demo",
             "The daemon over a small fleet that misbehaves, with a running commentary.",
             "demo --seconds 60",
             _demo,
-            (_how_long, _where),
+            (_how_long, _where("selfheal-demo where this user's state lives", "127.0.0.1:8787 or a free port")),
         ),
     ),
 )

@@ -18,7 +18,7 @@ from selfheal.config.load import Overrides
 from selfheal.demo import fleet
 from selfheal.demo.narrator import Line, Narrator, report
 from selfheal.events import Event
-from selfheal.store.lock import StateLock
+from selfheal.store.lock import StateLock, usable
 from selfheal.telemetry.logs import RollingFile
 from selfheal.world import EMPTY, World
 
@@ -69,7 +69,9 @@ def perform(
     teller = Teller(stream)
     program = program_of(sys.argv[0], environment)
     introduce = partial(_introduce, teller, directory, address, len(loaded.config.agents), seconds, program)
-    with closing(RollingFile(directory / LOG_NAME, LOG_SIZE)) as log:
+    with usable(directory):
+        rolling = RollingFile(directory / LOG_NAME, LOG_SIZE)
+    with closing(rolling) as log:
         code = machine.run(
             loaded,
             narrator=teller,
@@ -104,8 +106,9 @@ def _directory(given: Path | None, environment: Mapping[str, str]) -> Path:
 
 def _set_up(directory: Path) -> Path:
     """Empty the directory of an earlier demo, and write the configuration of this one."""
-    fleet.refuse_strangers(directory)
-    with StateLock.acquire(directory):
+    with usable(directory):
+        fleet.refuse_strangers(directory)
+    with StateLock.acquire(directory), usable(directory):
         fleet.empty(directory)
         return fleet.write_config(directory, fleet.free_ports())
 

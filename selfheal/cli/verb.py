@@ -45,8 +45,9 @@ class WrongUse(SelfhealError):
 
 def the_daemon(parser: ArgumentParser) -> None:
     """Where the daemon is, for the verbs that talk to it."""
-    place = parser.add_argument_group("finding the daemon", "by default: the state directory of ./selfheal.toml")
-    place.add_argument("--state-dir", type=Path, metavar="DIR", help="its state directory (SELFHEAL_STATE_DIR)")
+    by_default = "by default by SELFHEAL_STATE_DIR, the file of SELFHEAL_CONFIG, ./selfheal.toml, or ./state"
+    place = parser.add_argument_group("finding the daemon", by_default)
+    place.add_argument("--state-dir", type=a_path, metavar="DIR", help="its state directory")
     place.add_argument("--url", metavar="URL", help="its address, with SELFHEAL_TOKEN, when it is elsewhere")
 
 
@@ -64,9 +65,30 @@ def named(name: str, help_text: str, *, optional: bool = False) -> Argument:
     return add
 
 
+def an_incident(parser: ArgumentParser) -> None:
+    """Which incident; 7 says inc-7."""
+    parser.add_argument(
+        "incident", type=incident_id, metavar="INCIDENT", help="its id or number, as 'selfheal incidents' shows it"
+    )
+
+
+def incident_id(text: str) -> str:
+    """Read the id of an incident, or only its number."""
+    return f"inc-{text}" if text.isascii() and text.isdigit() else text
+
+
 def limit(parser: ArgumentParser) -> None:
     """For lists: how many of the latest."""
-    parser.add_argument("-n", "--limit", type=count, default=20, metavar="N", help="at most so many (20)")
+    parser.add_argument(
+        "-n", "--limit", type=count, default=20, metavar="N", help="at most so many, of 1000 at most (20)"
+    )
+
+
+def a_path(text: str) -> Path:
+    """Read a path. An empty one, which an unset variable of a shell leaves, would mean the folder one stands in."""
+    if not text:
+        raise ArgumentTypeError("it is empty; write a path, or leave the option out")
+    return Path(text)
 
 
 def count(text: str) -> int:

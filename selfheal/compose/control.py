@@ -1,17 +1,19 @@
 """What may a person order, and what becomes of it?
 
-Every order is an event, durable before it is answered. Those that are refused say why.
+Every order is an event, durable before it is answered. Those that are refused say why, and those that were carried
+out and could not be saved say that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 from selfheal.clock import Clock
 from selfheal.compose.fleet import AgentPlan
 from selfheal.detect.triage import new_incident_id
-from selfheal.errors import JournalUnavailable, RefusedByPolicy, UnknownName
+from selfheal.errors import JournalUnavailable, NotSaved, RefusedByPolicy, UnknownName
 from selfheal.events import (
     ApprovalAnswered,
     Event,
@@ -46,18 +48,17 @@ class FleetControl:
 
     async def start(self, agent: str, by: str) -> None:
         self._process(agent, "start")
-        await self._order(StartAsked(self._clock.now(), agent, by))
-        await self._supervisor.start(agent, "person")
+        act = partial(self._supervisor.start, agent, "person")
+        await self._order(StartAsked(self._clock.now(), agent, by), act)
 
     async def stop(self, agent: str, by: str) -> None:
         self._process(agent, "stop")
-        await self._order(StopAsked(self._clock.now(), agent, by))
-        await self._supervisor.stop(agent)
+        await self._order(StopAsked(self._clock.now(), agent, by), partial(self._supervisor.stop, agent))
 
     async def restart(self, agent: str, by: str) -> None:
         self._process(agent, "restart")
-        await self._order(StartAsked(self._clock.now(), agent, by))
-        await self._supervisor.restart(agent, "person")
+        act = partial(self._supervisor.restart, agent, "person")
+        await self._order(StartAsked(self._clock.now(), agent, by), act)
 
     async def approve(self, incident: str, by: str) -> None:
         await self._answer(incident, True, by)
@@ -85,7 +86,8 @@ class FleetControl:
         world, now = self._ledger.world, self._clock.now()
         if world.open_incident_of(agent) is None:
             sign = self._redact(text)
-            await self._order(IncidentOpened(now, new_incident_id(world), agent, "external", sign, now))
+            self._ledger.record(IncidentOpened(now, new_incident_id(world), agent, "external", sign, now))
+        await self._saved()
 
     async def _answer(self, name: str, approved: bool, by: str) -> None:
         incident = self._ledger.world.incidents.get(name)
@@ -98,9 +100,19 @@ class FleetControl:
             raise RefusedByPolicy(f"cannot decide about {name} again: it was {done} by {incident.approval.by}")
         await self._order(ApprovalAnswered(self._clock.now(), name, approved, by))
 
-    async def _order(self, event: Event) -> None:
+    async def _order(self, event: Event, act: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Write an order down, carry it out, and answer for both: raises NotSaved where the disk has not all of it."""
         with suppress(JournalUnavailable):  # a full disk must not keep a person from stopping a process
             await self._ledger.durable(event)
+        if act is not None:
+            await act()
+        await self._saved()
+
+    async def _saved(self) -> None:
+        try:
+            await self._ledger.durable()
+        except JournalUnavailable as why:
+            raise NotSaved(self._ledger.trouble or str(why)) from why
 
     def _known(self, agent: str | None) -> None:
         if agent is not None and agent not in self._plans:

@@ -14,8 +14,8 @@ from selfheal.config.models import process_of
 from selfheal.events import Run
 from selfheal.observe.scheduler import Scheduler
 from selfheal.ports import Ports
+from selfheal.supervise.getting_ready import ALIVE_S
 from selfheal.supervise.readiness import wait_ready
-from selfheal.supervise.supervisor import ALIVE_S
 
 # Asked quickly at first, for most programs are ready soon, and less and less often after.
 ASK_FIRST_S, ASK_LAST_S = 0.01, 1.0

@@ -151,12 +151,17 @@ def _read_check(table: object, path: KeyPath, kinds: Kinds, found: Findings) -> 
     if len(ways) == 1:
         check = validate(kinds.checks[ways[0]], table, path, found)
         return None if check is None else _Read(path, ways[0], check)
+    known = tuple(dict.fromkeys(key for model in kinds.checks.values() for key in fields_of(model)))
+    strange = [key for key in table if key not in known]
+    misspelt = [key for key in strange if nearest(key, kinds.checks)]
     if ways:
         found.add(path, f"it has more than one kind of check: {listed(ways)}", "leave one, and write a check for each")
     else:
-        strange = [key for key in table if key not in CheckConfig.model_fields]
-        guess = next(filter(None, (nearest(key, kinds.checks) for key in strange)), "")
+        guess = nearest(misspelt[0], kinds.checks) if misspelt else ""
         found.add(path, "it does not say what to check", f"add exactly one of {listed(kinds.checks)}{guess}")
+    for key in (key for key in strange if key not in misspelt):
+        found.add((*path, key), "unknown key", f"no kind of check has it{nearest(key, known)}")
+    validate(CheckConfig, {key: value for key, value in table.items() if key in fields_of(CheckConfig)}, path, found)
     return None
 
 

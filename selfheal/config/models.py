@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
 from selfheal.config.address import check_url
-from selfheal.config.units import Address, Command, Count, Cron, Flag, Number, Url, Zone
+from selfheal.config.units import Address, Command, Count, Cron, Flag, Number, Place, Url, Zone
 from selfheal.config.units import Duration as Duration
 from selfheal.config.units import Size as Size
 from selfheal.vocabulary import RestartPolicy
@@ -29,19 +29,36 @@ class Section(BaseModel):
 class DaemonConfig(Section):
     """The daemon itself."""
 
-    state_dir: Path = Field(Path("state"), description="Where the journal, the views and the logs live.")
-    listen: Address = Field("127.0.0.1:8787", description="Address of the API and the page; PORT gives 0.0.0.0:$PORT.")
-    self_healing_interval: Duration = Field(60.0, gt=0, description="A full sweep of every agent each so often.")
-    prevention_interval: Duration = Field(300.0, gt=0, description="Prediction and planning each so often.")
-    ml_retrain_interval: Duration = Field(3600.0, gt=0, description="The learners train again each so often.")
-    render_mode: Flag = Field(False, description="The daemon runs on Render.")
-    chaos_enabled: Flag = Field(False, description="Experiments may be run.")
+    state_dir: Place = Field(
+        Path("state"), description="Where the journal, the views and the logs live; SELFHEAL_STATE_DIR."
+    )
+    listen: Address = Field(
+        "127.0.0.1:8787",
+        description="host:port of the API and the page; SELFHEAL_LISTEN, and PORT gives 0.0.0.0:$PORT.",
+    )
+    self_healing_interval: Duration = Field(
+        60.0, gt=0, description="A full sweep of every agent each so often; SELF_HEALING_INTERVAL."
+    )
+    prevention_interval: Duration = Field(
+        300.0, gt=0, description="Prediction and planning each so often; PREVENTION_INTERVAL."
+    )
+    ml_retrain_interval: Duration = Field(
+        3600.0, gt=0, description="ML_RETRAIN_INTERVAL; nothing in this version trains again."
+    )
+    render_mode: Flag = Field(False, description="RENDER_MODE; alerts to Telegram must be set up then.")
+    chaos_enabled: Flag = Field(False, description="CHAOS_ENABLED; this version has no experiments.")
     stop_timeout: Duration = Field(10.0, gt=0, description="Bounds the whole stop; then trees are killed.")
-    on_daemon_death: Literal["adopt", "kill"] = Field("adopt", description="What becomes of agents when we crash.")
-    on_stop: Literal["stop", "leave"] = Field("stop", description="What becomes of agents when we are stopped.")
+    on_daemon_death: Literal["adopt", "kill"] = Field(
+        "adopt", description="What becomes of agents when the daemon crashes."
+    )
+    on_stop: Literal["stop", "leave"] = Field("stop", description="What becomes of agents when the daemon is stopped.")
     public_reads: Flag = Field(False, description="Reads need no token; control always does.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="SELFHEAL_LOG_LEVEL.")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged; SELFHEAL_LOG_LEVEL."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, else json; SELFHEAL_LOG_FORMAT."
+    )
     token: SecretStr | None = Field(None, description="SELFHEAL_TOKEN: opens reads and control.", exclude=True)
     scrape_token: SecretStr | None = Field(None, description="SELFHEAL_SCRAPE_TOKEN: opens /metrics.", exclude=True)
 
@@ -74,7 +91,7 @@ class ReadyConfig(Section):
     http: Url | None = Field(None, description="Ready when this URL answers with a status below 400.")
     tcp: Address | None = Field(None, description="Ready when host:port accepts.")
     command: Command | None = Field(None, description="Ready when this ends with 0.")
-    file: Path | None = Field(None, description="Ready when this file exists and is newer than the start.")
+    file: Place | None = Field(None, description="Ready when this file exists and is newer than the start.")
     notify: Literal[True] | None = Field(None, description="true: ready when it sends READY=1 to $NOTIFY_SOCKET.")
     timeout: Duration = Field(30.0, gt=0, description="Not ready by then is a failed start.")
 
@@ -90,22 +107,26 @@ class ReadyConfig(Section):
 class StopConfig(Section):
     """How a process is asked to end."""
 
-    signal: Literal["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"] = Field("TERM", description="Asked with.")
-    timeout: Duration = Field(10.0, description="Then KILL, to the whole process group.")
+    signal: Literal["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"] = Field(
+        "TERM", description="The signal that asks."
+    )
+    timeout: Duration = Field(10.0, description="After so long KILL, to the whole process group.")
 
 
 class LimitsConfig(Section):
-    """What a process may use: enforced where that is possible, and what prediction extrapolates to."""
+    """What a process may use, and what prediction extrapolates to."""
 
-    memory: Size | None = Field(None, description="Resident memory of the whole tree.")
-    fds: Annotated[Count, Field(gt=8)] | None = Field(None, description="Open files: RLIMIT_NOFILE.")
-    cpu: Annotated[Number, Field(gt=0)] | None = Field(None, description="Cores; a signal where no cgroup enforces it.")
+    memory: Size | None = Field(None, description="Resident memory; over it the agent is unhealthy and is restarted.")
+    fds: Annotated[Count, Field(gt=8)] | None = Field(
+        None, description="Open files: RLIMIT_NOFILE, held by the system."
+    )
+    cpu: Annotated[Number, Field(gt=0)] | None = Field(None, description="Cores; this version only shows what is used.")
 
 
 class LogConfig(Section):
     """Where the output of a process goes."""
 
-    file: Path | None = Field(None, description="Default: logs/<agent>.log in the state directory.")
+    file: Place | None = Field(None, description="Default: logs/<agent>.log in the state directory.")
     max_size: Size = Field(20_000_000, description="Rotated when larger.")
     keep: Count = Field(5, ge=0, le=100, description="Rotated files that are kept.")
 
@@ -131,7 +152,9 @@ class AgentConfig(Section):
 class FixConfig(Section):
     """A fix of the user's own."""
 
-    command: Command = Field(description="{agent} stands for the agent's name.")
+    command: Command = Field(
+        description="A list, or a string split as a shell splits words; {agent} is the agent's name."
+    )
     causes: tuple[str, ...] = Field((), description="Causes that it helps against.")
     timeout: Duration = Field(60.0, gt=0, description="Killed and failed after this long.")
     approval: Flag = Field(False, description="A person is asked first.")
@@ -142,14 +165,16 @@ class WindowConfig(Section):
 
     agents: tuple[str, ...] = Field(min_length=1, description="Names; an agent with instances means all of them.")
     cron: Cron = Field(description="When it begins, in five fields.")
-    minutes: Number = Field(gt=0, description="How long it lasts.")
+    minutes: Number = Field(gt=0, description="How long it lasts, in minutes.")
     timezone: Zone = Field("UTC", description="Time zone of the cron expression.")
 
 
 class GuardConfig(Section):
     """What holds the healer back."""
 
-    max_concurrent_recoveries: Count = Field(3, ge=1, description="And never more than max(1, a third of the fleet).")
+    max_concurrent_recoveries: Count = Field(
+        3, ge=1, description="At most so many, and never more than max(1, a third of the fleet)."
+    )
     attempts_per_hour: Count = Field(12, ge=0, description="Per agent, then its breaker opens; 0 = no limit.")
     dry_run: Flag = Field(False, description="Start the fleet, then only say what would be done.")
     verify: Duration = Field(10.0, description="A fix has helped when the agent was well for this long after it.")
@@ -186,7 +211,7 @@ class ProcessConfig(Section):
     command: Command = Field(description="A list, or a string split as a shell splits words; no shell is started.")
     directory: Path = Field(Path(), description="Working directory, from the file's folder.")
     environment: dict[str, str] = Field({}, description="Added to, and stronger than, what the daemon has.")
-    environment_file: Path | None = Field(None, description="KEY=VALUE lines; weaker than `environment`.")
+    environment_file: Place | None = Field(None, description="KEY=VALUE lines; weaker than `environment`.")
     user: str | None = Field(None, description="Run as this user.")
     restart: RestartPolicy = Field("always", description="always | on-failure | never.")
     ready: ReadyConfig | None = Field(None, description="Default: its own checks; with none, alive for a moment.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from selfheal.config.lines import dotted
 from selfheal.config.load import Loaded
-from selfheal.config.masks import masked
+from selfheal.config.masks import Redact, masked
 from selfheal.config.origins import leaves
 
 
@@ -23,10 +23,10 @@ class Shown:
         return f"{self.key} = {json.dumps(self.value, ensure_ascii=False)}  # {self.origin}"
 
 
-def show(loaded: Loaded) -> list[Shown]:
-    """Return every value in force, in the order of the models and the file."""
+def show(loaded: Loaded, redact: Redact) -> list[Shown]:
+    """Return every value in force, in the order of the models and the file. `redact` masks what looks secret."""
     rows: list[Shown] = []
     for path, value in leaves(loaded.config):
         key = dotted(path)
-        rows.append(Shown(key, masked(value, str(path[-1])), loaded.origins[key]))
+        rows.append(Shown(key, masked(value, path, redact), loaded.origins[key]))
     return rows

@@ -10,6 +10,7 @@ import re
 import shlex
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -73,6 +74,13 @@ def _with_program(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def not_empty(value: object) -> object:
+    """Refuse a path without a letter: it would mean the folder of the file."""
+    if value == "":
+        raise ValueError("it is empty; write a path, or take the line out")
+    return value
+
+
 def cron(value: str) -> str:
     """Return `value` where it is a cron expression of five fields that comes true some day."""
     try:
@@ -116,20 +124,30 @@ def brief(value: object) -> str:
 _BRIEF = 80  # a message stays on a line or two
 
 
-def _schema(kind: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [{"type": kind}, {"type": "string"}], "examples": [example]})
+def _schema(kind: str, unit: str, spelling: str, example: str) -> WithJsonSchema:
+    ways = [{"type": kind, "description": unit}, {"type": "string", "description": spelling}]
+    return WithJsonSchema({"anyOf": ways, "examples": [example]})
 
 
 Duration = Annotated[
-    float, BeforeValidator(seconds), Field(ge=0, le=_TEN_YEARS, allow_inf_nan=False), _schema("number", "30s")
+    float,
+    BeforeValidator(seconds),
+    Field(ge=0, le=_TEN_YEARS, allow_inf_nan=False),
+    _schema("number", "seconds", "a number with ms, s, m, h or d", "30s"),
 ]
-Size = Annotated[int, BeforeValidator(byte_count), Field(gt=0, le=_LARGEST_FILE), _schema("integer", "400MB")]
+Size = Annotated[
+    int,
+    BeforeValidator(byte_count),
+    Field(gt=0, le=_LARGEST_FILE),
+    _schema("integer", "bytes", "a number with KB, MB, GB, TB or KiB, MiB, GiB, TiB", "400MB"),
+]
 Command = Annotated[
     tuple[str, ...],
     BeforeValidator(words),
     AfterValidator(_with_program),
     WithJsonSchema({"anyOf": [{"type": "array", "items": {"type": "string"}, "minItems": 1}, {"type": "string"}]}),
 ]
+Place = Annotated[Path, BeforeValidator(not_empty)]
 Address = Annotated[str, AfterValidator(check_address)]
 Url = Annotated[str, AfterValidator(check_url)]
 Cron = Annotated[str, AfterValidator(cron)]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from selfheal.errors import RefusedByPolicy, UnknownName
+from selfheal.errors import NotSaved, RefusedByPolicy, UnknownName
 from selfheal.serve.auth import Gate
 from selfheal.serve.bodies import behind
 from selfheal.serve.models.fleet import Done
@@ -116,7 +116,7 @@ class Controls:
 
     async def alertmanager(self, notification: Notification) -> Taken:
         """Take Alertmanager's firing alerts as signs of failure of the agents that their label `agent` names."""
-        taken, unknown = [], []
+        taken, unknown, unsaved = [], [], None
         for alert in notification.alerts:
             agent = alert.labels.get("agent", "")
             if alert.status != "firing" or not agent:
@@ -126,6 +126,10 @@ class Controls:
                 taken.append(agent)
             except UnknownName:
                 unknown.append(agent)
+            except NotSaved as why:  # the others are taken all the same; Alertmanager will send all of them again
+                unsaved = why
+        if unsaved is not None:
+            raise unsaved
         if unknown and not taken:
             raise UnknownName(
                 f"cannot take these alerts: there is no agent of the name {', '.join(map(repr, unknown))}"
@@ -140,7 +144,7 @@ class Controls:
 
 def routes(controls: Controls, gate: Gate) -> APIRouter:
     """Return the routes that change something, each behind the gate that fits it."""
-    router = APIRouter(responses=documented(400, 401, 404, 409, 413, 422, 503))
+    router = APIRouter(responses=documented(400, 401, 404, 409, 413, 422, 503, 507))
     for path, order, guard in (
         ("/control/agents/{name}/start", controls.start, gate.control),
         ("/control/agents/{name}/stop", controls.stop, gate.control),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import stat
@@ -14,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from selfheal.config.address import split_address
-from selfheal.errors import AddressTaken, SelfhealError
+from selfheal.errors import AddressTaken, SelfhealError, StateDirUnusable
 from selfheal.serve.connection import Connection
 from selfheal.serve.shield import Door
 
@@ -42,13 +43,12 @@ def bind_unix(directory: Path, name: str) -> socket.socket:
     """Return a listening Unix socket in `directory` that only this user can open.
 
     A socket that an earlier daemon left behind is replaced: who binds here holds the lock of the directory. Raises
-    AddressTaken.
+    StateDirUnusable.
     """
-    path = directory / name
     try:
         folder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as why:
-        raise AddressTaken(str(path), _words(why)) from why
+        raise StateDirUnusable(directory, why) from why
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(name, folder)
@@ -58,7 +58,7 @@ def bind_unix(directory: Path, name: str) -> socket.socket:
         listening.setblocking(False)
     except OSError as why:
         listening.close()
-        raise AddressTaken(str(path), _words(why)) from why
+        raise StateDirUnusable(directory, why) from why
     finally:
         os.close(folder)
     return listening
@@ -137,7 +137,7 @@ def _remove_stale(name: str, folder: int) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise FileExistsError(0, "a file that is no socket has that name")
+        raise FileExistsError(errno.EEXIST, "a file that is no socket has that name", name)
     os.unlink(name, dir_fd=folder)
 
 

@@ -77,7 +77,7 @@ class Sources:
                  ones where the cursor is empty, else those written behind it; none from before a time, as far as
                  that is known. Raises UnknownName
     metrics_text the body and content type of /metrics for a request's Accept header
-    trouble      why nothing can be made durable now; None when all is well
+    trouble      why the journal or the state files cannot be written now; None when all is well
     windows      the maintenance windows in force
     patterns     what the diagnosis knows about logs
     """
@@ -102,7 +102,8 @@ class Sources:
 class Control(Protocol):
     """Everything that a person, or a program with the token, may order.
 
-    `by` says who. Raises UnknownName, RefusedByPolicy, ConfigInvalid, or another SelfhealError where it did not work.
+    `by` says who. Raises UnknownName, RefusedByPolicy, ConfigInvalid, or another SelfhealError where it did not work;
+    NotSaved where it did, and is lost if the daemon ends before the disk has room.
     """
 
     async def start(self, agent: str, by: str) -> None: ...

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from selfheal.errors import ConfigInvalid, JournalUnavailable, RefusedByPolicy, SelfhealError, UnknownName
+from selfheal.errors import ConfigInvalid, JournalUnavailable, NotSaved, RefusedByPolicy, SelfhealError, UnknownName
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -66,6 +66,7 @@ _MEANING: Mapping[int, str] = {
     413: "The body is too large: over 1 MB, over 16 KB for a login.",
     422: "A parameter, the body, or the configuration is wrong.",
     503: "The daemon cannot do this now.",
+    507: "It is done, and cannot be saved now: it is lost if the daemon ends before the disk has room.",
 }
 
 PROBLEM_CONTENT: Mapping[str, object] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -111,6 +112,8 @@ async def _selfheal_error(_: Request, why: Exception) -> JSONResponse:
             return answer(422, "config_invalid", str(why), wrong)
         case JournalUnavailable():
             return answer(503, "journal_unavailable", str(why), headers={"Retry-After": str(RETRY_AFTER_S)})
+        case NotSaved():
+            return answer(507, "not_saved", str(why))
         case _:
             return answer(409, "failed", str(why))
 

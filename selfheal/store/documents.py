@@ -8,8 +8,10 @@ it keeps the sums of some generations, so that a crash at any instant leaves eve
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -75,10 +77,11 @@ def read(path: Path, clock: Clock) -> tuple[dict[str, object] | None, StateFileD
     known = sums.get(path.name)
     for candidate in (path, previous(path)):
         try:
-            data = candidate.read_bytes()
+            document, wrong = _decode(_content(candidate), known)
         except FileNotFoundError:
             continue
-        document, wrong = _decode(data, known)
+        except OSError as why:
+            document, wrong = None, _unreadable(why)
         if document is not None:
             return document, damage
         aside = _move_aside(candidate, clock)
@@ -143,7 +146,7 @@ def _keep_previous(path: Path) -> None:
 
 
 def _add_sums(directory: Path, added: Mapping[str, Sum]) -> None:
-    sums = _parse_sums(_content(directory / CHECKSUMS)) or {}
+    sums = _sums_in(directory / CHECKSUMS) or {}
     for name, newest in added.items():
         older = [each for each in sums.get(name, []) if each != newest]
         sums[name] = [newest, *older][:_GENERATIONS]
@@ -152,11 +155,14 @@ def _add_sums(directory: Path, added: Mapping[str, Sum]) -> None:
 
 def _read_sums(directory: Path, clock: Clock) -> tuple[dict[str, list[Sum]], StateFileDamaged | None]:
     path = directory / CHECKSUMS
-    data = _content(path)
-    sums = _parse_sums(data)
+    wrong = "its checksum does not match"
+    try:
+        sums = _sums_in(path)
+    except OSError as why:
+        sums, wrong = None, _unreadable(why)
     if sums is not None:
         return sums, None
-    return {}, StateFileDamaged(path, "its checksum does not match", _move_aside(path, clock))
+    return {}, StateFileDamaged(path, wrong, _move_aside(path, clock))
 
 
 def _format_sums(sums: Mapping[str, list[Sum]]) -> bytes:
@@ -166,9 +172,13 @@ def _format_sums(sums: Mapping[str, list[Sum]]) -> bytes:
     return body + f"{_sum(body)[1]} {len(body)} {CHECKSUMS}\n".encode()
 
 
-def _parse_sums(data: bytes) -> dict[str, list[Sum]] | None:
-    """Return the sums by name, None where the file is damaged."""
+def _sums_in(path: Path) -> dict[str, list[Sum]] | None:
+    """Return the sums by name, None where the file is damaged. Raises OSError."""
     sums: dict[str, list[Sum]] = {}
+    try:
+        data = _content(path)
+    except FileNotFoundError:
+        data = b""
     if not data:
         return sums
     body, _, seal = data.removesuffix(b"\n").rpartition(b"\n")
@@ -182,10 +192,14 @@ def _parse_sums(data: bytes) -> dict[str, list[Sum]] | None:
 
 
 def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return b""
+    """Return what is in a file. Raises OSError, also where it is none: to read a pipe would wait for ever."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "it is no file")
+    return path.read_bytes()
+
+
+def _unreadable(why: OSError) -> str:
+    return f"it cannot be read ({why.strerror})"
 
 
 def _move_aside(path: Path, clock: Clock) -> Path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import os
 from bisect import bisect_right
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfheal.clock import Clock
-from selfheal.errors import JournalUnavailable
+from selfheal.errors import JournalUnavailable, StateDirUnusable
 from selfheal.store.disk import make_private, sync_directory
 from selfheal.store.frames import Frame, encode, scan
 from selfheal.store.salvage import SUFFIX, Damage, first_seq, salvage, segments
@@ -58,7 +59,7 @@ class Journal:
     ) -> tuple[Journal, Iterator[Record], tuple[Damage, ...]]:
         """Return the journal in `directory`, all its records, and what was found damaged. Blocks; for the start.
 
-        Raises JournalUnavailable where the directory cannot be used at all.
+        Raises StateDirUnusable where the directory cannot be used at all.
         """
         try:
             make_private(directory)
@@ -68,10 +69,7 @@ class Journal:
             if found.tail is not None:
                 journal._open.append(Segment.go_on(found.tail))
         except OSError as why:
-            raise JournalUnavailable(
-                f"cannot open the journal in {str(directory)!r}: {why.strerror}; "
-                f"make the directory readable and writable for this user or choose another with --state-dir"
-            ) from why
+            raise StateDirUnusable(directory.parent, why) from why
         journal._settle_start()
         return journal, journal.read(), found.damage
 
@@ -197,7 +195,7 @@ class Journal:
                 self._distrust(error)
 
         names = None if all(segment.named for segment in self._open) else self._directory
-        return _Pass([segment.fileno() for segment in self._open], names, ended)
+        return _Pass([segment.fileno() for segment in self._open], self._open[-1].path, names, ended)
 
     def _confirm(self, upto: int, sizes: list[tuple[Segment, int]]) -> None:
         for segment, size in sizes:
@@ -230,10 +228,13 @@ class _Pass:
     with a cancelled task. So the thread itself tells the loop how it ended.
     """
 
-    def __init__(self, files: list[int], directory: Path | None, ended: Callable[[OSError | None], None]) -> None:
+    def __init__(
+        self, files: list[int], newest: Path, directory: Path | None, ended: Callable[[OSError | None], None]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[OSError | None] = self._loop.create_future()
         self._files = files
+        self._newest = newest  # the name of the last of them
         self._directory = directory  # None where it holds no new names
         self._ended = ended
         self._begun = False
@@ -257,6 +258,8 @@ class _Pass:
         try:
             for fd in self._files:
                 os.fdatasync(fd)
+            if not os.fstat(self._files[-1]).st_nlink and not self._newest.exists():
+                raise FileNotFoundError(errno.ENOENT, "its file was removed")  # what is written there is lost
             if self._directory is not None:
                 sync_directory(self._directory)
         except OSError as why:

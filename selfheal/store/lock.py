@@ -7,11 +7,12 @@ import errno
 import fcntl
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from selfheal.errors import SelfhealError, StateDirHeld
+from selfheal.errors import SelfhealError, StateDirHeld, StateDirUnusable
 from selfheal.store.disk import make_private
 
 _NAME = "lock"
@@ -39,16 +40,11 @@ class StateLock:
     def acquire(cls, directory: Path) -> Self:
         """Take the lock; the directory is created where it is missing, readable only for this user.
 
-        Raises StateDirHeld with the holder's pid, or SelfhealError where the directory cannot be used.
+        Raises StateDirHeld with the holder's pid, or StateDirUnusable.
         """
-        try:
+        with usable(directory):
             shared = _prepare(directory)
             fd = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as why:
-            raise SelfhealError(
-                f"cannot use state directory {str(directory)!r}: {_where(why, directory)}; "
-                f"make it writable for this user or choose another with --state-dir"
-            ) from why
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as why:
@@ -78,6 +74,15 @@ class StateLock:
         self.release()
 
 
+@contextlib.contextmanager
+def usable(directory: Path) -> Iterator[None]:
+    """Let what the system refuses meanwhile be said in one sentence: raises StateDirUnusable instead of OSError."""
+    try:
+        yield
+    except OSError as why:
+        raise StateDirUnusable(directory, why) from why
+
+
 def _prepare(directory: Path) -> str:
     """Create the directory, or close it to others; returns why it is open to them all the same.
 
@@ -95,13 +100,6 @@ def _foreign(directory: Path) -> str | None:
 
 def _is_open(directory: Path) -> bool:
     return bool(directory.stat().st_mode & 0o077)
-
-
-def _where(why: OSError, directory: Path) -> str:
-    """Say what is wrong, and with which path where it is not the directory itself."""
-    if why.filename is None or Path(why.filename) == directory:
-        return f"{why.strerror}"
-    return f"{why.strerror}: {why.filename!r}"
 
 
 def _holder(fd: int) -> int | None:

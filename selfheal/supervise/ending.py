@@ -56,8 +56,13 @@ async def _gone(child: Child, process: Process, clock: Clock) -> None:
 
 def exited(child: Child, run: Run, end: Exit, now: float, *, expected: bool) -> AgentExited:
     """The end of a run, as it is written down. To be made before the next run begins to write into the log."""
-    log_end = 0
-    with suppress(OSError):
-        log_end = child.launch.log.stat().st_size
     ran_s = max(0.0, now - run.started_at)
-    return AgentExited(now, child.name, run.generation, run.pid, end.code, end.signal, ran_s, expected, log_end)
+    return AgentExited(now, child.name, run.generation, run.pid, end.code, end.signal, ran_s, expected, log_size(child))
+
+
+def log_size(child: Child) -> int:
+    """Where the log of a child ends now."""
+    try:
+        return child.launch.log.stat().st_size
+    except OSError:
+        return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from selfheal.clock import Clock
@@ -17,7 +17,6 @@ from selfheal.errors import FixFailed, SpawnFailed
 from selfheal.events import (
     AgentExited,
     AgentFinished,
-    AgentReady,
     AgentStarted,
     AgentStartFailed,
     BreakerOpened,
@@ -32,27 +31,19 @@ from selfheal.ledger import Ledger
 from selfheal.plans import DecideReflex, Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
 from selfheal.supervise.books import Books
 from selfheal.supervise.child import Child, stop_order
-from selfheal.supervise.ending import end, exited, kill
+from selfheal.supervise.ending import end, exited, kill, log_size
+from selfheal.supervise.getting_ready import GettingReady, Ready, Spawn
 from selfheal.supervise.launcher import Exit, Launch, Launcher, Process
 from selfheal.supervise.tree import end_strays, kill_leftovers
 from selfheal.vocabulary import StartReason
 from selfheal.world import Agent
 
-# Without a check and without `ready`, a process that is alive for this long counts as started.
-ALIVE_S = 0.25
 # What hangs gets this long to end by itself before it is killed.
 HUNG_STOP_S = 1.0
-# How long the checks of a program that was restarted may take to turn good, where `ready` does not say.
-GETS_READY_S = 30.0
 # What an earlier daemon left behind gets this long to end by itself.
 LEFT_S = 1.0
 # What a stop of the whole fleet keeps back of its time for killing what did not end by itself.
 KILL_SHARE_S = 1.0
-
-Ready = Callable[[str, Run | None], Awaitable[None]]
-"""Returns when the run of an agent is ready for work; raises TimeoutError where it took too long.
-
-What is no process of ours has no run, and is ready when its checks are good."""
 
 
 class Supervisor:
@@ -65,13 +56,13 @@ class Supervisor:
         launcher: Launcher,
         reflex: DecideReflex,
         ready: Ready,
-        spawn: Callable[[str, Coroutine[object, object, None]], asyncio.Future[None]],
+        spawn: Spawn,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._launcher = launcher
         self._reflex = reflex
-        self._wait_ready = ready
+        self._ready = GettingReady(ledger, clock, ready, spawn)
         self._spawn = spawn
         self._children: dict[str, Child] = {}
         self._books = Books()
@@ -209,22 +200,7 @@ class Supervisor:
             if not self._begin(child, reason):
                 raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
             process = child.process
-        await self._gets_ready(child, process)
-
-    async def _gets_ready(self, child: Child, process: Process | None) -> None:
-        """Return when a process is ready, or when somebody has ordered it to end. Raises FixFailed where it is late."""
-        limit_s = child.config.ready.timeout + 1.0 if child.config.ready is not None else GETS_READY_S
-        if child.readiness is not None:
-            await asyncio.wait({child.readiness}, timeout=limit_s)
-        self._books.settle(child.name)
-        if child.stopping:
-            return
-        agent = self._agent(child.name)
-        if child.process is process and not child.ready.is_set():
-            late = f"cannot call {child.name} ready: its checks are not good {limit_s:g} s after its start"
-            raise FixFailed(agent.start_error or late)
-        if child.process is not process and agent.last_exit is not None and not agent.last_exit.expected:
-            raise FixFailed(f"cannot restart {child.name}: it ended again before it was ready; its log says why")
+        await self._ready.outcome(child, process)
 
     def heed(self, event: Event) -> None:
         """React to what others recorded: a breaker that opened, a hold that ended."""
@@ -317,11 +293,7 @@ class Supervisor:
     # --- a start ---
 
     async def _start_in_order(self, child: Child) -> None:
-        for name in child.depends_on:
-            if name in self._children:
-                await self._children[name].ready.wait()
-            else:
-                await self._wait_ready(name, None)
+        await self._ready.needs(self._children, child.depends_on)
         agent = self._agent(child.name)
         if child.process is None and child.timer is None and agent.wanted and not self._stopping:
             self._begin(child, "first")
@@ -345,7 +317,7 @@ class Supervisor:
     def _book_start(self, child: Child, reason: StartReason, started: Run | SpawnFailed | None) -> None:
         if isinstance(started, Run):
             self._ledger.record(AgentStarted(started.started_at, child.name, started, reason))
-            self._await_ready(child)
+            self._ready.begin(child)
             return
         if started is None:
             return
@@ -355,24 +327,6 @@ class Supervisor:
             AgentStartFailed(now, child.name, str(started), started.cause),
             BreakerOpened(now, child.name, "restart", now + wait_s, str(started)),
         )
-
-    def _await_ready(self, child: Child) -> None:
-        if child.process is not None:
-            child.readiness = self._spawn(f"ready {child.name}", self._readiness(child, child.process))
-
-    async def _readiness(self, child: Child, process: Process) -> None:
-        run = process.run
-        since = self._clock.now() if process.adopted else run.started_at
-        try:
-            await self._wait_ready(child.name, run)
-        except TimeoutError as why:
-            if child.process is process:
-                self._ledger.record(AgentStartFailed(self._clock.now(), child.name, str(why), "hung"))
-            return
-        if child.process is process:
-            now = self._clock.now()
-            self._ledger.record(AgentReady(now, child.name, run.generation, max(0.0, now - since)))
-            child.ready.set()
 
     # --- later ---
 
@@ -414,29 +368,27 @@ class Supervisor:
     # --- adoption ---
 
     def _took_over(self, child: Child, process: Process) -> None:
-        before, now = self._agent(child.name), self._clock.now()
+        before = self._agent(child.name)
         child.process = process
         child.generation = max(child.generation, process.run.generation)
-        self._ledger.record(AgentStarted(now, child.name, process.run, "adopted"))
+        self._ledger.record(AgentStarted(self._clock.now(), child.name, process.run, "adopted"))
         if before.ready and before.run == process.run:  # it says so only once
-            self._ledger.record(AgentReady(now, child.name, process.run.generation, 0.0))
-            child.ready.set()
+            self._ready.is_ready(child, process.run, 0.0)
         else:
-            self._await_ready(child)
+            self._ready.begin(child)
 
     def _lost(self, name: str) -> None:
         """A run that ended while no daemon watched."""
         run = self._agent(name).run
         if run is None:
             return
-        now = self._clock.now()
+        now, child = self._clock.now(), self._children.get(name)
         expected = not self._agent(name).wanted
-        self._ledger.record(
-            AgentExited(now, name, run.generation, run.pid, None, None, max(0.0, now - run.started_at), expected)
-        )
-        child = self._children.get(name)
+        log_end = log_size(child) if child is not None else 0
+        ran_s = max(0.0, now - run.started_at)
+        self._ledger.record(AgentExited(now, name, run.generation, run.pid, None, None, ran_s, expected, log_end))
         if child is not None and not expected:
-            decision = self._reflex(self._agent(name), Ending(None, None, now - run.started_at), now)
+            decision = self._reflex(self._agent(name), Ending(None, None, ran_s), now)
             self._follow(child, Restart("backoff") if isinstance(decision, Restart | Delay) else decision, now)
 
     def _agent(self, name: str) -> Agent:

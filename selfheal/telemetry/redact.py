@@ -238,7 +238,7 @@ def _mask_named(text: str, lower: str) -> str:
         if name is None:
             continue
         value = _value_at(text, found.end(), name, found["sep"])
-        if value is not None:
+        if value is not None and not value[0].strip("\"'\\").endswith(f"/{name}"):  # a path, told twice
             parts += text[done : found.end()], _masked(value[0])
             done = value.end()
     parts.append(text[done:])

@@ -52,6 +52,11 @@ def test_no_verb_at_all_shows_the_overview_as_an_error(capsys: pytest.CaptureFix
         (["status", "--nonsense"], "--nonsense"),
         (["demo", "--seconds", "soon"], "not a duration"),
         (["logs", "api", "-n", "0"], "not a whole number above 0"),
+        (["status", "--state-dir", ""], "it is empty; write a path, or leave the option out"),
+        (["run", "--state-dir", ""], "argument --state-dir: it is empty"),
+        (["run", "--config", ""], "argument --config: it is empty"),
+        (["demo", "--state-dir", ""], "argument --state-dir: it is empty"),
+        (["config", "show", ""], "argument FILE: it is empty"),
         (["status", "--url", "ftp://host"], "write --url http"),
         (["status", "--url", "http://[bad"], "write --url http"),
     ],
@@ -63,6 +68,16 @@ def test_wrong_use_is_2_and_says_what_would_be_right(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert said in shown.err
+
+
+@pytest.mark.parametrize("word", ["config", "incidents"])
+def test_help_for_the_first_of_two_words_lists_what_may_follow(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for help_word in ("--help", "-h"):
+        assert main([word, help_word]) == 0
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        longer = [verb for verb in VERBS if verb.name.startswith(f"{word} ")]
+        assert [verb.name for verb in longer if f"  {verb.name:<16} {verb.summary}\n" not in shown.out] == []
 
 
 def test_the_version_is_a_fact(capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,3 +102,18 @@ def test_nobody_is_told_to_use_a_verb_that_is_not_there() -> None:
     ]
     assert len(told) > 20
     assert [(name, words) for name, words in told if find_verb(words.split())[0] is None] == []
+
+
+@pytest.mark.parametrize("verb", ["version", "version --json", "status --help", "--help"])
+@pytest.mark.parametrize(("stdout", "why"), [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+def test_facts_that_cannot_be_printed_are_one_clear_line_and_1(verb: str, stdout: str, why: str) -> None:
+    command = f'exec "{sys.executable}" -m selfheal {verb} {stdout}'
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"cannot write to stdout: {why}; send it to a file with room, or to a terminal\n"
+
+
+def test_where_nobody_can_be_told_the_exit_code_tells_all_the_same() -> None:
+    command = f'exec "{sys.executable}" -m selfheal zzz 2>&-'
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=30, check=False)
+    assert (result.returncode, result.stdout) == (2, "")

@@ -62,6 +62,13 @@ MISTAKES = {
     "no way to ask": (
         A + "checks=[{htpp='x'}]", "agents.a.checks[0]", 3, "does not say what", "did you mean 'http'?",
     ),
+    "no way to ask, misspelt key": (
+        A + "[[agents.a.checks]]\nintervall=5", "agents.a.checks[0].intervall", 4,
+        "unknown key", "did you mean 'interval'?",
+    ),
+    "no way to ask, wrong value": (
+        A + "[[agents.a.checks]]\ninterval='soon'", "agents.a.checks[0].interval", 4, "not a duration", "'30s'",
+    ),
     "two ways to ask": (
         A + "checks=[\n{http='http://h/', tcp='h:1'}]", "agents.a.checks[0]", 4,
         "more than one kind of check: http, tcp", "leave one",
@@ -91,6 +98,9 @@ MISTAKES = {
     "no size": (A + "limits={memory='4x'}", "agents.a.limits.memory", 3, "'4x' is not a size", "MiB"),
     "too many": (A + "instances=1001", "agents.a.instances", 3, "1001 is out of range", "at most 1000"),
     "no directory": (A + "directory='gone'", "agents.a.directory", 3, "there is no folder", "create"),
+    "no user": (A + "user='no-such-user'", "agents.a.user", 3, "there is no user 'no-such-user'", "create it"),
+    "no state directory": ("[daemon]\nstate_dir=''", "daemon.state_dir", 2, "it is empty", "write a path"),
+    "no log": (A + "log.file=''", "agents.a.log.file", 3, "it is empty", "write a path"),
     "no environment file": (
         A + "environment_file='gone'", "agents.a.environment_file", 3, "there is no such file", "create",
     ),
@@ -135,7 +145,11 @@ def test_a_mistake_is_named_with_its_place_and_its_cure(
     assert right in found[key].right
 
 
-ALONE = {name: case for name, case in MISTAKES.items() if name != "misspelt command"}
+ALONE = {
+    name: case
+    for name, case in MISTAKES.items()
+    if name not in ("misspelt command", "no way to ask, misspelt key", "no way to ask, wrong value")
+}
 
 
 @pytest.mark.parametrize(("text", "key"), [case[:2] for case in ALONE.values()], ids=ALONE)

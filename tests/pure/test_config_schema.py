@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pydantic import TypeAdapter
 
+from selfheal.agents import AGENT_KINDS
 from selfheal.config.schema import Schema, schema
+from selfheal.observe import CHECKS as CHECK_KINDS
 from tests.pure.config_fakes import AGENTS, CHECKS
 
 SCHEMA = schema(AGENTS, CHECKS)
@@ -53,9 +55,17 @@ def test_only_the_kind_that_a_command_means_may_go_without_its_name() -> None:
 
 
 def test_defaults_and_descriptions_are_there() -> None:
-    for section in ("DaemonConfig", "GuardConfig", "LimitsConfig", "LogConfig"):
-        for name, field in part("$defs", section, "properties").items():
-            described = TABLE.validate_python(field)
-            assert "default" in described, name
-            assert "description" in described, name
+    real = schema({kind.name: kind.model for kind in AGENT_KINDS}, {kind.name: kind.model for kind in CHECK_KINDS})
+    for section, table in TABLE.validate_python(real["$defs"]).items():
+        described = TABLE.validate_python(table)
+        for name, field in TABLE.validate_python(described.get("properties", {})).items():
+            facts = TABLE.validate_python(field)
+            assert facts.get("description"), (section, name)
+            assert "default" in facts or name in str(described["required"]), (section, name)
+
+
+def test_durations_and_sizes_name_their_units() -> None:
+    for model, key, unit in (("DaemonConfig", "stop_timeout", "seconds"), ("LogConfig", "max_size", "bytes")):
+        ways = part("$defs", model, "properties", key)["anyOf"]
+        assert unit in str(ways)
     assert part("$defs", "ProcessAgent", "properties", "instances")["default"] == 1

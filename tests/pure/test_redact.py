@@ -274,3 +274,9 @@ def test_what_comes_out_can_be_written_to_any_file(text: str) -> None:
 
 def test_half_a_character_is_replaced_and_the_rest_stays() -> None:
     assert redact_text("disk \ud800 is full, sagt Jörg") == "disk \N{REPLACEMENT CHARACTER} is full, sagt Jörg"
+
+
+def test_a_path_that_ends_in_a_secrets_word_is_no_secret() -> None:
+    text = "cannot start '/etc/passwd': '/etc/passwd' is not executable; run 'chmod +x' on it"
+    assert redact_text(text) == text
+    assert redact_text("'/prod/db/password': '/hunter2/x'") == "'/prod/db/password': '***'"

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from selfheal.clock import RealClock
 from selfheal.config.models import WindowConfig
-from selfheal.errors import RefusedByPolicy, UnknownName
+from selfheal.errors import NotSaved, RefusedByPolicy, UnknownName
 from selfheal.events import (
     AgentDeclared,
     AgentExited,
@@ -72,6 +72,7 @@ class Orders:
     """A `Control` that writes down what it is asked, and knows one agent and one incident."""
 
     given: list[tuple[str, str | None, str]] = field(default_factory=list)
+    unsaved: bool = False
 
     async def start(self, agent: str, by: str) -> None:
         self._agent("start", agent, by)
@@ -109,6 +110,8 @@ class Orders:
         if agent not in ("api", "cache"):
             raise UnknownName(f"cannot find agent {agent!r}: there is none of that name")
         self.given.append((order, agent, by))
+        if self.unsaved:
+            raise NotSaved("No space left on device")
 
 
 @dataclass(frozen=True)

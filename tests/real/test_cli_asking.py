@@ -187,6 +187,7 @@ def test_a_paused_healer_is_said(state_dir: Path, capsys: Shown) -> None:
         ("restart api:0", "/control/agents/api%3A0/restart", None),
         ("approve i1", "/control/incidents/i1/approve", None),
         ("reject i1", "/control/incidents/i1/reject", None),
+        ("approve 7", "/control/incidents/inc-7/approve", None),
         ("pause", "/control/pause", {"agent": None}),
         ("pause api", "/control/pause", {"agent": "api"}),
         ("resume", "/control/resume", {"agent": None}),
@@ -201,7 +202,9 @@ def test_an_order_reaches_the_daemon(words: str, path: str, body: object, state_
     assert "done" in json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, 5), (409, 5), (404, 1), (422, 2), (400, 2), (500, 1), (503, 1)])
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, 5), (409, 5), (404, 1), (422, 2), (400, 2), (500, 1), (503, 1), (507, 1)]
+)
 def test_a_refusal_is_told_in_the_daemons_words(status: int, code: int, state_dir: Path, capsys: Shown) -> None:
     daemon = Daemon(replay(WELL), NOW)
     daemon.special["/control/agents/api/stop"] = lambda _: problem(status, "cannot stop 'api': it is not ours")

@@ -48,6 +48,20 @@ def test_check_names_every_problem_and_the_daemon_does_not_start_with_one(here: 
         assert "nobody" in shown.err
 
 
+def test_check_gives_every_problem_as_a_fact_too(here: Path, capsys: Shown) -> None:
+    (here / "bad.toml").write_text('[agents.api]\ncommand = "x"\nrestrat = "always"\n')
+    assert main(["config", "check", "bad.toml", "--json"]) == 2
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    told = json.loads(shown.out)
+    (problem,) = told["problems"]
+    assert told["ok"] is False
+    assert (problem["file"], problem["line"], problem["key"], problem["wrong"]) == (
+        *("bad.toml", 3, "agents.api.restrat", "unknown key"),
+    )
+    assert "did you mean 'restart'?" in problem["right"]
+
+
 def test_show_gives_each_value_its_origin_and_no_secret(
     here: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +81,10 @@ def test_show_gives_each_value_its_origin_and_no_secret(
 
 def test_the_schema_is_one_json_document(capsys: Shown) -> None:
     assert main(["config", "schema"]) == 0
-    assert json.loads(capsys.readouterr().out)["title"] == "selfheal.toml"
+    plain = capsys.readouterr().out
+    assert main(["config", "schema", "--json"]) == 0
+    assert capsys.readouterr().out == plain
+    assert json.loads(plain)["title"] == "selfheal.toml"
 
 
 def test_without_a_configuration_nothing_runs_and_the_demo_is_offered(capsys: Shown) -> None:

@@ -103,8 +103,40 @@ def test_a_state_directory_on_a_read_only_disk_is_an_error() -> None:
         assert len(said.splitlines()) == 1
 
 
-def mounted(path: Path) -> bool:
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k,ro", "tmpfs", str(path)]
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_state_directory_on_a_full_disk_is_an_error() -> None:
+    with house() as place:
+        place.configure(SLEEPER)
+        place.state_dir.mkdir()
+        if not mounted(place.state_dir, "nr_inodes=2"):  # its root and the lock
+            pytest.skip("this machine does not let root mount")
+        try:
+            said = refused(place, 1)
+        finally:
+            subprocess.run(["umount", str(place.state_dir)], check=True)
+        assert "No space left on device: " in said
+        assert said.endswith("; free space or choose another with --state-dir\n")
+        assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["logs", "run", "journal", "selfheal.sock", "lock"])
+def test_what_is_in_the_way_in_the_state_directory_is_named_with_a_cure_that_helps(name: str) -> None:
+    with house() as place:
+        place.configure(SLEEPER)
+        place.state_dir.mkdir()
+        if name in ("selfheal.sock", "lock"):
+            (place.state_dir / name).mkdir()
+        else:
+            (place.state_dir / name).touch()
+        ended = place.begin("run", "--config", "selfheal.toml", "--listen", f"{LOOPBACK}:0").ended()
+        assert ended.code == 1
+        (said,) = ended.err.splitlines()
+        assert said.startswith(f"cannot use state directory {str(place.state_dir)!r}: ")
+        assert f"{name}'; move away what has that name or choose another with --state-dir" in said
+
+
+def mounted(path: Path, options: str = "size=64k,ro") -> bool:
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

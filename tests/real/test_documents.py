@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -56,6 +57,20 @@ def test_one_older_generation_is_kept(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == {"number": 4}
     assert json.loads(previous(path).read_text()) == {"number": 3}
     assert sorted(file.name for file in tmp_path.iterdir()) == [CHECKSUMS, "metrics.json", "metrics.json.previous"]
+
+
+@pytest.mark.parametrize("name", ["metrics.json", CHECKSUMS])
+@pytest.mark.parametrize("kind", [os.mkdir, os.mkfifo])
+def test_what_has_the_name_of_a_document_and_is_no_file_is_kept_aside(
+    tmp_path: Path, name: str, kind: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "metrics.json"
+    kind(tmp_path / name)
+    assert read(path, CLOCK)[0] is None
+    (kept,) = tmp_path.glob(f"{name}.damaged-*")
+    assert not kept.is_file()
+    write(path, NEW)
+    assert read(path, CLOCK) == (NEW, None)
 
 
 def test_a_document_that_is_not_there_is_none(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from selfheal.clock import RealClock
-from selfheal.errors import JournalUnavailable
+from selfheal.errors import JournalUnavailable, StateDirUnusable
 from selfheal.store.journal import Journal
 from tests.real.journal_files import PAYLOADS, child, numbered, opened, written
 
@@ -317,7 +317,22 @@ def test_a_journal_that_is_closed_keeps_quiet_and_promises_nothing(tmp_path: Pat
         asyncio.run(journal.sync())
 
 
+def test_a_journal_whose_file_was_removed_promises_nothing(tmp_path: Path) -> None:
+    journal, _, _ = opened(tmp_path / "journal")
+
+    async def story() -> None:
+        journal.append(b"kept")
+        await journal.sync()
+        shutil.rmtree(tmp_path / "journal")
+        journal.append(b"lost")
+        with pytest.raises(JournalUnavailable, match="durable: its file was removed"):
+            await journal.sync()
+        assert journal.trouble == "its file was removed"
+
+    asyncio.run(story())
+
+
 def test_a_directory_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(JournalUnavailable, match=r"cannot open the journal in .*/file/journal': Not a directory; make"):
+    with pytest.raises(StateDirUnusable, match=r"cannot use state directory .*/file/journal'; make it writable"):
         opened(tmp_path / "file" / "journal")

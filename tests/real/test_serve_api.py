@@ -261,6 +261,20 @@ def test_a_path_or_a_query_that_is_no_utf8_is_refused(bad: str) -> None:
     with_daemon(use, Daemon(protected()))
 
 
+def test_what_is_done_and_cannot_be_saved_is_507_and_every_alert_is_taken_all_the_same() -> None:
+    async def use(daemon: Daemon, client: AsyncClient) -> None:
+        client.headers.update(bearer())
+        daemon.orders.unsaved = True
+        alerts = [{"labels": {"agent": name}} for name in ("api", "cache")]
+        for path, body in (("/control/agents/api/stop", None), ("/webhooks/alertmanager", {"alerts": alerts})):
+            answer = await client.post(path, json=body)
+            assert (answer.status_code, answer.json()["code"]) == (507, "not_saved")
+            assert answer.json()["detail"].startswith("done, but not saved: No space left on device; ")
+        assert [agent for _, agent, _ in daemon.orders.given] == ["api", "api", "cache"]
+
+    with_daemon(use, Daemon(protected()))
+
+
 def test_a_body_over_a_megabyte_is_refused_wherever_it_goes() -> None:
     async def use(daemon: Daemon, client: AsyncClient) -> None:
         async def pieces() -> object:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from selfheal.errors import NotSaved
 from selfheal.events import AgentReady, AgentStarted, AlertFailed, CheckBroke, HealthChanged, LoopFailed
 from selfheal.rehearse.machine import Program
 from selfheal.serve.times import read_rfc3339
@@ -160,8 +161,52 @@ def test_a_person_can_stop_an_agent_while_the_disk_is_full(tmp_path: Path) -> No
     async def story(r: Rehearsal) -> None:
         await r.all_healthy()
         with full_disk(r.daemon.journal):
-            await r.daemon.control.stop("api", "a person")
+            with pytest.raises(NotSaved, match=r"done, but not saved: .*; it is lost if"):
+                await r.daemon.control.stop("api", "a person")
             assert r.machine.alive("api") == 0
+
+    rehearse(tmp_path, SHOP, story, views=True)
+
+
+def test_every_order_that_cannot_be_saved_is_obeyed_and_says_so_until_there_is_room(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        control = r.daemon.control
+        with full_disk(r.daemon.journal):
+            for order in (
+                control.pause(None, "a person"),
+                control.resume(None, "a person"),
+                control.pause("api", "a person"),
+                control.restart("mailer", "a person"),
+                control.external_failure("web", "a sign"),
+                control.external_failure("web", "the same again"),
+            ):
+                with pytest.raises(NotSaved):
+                    await order
+            assert r.agent("api").paused
+        await r.until(lambda: r.daemon.ledger.trouble is None)
+        await control.stop("api", "a person")
+        await r.crash()
+        await r.boot()
+        assert (r.agent("api").paused, r.agent("api").wanted) == (True, False)
+
+    rehearse(tmp_path, SHOP, story, views=True)
+
+
+def test_views_that_cannot_be_written_are_a_trouble_that_is_shown_though_the_journal_is_well(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        assert r.daemon.trouble is None
+        in_the_way = r.state_dir / "agent_status.json.previous"
+        in_the_way.unlink(missing_ok=True)
+        (in_the_way / "mine").mkdir(parents=True)
+        await r.daemon.control.pause("api", "a person")
+        await r.until(lambda: r.daemon.trouble is not None)
+        assert "agent_status.json" in str(r.daemon.trouble)
+        assert r.daemon.ledger.trouble is None
+        (in_the_way / "mine").rmdir()
+        in_the_way.rmdir()
+        await r.until(lambda: r.daemon.trouble is None)
 
     rehearse(tmp_path, SHOP, story, views=True)
 

@@ -196,7 +196,7 @@ class Summary(View):
     ready: bool
     paused: bool
     dry_run: bool
-    trouble: str | None = Field(description="Why nothing can be made durable now.")
+    trouble: str | None = Field(description="Why what happens cannot be saved now; null when all is well.")
     agents: AgentCounts
     incidents: IncidentCounts
     predictions: PredictionCounts
