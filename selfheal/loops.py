@@ -129,9 +129,16 @@ class LoopRunner:
 
     def spawn(self, name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Give a task a parent. What it raises is reported, and ends nothing else."""
-        task = self._create(name, self._errand(name, work))
+        errand = self._errand(name, work)
+        try:
+            task = self._create(name, errand)
+        except RuntimeError:  # the daemon is at its end: what was to be done is not begun
+            errand.close()
+            work.close()
+            raise
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+        task.add_done_callback(lambda _: work.close())  # where it was cancelled before its first step
         return task
 
     async def gave_up(self) -> None:

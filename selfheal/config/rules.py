@@ -7,7 +7,6 @@ that one mistake in a table does not hide another.
 
 from __future__ import annotations
 
-import pwd
 from collections.abc import Collection, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -84,7 +83,10 @@ def check_rings(agents: Collection[Written], found: Findings) -> None:
 
 
 def check_files(agents: Collection[Written], base: Path, found: Findings) -> None:
-    """Folders, files and users that a process cannot start without are there; no two processes write one log."""
+    """Folders and files that a process cannot start without are there; no two processes write one log.
+
+    Users are not looked for: the file may be checked on another machine than the one that it is for.
+    """
     writers: dict[Path, str] = {}
     for agent in agents:
         for full, table in agent.tables.items() if _is_process(agent.model) else ():
@@ -101,9 +103,7 @@ def check_files(agents: Collection[Written], base: Path, found: Findings) -> Non
 
 
 def _check_places(table: Table, path: KeyPath, base: Path, found: Findings) -> None:
-    directory, variables, user = table.get("directory"), table.get("environment_file"), table.get("user")
-    if isinstance(user, str) and not _is_user(user):
-        found.add((*path, "user"), f"there is no user {user!r} on this machine", "create it, or name another")
+    directory, variables = table.get("directory"), table.get("environment_file")
     if isinstance(directory, str) and not _is_folder(base / directory):
         found.add((*path, "directory"), f"there is no folder {str(base / directory)!r}", "create it, or name another")
     if isinstance(variables, str):
@@ -117,14 +117,6 @@ def _check_places(table: Table, path: KeyPath, base: Path, found: Findings) -> N
 
 def _is_process(model: type[Section] | None) -> bool:
     return model is not None and issubclass(model, ProcessConfig)
-
-
-def _is_user(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
 
 
 def _is_folder(path: Path) -> bool:

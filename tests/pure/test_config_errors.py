@@ -98,7 +98,6 @@ MISTAKES = {
     "no size": (A + "limits={memory='4x'}", "agents.a.limits.memory", 3, "'4x' is not a size", "MiB"),
     "too many": (A + "instances=1001", "agents.a.instances", 3, "1001 is out of range", "at most 1000"),
     "no directory": (A + "directory='gone'", "agents.a.directory", 3, "there is no folder", "create"),
-    "no user": (A + "user='no-such-user'", "agents.a.user", 3, "there is no user 'no-such-user'", "create it"),
     "no state directory": ("[daemon]\nstate_dir=''", "daemon.state_dir", 2, "it is empty", "write a path"),
     "no log": (A + "log.file=''", "agents.a.log.file", 3, "it is empty", "write a path"),
     "no environment file": (

@@ -310,3 +310,19 @@ def test_errands_are_cancelled_together_and_may_clean_up() -> None:
 )
 def test_an_exception_is_described_by_its_type_and_text(why: Exception, words: str) -> None:
     assert describe(why) == words
+
+
+def test_an_errand_that_is_cancelled_before_it_began_leaves_nothing_behind() -> None:
+    bench, begun = Bench(), []
+
+    async def work() -> None:
+        begun.append("work")
+
+    async def story() -> None:
+        async with bench.runner as runner:
+            runner.spawn("work", work()).cancel()
+        with pytest.raises(RuntimeError):
+            runner.spawn("work", work())
+
+    in_virtual_time(story(), bench.loop)
+    assert begun == []

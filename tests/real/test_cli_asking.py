@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -341,61 +337,3 @@ def something_else() -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         thread.join()
-
-
-def verb(*words: str, **options: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, **options}
-    return subprocess.Popen(
-        [sys.executable, "-m", "selfheal", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
-
-
-@pytest.fixture
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
-
-
-def test_colours_are_for_terminals(importable: None, state_dir: Path) -> None:
-    with served(Daemon(replay(WELL), NOW), state_dir):
-        for options, wanted in (
-            ({}, False),
-            ({"FORCE_COLOR": "1"}, True),
-            ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False),
-        ):
-            out, _ = verb("status", **options).communicate(timeout=20)
-            assert (b"\x1b[32m" in out) is wanted
-
-
-def test_marks_that_the_terminal_lacks_do_no_harm(importable: None, state_dir: Path) -> None:
-    with served(Daemon(replay(WELL), NOW), state_dir):
-        process = verb("status", PYTHONIOENCODING="ascii")
-        out, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (0, b"")
-    assert b"? healthy" in out
-
-
-def test_a_reader_that_has_seen_enough_is_no_error(importable: None, state_dir: Path) -> None:
-    daemon = Daemon(replay(WELL), NOW)
-    many = ["x" * 1000] * 1000
-    daemon.special["/observability/logs"] = lambda _: (200, {"items": many, "cursor": "1"})
-    with served(daemon, state_dir):
-        process = verb("logs", "api", "-f")
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.wait(timeout=20) == 0
-        assert process.stderr.read() == b""
-        process.stderr.close()
-
-
-def test_ctrl_c_ends_a_verb_with_130_and_no_traceback(importable: None, state_dir: Path) -> None:
-    daemon = Daemon(replay(WELL), NOW)
-    daemon.special["/observability/logs"] = lambda _: (200, {"items": ["one"], "cursor": "1"})
-    with served(daemon, state_dir):
-        process = verb("logs", "api", "-f")
-        assert process.stdout is not None
-        process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
-    assert (process.returncode, err) == (130, b"")

@@ -18,8 +18,7 @@ from selfheal.recover import FIXES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# Its user need not be there on every machine; nobody is.
-CONTRACT = (ROOT / "tests/real/contract.toml").read_text(encoding="utf-8").replace('user = "app"', 'user = "nobody"')
+CONTRACT = (ROOT / "tests/real/contract.toml").read_text(encoding="utf-8")
 KINDS_TO_COME = ("render", "sqlite")
 COMMANDS = sorted(set(re.findall(r"^(selfheal [^#\n]+)", README, re.MULTILINE)))
 
@@ -98,7 +97,7 @@ def test_every_other_key_of_the_contract_is_in_force_as_written(tmp_path: Path) 
     assert api.command == ("python", "-m", "shop.api", "--port", "9001")
     assert api.directory == tmp_path / "services/api"
     assert api.environment == {"PORT": "9001"}
-    assert (api.user, api.depends_on, api.restart) == ("nobody", ("cache",), "always")
+    assert (api.user, api.depends_on, api.restart) == ("app", ("cache",), "always")
     assert api.ready is not None
     assert (api.ready.http, api.ready.timeout) == ("http://127.0.0.1:9001/ready", 30)
     assert (api.stop.signal, api.stop.timeout) == ("TERM", 10)

@@ -154,13 +154,13 @@ def rotated_while_written(log: Path) -> int:
 
 def test_a_child_that_writes_on_loses_no_line_to_a_rotation(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
-    assert rotated_while_written(log) > 3
+    assert rotated_while_written(log) > 1
     assert text_of(log) == numbered(20_000)
 
 
 def test_a_child_that_writes_on_loses_no_line_where_blocks_can_only_be_punched(memory: Path) -> None:
     log = memory / "a.log"
-    assert rotated_while_written(log) > 3
+    assert rotated_while_written(log) > 1
     assert text_of(log) == numbered(20_000)
     assert log.stat().st_size == 20_000 * 12  # the hole counts …
     assert log.stat().st_blocks * 512 <= 4 * BLOCK  # … and holds nothing

@@ -20,9 +20,13 @@ RUN: RunCommand = CommandRunner(CLOCK)
 
 
 def completed(
-    folder: Path, *argv: str, timeout_s: float = 10.0, environment: Mapping[str, str] = ENVIRONMENT
+    folder: Path,
+    *argv: str,
+    timeout_s: float = 10.0,
+    environment: Mapping[str, str] = ENVIRONMENT,
+    run: RunCommand = RUN,
 ) -> Completed:
-    return asyncio.run(RUN(argv, directory=folder, environment=environment, timeout_s=timeout_s))
+    return asyncio.run(run(argv, directory=folder, environment=environment, timeout_s=timeout_s))
 
 
 def shell(folder: Path, script: str, timeout_s: float = 10.0) -> Completed:
@@ -85,8 +89,19 @@ def test_a_command_that_is_cancelled_is_killed_and_the_cancellation_goes_on(tmp_
     asyncio.run(story())
 
 
-def test_a_helper_that_a_command_leaves_behind_neither_delays_nor_dies(tmp_path: Path) -> None:
-    done = shell(tmp_path, "sleep 60 & echo $! > pid; echo started")
+HELPER = "sleep 60 & echo $! > pid; echo started"
+
+
+def test_what_a_command_puts_into_the_background_ends_with_it_and_delays_nothing(tmp_path: Path) -> None:
+    done = shell(tmp_path, HELPER)
+    assert (done.code, done.output) == (0, "started\n")
+    assert done.took_s < 5
+    helper = int((tmp_path / "pid").read_text())
+    asyncio.run(until(lambda: ended(helper)))
+
+
+def test_what_a_fix_puts_into_the_background_is_to_stay(tmp_path: Path) -> None:
+    done = completed(tmp_path, "sh", "-c", HELPER, run=CommandRunner(CLOCK, leaves_helpers=True))
     helper = int((tmp_path / "pid").read_text())
     try:
         assert (done.code, done.output) == (0, "started\n")
