@@ -59,7 +59,7 @@ def masked(value: object, path: KeyPath, redact: Redact) -> object:
 
 
 def _is_given(path: KeyPath) -> bool:
-    return "expect" not in path and not _GIVEN.isdisjoint(path[-2:])
+    return path[4:5] != ("expect",) and not _GIVEN.isdisjoint(path[2:])  # agents.NAME.checks[0].expect
 
 
 def _unless_plain(text: str) -> str:

@@ -13,6 +13,8 @@ from selfheal.config.show import show
 from selfheal.telemetry.redact import redact
 from tests.pure.config_fakes import load_text
 
+API: KeyPath = ("agents", "api")
+
 TEXT = """
 [agents.api]
 command = ["api", "--password", "hunter2", "--db=postgres://app:hunter2@db/x", "--api-key=hunter2", "--port", "1"]
@@ -68,25 +70,27 @@ def test_no_secret_is_shown_wherever_it_came_from(tmp_path: Path) -> None:
     ],
 )
 def test_no_secret_of_a_command_is_shown(command: list[str]) -> None:
-    shown = masked(command, ("agents", "api", "command"), redact)
+    shown = masked(command, (*API, "command"), redact)
     assert "hunter2" not in json.dumps(shown)
     assert MASK in json.dumps(shown)
 
 
 def test_what_is_given_to_others_is_masked_whatever_its_name_and_what_is_expected_of_them_is_shown() -> None:
     given: dict[KeyPath, object] = {
-        ("agents", "api", "environment", "MYSQL_PWD"): "hunter2",
-        ("agents", "api", "environment", "AUTH"): "Bearer abc",
-        ("agents", "api", "checks", 0, "headers", "X-Strange"): "hunter2",
-        ("agents", "api", "checks", 0, "body"): '{"password": "pw7"}',
-        ("agents", "api", "checks", 0, "send"): "AUTH hunter2",
+        (*API, "environment", "MYSQL_PWD"): "hunter2",
+        (*API, "environment", "AUTH"): "Bearer abc",
+        (*API, "environment", "expect"): "hunter2",
+        ("agents", "expect", "environment", "AUTH"): "Bearer abc",
+        (*API, "checks", 0, "headers", "X-Strange"): "hunter2",
+        (*API, "checks", 0, "body"): '{"password": "pw7"}',
+        (*API, "checks", 0, "send"): "AUTH hunter2",
     }
     assert {masked(value, path, redact) for path, value in given.items()} == {MASK}
     for key in ("headers", "body"):
-        assert masked("it is fine", ("agents", "api", "checks", 0, "expect", key), redact) == "it is fine"
-    plain = [masked(text, ("environment", "X"), redact) for text in ("", "80", "10.0.0.1:80", "true", "fast")]
+        assert masked("it is fine", (*API, "checks", 0, "expect", key), redact) == "it is fine"
+    plain = [masked(text, (*API, "environment", "X"), redact) for text in ("", "80", "10.0.0.1:80", "true", "fast")]
     assert plain == ["", "80", "10.0.0.1:80", "true", MASK]
-    assert masked("80", ("environment", "X_TOKEN"), redact) == MASK
+    assert masked("80", (*API, "environment", "X_TOKEN"), redact) == MASK
 
 
 @pytest.mark.parametrize("name", ["API_TOKEN", "apiKey", "DB_PASSWORD", "SENTRY_DSN", "client_secret", "Authorization"])
@@ -98,4 +102,4 @@ def test_what_is_no_secret_stays_readable() -> None:
     assert masked(["--port", 80, None, True, 1.5], ("causes",), redact) == ["--port", 80, None, True, 1.5]
     assert masked("mail a@b about http://h/x?y=1", ("text",), redact) == "mail a@b about http://h/x?y=1"
     command = ["docker", "run", "-p", "127.0.0.1:80:80", "redis-server", "--port", "6400", "-path=/x"]
-    assert masked(command, ("agents", "api", "command"), redact) == command
+    assert masked(command, (*API, "command"), redact) == command
