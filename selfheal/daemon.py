@@ -146,7 +146,7 @@ class Daemon:
             {fix.name: fix for plan in fleet for fix in plan.fixes},
             self.hands,
             self._next_step,
-            lambda world, incident, lines: diagnose(world, self.vitals, incident, lines),
+            lambda world, incident, clues: diagnose(world, self.vitals, incident, clues),
             self.evidence.of_incident,
             self.redact,
             self.config.guard.approval_timeout,

@@ -97,6 +97,14 @@ def state(pid: int) -> str:
     return stat(pid).state
 
 
+def waits_in(pid: int) -> str:
+    """The function of the kernel in which a process sleeps; empty where it runs, or the kernel does not tell us."""
+    try:
+        return Path(f"/proc/{pid}/wchan").read_text(encoding="ascii").strip("0")
+    except OSError:
+        return ""
+
+
 def boot_id() -> str:
     """The name of this boot: start times are told in ticks since it."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
