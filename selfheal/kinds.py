@@ -119,8 +119,11 @@ class CheckKind:
 class Hands(Protocol):
     """What a fix may do to the fleet. Every method raises FixFailed with a reason where it does not work."""
 
-    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> None:
-        """Stop the whole tree of the agent, start it again, return when it is ready. What is `hung` is soon killed."""
+    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
+        """Stop the whole tree of the agent, start it again, return when it is ready.
+
+        What is `hung` is soon killed; returned is the stack that it wrote before, where it can.
+        """
         ...
 
     async def run_command(self, argv: tuple[str, ...], agent: str, timeout_s: float) -> str:

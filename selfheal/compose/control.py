@@ -100,7 +100,7 @@ class FleetControl:
             raise RefusedByPolicy(f"cannot decide about {name} again: it was {done} by {incident.approval.by}")
         await self._order(ApprovalAnswered(self._clock.now(), name, approved, by))
 
-    async def _order(self, event: Event, act: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def _order(self, event: Event, act: Callable[[], Awaitable[object]] | None = None) -> None:
         """Write an order down, carry it out, and answer for both: raises NotSaved where the disk has not all of it."""
         with suppress(JournalUnavailable):  # a full disk must not keep a person from stopping a process
             await self._ledger.durable(event)

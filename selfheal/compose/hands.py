@@ -19,8 +19,8 @@ class FleetHands:
         self._plans = plans
         self._run_command = run_command
 
-    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> None:
-        await self._supervisor.restart(agent, reason, hung=hung)
+    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
+        return await self._supervisor.restart(agent, reason, hung=hung)
 
     async def run_command(self, argv: tuple[str, ...], agent: str, timeout_s: float) -> str:
         plan = self._plans[agent]

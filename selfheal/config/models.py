@@ -111,6 +111,10 @@ class StopConfig(Section):
         "TERM", description="The signal that asks."
     )
     timeout: Duration = Field(10.0, description="After so long KILL, to the whole process group.")
+    dump: Literal["ABRT", "QUIT", "USR1", "USR2"] | None = Field(
+        None,
+        description="Sent first where it hangs, for its stack in its log (Python's faulthandler, Go).",
+    )
 
 
 class LimitsConfig(Section):

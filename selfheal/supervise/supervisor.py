@@ -38,8 +38,6 @@ from selfheal.supervise.tree import end_strays, kill_leftovers
 from selfheal.vocabulary import StartReason
 from selfheal.world import Agent
 
-# What hangs gets this long to end by itself before it is killed.
-HUNG_STOP_S = 1.0
 # What an earlier daemon left behind gets this long to end by itself.
 LEFT_S = 1.0
 # What a stop of the whole fleet keeps back of its time for killing what did not end by itself.
@@ -183,24 +181,24 @@ class Supervisor:
             self._books.settle(name)
             await end(child, child.config.stop.timeout, self._clock)
 
-    async def restart(self, name: str, reason: StartReason, *, hung: bool = False) -> None:
-        """Stop the whole tree, start anew, return when it is ready. What is `hung` is not asked for long.
+    async def restart(self, name: str, reason: StartReason, *, hung: bool = False) -> str:
+        """Stop the whole tree, start anew, return when it is ready: with the stack that it wrote where it was `hung`.
 
         Raises FixFailed where it does not get ready in time. A dependent that something holds by now is left alone.
         """
         child = self._children.get(name)
         if child is None:
             raise FixFailed(f"cannot restart {name}: it is no process of ours")
-        patience_s = child.config.stop.timeout
         async with child.turn:
             self._books.settle(name)
             if reason == "dependency" and not self._agent(name).touchable:
-                return  # something has held it since this was planned
-            await end(child, min(patience_s, HUNG_STOP_S) if hung else patience_s, self._clock)
+                return ""  # something has held it since this was planned
+            stack = await end(child, child.config.stop.timeout, self._clock, hung=hung)
             if not self._begin(child, reason):
                 raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
             process = child.process
         await self._ready.outcome(child, process)
+        return stack
 
     def heed(self, event: Event) -> None:
         """React to what others recorded: a breaker that opened, a hold that ended."""
