@@ -159,7 +159,7 @@ class Daemon:
 
     def loops(self) -> tuple[Loop, ...]:
         """Everything that runs for as long as the daemon, the server apart."""
-        daemon = self.config.daemon
+        daemon, manager = self.config.daemon, self.ports.manager
         return (
             Loop("heal", self.healer.heal, every_s=1.0, limit_s=30.0),
             Loop("sweep", self._sweep, every_s=daemon.self_healing_interval),
@@ -171,6 +171,7 @@ class Daemon:
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
+            *((Loop("systemd", self._sign_of_life, every_s=manager.every_s, limit_s=5.0),) if manager.listens else ()),
         )
 
     async def run(self, serve: Callable[[Daemon], Sequence[Loop]] = lambda daemon: ()) -> None:
@@ -196,6 +197,7 @@ class Daemon:
             await self._told_to_stop()
         finally:
             self.stopping.set()
+            self.ports.manager.stopping()
             await teardown.run()
 
     def stop(self) -> None:
@@ -253,6 +255,10 @@ class Daemon:
         self.scheduler.sweep()
         self.supervisor.reconsider()
         self.swept = True
+        self.runner.wake("systemd")
+
+    async def _sign_of_life(self) -> None:
+        self.ports.manager.alive(ready=self.swept and not self.stopping.is_set())
 
     async def _save(self) -> None:
         """Write the views, if anything happened; a full disk is told once and tried again, and is no failed loop."""
