@@ -65,7 +65,8 @@ def _become_keeper() -> NoReturn:
     signal.pthread_sigmask(signal.SIG_BLOCK, keeper.FORWARDED)
     become_subreaper()
     daemon = [sys.executable, *(word for word in sys.orig_argv[1:] if word != "--keeper")]
-    os.execv(sys.executable, [sys.executable, "-S", "-P", keeper.__file__, *daemon])
+    words = [sys.executable, "-S", "-P", keeper.__file__, *daemon]
+    os.execv(sys.executable, words)  # noqa: S606 - there is no shell in it
 
 
 def _demo(arguments: Namespace) -> int:
