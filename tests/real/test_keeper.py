@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from selfheal.supervise.strays import children
-from tests.real.daemon_process import CLOCK, House, until
+from tests.real.daemon_process import CLOCK, LOOPBACK, House, until
 from tests.real.keepers import Kept, kept, status
 
 NAMES = ("calm", "helped", "steady")
@@ -104,6 +104,18 @@ def test_a_stop_while_no_daemon_lives_still_ends_the_agents_in_order() -> None:
         assert '"stop.asked"' in keeper.out.read_text()
 
 
+def test_what_keeps_a_later_daemon_from_its_start_is_waited_for() -> None:
+    with kept(FLEET) as keeper:
+        place, living = keeper.place, begun(keeper)
+        keeper.kill_daemon()
+        keeper.kill_daemon()
+        with socket.create_server((LOOPBACK, place.port)):
+            until(lambda: any("the daemon could not start" in line for line in keeper.lines()), what=keeper.said)
+        keeper.until_ready()
+        place.until_state("healthy")
+        undisturbed(place, living)
+
+
 def test_ctrl_c_is_told_once_and_a_second_one_ends_it_at_once() -> None:
     with kept(DEAF) as keeper:
         begun(keeper)
@@ -113,7 +125,7 @@ def test_ctrl_c_is_told_once_and_a_second_one_ends_it_at_once() -> None:
         assert "stop.now" not in keeper.out.read_text()
         os.killpg(keeper.pid, signal.SIGINT)
         assert keeper.ended() == 1
-        assert keeper.out.read_text().count('"stop.now"') == 1
+        assert keeper.out.read_text().count('"stop.asked"') == 1
         until(lambda: not keeper.place.marked(), 1.0)
         assert keeper.lines() == []
 
