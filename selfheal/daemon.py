@@ -167,7 +167,7 @@ class Daemon:
 
     def loops(self) -> tuple[Loop, ...]:
         """Everything that runs for as long as the daemon, the server apart."""
-        daemon = self.config.daemon
+        daemon, manager = self.config.daemon, self.ports.manager
         return (
             Loop("heal", self.healer.heal, every_s=1.0, limit_s=30.0),
             Loop("sweep", self._sweep, every_s=daemon.self_healing_interval),
@@ -179,6 +179,7 @@ class Daemon:
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
+            *((Loop("systemd", self._sign_of_life, every_s=manager.every_s, limit_s=5.0),) if manager.listens else ()),
         )
 
     async def run(self, serve: Callable[[Daemon], Sequence[Loop]] = lambda daemon: ()) -> None:
@@ -204,6 +205,7 @@ class Daemon:
             await self._told_to_stop()
         finally:
             self.stopping.set()
+            self.ports.manager.stopping()
             await teardown.run()
 
     def stop(self) -> None:
@@ -264,6 +266,10 @@ class Daemon:
         self.supervisor.reconsider()
         self.swept = True
         self._sweeps += 1
+        self.runner.wake("systemd")
+
+    async def _sign_of_life(self) -> None:
+        self.ports.manager.alive(ready=self.swept and not self.stopping.is_set())
 
     async def _save(self) -> None:
         """Write the views that changed, if anything happened, and all of them after a sweep.

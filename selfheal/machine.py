@@ -25,6 +25,7 @@ from selfheal.config.address import is_loopback, split_address, url_from_here
 from selfheal.config.load import Loaded
 from selfheal.daemon import Daemon, Narrator
 from selfheal.diagnose.patterns import PATTERNS
+from selfheal.keeper import HELD_BACK, VARIABLE
 from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
 from selfheal.loops import Loop
@@ -45,6 +46,7 @@ from selfheal.supervise.posix import PosixLauncher
 from selfheal.telemetry.logs import LogStream, configure
 from selfheal.telemetry.recent import RecentLines
 from selfheal.telemetry.redact import Redactor
+from selfheal.telemetry.systemd import ServiceManager
 
 SOCKET_NAME = "selfheal.sock"
 KEY_NAME = "key"
@@ -111,6 +113,7 @@ def _heed_signals(daemon: Daemon, log: structlog.stdlib.BoundLogger, ends_with_t
         loop.add_signal_handler(signal.SIGHUP, partial(_told_to_reload, log))
     elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it stays, as was asked for
         loop.add_signal_handler(signal.SIGHUP, partial(_left_alone, daemon, log))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)  # a keeper starts us with them blocked: now we can answer
 
 
 def _told(daemon: Daemon, log: structlog.stdlib.BoundLogger, name: str) -> None:
@@ -167,7 +170,14 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         run_in_thread=_in_thread,
         disk_used=_disk_used,
         notifiers=(WebhookNotifier(webhook),) if webhook is not None else (),
+        manager=ServiceManager.from_environment(os.environ, _ourselves()),
     )
+
+
+def _ourselves() -> frozenset[int]:
+    """Whom a service manager may mean when it means us: this process, or its keeper."""
+    keeper = os.environ.get(VARIABLE, "")
+    return frozenset((os.getpid(), *((int(keeper),) if keeper.isdecimal() else ())))
 
 
 def _in_thread(work: Callable[[], _T], /) -> Awaitable[_T]:

@@ -6,7 +6,7 @@ One value for all of it, so that the whole daemon runs over a simulated machine 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Protocol, TypeVar
@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from selfheal.clock import Clock
 from selfheal.kinds import CheckKind, Notifier, RunCommand
 from selfheal.supervise.launcher import Launcher
+from selfheal.telemetry.systemd import ServiceManager
 
 _T = TypeVar("_T")
 
@@ -45,3 +46,4 @@ class Ports:
     run_in_thread: RunInThread
     disk_used: Callable[[Path], float]
     notifiers: tuple[Notifier, ...]
+    manager: ServiceManager = field(default_factory=ServiceManager)

@@ -24,7 +24,8 @@ from selfheal.supervise import marks, proc
 from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, Process
 from selfheal.supervise.notify import NotifySocket
 from selfheal.supervise.program import find_program, spawn_failed
-from selfheal.supervise.strays import Strays, become_subreaper
+from selfheal.supervise.strays import Strays
+from selfheal.supervise.subreaper import become_subreaper
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _LOG_MODE = 0o600

@@ -8,7 +8,6 @@ Whose it is says the mark in its environment, or its session. Nothing is ever si
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal as signals
 from collections.abc import Callable, Collection, Iterable
@@ -17,13 +16,7 @@ from contextlib import suppress
 from selfheal.kinds import Run
 from selfheal.supervise import marks, proc
 
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _CHUNK_BYTES = 64 * 1024
-
-
-def become_subreaper() -> None:
-    """From now on whatever descends from us and loses its parent becomes our child, not that of process 1."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 class Strays:
