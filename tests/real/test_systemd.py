@@ -94,7 +94,9 @@ def test_a_daemon_tells_it_of_its_whole_life_and_its_agents_know_nothing_of_it(t
         assert [sock.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
 
         environment = Path(f"/proc/{place.pid('calm')}/environ").read_bytes().split(b"\0")
-        assert not [one for one in environment if one.startswith((b"NOTIFY_SOCKET", b"WATCHDOG_", b"SELFHEAL_KEEPER"))]
+        assert not [one for one in environment if one.startswith((b"WATCHDOG_", b"SELFHEAL_KEEPER"))]
+        (notify,) = (one for one in environment if one.startswith(b"NOTIFY_SOCKET="))
+        assert notify.startswith(b"NOTIFY_SOCKET=@selfheal-"), "an agent speaks to us"
 
         place.daemon.signal(signal.SIGTERM)
         assert place.daemon.wait() == 0
