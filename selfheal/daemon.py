@@ -169,13 +169,15 @@ class Daemon:
         """Everything that runs for as long as the daemon, the server apart."""
         daemon, manager = self.config.daemon, self.ports.manager
         return (
-            Loop("heal", self.healer.heal, every_s=1.0, limit_s=30.0),
+            Loop(
+                "heal", self.healer.heal, every_s=1.0, limit_s=30.0, idle=lambda: not self.ledger.world.open_incidents()
+            ),
             Loop("sweep", self._sweep, every_s=daemon.self_healing_interval),
             Loop("prevent", self.prevention.foresee, every_s=daemon.prevention_interval, waits_first=True),
-            Loop("maintain", self.prevention.work, every_s=5.0),
-            Loop("windows", self.upkeep.windows, every_s=5.0),
-            Loop("notify", self.router.deliver, every_s=5.0),
-            Loop("save", self._save, every_s=1.0, limit_s=30.0),
+            Loop("maintain", self.prevention.work, every_s=5.0, idle=self.prevention.has_nothing_planned),
+            Loop("windows", self.upkeep.windows, every_s=5.0, idle=self.upkeep.has_no_windows),
+            Loop("notify", self.router.deliver, every_s=5.0, idle=lambda: not self.ledger.world.undelivered),
+            Loop("save", self._save, every_s=1.0, limit_s=30.0, idle=self._is_saved, idle_s=5.0, least_s=1.0),
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
@@ -276,7 +278,7 @@ class Daemon:
 
         A full disk is told once and tried again, and is no failed loop.
         """
-        mark = self.ledger.seq, self.vitals.verdicts, self._sweeps
+        mark = self._mark()
         if mark == self._saved:
             return
         material = self.material()
@@ -290,6 +292,13 @@ class Daemon:
             trouble = self.redact(describe(why))
         self._unsaved = trouble
         self.ledger.record(*about_saving(self.ledger.world, self.ports.clock.now(), trouble))
+
+    def _mark(self) -> tuple[int, int, int]:
+        """What the views were, or would be, made from."""
+        return self.ledger.seq, self.vitals.verdicts, self._sweeps
+
+    def _is_saved(self) -> bool:
+        return self._mark() == self._saved
 
     # --- decisions, with what they need bound to them ---
 

@@ -40,6 +40,10 @@ class Prevention:
         self._ledger.record(*void(self._ledger.world, now, self._doing))
         self._ledger.record(*plan(self._ledger.world, now, self._interval_s))
 
+    def has_nothing_planned(self) -> bool:
+        """Whether there will be nothing to do before something is planned."""
+        return all(work.outcome is not None for work in self._ledger.world.foresight.work.values())
+
     async def work(self) -> None:
         """Do what is due, one after the other."""
         for work in due(self._ledger.world, self._clock.now()):

@@ -45,6 +45,11 @@ class Upkeep:
         now = self._ports.clock.now()
         self._ledger.record(*window_changes(self._ledger.world, self._windows, now))
 
+    def has_no_windows(self) -> bool:
+        """Whether no maintenance can begin or end."""
+        agents = self._ledger.world.agents.values()
+        return not self._windows and all(agent.maintenance_until is None for agent in agents)
+
     async def rotate_logs(self) -> None:
         """Rotate the logs that have grown too large, each second for as long as there are any.
 

@@ -81,6 +81,10 @@ class Healer:
         self._approval_timeout_s = approval_timeout_s
         self._spawn = spawn
 
+    def has_nothing_open(self) -> bool:
+        """Whether there will be no step to take before an incident is opened."""
+        return not self._ledger.world.open_incidents()
+
     async def heal(self) -> None:
         """Take all steps that can be taken now."""
         for incident in self._ledger.world.open_incidents():
