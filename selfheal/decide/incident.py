@@ -97,7 +97,7 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
     """`agent` is not well: choose a fix, unless the reflex is at work or something holds it back."""
     if agent.delayed_until is not None:
         return Rest(max(agent.delayed_until, now + 0.1))
-    if agent.has_process and agent.run is not None and not agent.ready and not (agent.failing or agent.start_error):
+    if agent.has_process and not agent.ready and not agent.start_error and _begins(agent):
         return Rest(now + 1.0)
     if agent.breaker.state == "open" and _is_up(agent):
         return Switch(BreakerTried(now, agent.name, "restart"))
@@ -123,6 +123,11 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
     if opened is not None:
         return Switch(opened)
     return _asked(incident, plan, healing, agent)
+
+
+def _begins(agent: Agent) -> bool:
+    """Whether it gets ready, or is about to be started by a daemon that has just begun itself."""
+    return not agent.failing if agent.run is not None else agent.last_exit is None
 
 
 def _is_up(agent: Agent) -> bool:

@@ -34,15 +34,17 @@ async def end(child: Child, patience_s: float, clock: Clock, *, hung: bool = Fal
     if process is None:
         return ""
     child.stopping = True
-    stack = await _stack(child, process, clock) if hung else ""
-    number = getattr(signals, f"SIG{child.config.stop.signal}")
-    patience_s = min(patience_s, HUNG_S) if hung else patience_s
-    began = clock.monotonic()
-    await stop_group(process, signal=number, timeout_s=patience_s, clock=clock)
-    await _gone(child, process, clock)
-    left_s = max(0.0, patience_s - (clock.monotonic() - began))
-    await end_strays(process, signal=number, timeout_s=left_s, clock=clock)
-    child.stopping = False
+    try:
+        stack = await _stack(child, process, clock) if hung else ""
+        number = getattr(signals, f"SIG{child.config.stop.signal}")
+        patience_s = min(patience_s, HUNG_S) if hung else patience_s
+        began = clock.monotonic()
+        await stop_group(process, signal=number, timeout_s=patience_s, clock=clock)
+        await _gone(child, process, clock)
+        left_s = max(0.0, patience_s - (clock.monotonic() - began))
+        await end_strays(process, signal=number, timeout_s=left_s, clock=clock)
+    finally:
+        child.stopping = False  # also where it was called off: whatever ends then ends by itself
     return stack
 
 

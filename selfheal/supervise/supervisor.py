@@ -131,7 +131,7 @@ class Supervisor:
                 continue
             if agent.breaker.state == "open":
                 self._try_at(child, agent.breaker.retry_at)
-            elif child.timer is None and not (_died(agent) and self._stays_down(agent)):
+            elif child.timer is None and not (agent.died and self._stays_down(agent)):
                 child.starting = self._spawn(f"start {child.name}", self._start_in_order(child))
 
     async def stop_fleet(self, timeout_s: float) -> None:
@@ -218,7 +218,7 @@ class Supervisor:
         for child in self._children.values():
             agent = self._agent(child.name)
             idle = child.process is None and child.timer is None and not child.stopping and child.turn.locked() is False
-            if idle and _died(agent) and agent.wanted and not agent.finished and agent.breaker.state == "closed":
+            if idle and agent.died and agent.wanted and not agent.finished and agent.breaker.state == "closed":
                 self._follow(child, self._stays_down(agent) or Restart("backoff"), self._clock.now())
 
     def _stays_down(self, agent: Agent) -> Leave | Finish | None:
@@ -391,8 +391,3 @@ class Supervisor:
 
     def _agent(self, name: str) -> Agent:
         return self._ledger.world.agents.get(name, Agent(name))
-
-
-def _died(agent: Agent) -> bool:
-    """Whether its latest run ended, and not because we ended it."""
-    return agent.run is None and agent.last_exit is not None and not agent.last_exit.expected

@@ -161,6 +161,11 @@ class Agent:
         return tuple(check for check in self.checks if check not in self.broken) or self.checks
 
     @property
+    def died(self) -> bool:
+        """Whether its latest run has ended, and not because we ended it."""
+        return self.run is None and self.last_exit is not None and not self.last_exit.expected
+
+    @property
     def touchable(self) -> bool:
         """Whether it runs, and may be restarted without a look at its own troubles."""
         held = self.paused or self.fixing or self.maintenance_until is not None
