@@ -44,6 +44,8 @@ class Peer:
     """The command that stops all programs and leaves the supervisor running."""
     looks_only: bool = False
     """It looks for deaths once in a while: as many kills of it as of the others would take minutes."""
+    one_for_each: bool = False
+    """It keeps a small process of its own for each program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,4 +233,3 @@ def _kill(pids: Iterable[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-

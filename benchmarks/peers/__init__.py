@@ -14,7 +14,7 @@ from benchmarks.peers.circus import CIRCUS
 from benchmarks.peers.floor import FLOOR
 from benchmarks.peers.pm2 import PM2
 from benchmarks.peers.scanned import RUNIT, S6
-from benchmarks.peers.selfheal import SELFHEAL, address
+from benchmarks.peers.selfheal import SELFHEAL, ready_s
 from benchmarks.peers.supervice import SUPERVICE
 from benchmarks.peers.supervisord import SUPERVISORD
 
@@ -31,4 +31,4 @@ def peers(wanted: Collection[str] = ()) -> Mapping[str, Peer]:
     return {peer.name: peer for peer in asked if peer.there}
 
 
-__all__ = ["CIRCUS", "FLOOR", "PEERS", "PM2", "RUNIT", "S6", "SELFHEAL", "SUPERVICE", "SUPERVISORD", "address", "peers"]
+__all__ = ["CIRCUS", "FLOOR", "PEERS", "PM2", "RUNIT", "S6", "SELFHEAL", "SUPERVICE", "SUPERVISORD", "peers", "ready_s"]

@@ -1,4 +1,4 @@
-"""circus with its defaults. It looks for deaths every five seconds, so its figures are those of a slow machine's poll."""
+"""circus with its defaults. It looks for deaths every five seconds, so that is what its figures show."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def configure(fleet: Fleet) -> list[str]:
     return [str(_RUNTIME), "start", "--no-auto-exit", str(fleet.directory / "tiny.config.json")]
 
 
-def stop(fleet: Fleet) -> list[str]:
+def stop(_fleet: Fleet) -> list[str]:
     return [str(_CLIENT), "stop", "all"]
 
 

@@ -48,5 +48,5 @@ def _services(fleet: Fleet) -> list[Path]:
     return [fleet.directory / "services" / f"tiny{number}" for number in range(fleet.size)]
 
 
-RUNIT = Peer("runit", runit, _RUNSVDIR is not None, "'apt-get install runit'", stop_runit)
-S6 = Peer("s6", s6, _S6_SVSCAN is not None, "'apt-get install s6'", stop_s6, looks_only=True)
+RUNIT = Peer("runit", runit, _RUNSVDIR is not None, "'apt-get install runit'", stop_runit, one_for_each=True)
+S6 = Peer("s6", s6, _S6_SVSCAN is not None, "'apt-get install s6'", stop_s6, looks_only=True, one_for_each=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.fleet import Fleet, Peer
+from benchmarks.fleet import START_LIMIT_S, Fleet, Peer
 from benchmarks.peers.places import script
 
 _BALLAST = Path(__file__).parents[1] / "programs" / "ballast.py"
+_LOOK_S = 0.005
 _AGENT = "tiny"
 
 
@@ -34,7 +38,7 @@ checks = [{{ process = true, interval = "{fleet.run.check_every}" }}]
     return [script("selfheal"), "run"]
 
 
-def stop(fleet: Fleet) -> list[str]:
+def stop(_fleet: Fleet) -> list[str]:
     return [script("selfheal"), "stop", _AGENT]  # only where it runs one
 
 
@@ -46,6 +50,20 @@ def address(fleet: Fleet) -> str:
             probe.bind(("127.0.0.1", 0))
             kept.write_text(f"127.0.0.1:{probe.getsockname()[1]}", encoding="ascii")
     return kept.read_text(encoding="ascii")
+
+
+def ready_s(fleet: Fleet) -> float:
+    """Ask until it is ready; returns the seconds from its exec."""
+    host, port = address(fleet).split(":")
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        with suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection(host, int(port), timeout=1.0)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == http.HTTPStatus.OK:
+                return (time.monotonic_ns() - fleet.began_ns) / 1e9
+        time.sleep(_LOOK_S)
+    raise RuntimeError(f"cannot measure: it was not ready within {START_LIMIT_S:.0f} s")
 
 
 SELFHEAL = Peer("selfheal", configure, there=True, comes_by="'make'", stop=stop)

@@ -1,5 +1,4 @@
-"""supervisord with its defaults, but for `autorestart`, and without log files: it would read 200 pipes and write 200
-files."""
+"""supervisord with its defaults, but for `autorestart`, and without log files: it would read a pipe for each."""
 
 from __future__ import annotations
 

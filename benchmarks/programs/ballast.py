@@ -1,4 +1,4 @@
-"""selfheal in a process that holds MEGABYTES more, as one does that has loaded what learns: ballast.py MEGABYTES VERB…"""
+"""selfheal in a process that holds some MB more, as one does that has loaded a library: ballast.py MB VERB…"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What does a spawn cost in a process of this size? spawning.py MEGABYTES COUNT FOLDER prints microseconds, a line each.
+"""What does a spawn cost in a process of this size? spawning.py MB COUNT FOLDER prints microseconds, a line each.
 
 The launcher of the daemon, in a process of its own, without the daemon: so it is the call alone that is timed.
 """
