@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import structlog
 
-from selfheal.clock import RealClock
+from selfheal.clock import SteadyClock
 from selfheal.config.address import is_loopback, split_address
 from selfheal.config.load import Loaded
 from selfheal.daemon import Daemon, Narrator
@@ -144,7 +144,7 @@ def _prepare(state_dir: Path) -> None:
 
 
 def _ports(loaded: Loaded) -> Ports:
-    clock = RealClock()
+    clock = SteadyClock()
     webhook = loaded.config.notify.webhook
     marker = hashlib.blake2b(os.fsencode(loaded.config.daemon.state_dir.resolve()), digest_size=6).hexdigest()
     return Ports(

@@ -56,7 +56,7 @@ class FileCheck:
 
     def _look(self) -> Mapping[str, float]:
         found = self.path.stat()
-        signals = {"age": max(0.0, self.clock.now() - found.st_mtime), "size": float(found.st_size)}
+        signals = {"age": max(0.0, self.clock.now() - self.clock.of_file(found.st_mtime)), "size": float(found.st_size)}
         wrong = self._judge_numbers(signals["age"], found) or self._judge_content(found)
         if wrong is not None:
             raise Unwell(f"{str(self.path)!r} {wrong}", signals)
