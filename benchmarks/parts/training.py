@@ -80,7 +80,7 @@ def spawn_us() -> tuple[float, float]:
                 words = [str(megabytes), str(SPAWNS // TURNS), folder]
                 command = [sys.executable, str(_PROGRAMS / "spawning.py"), *words]
                 said = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=_SPAWNS_LIMIT_S).stdout
-                calls += map(float, said.split())
+                calls.extend(map(float, said.split()))
     return quantile(light, 0.5), quantile(heavy, 0.5)
 
 
