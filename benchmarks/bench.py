@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -42,6 +43,6 @@ def attempt(what: str, act: Callable[[], T]) -> T | None:
     print(what, flush=True)
     try:
         return act()
-    except RuntimeError as why:
+    except (RuntimeError, OSError, subprocess.SubprocessError) as why:
         print(f"  {why}", flush=True)
         return None
