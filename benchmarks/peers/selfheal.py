@@ -7,7 +7,7 @@ import json
 import socket
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from benchmarks.fleet import START_LIMIT_S, Fleet, Peer
@@ -57,8 +57,8 @@ def ready_s(fleet: Fleet) -> float:
     host, port = address(fleet).split(":")
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
-        with suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection(host, int(port), timeout=1.0)
+        connection = http.client.HTTPConnection(host, int(port), timeout=1.0)
+        with suppress(OSError, http.client.HTTPException), closing(connection):
             connection.request("GET", "/readyz")
             if connection.getresponse().status == http.HTTPStatus.OK:
                 return (time.monotonic_ns() - fleet.began_ns) / 1e9

@@ -5,6 +5,7 @@ The fleet is that of the benchmarks: tiny programs that say when they begin, und
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +29,8 @@ PACE_S = SHORT_RUN_S * 1.05 * BATCH / FLEET
 SETTLE_S = 5.0
 BACK_S = 30.0
 RSS_MAY_GROW = 1.10
+# asyncio's pool is filled one by one, when all of its threads happen to be busy; beside it the loop and the log.
+THREADS = min(32, (os.cpu_count() or 1) + 4) + 2
 
 
 class Held(NamedTuple):
@@ -39,7 +42,7 @@ class Held(NamedTuple):
 
 
 @pytest.mark.timeout(3600)
-def test_ten_thousand_restarts_leave_memory_descriptors_and_threads_as_they_were(tmp_path: Path) -> None:
+def test_ten_thousand_restarts_leave_memory_and_descriptors_as_they_were_and_no_thread_too_many(tmp_path: Path) -> None:
     with Fleet(SELFHEAL, build(tmp_path), Run(FLEET)) as fleet:
         fleet.all_up()
         ready_s(fleet)
@@ -51,7 +54,8 @@ def test_ten_thousand_restarts_leave_memory_descriptors_and_threads_as_they_were
         print(f"\n{told}")
         assert len(fleet.alive) == FLEET
         assert last.rss_mb <= first.rss_mb * RSS_MAY_GROW, told
-        assert (last.fds, last.threads) == (first.fds, first.threads), told
+        assert last.fds == first.fds, told
+        assert last.threads <= THREADS, told
 
 
 def restart(fleet: Fleet, turn: deque[int], count: int) -> Held:
