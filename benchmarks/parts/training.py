@@ -24,7 +24,8 @@ from benchmarks.report import Findings, Goal, quantile
 
 BALLAST_MB = 400
 NICE = 10
-SPAWNS = 300
+SPAWNS = 600
+SPAWN_TURNS = 10
 _PROGRAMS = Path(__file__).parents[1] / "programs"
 _SPAWNS_LIMIT_S = 120.0
 
@@ -75,9 +76,9 @@ def spawn_us() -> tuple[float, float]:
     light: list[float] = []
     heavy: list[float] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        for _ in range(TURNS):
+        for _ in range(SPAWN_TURNS):
             for megabytes, calls in ((0, light), (BALLAST_MB, heavy)):
-                words = [str(megabytes), str(SPAWNS // TURNS), folder]
+                words = [str(megabytes), str(SPAWNS // SPAWN_TURNS), folder]
                 command = [sys.executable, str(_PROGRAMS / "spawning.py"), *words]
                 said = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=_SPAWNS_LIMIT_S).stdout
                 calls.extend(map(float, said.split()))
