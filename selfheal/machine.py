@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import structlog
 
-from selfheal.clock import RealClock
+from selfheal.clock import SteadyClock
 from selfheal.compose.secrets import secrets_of
 from selfheal.config.address import is_loopback, split_address, url_from_here
 from selfheal.config.load import Loaded
@@ -152,7 +152,7 @@ def _prepare(state_dir: Path, shared: str) -> None:
 
 
 def _ports(loaded: Loaded, doors: _Doors) -> Ports:
-    clock = RealClock()
+    clock = SteadyClock()
     webhook = loaded.config.notify.webhook
     marker = hashlib.blake2b(os.fsencode(loaded.config.daemon.state_dir.resolve()), digest_size=6).hexdigest()
     return Ports(
@@ -199,7 +199,7 @@ class _Doors:
         self._bound: dict[str, socket.socket] = {}
         self._url = url_from_here(*self._bind("tcp").getsockname()[:2])
         self._bind("unix")
-        key, damage = read_key(self._config.state_dir / KEY_NAME, RealClock().now())
+        key, damage = read_key(self._config.state_dir / KEY_NAME, SteadyClock().now())
         self._access = self._opened_by(key)
         self.damages = (damage,) if damage is not None else ()
 

@@ -56,8 +56,9 @@ class FileCheck:
 
     def _look(self) -> Mapping[str, float]:
         found = self.path.stat()
-        signals = {"age": max(0.0, self.clock.now() - found.st_mtime), "size": float(found.st_size)}
-        old = self._judge_age(signals["age"])
+        age_s = max(0.0, self.clock.now() - self.clock.of_file(found.st_mtime))
+        signals = {"age": age_s, "size": float(found.st_size)}
+        old = self._judge_age(age_s)
         if old is not None:
             raise Unwell(f"{str(self.path)!r} {old}", signals, "stale")
         wrong = self._judge_size(found) or self._judge_content(found)

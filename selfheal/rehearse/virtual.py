@@ -64,6 +64,9 @@ class VirtualClock:
     def monotonic(self) -> float:
         return self._loop.time()
 
+    def of_file(self, modified_at: float) -> float:
+        return modified_at
+
     async def sleep(self, seconds: float) -> None:
         over = self._loop.create_future()
         timer = self._loop.call_later(max(0.0, seconds), over.set_result, None)

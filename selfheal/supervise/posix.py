@@ -197,7 +197,7 @@ class _PosixProcess:
     find: Callable[[Run, str], Awaitable[list[Run]]]
 
     def signal_group(self, signal: int) -> None:
-        if not self.group_alive():  # and so never somebody else's group of the same number
+        if not proc.has_group(self.run):  # never somebody else's group of the same number
             return
         with suppress(ProcessLookupError):
             os.killpg(self.run.pid, signal)

@@ -127,6 +127,16 @@ def started_at(start_ticks: int, now: float) -> float:
 
 def group_alive(run: Run) -> bool:
     """Whether any process of the run's group still runs code."""
+    if not has_group(run):
+        return False
+    with suppress(ProcessLookupError):
+        if stat(run.pid).alive:
+            return True
+    return _has_member(run.pid)
+
+
+def has_group(run: Run) -> bool:
+    """Whether the group of this number is the run's, be it of zombies alone: quick, and enough for signalling it."""
     try:
         os.killpg(run.pid, 0)
     except ProcessLookupError:
@@ -134,12 +144,9 @@ def group_alive(run: Run) -> bool:
     except PermissionError:
         pass  # it is there, and another user's
     try:
-        leader = stat(run.pid)
+        return stat(run.pid).start_ticks == run.start_ticks
     except ProcessLookupError:
-        return _has_member(run.pid)
-    if leader.start_ticks != run.start_ticks:
-        return False  # the kernel gives a number away only after the whole group has ended
-    return leader.alive or _has_member(run.pid)
+        return True  # the kernel gives a number away only after the whole group has ended
 
 
 def sample_tree(run: Run) -> ProcSample | None:

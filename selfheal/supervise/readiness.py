@@ -44,7 +44,7 @@ async def wait_ready(
         if config.command is not None:
             await _ask_command(run_command, config.command, directory, environment, timeout_s)
         if config.file is not None:
-            _ask_file(directory / config.file, started_at)
+            _ask_file(directory / config.file, started_at, clock)
 
     await _until_passed(ask, config.timeout, clock)
 
@@ -75,9 +75,9 @@ async def _ask_command(
         raise CheckFailed(f"{argv[0]!r} ended with {done.code}")
 
 
-def _ask_file(path: Path, started_at: float) -> None:
+def _ask_file(path: Path, started_at: float, clock: Clock) -> None:
     try:
-        written_at = path.stat().st_mtime
+        written_at = clock.of_file(path.stat().st_mtime)
     except FileNotFoundError:
         raise CheckFailed(f"{str(path)!r} does not exist") from None
     if written_at < started_at - _FILE_CLOCK_S:

@@ -29,6 +29,9 @@ class Stepping:
     def monotonic(self) -> float:
         return sum(self.waits)
 
+    def of_file(self, modified_at: float) -> float:
+        return modified_at
+
     async def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         await asyncio.sleep(0)

@@ -251,6 +251,7 @@ def rehearse(
     programs: Mapping[str, Program] | None = None,
     seed: int = 1,
     views: bool = False,
+    clock: Callable[[VirtualLoop], VirtualClock] = VirtualClock,
 ) -> Rehearsal:
     """Run a daemon over `toml` while `story` happens to it, and stop it; returns what is left.
 
@@ -260,7 +261,7 @@ def rehearse(
     state_dir.mkdir(parents=True, exist_ok=True)
     loop = VirtualLoop()
     return in_virtual_time(
-        _perform(state_dir, toml, story, programs or {}, seed, loop, Daemon if views else NoViews), loop
+        _perform(state_dir, toml, story, programs or {}, seed, loop, clock(loop), Daemon if views else NoViews), loop
     )
 
 
@@ -271,9 +272,9 @@ async def _perform(
     programs: Mapping[str, Program],
     seed: int,
     loop: VirtualLoop,
+    clock: VirtualClock,
     kind: type[Daemon],
 ) -> Rehearsal:
-    clock = VirtualClock(loop)
     async with asyncio.TaskGroup() as tasks:
         machine = SimulatedMachine(loop, clock, programs)
         rehearsal = Rehearsal(state_dir, machine, clock, Random(seed), tasks, kind)
