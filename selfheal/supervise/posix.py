@@ -175,9 +175,11 @@ class PosixLauncher:
                 return  # nothing to reap yet; the reader stays
             exited = status.si_code == os.CLD_EXITED
             end = Exit(status.si_status, None) if exited else Exit(None, status.si_status)
+        self._strays.answering_deaths = True
         try:
             on_exit(process, end)  # before we clear up: the next run shall not wait for that
         finally:
+            self._strays.answering_deaths = False
             self._unwatch(pidfd)
 
     def _unwatch(self, pidfd: int) -> None:

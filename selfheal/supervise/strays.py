@@ -31,6 +31,13 @@ class Strays:
         self._ours = ours
         self._dying: set[int] = set()
         self._ended_before: set[tuple[int, int]] = set()
+        self._seen: list[int] | None = None
+        self.answering_deaths = False
+        """While set, one look at our children serves all deaths that the loop told in one pass.
+
+        They had all happened before the look, and so had the change of parents. A thousand looks at a thousand
+        children would take seconds.
+        """
 
     def signal(self, run: Run, agent: str, signal: int) -> bool:
         """Signal every stray of `run`, or of an earlier run of `agent`; returns whether any was there. 0 only asks."""
@@ -62,13 +69,26 @@ class Strays:
 
     def _of(self, run: Run, agent: str) -> list[proc.ProcStat]:
         """All of them, before the first is signalled: the children of one that has ended are no longer its own."""
-        ours = self._ours()
-        found = [entry for pid in children(os.getpid()) if pid not in ours and (entry := _look(pid)) is not None]
+        found = [entry for pid in self._strangers() if (entry := _look(pid)) is not None]
         orphans = [entry for entry in found if self._belongs(entry, run, agent)]
         main = _look(run.pid)
         alive = main is not None and main.start_ticks == run.start_ticks
         below = map(_look, _descendants([*(orphan.pid for orphan in orphans), *([run.pid] if alive else ())]))
         return [*orphans, *(entry for entry in below if entry is not None and entry.group != run.pid)]
+
+    def _strangers(self) -> list[int]:
+        """Our children that nobody else waits for."""
+        if self.answering_deaths and self._seen is not None:
+            return self._seen
+        ours = self._ours()
+        found = [pid for pid in children(os.getpid()) if pid not in ours]
+        if self.answering_deaths:
+            self._seen = found
+            self._loop.call_soon(self._forget)  # comes before the next pass's first callback
+        return found
+
+    def _forget(self) -> None:
+        self._seen = None
 
     def _belongs(self, orphan: proc.ProcStat, run: Run, agent: str) -> bool:
         """Whether it was started by this run, or by an earlier one of the same agent."""
