@@ -18,6 +18,7 @@ from selfheal.kinds import Run
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _STAT_BYTES = 1024  # one line of 52 numbers and a name of at most 64 bytes
+_EXEC_LOOKS, _EXEC_PAUSE_S = 40, 0.0005  # a program is set up in under a millisecond, once it has a processor
 _MAX_DEPTH = 64  # ancestors looked at; a table read while pids are reused might hold a cycle
 
 
@@ -85,11 +86,21 @@ def processes() -> Iterator[ProcStat]:
 
 
 def environment(pid: int) -> list[bytes]:
-    """The assignments that a process was started with; none where it has ended, or this user may not see them."""
+    """The assignments that a process was started with; none where it has ended, or this user may not see them.
+
+    While a program takes another one's place, the kernel shows none for a moment: waits for the end of that, since
+    what is looked at just then would pass for nobody's.
+    """
+    environ = Path(f"/proc/{pid}/environ")
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        for _ in range(_EXEC_LOOKS):
+            found = environ.read_bytes()
+            if found or not _is_being_set_up(pid):
+                return found.split(b"\0")
+            time.sleep(_EXEC_PAUSE_S)  # no `Clock`: it is the kernel's doing that we wait for, and not for long
     except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return []
+        pass
+    return []
 
 
 def state(pid: int) -> str:
@@ -210,6 +221,14 @@ def _open_files(pid: int) -> int:
         return folder.stat().st_size or sum(1 for _ in folder.iterdir())  # the size is the count since Linux 6.2
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return 0
+
+
+def _is_being_set_up(pid: int) -> bool:
+    """Whether it has memory, as no zombie and no thread of the kernel has, and no environment in it yet."""
+    raw = _read(f"/proc/{pid}/stat")
+    fields = raw[raw.rindex(b")") + 2 :].split()
+    memory_bytes, environment_end = int(fields[20]), int(fields[48])
+    return memory_bytes > 0 and environment_end == 0
 
 
 def _read(path: str) -> bytes:
