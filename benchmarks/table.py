@@ -38,9 +38,20 @@ class KeptGoal:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """On what it was measured."""
+
+    kernel: str
+    python: str
+    cpus: int
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """What is read back of a file of results. `figures` is by the peer, or by what was measured of one."""
 
+    date: str
+    machine: Machine
     figures: Figures
     goals: tuple[KeptGoal, ...]
 
@@ -55,7 +66,16 @@ def table() -> str:
         f"|---|{'--:|' * len(shown)}",
         *(f"| {row.what} | {' | '.join(row.get(peer) or '–' for peer in shown)} |" for row in rows),
     ]
-    return "\n".join([*lines, "", f"¹ {_IDLING} {_training(found['training'])} {_goals(found.values())}", ""])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            _taken(found.values()),
+            "",
+            f"¹ {_IDLING} {_training(found['training'])} {_goals(found.values())}",
+            "",
+        ]
+    )
 
 
 def parted(text: str) -> tuple[str, str, str]:
@@ -101,6 +121,18 @@ def _rows(found: Mapping[str, Results]) -> Iterator[_Row]:
     verbs = startup["verbs_ms"]
     status = {SELFHEAL.name: verbs["selfheal status"], SUPERVISORD.name: verbs.get("supervisorctl status")}
     yield _Row("`status`, ms", {name: {"status": took} for name, took in status.items()}, ("status",))
+
+
+def _taken(all_results: Iterable[Results]) -> str:
+    """When and where. Parts may be measured again alone, so there may be more than one of each."""
+    days = sorted({one.date[:10] for one in all_results})
+    machines = sorted(
+        {
+            f"{one.machine.cpus} processors, Linux {one.machine.kernel}, Python {one.machine.python}"
+            for one in all_results
+        }
+    )
+    return f"Measured {' and '.join(days)} on {'; '.join(machines)}."
 
 
 def _training(found: Results) -> str:
