@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from selfheal.clock import Clock
@@ -99,16 +99,45 @@ class Sources:
     patterns: Sequence[KnownPattern]
 
 
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What became of a configuration that was read again, or of a change of scale.
+
+    Agents by name: `restarted` have another process, `changed` took the change as they run, `failed` did not get
+    ready after their restart, with the reason, and `left` were to follow those and were left as they are. `settings`
+    changed by dotted key, `pending` are those that only a restart of the daemon changes.
+    """
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+
 class Control(Protocol):
     """Everything that a person, or a program with the token, may order.
+
+    `agents` are names, names of the file that stand for all their instances, and patterns such as `api:*`; a list
+    that leads to no agent is refused. They are stopped in the reverse order of their dependencies, started in that
+    order, and restarted one after the other, each once the one before is ready. All of these return the names.
 
     `by` says who. Raises UnknownName, RefusedByPolicy, ConfigInvalid, or another SelfhealError where it did not work;
     NotSaved where it did, and is lost if the daemon ends before the disk has room.
     """
 
-    async def start(self, agent: str, by: str) -> None: ...
-    async def stop(self, agent: str, by: str) -> None: ...
-    async def restart(self, agent: str, by: str) -> None: ...
+    async def start(self, agents: Sequence[str], by: str) -> Sequence[str]: ...
+    async def stop(self, agents: Sequence[str], by: str) -> Sequence[str]: ...
+    async def restart(self, agents: Sequence[str], by: str) -> Sequence[str]: ...
+
+    async def scale(self, agent: str, instances: int, by: str) -> Reloaded:
+        """Add or take away instances of an agent, at the end of their list."""
+        ...
+
     async def approve(self, incident: str, by: str) -> None: ...
     async def reject(self, incident: str, by: str) -> None: ...
 
@@ -118,7 +147,7 @@ class Control(Protocol):
 
     async def resume(self, agent: str | None, by: str) -> None: ...
 
-    async def reload(self, by: str) -> None:
+    async def reload(self, by: str) -> Reloaded:
         """Take the changed configuration; a bad one raises ConfigInvalid and changes nothing."""
         ...
 
