@@ -76,9 +76,7 @@ def _another_kind(before: AgentPlan, after: AgentPlan) -> bool:
     return before.kind.name != after.kind.name or (before.launch is None) != (after.launch is None)
 
 
-def _differs(
-    before: AgentPlan, after: AgentPlan, old: Mapping[str, FixConfig], new: Mapping[str, FixConfig]
-) -> bool:
+def _differs(before: AgentPlan, after: AgentPlan, old: Mapping[str, FixConfig], new: Mapping[str, FixConfig]) -> bool:
     """Whether there is anything new about an agent. Its own fixes are compared as they are written."""
     if _alone(before) != _alone(after) or asks_anew(before, after):
         return True

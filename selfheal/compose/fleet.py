@@ -61,7 +61,7 @@ class AgentPlan:
 class Fleet:
     """The configuration in force and the agents that it makes.
 
-    Its mappings are changed in place, by `take` alone: who holds one always sees what is in force.
+    Its mappings are changed in place, by `take` and `forget` alone: who holds one always sees what is in force.
     """
 
     def __init__(
@@ -92,6 +92,10 @@ class Fleet:
         """The agents that a configuration would make, in its order. Raises SpawnFailed as `plan_fleet` does."""
         plans = plan_fleet(loaded, self._kinds, self._fixes, self._environment, self._agent_variables)
         return {plan.name: plan for plan in plans}
+
+    def forget(self, name: str) -> None:
+        """An agent is no longer there; the rest of what is to come follows."""
+        del self.plans[name]
 
     def take(self, loaded: Loaded, plans: Mapping[str, AgentPlan]) -> None:
         """Put a configuration in force, with the agents drafted from it."""

@@ -35,9 +35,12 @@ def chosen(
 
 
 def _named(word: str, plans: Mapping[str, AgentPlan], groups: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    """A name of the file means all its instances; one that it is written with when it has several, only itself."""
+    """A name of the file means all its instances; NAME:0 is the first of them, also where that has kept its name."""
     if word in groups:
         return [name for name in groups[word] if name in plans]
     if word in plans:
         return [word]
+    single = word.removesuffix(":0")
+    if single != word and single in groups and single in plans:
+        return [single]
     return [name for name in plans if fnmatchcase(name, word)] if _WILD.intersection(word) else []

@@ -111,8 +111,8 @@ def _read_sections(raw: Table, found: Findings) -> Config:
         if key not in known:
             found.add((key,), "unknown key", f"take it out, or use one of {listed(known)}{nearest(key, known)}")
     sections: dict[str, object] = {}
-    for key, field in known.items():
-        kind = field.annotation
+    for key, info in known.items():
+        kind = info.annotation
         if key not in raw:
             continue
         if isinstance(kind, type) and issubclass(kind, Section):

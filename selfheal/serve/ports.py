@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from selfheal.clock import Clock
 from selfheal.config.models import WindowConfig
@@ -119,20 +119,27 @@ class Reloaded:
     pending: tuple[str, ...] = ()
 
 
+Order = Literal["start", "stop", "restart"]
+
+
 class Control(Protocol):
     """Everything that a person, or a program with the token, may order.
 
-    `agents` are names, names of the file that stand for all their instances, and patterns such as `api:*`; a list
-    that leads to no agent is refused. They are stopped in the reverse order of their dependencies, started in that
-    order, and restarted one after the other, each once the one before is ready. All of these return the names.
+    To start, stop and restart, an agent is its name, the name of the file that stands for all its instances, or a
+    pattern such as `api:*`; what leads to no agent is refused. Several are stopped in the reverse order of their
+    dependencies, started in that order, and restarted one after the other, each once the one before is ready.
 
     `by` says who. Raises UnknownName, RefusedByPolicy, ConfigInvalid, or another SelfhealError where it did not work;
     NotSaved where it did, and is lost if the daemon ends before the disk has room.
     """
 
-    async def start(self, agents: Sequence[str], by: str) -> Sequence[str]: ...
-    async def stop(self, agents: Sequence[str], by: str) -> Sequence[str]: ...
-    async def restart(self, agents: Sequence[str], by: str) -> Sequence[str]: ...
+    async def start(self, agent: str, by: str) -> None: ...
+    async def stop(self, agent: str, by: str) -> None: ...
+    async def restart(self, agent: str, by: str) -> None: ...
+
+    async def order(self, order: Order, agents: Sequence[str], by: str) -> Sequence[str]:
+        """Give an order to all of these; returns the names of those that it was given to."""
+        ...
 
     async def scale(self, agent: str, instances: int, by: str) -> Reloaded:
         """Add or take away instances of an agent, at the end of their list."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
+from collections.abc import Iterable
 from contextlib import suppress
 
 from selfheal.clock import Clock
 from selfheal.events import AgentExited, Run
-from selfheal.supervise.child import Child
+from selfheal.supervise.child import Child, stop_order
 from selfheal.supervise.launcher import Exit, Process
 from selfheal.supervise.tree import end_strays, stop_group
 
 # The death is seen by a descriptor and booked a moment after the signal.
 LOOK_S = 0.005
+# What a stop of the whole fleet keeps back of its time for killing what did not end by itself.
+KILL_SHARE_S = 1.0
 
 
 async def end(child: Child, patience_s: float, clock: Clock) -> None:
@@ -34,6 +37,19 @@ async def end(child: Child, patience_s: float, clock: Clock) -> None:
     left_s = max(0.0, patience_s - (clock.monotonic() - began))
     await end_strays(process, signal=number, timeout_s=left_s, clock=clock)
     child.stopping = False
+
+
+async def end_all(children: Iterable[Child], timeout_s: float, clock: Clock) -> None:
+    """End all, those that depend on others first. What has not ended in time is killed."""
+    deadline = clock.monotonic() + timeout_s
+    known = tuple(children)
+    try:
+        async with asyncio.timeout(max(0.1, timeout_s - KILL_SHARE_S)):
+            for wave in stop_order(known):
+                await asyncio.gather(*(end(child, child.config.stop.timeout, clock) for child in wave))
+    except TimeoutError:
+        left = max(0.1, deadline - clock.monotonic())
+        await asyncio.gather(*(kill(child, left, clock) for child in known if child.process is not None))
 
 
 async def kill(child: Child, timeout_s: float, clock: Clock) -> None:

@@ -185,7 +185,7 @@ def test_orders_that_are_refused_say_why() -> None:
 
 def test_a_bad_configuration_is_reported_error_by_error() -> None:
     async def use(daemon: Daemon, client: AsyncClient) -> None:
-        async def bad(by: str) -> None:
+        async def bad(by: str) -> Reloaded:
             raise ConfigInvalid((Problem("selfheal.toml", 3, "agents.api", "it is wrong", "write it right"),))
 
         daemon.orders.reload = bad  # type: ignore[method-assign]

@@ -238,6 +238,7 @@ class Rehearsal:
             run_in_thread=work_of_the_living,
             disk_used=lambda path: self.disk(),
             notifiers=(self.inbox,),
+            renewed=lambda config: (self.inbox,),
         )
 
 
