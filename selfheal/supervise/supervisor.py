@@ -54,10 +54,10 @@ class Supervisor:
         self._clock = clock
         self._launcher = launcher
         self._reflex = reflex
-        self._ready = GettingReady(ledger, clock, ready, spawn)
+        self._books = Books()
+        self._ready = GettingReady(ledger, clock, ready, spawn, self._books.settle)
         self._spawn = spawn
         self._children: dict[str, Child] = {}
-        self._books = Books()
         self._stopping = False
 
     # --- the fleet ---

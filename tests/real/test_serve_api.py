@@ -10,6 +10,7 @@ from httpx import AsyncClient
 from selfheal.errors import ConfigInvalid, JournalUnavailable, Problem
 from selfheal.kinds import Observation
 from selfheal.loops import LoopStats
+from selfheal.serve.ports import Reloaded
 from selfheal.serve.shield import HEADERS, MAX_BODY
 from selfheal.vitals import CheckRecord
 from tests.real.serving import T0, Daemon, bearer, declared, protected, started, story_of_a_day

@@ -110,6 +110,10 @@ class Rehearsal:
         self.lives.append(Life(daemon, launcher, self.tasks.create_task(daemon.run())))
         await self.until(lambda: daemon.swept)
 
+    def write(self, toml: str) -> None:
+        """Edit the configuration; the daemon that lives knows nothing of it yet."""
+        (self.state_dir / "selfheal.toml").write_text(toml)
+
     async def stop(self) -> None:
         """Stop the daemon as SIGTERM does."""
         life = self.lives[-1]
