@@ -145,6 +145,7 @@ class Daemon:
             self.scheduler,
             self.supervisor,
             self.heartbeats,
+            notices,
             self.vitals,
             self.anomalies,
             self.history,

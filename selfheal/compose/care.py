@@ -6,6 +6,7 @@ from functools import partial
 
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.heartbeats import Heartbeats
+from selfheal.compose.notices import Notices
 from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.history.rings import History
 from selfheal.kinds import CheckContext
@@ -27,6 +28,7 @@ class Care:
         scheduler: Scheduler,
         supervisor: Supervisor,
         heartbeats: Heartbeats,
+        notices: Notices,
         vitals: Vitals,
         anomalies: AnomalyWatch,
         history: History,
@@ -36,6 +38,7 @@ class Care:
         self._scheduler = scheduler
         self._supervisor = supervisor
         self._heartbeats = heartbeats
+        self._notices = notices
         self._vitals = vitals
         self._anomalies = anomalies
         self._history = history
@@ -59,6 +62,8 @@ class Care:
     def forget(self, name: str) -> None:
         """Keep nothing of an agent that is no longer in the configuration, but what has happened."""
         self._scheduler.forget(name)
+        self._heartbeats.forget(name)
+        self._notices.forget(name)
         self._ledger.record(*self._anomalies.forget(name, self._ports.clock.now()))
         self._vitals.forget(name)
         self._history.forget(name)

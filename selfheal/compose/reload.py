@@ -110,7 +110,7 @@ class Reloader:
             found = compare(old.config, loaded.config, self._fleet.plans, plans)
             await self._ledger.durable()
             await self._ledger.durable(ScaleAsked(self._clock.now(), agent, instances, declared, by))
-            return await self._apply(replace(found, pending=()), bounded(old, loaded), plans)
+            return await self._apply(replace(found, settings=(), pending=()), bounded(old, loaded), plans)
 
     def _drafted(self, loaded: Loaded) -> tuple[Loaded, Mapping[str, AgentPlan]]:
         """What of it can be in force, with the agents of that; `loaded` itself is kept to say what cannot."""
