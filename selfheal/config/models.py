@@ -27,7 +27,7 @@ class Section(BaseModel):
 
 
 class DaemonConfig(Section):
-    """The daemon itself. A reload takes the intervals, stop_timeout, on_stop and log_level; the rest needs a restart."""
+    """The daemon itself. A reload takes the intervals, stop_timeout, on_stop, log_level; the rest needs a restart."""
 
     state_dir: Place = Field(
         Path("state"), description="Where the journal, the views and the logs live; SELFHEAL_STATE_DIR."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -113,7 +114,6 @@ def test_checks_are_replaced_without_touching_the_process(tmp_path: Path) -> Non
         done = await r.daemon.control.reload(WHO)
         assert (done.changed, pids(r)) == (("mailer",), before)
         assert r.agent("mailer").checks == ("quick", "process")
-        r.machine.hang("mailer")
         await r.wait(2.0)
         assert set(r.daemon.vitals.checks("mailer")) == {"quick", "process"}
         assert r.daemon.vitals.check("mailer", "quick").settled
@@ -386,3 +386,93 @@ def test_a_start_leaves_those_alone_that_need_one_that_does_not_come_up(tmp_path
         assert (r.machine.alive("api"), r.agent("api").wanted) == (0, False)
 
     rehearse(tmp_path, SHOP, story)
+
+
+# --- whatever comes in between -------------------------------------------------------------------------------------
+
+
+def test_a_stop_of_the_daemon_does_not_wait_for_a_reload_and_leaves_nothing_running(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        r.machine.programs["api:0"] = Program(starts_in_s=1e6)
+        r.write(several("api", 3).replace('command = "api"', 'command = "api --slow"') + agent("new"))
+        r.daemon.reloader.soon()
+        await r.wait(5.0)
+        began = r.clock.monotonic()
+        await r.stop()
+        assert r.clock.monotonic() - began < 10.0
+        assert [name for name in ("api:0", "api:1", "api:2", "new") if r.machine.alive(name)] == []
+
+    rehearse(tmp_path, several("api", 3), story)
+
+
+def test_a_number_of_instances_that_the_file_has_made_impossible_is_left_out_at_the_start(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        await r.daemon.control.scale("api", 2, WHO)
+        await r.stop()
+        await r.boot(agent("api", more='log = { file = "one.log" }'))
+        await r.all_healthy()
+        assert set(r.world.agents) == {"api"}
+
+    rehearse(tmp_path, agent("api"), story)
+
+
+def test_an_agent_that_fails_as_it_is_taken_away_leaves_no_open_incident(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        r.machine.hang("mailer")
+        await r.until(lambda: bool(r.world.open_incidents()))
+        r.write(SHOP.replace(agent("mailer", "cache"), ""))
+        await r.daemon.control.reload(WHO)
+        await r.wait(60.0)
+        assert (r.machine.alive("mailer"), r.world.open_incidents()) == (0, ())
+        assert "mailer" not in r.world.agents
+
+    rehearse(tmp_path, SHOP, story, {"mailer": Program(ignores_term=True)})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_is_written_in_a_row_the_fleet_is_what_the_file_says(tmp_path: Path, seed: int) -> None:
+    chance = Random(seed)
+
+    def drawn() -> str:
+        names = [name for name in ("a", "b", "c", "d", "e") if chance.random() < 0.7] or ["a"]
+        tables = []
+        for number, name in enumerate(names):
+            needs = [need for need in names[:number] if chance.random() < 0.4]
+            command = f'command = "{name} {chance.randrange(2)}"'
+            count = f"instances = {chance.randint(1, 3)}"
+            tables.append(agent(name, *needs, more=count).replace(f'command = "{name}"', command))
+        return "\n".join(tables)
+
+    async def story(r: Rehearsal) -> None:
+        for _ in range(12):
+            r.write(drawn())
+            if chance.random() < 0.3:
+                name = chance.choice(list(r.daemon.fleet.loaded.groups))
+                await r.daemon.control.scale(name, chance.randint(1, 4), WHO)
+            if chance.random() < 0.4:
+                r.machine.kill(chance.choice(list(r.world.agents)))
+            match chance.randrange(4):
+                case 0:
+                    await r.crash()
+                    await r.boot()
+                case 1:
+                    await r.stop()
+                    await r.boot()
+                case _:
+                    await r.daemon.control.reload(WHO)
+            if chance.random() < 0.5:
+                await r.wait(chance.random() * 2)
+        await r.all_healthy(600.0)
+        loaded = r.daemon.fleet.loaded
+        assert set(r.world.agents) == set(loaded.config.agents)
+        for name, count in loaded.declared.items():
+            scale = r.world.scales.get(name)
+            assert len(loaded.groups[name]) == (scale.instances if scale is not None else count)
+        assert {name: r.machine.alive(name) for name in r.world.agents} == dict.fromkeys(r.world.agents, 1)
+        every = [name if index is None else f"{name}:{index}" for name in "abcde" for index in (None, 0, 1, 2, 3)]
+        assert sum(r.machine.alive(name) for name in every) == len(r.world.agents)
+
+    rehearse(tmp_path, drawn(), story, seed=seed)
