@@ -160,6 +160,7 @@ class Reloader:
     async def _apply(self, found: Changes, loaded: Loaded, plans: Mapping[str, AgentPlan]) -> Reloaded:
         before = dict(self._fleet.plans)
         self._learn(secrets_of(loaded))  # before anything with one of them can be said
+        held = self._supervisor.hold_starts((*found.changed, *found.restarted))  # they wait for what may be gone soon
         for wave in reversed(waves(before, found.removed)):
             await asyncio.gather(*(self._remove(before[name]) for name in wave))
         self._fleet.take(loaded, plans)
@@ -168,7 +169,7 @@ class Reloader:
             self._change(before[name], plans[name])
         for name in found.added:
             self._add(plans[name])
-        await self._supervisor.start_fleet(found.added)
+        await self._supervisor.start_fleet({*found.added, *held})
         failed, left = await self._restart(found.restarted)
         restarted = tuple(name for name in found.restarted if name not in failed and name not in left)
         return Reloaded(

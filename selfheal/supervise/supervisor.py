@@ -71,8 +71,10 @@ class Supervisor:
         """Take what is new about an agent; what runs goes on, and the next run is as said here."""
         child = self._children[name]
         child.config, child.launch, child.depends_on = config, launch, depends_on
-        if child.forget_start():  # it waits for what it depended on
-            child.starting = self._spawn(f"start {name}", self._start_in_order(child))
+
+    def hold_starts(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Let first starts that wait for dependencies not happen; returns whose: `start_fleet` begins them anew."""
+        return tuple(name for name in names if name in self._children and self._children[name].forget_start())
 
     async def remove(self, name: str) -> None:
         """Stop an agent and all of its tree, and let it out of care."""
