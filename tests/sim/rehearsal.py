@@ -177,6 +177,10 @@ class Rehearsal:
         run = self.agent(agent).run
         return run.pid if run is not None else None
 
+    def pids(self) -> dict[str, int | None]:
+        """The process of each agent."""
+        return {name: self.pid(name) for name in self.world.agents}
+
     # --- time ---
 
     async def wait(self, seconds: float) -> None:
