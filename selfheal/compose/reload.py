@@ -159,9 +159,8 @@ class Reloader:
 
     async def _apply(self, found: Changes, loaded: Loaded, plans: Mapping[str, AgentPlan]) -> Reloaded:
         before = dict(self._fleet.plans)
-        await self._run_in_thread(
-            lambda: self._learn(secrets_of(loaded))
-        )  # before anything with one of them can be said
+        # Before anything with one of them in it can be said.
+        await self._run_in_thread(lambda: self._learn(secrets_of(loaded)))
         held = self._supervisor.hold_starts((*found.changed, *found.restarted))  # they wait for what may be gone soon
         for wave in reversed(waves(before, found.removed)):
             await asyncio.gather(*(self._remove(before[name]) for name in wave))
