@@ -20,6 +20,10 @@ class Heartbeats:
         """The agent called."""
         self._called[agent] = self._clock.now()
 
+    def forget(self, agent: str) -> None:
+        """Nobody of this name is there any more."""
+        self._called.pop(agent, None)
+
     def last(self, agent: str) -> float | None:
         """The later of its latest call and the latest touch of its file; None where there was neither."""
         try:

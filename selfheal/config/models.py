@@ -27,7 +27,7 @@ class Section(BaseModel):
 
 
 class DaemonConfig(Section):
-    """The daemon itself."""
+    """The daemon itself. A reload takes the intervals, stop_timeout, on_stop, log_level; the rest needs a restart."""
 
     state_dir: Place = Field(
         Path("state"), description="Where the journal, the views and the logs live; SELFHEAL_STATE_DIR."
@@ -221,7 +221,12 @@ class ProcessConfig(Section):
     ready: ReadyConfig | None = Field(None, description="Default: its own checks; with none, alive for a moment.")
     stop: StopConfig = Field(StopConfig(), description="How it is asked to end.")
     limits: LimitsConfig = Field(LimitsConfig(), description="What it may use.")
-    instances: Count = Field(1, ge=1, le=MAX_INSTANCES, description="With more than one, names are name:0, name:1, …")
+    instances: Count = Field(
+        1,
+        ge=1,
+        le=MAX_INSTANCES,
+        description="With more than one, names are name:0, name:1, …; scaling changes the number.",
+    )
     log: LogConfig = Field(LogConfig(), description="Where its output goes.")
 
     @field_validator("environment")

@@ -19,6 +19,7 @@ from selfheal.events import (
     BreakerOpened,
     CheckBroke,
     CheckMended,
+    ConfigReloaded,
     Diagnosed,
     Event,
     FailurePredicted,
@@ -35,6 +36,7 @@ from selfheal.events import (
     LoopFailed,
     Planned,
     PredictionEnded,
+    ScaleAsked,
     StartAsked,
     StateDamaged,
     StopAsked,
@@ -210,6 +212,10 @@ def _of_daemon(event: Event) -> _Told | None:
             return agent or "", "uneasy", f"{by} has turned healing off"
         case HealingResumed(agent=agent, by=by):
             return agent or "", "plain", f"{by} has turned healing on again"
+        case ConfigReloaded(by=by):
+            return "", "plain", f"{by} has let the configuration be read again"
+        case ScaleAsked(agent=agent, instances=instances, by=by):
+            return agent, "plain", f"{by} wants {instances} of it"
         case LoopFailed(loop=loop, error=error, retry_s=retry_s):
             return "", "bad", f"selfheal's own loop {loop!r} failed and starts again in {_lasting(retry_s)}: {error}"
         case StateDamaged(file=file, what=what):

@@ -67,7 +67,7 @@ class Healer:
         causes: Causes,
         clues: FindClues,
         redact: Callable[[str], str],
-        approval_timeout_s: float,
+        approval_timeout_s: Callable[[], float],
         spawn: Spawn,
     ) -> None:
         self._ledger = ledger
@@ -125,7 +125,7 @@ class Healer:
                 self._ledger.record(IncidentEscalated(now, incident.id, reason))
             case Ask(plan=plan):
                 self._planned(incident, plan)
-                expires_at = now + self._approval_timeout_s
+                expires_at = now + self._approval_timeout_s()
                 await self._ledger.durable(ApprovalAsked(now, incident.id, plan.fix, plan.agent, expires_at))
                 return False
             case Plan():

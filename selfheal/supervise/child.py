@@ -44,6 +44,12 @@ class Child:
             self.readiness.cancel()
             self.readiness = None
 
+    def forget_start(self) -> bool:
+        """Let a first start that waits for its turn not happen; returns whether there was one."""
+        if self.starting is None or self.starting.done():
+            return False
+        return self.starting.cancel()
+
 
 def stop_order(children: Iterable[Child]) -> list[list[Child]]:
     """Waves of the running children: each may be stopped once those before it, which may depend on it, are gone."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
+from collections.abc import Iterable
 from contextlib import suppress
 
 from selfheal.clock import Clock
 from selfheal.events import AgentExited, Run
-from selfheal.supervise.child import Child
+from selfheal.supervise.child import Child, stop_order
 from selfheal.supervise.launcher import Exit, Process
 from selfheal.supervise.tree import end_strays, signal_one, stop_group
 
 # The death is seen by a descriptor and booked a moment after the signal.
 LOOK_S = 0.005
+# What a stop of the whole fleet keeps back of its time for killing what did not end by itself.
+KILL_SHARE_S = 1.0
 # What hangs gets this long to end by itself before it is killed.
 HUNG_S = 1.0
 # A stack is written within milliseconds, or not at all; it is over when nothing more came for a moment.
@@ -46,6 +49,19 @@ async def end(child: Child, patience_s: float, clock: Clock, *, hung: bool = Fal
     finally:
         child.stopping = False  # also where it was called off: whatever ends then ends by itself
     return stack
+
+
+async def end_all(children: Iterable[Child], timeout_s: float, clock: Clock) -> None:
+    """End all, those that depend on others first. What has not ended in time is killed."""
+    deadline = clock.monotonic() + timeout_s
+    known = tuple(children)
+    try:
+        async with asyncio.timeout(max(0.1, timeout_s - KILL_SHARE_S)):
+            for wave in stop_order(known):
+                await asyncio.gather(*(end(child, child.config.stop.timeout, clock) for child in wave))
+    except TimeoutError:
+        left = max(0.1, deadline - clock.monotonic())
+        await asyncio.gather(*(kill(child, left, clock) for child in known if child.process is not None))
 
 
 async def kill(child: Child, timeout_s: float, clock: Clock) -> None:

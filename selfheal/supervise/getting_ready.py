@@ -28,11 +28,14 @@ Spawn = Callable[[str, Coroutine[object, object, None]], asyncio.Future[None]]
 class GettingReady:
     """Waits for each run in a task of its own and writes down how that ended."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, wait_ready: Ready, spawn: Spawn) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, wait_ready: Ready, spawn: Spawn, settle: Callable[[str], None]
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._wait_ready = wait_ready
         self._spawn = spawn
+        self._settle = settle
 
     def begin(self, child: Child) -> None:
         """Wait for the run that a child has now."""
@@ -59,6 +62,7 @@ class GettingReady:
             await asyncio.wait({child.readiness}, timeout=limit_s)
         if child.stopping:
             return
+        self._settle(child.name)  # a death that was answered a moment ago may not be written down yet
         agent = self._ledger.world.agents.get(child.name)
         if child.process is process and not child.ready.is_set():
             late = f"cannot call {child.name} ready: its checks are not good {limit_s:g} s after its start"

@@ -97,7 +97,7 @@ def environment(pid: int) -> list[bytes]:
             found = environ.read_bytes()
             if found or not _is_being_set_up(pid):
                 return found.split(b"\0")
-            time.sleep(_EXEC_PAUSE_S)  # no `Clock`: it is the kernel's doing that we wait for, and not for long
+            time.sleep(_EXEC_PAUSE_S)  # noqa: TID251 - it is the kernel's doing that we wait for, and not for long
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         pass
     return []

@@ -6,9 +6,9 @@ then write it all down. Everything slower (readiness, stopping, trials of an ope
 
 from __future__ import annotations
 
-import asyncio
 import signal as signals
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Container, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 
 from selfheal.clock import Clock
@@ -30,8 +30,8 @@ from selfheal.events import (
 from selfheal.ledger import Ledger
 from selfheal.plans import DecideReflex, Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
 from selfheal.supervise.books import Books
-from selfheal.supervise.child import Child, stop_order
-from selfheal.supervise.ending import end, exited, kill, log_size
+from selfheal.supervise.child import Child
+from selfheal.supervise.ending import end, end_all, exited, log_size
 from selfheal.supervise.getting_ready import GettingReady, Ready, Spawn
 from selfheal.supervise.launcher import Exit, Launch, Launcher, Process
 from selfheal.supervise.tree import end_strays, kill_leftovers
@@ -40,30 +40,22 @@ from selfheal.world import Agent
 
 # What an earlier daemon left behind gets this long to end by itself.
 LEFT_S = 1.0
-# What a stop of the whole fleet keeps back of its time for killing what did not end by itself.
-KILL_SHARE_S = 1.0
 
 
 class Supervisor:
     """Starts, stops and restarts the children, and answers their deaths."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        clock: Clock,
-        launcher: Launcher,
-        reflex: DecideReflex,
-        ready: Ready,
-        spawn: Spawn,
+        self, ledger: Ledger, clock: Clock, launcher: Launcher, reflex: DecideReflex, ready: Ready, spawn: Spawn
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._launcher = launcher
         self._reflex = reflex
-        self._ready = GettingReady(ledger, clock, ready, spawn)
+        self._books = Books()
+        self._ready = GettingReady(ledger, clock, ready, spawn, self._books.settle)
         self._spawn = spawn
         self._children: dict[str, Child] = {}
-        self._books = Books()
         self._stopping = False
 
     # --- the fleet ---
@@ -72,6 +64,23 @@ class Supervisor:
         """Take an agent into care; it is not started yet."""
         generation = self._agent(name).generation
         self._children[name] = Child(name, config, launch, depends_on, generation)
+
+    def replace(self, name: str, config: ProcessConfig, launch: Launch, depends_on: tuple[str, ...]) -> None:
+        """Take what is new about an agent; what runs goes on, and the next run is as said here."""
+        child = self._children[name]
+        child.config, child.launch, child.depends_on = config, launch, depends_on
+
+    def hold_starts(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Let first starts that wait for dependencies not happen; returns whose: `start_fleet` begins them anew."""
+        return tuple(name for name in names if name in self._children and self._children[name].forget_start())
+
+    async def remove(self, name: str) -> None:
+        """Stop an agent and all of its tree, and let it out of care."""
+        async with self._turn(name) as child:
+            child.forget_start()
+            await end(child, child.config.stop.timeout, self._clock)
+            del self._children[name]
+            child.ready.set()  # nobody waits for it any more
 
     def run_of(self, name: str) -> Run | None:
         """The current run of an agent; None where it has none."""
@@ -99,7 +108,7 @@ class Supervisor:
         for name, run in [*known.items(), *unknown]:
             child = self._children.get(name)
             if child is not None and child.process is None and self._agent(name).wanted:
-                process = self._launcher.adopt(run, name, self._on_exit(name))
+                process = self._launcher.adopt(run, name, partial(self._ended, child))
                 if process is not None:
                     self._took_over(child, process)
         for name in known:
@@ -120,10 +129,10 @@ class Supervisor:
         current = self.run_of(name)
         return current is not None and current.generation == run.generation
 
-    async def start_fleet(self) -> None:
-        """Start every agent that is wanted, each as soon as what it depends on is ready."""
+    async def start_fleet(self, only: Container[str] | None = None) -> None:
+        """Start every agent that is wanted, of all or of some, each as soon as what it depends on is ready."""
         self._books.settle_all()
-        for child in self._children.values():
+        for child in [one for one in self._children.values() if only is None or one.name in only]:
             agent = self._agent(child.name)
             if agent.finished:
                 child.ready.set()
@@ -138,15 +147,7 @@ class Supervisor:
         """Stop all, those that depend on others first. What has not ended in time is killed."""
         self._books.settle_all()
         self._stopping = True
-        deadline = self._clock.monotonic() + timeout_s
-        try:
-            async with asyncio.timeout(max(0.1, timeout_s - KILL_SHARE_S)):
-                for wave in stop_order(self._children.values()):
-                    await asyncio.gather(*(end(child, child.config.stop.timeout, self._clock) for child in wave))
-        except TimeoutError:
-            left = max(0.1, deadline - self._clock.monotonic())
-            running = [child for child in self._children.values() if child.process is not None]
-            await asyncio.gather(*(kill(child, left, self._clock) for child in running))
+        await end_all(self._children.values(), timeout_s, self._clock)
         await self.end_strays()
 
     def kill_fleet(self) -> None:
@@ -168,17 +169,13 @@ class Supervisor:
 
     async def start(self, name: str, reason: StartReason) -> None:
         """Start an agent that is not running. Raises FixFailed where it cannot be."""
-        child = self._children[name]
-        async with child.turn:
-            self._books.settle(name)
+        async with self._turn(name) as child:
             if child.process is None and not self._begin(child, reason):
                 raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
 
     async def stop(self, name: str) -> None:
         """Stop an agent and all of its process group; returns when they are gone."""
-        child = self._children[name]
-        async with child.turn:
-            self._books.settle(name)
+        async with self._turn(name) as child:
             await end(child, child.config.stop.timeout, self._clock)
 
     async def restart(self, name: str, reason: StartReason, *, hung: bool = False) -> str:
@@ -186,19 +183,38 @@ class Supervisor:
 
         Raises FixFailed where it does not get ready in time. A dependent that something holds by now is left alone.
         """
-        child = self._children.get(name)
-        if child is None:
-            raise FixFailed(f"cannot restart {name}: it is no process of ours")
-        async with child.turn:
-            self._books.settle(name)
+        async with self._turn(name) as child:
             if reason == "dependency" and not self._agent(name).touchable:
                 return ""  # something has held it since this was planned
             stack = await end(child, child.config.stop.timeout, self._clock, hung=hung)
+            self._goes_on(name)
             if not self._begin(child, reason):
                 raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
             process = child.process
         await self._ready.outcome(child, process)
         return stack
+
+    async def is_ready(self, name: str) -> None:
+        """Return when an agent that was started is ready. Raises FixFailed where it does not get so in time."""
+        child = self._children[name]
+        await self._ready.outcome(child, child.process)
+
+    @asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[Child]:
+        """The child of an agent, for one act at a time. Raises FixFailed where there is none, or none any more."""
+        child = self._children.get(name)
+        if child is not None:
+            async with child.turn:
+                if self._children.get(name) is child:
+                    self._goes_on(name)
+                    self._books.settle(name)
+                    yield child
+                    return
+        raise FixFailed(f"cannot touch {name}: it is no process of ours")
+
+    def _goes_on(self, name: str) -> None:
+        if self._stopping:
+            raise FixFailed(f"cannot touch {name}: the daemon is stopping")
 
     def heed(self, event: Event) -> None:
         """React to what others recorded: a breaker that opened, a hold that ended."""
@@ -229,12 +245,6 @@ class Supervisor:
         return decision if isinstance(decision, Leave | Finish) else None
 
     # --- a death ---
-
-    def _on_exit(self, name: str) -> Callable[[Process, Exit], None]:
-        def ended(process: Process, end: Exit) -> None:
-            self._ended(self._children[name], process, end)
-
-        return ended
 
     def _ended(self, child: Child, process: Process, end: Exit) -> None:
         """The reflex: decide and start; the books come after."""
@@ -306,7 +316,7 @@ class Supervisor:
 
     def _launch(self, child: Child) -> Run | SpawnFailed:
         try:
-            child.process = self._launcher.spawn(child.launch, child.generation + 1, self._on_exit(child.name))
+            child.process = self._launcher.spawn(child.launch, child.generation + 1, partial(self._ended, child))
         except SpawnFailed as why:
             return why
         child.generation += 1
@@ -330,18 +340,14 @@ class Supervisor:
 
     def _try_at(self, child: Child, retry_at: float) -> None:
         """One trial of an open breaker, for ever: never a final "fatal"."""
-        self._at(child, retry_at, lambda: self._trial(child))
-
-    def _trial(self, child: Child) -> None:
-        agent = self._agent(child.name)
-        if not self._may_start(child, agent, "trial"):
-            return
-        self._ledger.record(BreakerTried(self._clock.now(), child.name, "restart"))
-        self._begin(child, "trial")
+        self._at(child, retry_at, lambda: self._due(child, "trial"))
 
     def _due(self, child: Child, reason: StartReason) -> None:
-        if self._may_start(child, self._agent(child.name), reason):
-            self._begin(child, reason)
+        if not self._may_start(child, self._agent(child.name), reason):
+            return
+        if reason == "trial":
+            self._ledger.record(BreakerTried(self._clock.now(), child.name, "restart"))
+        self._begin(child, reason)
 
     def _may_start(self, child: Child, agent: Agent, reason: StartReason) -> bool:
         """Whether nothing forbids this start by now; a pause or a window may have begun since it was set."""
@@ -350,15 +356,9 @@ class Supervisor:
             return False
         held = self._reflex(agent, Ending(None, None, 3600.0), self._clock.now())
         if isinstance(held, Leave):
-            self._at(child, self._clock.now() + 1.0, lambda: self._later(child, reason))
+            self._at(child, self._clock.now() + 1.0, lambda: self._due(child, reason))
             return False
         return True
-
-    def _later(self, child: Child, reason: StartReason) -> None:
-        if reason == "trial":
-            self._trial(child)
-        else:
-            self._due(child, reason)
 
     def _at(self, child: Child, due_at: float, act: Callable[[], None]) -> None:
         child.call_in(due_at - self._clock.now(), act)

@@ -37,6 +37,8 @@ RECENT_STARTS = 64
 SHORT_RUN_S = 10.0
 QUARANTINE_FIRST_S, QUARANTINE_LAST_S = 30.0, 900.0
 CRASH_REASONS: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial", "fix"})
+# Starts that say nothing about the agent: they do not count as restarts of it.
+ORDERED_REASONS: frozenset[StartReason] = frozenset({"first", "adopted", "person", "reload"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +311,7 @@ def _started(agent: Agent, event: AgentStarted) -> Agent:
         failing={},
         delayed_until=None,
         recent_starts=recent,
-        restarts=agent.restarts + (event.reason not in ("first", "adopted", "person")),
+        restarts=agent.restarts + (event.reason not in ORDERED_REASONS),
     )
 
 

@@ -223,6 +223,33 @@ class Done(View):
     message: str = Field(examples=["api:0: restarted"])
 
 
+class OrderDone(Done):
+    """An order to several agents that was carried out."""
+
+    agents: list[str] = Field(description="Those that it was given to.", examples=[["api:0", "api:1"]])
+
+
+class NotReady(View):
+    """An agent that did not get ready after its restart."""
+
+    agent: str
+    why: str
+
+
+class ReloadDone(Done):
+    """What became of another configuration. Lists of agents are by name, of settings by dotted key."""
+
+    added: list[str] = Field(description="New, and being started.")
+    removed: list[str] = Field(description="Stopped, and no longer known.")
+    restarted: list[str] = Field(description="What starts them has changed: they have another process.")
+    changed: list[str] = Field(description="They have taken the change as they run.")
+    unchanged: list[str]
+    failed: list[NotReady] = Field(description="Not ready after their restart.")
+    left: list[str] = Field(description="Left with their process, because another instance of theirs has failed.")
+    settings: list[str] = Field(description="Settings that have changed.", examples=[["guard.dry_run"]])
+    pending: list[str] = Field(description="Settings that need a restart of the daemon.", examples=[["daemon.listen"]])
+
+
 class Health(View):
     """The daemon works."""
 
