@@ -176,7 +176,7 @@ def test_an_idle_keeper_is_small_and_never_wakes() -> None:
         mine, daemons = (int(status(pid, "VmRSS").split()[0]) for pid in (keeper.pid, keeper.daemon))
         assert mine < daemons / 4
         os.kill(keeper.pid, signal.SIGHUP)
-        until(lambda: "reload.unsupported" in keeper.out.read_text())
+        until(lambda: "config.reloaded" in keeper.out.read_text(), what=keeper.said)
 
 
 def test_the_service_manager_of_the_keeper_hears_the_daemon() -> None:
