@@ -5,7 +5,7 @@ The one way in. Either everything holds, or ConfigInvalid says everything that d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar, get_args
@@ -14,9 +14,9 @@ from pydantic import BaseModel
 
 from selfheal.config.agents import Kinds, Written, find_agents, read_agent
 from selfheal.config.findings import Findings, listed, nearest, validate
-from selfheal.config.lines import KeyPath, dotted, find_lines
+from selfheal.config.lines import KeyPath, find_lines
 from selfheal.config.models import AgentConfig, CheckConfig, Config, GuardConfig, Section
-from selfheal.config.origins import Origins, Table, anchored, lay_over, leaves
+from selfheal.config.origins import Origins, Table, anchored, lay_over
 from selfheal.config.origins import Overrides as Overrides
 from selfheal.config.rules import check_daemon, check_files, check_names, check_rings
 from selfheal.config.source import parse, read_text
@@ -37,7 +37,7 @@ class Again(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that holds. `origins` is by dotted key, `groups` gives the full names of a configured one.
+    """A configuration that holds. `origin` says where a value comes from, `groups` the full names of a configured one.
 
     `declared` is how many instances the file gives each agent whose kind may have several.
     """
@@ -46,7 +46,7 @@ class Loaded:
     path: Path | None
     base: Path
     """The folder at which relative paths of the file start; every path in `config` is absolute."""
-    origins: Mapping[str, str]
+    origin: Callable[[KeyPath], str] = field(repr=False, compare=False)
     groups: Mapping[str, tuple[str, ...]]
     declared: Mapping[str, int]
     again: Again = field(repr=False, compare=False)
@@ -101,7 +101,7 @@ def load(
         kept = None if fresh else text
         return load(where, given, scaled, agent_models, check_models, known_fixes=known_fixes, text=kept)
 
-    return Loaded(config, path, base, _origins_of(config, raw, written, origins), groups, declared, again)
+    return Loaded(config, path, base, _origin_of(raw, written, origins), groups, declared, again)
 
 
 def _read_sections(raw: Table, found: Findings) -> Config:
@@ -170,11 +170,13 @@ def _with_full_names(config: Config, groups: Mapping[str, tuple[str, ...]]) -> C
     return config.model_copy(update={"agents": agents, "guard": guard})
 
 
-def _origins_of(config: Config, raw: Table, written: list[Written], origins: Origins) -> dict[str, str]:
-    """By dotted key, in the order of the models; instances carry the origin of the table that they share."""
+def _origin_of(raw: Table, written: list[Written], origins: Origins) -> Callable[[KeyPath], str]:
+    """Where the value of a path comes from; instances carry the origin of the table that they share."""
     configured = {full: one.name for one in written for full in one.tables}
 
-    def as_written(path: KeyPath) -> KeyPath:
-        return (path[0], configured[str(path[1])], *path[2:]) if path[0] == "agents" and len(path) > 1 else path
+    def origin(path: KeyPath) -> str:
+        if path[0] == "agents" and len(path) > 1:
+            path = (path[0], configured[str(path[1])], *path[2:])
+        return origins.of(path, raw)
 
-    return {dotted(path): origins.of(as_written(path), raw) for path, _ in leaves(config)}
+    return origin
