@@ -304,17 +304,18 @@ class Supervisor:
         await self._ready.needs(self._children, child.depends_on)
         agent = self._agent(child.name)
         if child.process is None and child.timer is None and agent.wanted and not self._stopping:
-            self._begin(child, "first")
+            started = self._launch(child)  # the rest of the fleet first, the books later: there may be a thousand
+            self._books.enter(child.name, partial(self._book_start, child, "first", started))
 
     def _begin(self, child: Child, reason: StartReason) -> bool:
         """Start the process and write it down; returns whether it runs."""
-        child.forget_timers()
-        child.stopping = False
         started = self._launch(child)
         self._book_start(child, reason, started)
         return isinstance(started, Run)
 
     def _launch(self, child: Child) -> Run | SpawnFailed:
+        child.forget_timers()
+        child.stopping = False
         try:
             child.process = self._launcher.spawn(child.launch, child.generation + 1, partial(self._ended, child))
         except SpawnFailed as why:
