@@ -367,10 +367,13 @@ class Supervisor:
     # --- adoption ---
 
     def _took_over(self, child: Child, process: Process) -> None:
-        before = self._agent(child.name)
         child.process = process
         child.generation = max(child.generation, process.run.generation)
-        self._ledger.record(AgentStarted(self._clock.now(), child.name, process.run, "adopted"))
+        self._books.enter(child.name, partial(self._book_adoption, child, process, self._clock.now()))
+
+    def _book_adoption(self, child: Child, process: Process, at: float) -> None:
+        before = self._agent(child.name)
+        self._ledger.record(AgentStarted(at, child.name, process.run, "adopted"))
         if before.ready and before.run == process.run:  # it says so only once
             self._ready.is_ready(child, process.run, 0.0)
         else:
