@@ -22,6 +22,7 @@ from selfheal.compose.notices import Notices
 from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
+from selfheal.compose.schedule import Schedules
 from selfheal.compose.senses import Senses
 from selfheal.compose.upkeep import LOGS_EVERY_S, Upkeep
 from selfheal.config.load import Loaded
@@ -102,6 +103,7 @@ class Daemon:
         self._clear_leftovers = clear_leftovers
         self._found_before = damages
         self._sweeps = 0
+        self._afresh = False
         self._saved = (-1, 0, 0)
         self._unsaved: str | None = None
         clock = ports.clock
@@ -134,8 +136,9 @@ class Daemon:
         self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe)
         notices = Notices(self.heartbeats.beat)
         ports.launcher.listen(notices.hear)
-        ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks)
+        ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks, self._log_begin)
         self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
+        self.schedules = Schedules(self.ledger, clock, self.supervisor, self.runner.spawn)
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 
         # Who heals, foresees and tells.
@@ -174,6 +177,7 @@ class Daemon:
             Loop("prevent", self.prevention.foresee, every_s=daemon.prevention_interval, waits_first=True),
             Loop("maintain", self.prevention.work, every_s=5.0),
             Loop("windows", self.upkeep.windows, every_s=5.0),
+            Loop("schedules", self.schedules.look, every_s=1.0),
             Loop("notify", self.router.deliver, every_s=5.0),
             Loop("save", self._save, every_s=1.0, limit_s=30.0),
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
@@ -200,7 +204,7 @@ class Daemon:
             teardown.add("checks", self._stop_watching, STAGE_S)
             self.runner.start(*self.loops())
             teardown.add("loops", lambda: self.runner.stop(*(loop.name for loop in self.loops())), STAGE_S)
-            await self.supervisor.start_fleet()
+            await self.supervisor.start_fleet(afresh=self._afresh)
             await self._told_to_stop()
         finally:
             self.stopping.set()
@@ -215,6 +219,7 @@ class Daemon:
     def _begin(self) -> None:
         """Record what is new since the last daemon: this one, the damage found, the agents, what was interrupted."""
         now, world = self.ports.clock.now(), self.ledger.world
+        self._afresh = world.stopped_cleanly
         self.ledger.record(DaemonStarted(now, __version__, self.ports.pid, self.config.guard.dry_run))
         self.ledger.record(*self._found_before)
         for event in beginnings(world, self.plans, self._damages, self._broken, now):
@@ -317,6 +322,10 @@ class Daemon:
     def _broken_checks(self, agent: str) -> Container[str]:
         known = self.ledger.world.agents.get(agent)
         return known.broken if known is not None else ()
+
+    def _log_begin(self, agent: str) -> int:
+        known = self.ledger.world.agents.get(agent)
+        return known.log_begin if known is not None else 0
 
     def _loop_failed(self, failure: Failure) -> None:
         now = self.ports.clock.now()

@@ -19,7 +19,8 @@ class Launch:
     """Everything that a start needs, built once per configuration. Paths are absolute, `environment` is complete.
 
     The process appends its output and its errors to `log` itself: a pipe would die with us. `max_fds` is held to our
-    own hard limit where we may not raise it.
+    own hard limit where we may not raise it. `umask` is octal text. `memory` in bytes and `cores` are held where this
+    machine lets us; `limits` of a launcher says what is.
     """
 
     agent: str
@@ -30,6 +31,10 @@ class Launch:
     user: str | None = None
     max_fds: int | None = None
     dies_with_daemon: bool = False
+    nice: int | None = None
+    umask: str | None = None
+    memory: int | None = None
+    cores: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ class PosixLauncher:
         try:
             if launch.max_fds is not None:
                 _limit_files(pid, launch.max_fds)
+            if launch.nice is not None:
+                os.setpriority(os.PRIO_PROCESS, pid, launch.nice)
             # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
             start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
             run = Run(pid, generation, started_at, start_ticks, self._boot_id)
@@ -134,6 +136,9 @@ class PosixLauncher:
         mark = marks.mark(self._marker, prepared.launch.agent, generation)
         prepared.environment[marks.VARIABLE.encode()] = os.fsencode(mark)
         os.chdir(prepared.launch.directory)  # by name each time: a deployment may have put another one there
+        # Ours for 0.2 ms, as the directory is: a trampoline would double the start. All that we create ourselves is
+        # the owner's alone, and a umask leaves the owner his bits: what a thread creates meanwhile is no different.
+        own_mask = os.umask(prepared.umask) if prepared.umask is not None else None
         try:
             return os.posix_spawn(
                 prepared.program,
@@ -145,6 +150,8 @@ class PosixLauncher:
                 setsigdef=prepared.default_signals,
             )
         finally:
+            if own_mask is not None:
+                os.umask(own_mask)
             os.fchdir(self._home)
 
     def _watch(self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool) -> Process:
@@ -221,11 +228,13 @@ class _Prepared:
     environment: dict[bytes, bytes]
     file_actions: tuple[tuple[int, int, str, int, int] | tuple[int, int, int], ...]
     default_signals: frozenset[signal.Signals | int]
+    umask: int | None
 
 
 def _prepare(launch: Launch) -> _Prepared:
     """Look up all that a start needs. Raises SpawnFailed with what is missing."""
     program = find_program(launch.argv[0], launch.directory, launch.environment)
+    _check_priority(launch)
     _check_log(launch)
     argv = launch.argv
     trampoline = _trampoline(launch)
@@ -244,7 +253,21 @@ def _prepare(launch: Launch) -> _Prepared:
         ),
         # An ignored signal stays ignored in the child: Python ignores PIPE and XFSZ, nohup HUP.
         default_signals=frozenset(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}),
+        umask=int(launch.umask, 8) if launch.umask is not None else None,
     )
+
+
+def _check_priority(launch: Launch) -> None:
+    """Whether we may give the priority that is asked for; what is started is too late a moment to find out."""
+    if launch.nice is None or os.geteuid() == 0:
+        return
+    best = min(os.getpriority(os.PRIO_PROCESS, 0), 20 - resource.getrlimit(resource.RLIMIT_NICE)[0])
+    if launch.nice < best:
+        raise SpawnFailed(
+            f"cannot start {launch.agent!r} with nice {launch.nice}: this user may not go below {best}; run selfheal "
+            f"as root, raise its limit (ulimit -e), or raise 'nice'",
+            "permission",
+        )
 
 
 def _check_log(launch: Launch) -> None:

@@ -122,14 +122,18 @@ class Supervisor:
         current = self.run_of(name)
         return current is not None and current.generation == run.generation
 
-    async def start_fleet(self) -> None:
-        """Start every agent that is wanted, each as soon as what it depends on is ready."""
+    async def start_fleet(self, *, afresh: bool = False) -> None:
+        """Start every agent that is wanted, each as soon as what it depends on is ready.
+
+        `afresh` after an orderly stop: what runs once does so again. What has a schedule waits for its time.
+        """
         self._books.settle_all()
         for child in self._children.values():
             agent = self._agent(child.name)
-            if agent.finished:
+            done = agent.finished and not (afresh and child.config.ends) or child.config.schedule is not None
+            if done and child.process is None:
                 child.ready.set()
-            if child.process is not None or not agent.wanted or agent.finished:
+            if child.process is not None or not agent.wanted or done:
                 continue
             if agent.breaker.state == "open":
                 self._try_at(child, agent.breaker.retry_at)
@@ -307,6 +311,7 @@ class Supervisor:
         return isinstance(started, Run)
 
     def _launch(self, child: Child) -> Run | SpawnFailed:
+        child.log_begin = log_size(child)
         try:
             child.process = self._launcher.spawn(child.launch, child.generation + 1, self._on_exit(child.name))
         except SpawnFailed as why:
@@ -316,7 +321,7 @@ class Supervisor:
 
     def _book_start(self, child: Child, reason: StartReason, started: Run | SpawnFailed | None) -> None:
         if isinstance(started, Run):
-            self._ledger.record(AgentStarted(started.started_at, child.name, started, reason))
+            self._ledger.record(AgentStarted(started.started_at, child.name, started, reason, child.log_begin))
             self._ready.begin(child)
             return
         if started is None:
@@ -332,17 +337,12 @@ class Supervisor:
 
     def _try_at(self, child: Child, retry_at: float) -> None:
         """One trial of an open breaker, for ever: never a final "fatal"."""
-        self._at(child, retry_at, lambda: self._trial(child))
-
-    def _trial(self, child: Child) -> None:
-        agent = self._agent(child.name)
-        if not self._may_start(child, agent, "trial"):
-            return
-        self._ledger.record(BreakerTried(self._clock.now(), child.name, "restart"))
-        self._begin(child, "trial")
+        self._at(child, retry_at, lambda: self._due(child, "trial"))
 
     def _due(self, child: Child, reason: StartReason) -> None:
         if self._may_start(child, self._agent(child.name), reason):
+            if reason == "trial":
+                self._ledger.record(BreakerTried(self._clock.now(), child.name, "restart"))
             self._begin(child, reason)
 
     def _may_start(self, child: Child, agent: Agent, reason: StartReason) -> bool:
@@ -352,15 +352,9 @@ class Supervisor:
             return False
         held = self._reflex(agent, Ending(None, None, 3600.0), self._clock.now())
         if isinstance(held, Leave):
-            self._at(child, self._clock.now() + 1.0, lambda: self._later(child, reason))
+            self._at(child, self._clock.now() + 1.0, lambda: self._due(child, reason))
             return False
         return True
-
-    def _later(self, child: Child, reason: StartReason) -> None:
-        if reason == "trial":
-            self._trial(child)
-        else:
-            self._due(child, reason)
 
     def _at(self, child: Child, due_at: float, act: Callable[[], None]) -> None:
         child.call_in(due_at - self._clock.now(), act)
@@ -372,7 +366,7 @@ class Supervisor:
         child.process = process
         child.generation = max(child.generation, process.run.generation)
         self._ledger.record(AgentStarted(self._clock.now(), child.name, process.run, "adopted"))
-        if before.ready and before.run == process.run:  # it says so only once
+        if before.ready and before.run == process.run and not child.config.ends:  # it says so only once
             self._ready.is_ready(child, process.run, 0.0)
         else:
             self._ready.begin(child)

@@ -216,6 +216,7 @@ def _agent(world: World, agent: Agent, vitals: Vitals, risk: float, incident: st
         incident=incident,
         last_exit=_exit(agent.last_exit) if agent.last_exit else None,
         next_start_at=moment(agent.delayed_until),
+        next_run=moment(agent.next_run),
         maintenance_until=moment(agent.maintenance_until),
         memory_limit=agent.memory_limit,
         fds_limit=agent.fds_limit,
