@@ -103,7 +103,6 @@ class Daemon:
         self._clear_leftovers = clear_leftovers
         self._found_before = damages
         self._sweeps = 0
-        self._afresh = False
         self._saved = (-1, 0, 0)
         self._unsaved: str | None = None
         clock = ports.clock
@@ -204,7 +203,7 @@ class Daemon:
             teardown.add("checks", self._stop_watching, STAGE_S)
             self.runner.start(*self.loops())
             teardown.add("loops", lambda: self.runner.stop(*(loop.name for loop in self.loops())), STAGE_S)
-            await self.supervisor.start_fleet(afresh=self._afresh)
+            await self.supervisor.start_fleet()
             await self._told_to_stop()
         finally:
             self.stopping.set()
@@ -219,7 +218,6 @@ class Daemon:
     def _begin(self) -> None:
         """Record what is new since the last daemon: this one, the damage found, the agents, what was interrupted."""
         now, world = self.ports.clock.now(), self.ledger.world
-        self._afresh = world.stopped_cleanly
         self.ledger.record(DaemonStarted(now, __version__, self.ports.pid, self.config.guard.dry_run))
         self.ledger.record(*self._found_before)
         for event in beginnings(world, self.plans, self._damages, self._broken, now):
@@ -248,6 +246,7 @@ class Daemon:
                 run=partial(self.supervisor.run_of, plan.name),
                 last_beat=partial(self.heartbeats.last, plan.name),
                 run_command=self.ports.run_command,
+                helpers=partial(self.supervisor.helpers_of, plan.name),
                 watched_since=self.ports.clock.now() if plan.launch is None else None,
             )
             checks = [scheduled(one, context, self.ports.checks) for one in plan.checks]

@@ -21,7 +21,8 @@ FleetStatus = Literal["ok", "degraded", "critical"]
 RestartPolicy = Literal["always", "on-failure", "never"]
 
 # Why a run of an agent began. `reflex` is the restart in the callback that saw the death, `adopted` a process that
-# outlived an earlier daemon, `trial` the half-open attempt of an open breaker, `maintenance` planned before a failure, `schedule` at its time.
+# outlived an earlier daemon, `trial` the half-open attempt of an open breaker, `maintenance` planned before a failure,
+# `schedule` at its time.
 StartReason = Literal[
     "first", "reflex", "backoff", "fix", "person", "trial", "adopted", "dependency", "maintenance", "schedule"
 ]

@@ -101,7 +101,7 @@ def _row(agent: Document, now: datetime) -> tuple[Cell | str, ...]:
         agent.text("restarts", "0"),
         _checks(agent.parts("checks")),
         _risk(agent.number("risk")),
-        agent.text("reason") or _next_run(agent, now),
+        "; ".join(filter(None, (agent.text("reason"), _next_run(agent, now)))),
     )
 
 

@@ -261,7 +261,7 @@ class ProcessConfig(Section):
     def _runs_to_its_end(self) -> ProcessConfig:
         """What a run to the end changes, and what makes no sense without one."""
         if not self.ends:
-            alone = {key: "schedule" for key in ("timezone", "overlap", "catch_up")} | {"timeout": "oneshot"}
+            alone = dict.fromkeys(("timezone", "overlap", "catch_up"), "schedule") | {"timeout": "oneshot"}
             for key in self.model_fields_set & alone.keys():
                 raise ValueError(f"{key!r} means nothing here; add {alone[key]!r}, or take it out")
             return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -125,6 +125,9 @@ class _Watched:
 
     def signal_strays(self, signal: int) -> bool:
         return False
+
+    def helpers(self) -> Sequence[int]:
+        return ()
 
     async def find_strays(self) -> list[Run]:
         return []

@@ -6,7 +6,7 @@ The contract between the two. `posix.py` keeps it with the processes of this mac
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -84,6 +84,10 @@ class Process(Protocol):
         Quick, and blind where it is adopted: then `find_strays` sees them. What they start meanwhile is found by the
         next call.
         """
+        ...
+
+    def helpers(self) -> Sequence[int]:
+        """The pids of all that it has started, in its group or not: quick, and so blind to an adopted one's orphans."""
         ...
 
     async def find_strays(self) -> list[Run]:

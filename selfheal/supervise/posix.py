@@ -13,7 +13,7 @@ import pwd
 import resource
 import shutil
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from selfheal.clock import Clock
 from selfheal.errors import SpawnFailed
 from selfheal.kinds import Run
 from selfheal.supervise import marks, proc
+from selfheal.supervise.cgroups import Groups, find_place
 from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, Process
 from selfheal.supervise.notify import NotifySocket
 from selfheal.supervise.program import find_program, spawn_failed
@@ -28,6 +29,7 @@ from selfheal.supervise.strays import Strays, become_subreaper
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _LOG_MODE = 0o600
+_KILL = signal.SIGKILL
 
 
 class PosixLauncher:
@@ -48,7 +50,14 @@ class PosixLauncher:
         self._notify: NotifySocket | None = None
         self._watched: dict[int, _PosixProcess] = {}  # by the descriptor that tells of the end
         self._mains: dict[int, _PosixProcess] = {}  # the same by pid
-        self._strays = Strays(loop, marker, self._mains.keys)
+        self._groups = Groups(loop, find_place(marker, clock.now()))
+        self._groups.tidy()
+        self._strays = Strays(loop, marker, self._mains.keys, self._groups.members)
+
+    @property
+    def enforced(self) -> Mapping[str, str]:
+        """Which limits the kernel holds, and how trees are found, in words for the log."""
+        return self._groups.enforced
 
     def listen(self, hear: Hear) -> None:
         def heard(pid: int, said: Mapping[str, str]) -> None:
@@ -69,10 +78,12 @@ class PosixLauncher:
             # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
             start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
             run = Run(pid, generation, started_at, start_ticks, self._boot_id)
-            return self._watch(run, launch.agent, os.pidfd_open(pid), on_exit, adopted=False)
+            process = self._watch(run, launch.agent, os.pidfd_open(pid), on_exit, adopted=False)
         except OSError as error:
             _abandon(pid)  # a process that nobody watches must not live
             raise spawn_failed(launch.argv[0], error) from error
+        self._groups.enter(run, launch)
+        return process
 
     def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:
         if run.boot_id != self._boot_id:
@@ -104,6 +115,7 @@ class PosixLauncher:
 
     def reap(self) -> None:
         self._strays.reap()
+        self._groups.tidy()
 
     def close(self) -> None:
         self._strays.close()
@@ -114,6 +126,7 @@ class PosixLauncher:
         if self._home >= 0:
             os.close(self._home)
             self._home = -1
+            self._groups.close()
 
     def _start(self, launch: Launch, generation: int) -> int:
         prepared = self._prepared.get(launch.agent)
@@ -155,7 +168,7 @@ class PosixLauncher:
             os.fchdir(self._home)
 
     def _watch(self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool) -> Process:
-        process = _PosixProcess(run, agent, adopted, self._strays, self._find_strays)
+        process = _PosixProcess(run, agent, adopted, self._strays, self._groups, self._find_strays)
         try:
             self._loop.add_reader(pidfd, self._ended, pidfd, process, on_exit)
         except OSError:
@@ -166,7 +179,12 @@ class PosixLauncher:
 
     async def _find_strays(self, run: Run, agent: str) -> list[Run]:
         found = await self._marked()
-        return [one.run for one in found if one.agent == agent and one.run.generation <= run.generation]
+        known = {one.run.pid: one.run for one in found if one.agent == agent and one.run.generation <= run.generation}
+        for pid in self._groups.members(run, agent):
+            with suppress(ProcessLookupError):
+                if pid not in known and (entry := proc.stat(pid)).alive:
+                    known[pid] = Run(pid, run.generation, run.started_at, entry.start_ticks, self._boot_id)
+        return list(known.values())
 
     async def _marked(self) -> list[marks.Marked]:
         return await asyncio.to_thread(marks.find_marked, self._marker, self._clock.now())
@@ -200,6 +218,7 @@ class _PosixProcess:
     agent: str
     adopted: bool
     strays: Strays
+    groups: Groups
     find: Callable[[Run, str], Awaitable[list[Run]]]
 
     def signal_group(self, signal: int) -> None:
@@ -212,7 +231,13 @@ class _PosixProcess:
         return proc.group_alive(self.run)
 
     def signal_strays(self, signal: int) -> bool:
-        return self.strays.signal(self.run, self.agent, signal)
+        any_there = self.strays.signal(self.run, self.agent, signal)
+        if signal == _KILL:
+            self.groups.kill(self.run, self.agent)
+        return any_there
+
+    def helpers(self) -> Sequence[int]:
+        return self.strays.helpers(self.run, self.agent)
 
     async def find_strays(self) -> list[Run]:
         return await self.find(self.run, self.agent)

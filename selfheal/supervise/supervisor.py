@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from selfheal.clock import Clock
@@ -80,6 +80,11 @@ class Supervisor:
         child = self._children.get(name)
         return child.process.run if child is not None and child.process is not None else None
 
+    def helpers_of(self, name: str) -> Sequence[int]:
+        """The pids of what the current run of an agent has started."""
+        child = self._children.get(name)
+        return child.process.helpers() if child is not None and child.process is not None else ()
+
     def launch_of(self, name: str) -> Launch | None:
         child = self._children.get(name)
         return child.launch if child is not None else None
@@ -122,18 +127,15 @@ class Supervisor:
         current = self.run_of(name)
         return current is not None and current.generation == run.generation
 
-    async def start_fleet(self, *, afresh: bool = False) -> None:
-        """Start every agent that is wanted, each as soon as what it depends on is ready.
-
-        `afresh` after an orderly stop: what runs once does so again. What has a schedule waits for its time.
-        """
+    async def start_fleet(self) -> None:
+        """Start every agent that is wanted, each as soon as what it depends on is ready; by schedule, at its time."""
         self._books.settle_all()
         for child in self._children.values():
             agent = self._agent(child.name)
-            done = agent.finished and not (afresh and child.config.ends) or child.config.schedule is not None
-            if done and child.process is None:
+            if agent.finished or child.config.schedule is not None:
                 child.ready.set()
-            if child.process is not None or not agent.wanted or done:
+                continue
+            if child.process is not None or not agent.wanted:
                 continue
             if agent.breaker.state == "open":
                 self._try_at(child, agent.breaker.retry_at)

@@ -222,17 +222,18 @@ def _by_failing(agent: Agent) -> AgentState:
 
 
 def _without_process(agent: Agent) -> AgentState:
+    if agent.schedule:
+        return "stopped"  # between two runs, however the last one went: nobody wants it up then
     if agent.start_error:
         return "unhealthy"
     if agent.last_exit is None:
-        return "stopped" if agent.schedule else "starting"
+        return "starting"
     return "stopped" if agent.last_exit.expected else "unhealthy"
 
 
 def _counted(agent: Agent, at: float) -> Uptime:
     """Count the time since the last event into uptime, by the state that held until now."""
-    waits = bool(agent.schedule) and agent.run is None  # nobody wants it up between two runs, failed or not
-    wanted = agent.state not in ("stopped", "maintenance") and not waits
+    wanted = agent.state not in ("stopped", "maintenance")
     return agent.uptime.counted(at, wanted=wanted, healthy=agent.state == "healthy")
 
 
