@@ -24,6 +24,7 @@ from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
 from selfheal.compose.reload import Reloader, as_scaled, scales_over
+from selfheal.compose.schedule import Schedules
 from selfheal.compose.senses import Senses
 from selfheal.compose.upkeep import LOGS_EVERY_S, Upkeep
 from selfheal.compose.views import Views
@@ -134,7 +135,7 @@ class Daemon:
         self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe)
         notices = Notices(self.heartbeats.beat)
         ports.launcher.listen(notices.hear)
-        ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks)
+        ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks, self._log_begin)
         self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
         self.care = Care(
             self.ledger,
@@ -147,6 +148,7 @@ class Daemon:
             self.anomalies,
             self.history,
         )
+        self.schedules = Schedules(self.ledger, clock, self.supervisor, self.runner.spawn)
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 
         # Who heals, foresees and tells.
@@ -191,6 +193,7 @@ class Daemon:
             Loop("prevent", self.prevention.foresee, every_s=daemon.prevention_interval, waits_first=True),
             Loop("maintain", self.prevention.work, every_s=5.0, idle=self.prevention.has_nothing_planned),
             Loop("windows", self.upkeep.windows, every_s=5.0, idle=self.upkeep.has_no_windows),
+            Loop("schedules", self.schedules.look, every_s=1.0, idle=self.schedules.has_none),
             Loop("notify", self.router.deliver, every_s=5.0, idle=lambda: not self.ledger.world.undelivered),
             Loop("save", self.views.save, every_s=1.0, limit_s=30.0, idle=self.views.is_saved, idle_s=5.0, least_s=1.0),
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
@@ -323,6 +326,10 @@ class Daemon:
     def _broken_checks(self, agent: str) -> Container[str]:
         known = self.ledger.world.agents.get(agent)
         return known.broken if known is not None else ()
+
+    def _log_begin(self, agent: str) -> int:
+        known = self.ledger.world.agents.get(agent)
+        return known.log_begin if known is not None else 0
 
     def _loop_failed(self, failure: Failure) -> None:
         now = self.ports.clock.now()

@@ -7,7 +7,7 @@ and one line in the tuple.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -84,6 +84,8 @@ class CheckContext:
     last_beat: Callable[[], float | None]
     """Wall time of the last sign of life that the agent gave by itself."""
     run_command: RunCommand
+    helpers: Callable[[], Sequence[int]] = tuple
+    """The pids of what that process has started and that still runs."""
     watched_since: float | None = None
     """For an agent that has no process of ours: wall time since when it is watched."""
 

@@ -151,6 +151,8 @@ def _prepare(state_dir: Path, shared: str) -> None:
 def _ports(loaded: Loaded, doors: _Doors) -> Ports:
     clock = SteadyClock()
     marker = hashlib.blake2b(os.fsencode(loaded.config.daemon.state_dir.resolve()), digest_size=6).hexdigest()
+    launcher = PosixLauncher(asyncio.get_running_loop(), clock, marker)
+    structlog.get_logger("selfheal").info("limits", **launcher.enforced)
     return Ports(
         pid=os.getpid(),
         clock=clock,
@@ -158,7 +160,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         environment=dict(os.environ),
         agent_variables=doors.agent_variables,
         checks=CHECKS,
-        launcher=PosixLauncher(asyncio.get_running_loop(), clock, marker),
+        launcher=launcher,
         run_command=CommandRunner(clock),
         run_fix=CommandRunner(clock, leaves_helpers=True),
         probe_http=probe_http,

@@ -69,4 +69,6 @@ def _is_declared(agent: Agent | None, event: AgentDeclared) -> bool:
         has_process=agent.has_process,
         memory_limit=agent.memory_limit,
         fds_limit=agent.fds_limit,
+        ends=agent.ends,
+        schedule=agent.schedule,
     )

@@ -53,6 +53,7 @@ class Care:
             run=partial(self._supervisor.run_of, plan.name),
             last_beat=partial(self._heartbeats.last, plan.name),
             run_command=self._ports.run_command,
+            helpers=partial(self._supervisor.helpers_of, plan.name),
             watched_since=self._ports.clock.now() if plan.launch is None else None,
         )
         checks = [scheduled(one, context, self._ports.checks) for one in plan.checks]

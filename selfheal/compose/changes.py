@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from selfheal.compose.fleet import AgentPlan, waves
 from selfheal.config.load import Loaded
 from selfheal.config.models import Config, DaemonConfig, FixConfig
+from selfheal.supervise.launcher import Launch
 
 # Of [daemon], what is asked anew each time. The rest is built into what runs: sockets, locks, paths, processes.
 LIVE = frozenset({"log_level", "on_stop", "prevention_interval", "self_healing_interval", "stop_timeout"})
@@ -48,7 +49,7 @@ def compare(old: Config, new: Config, before: Mapping[str, AgentPlan], after: Ma
     gone = {name for name, plan in before.items() if name not in after or _another_kind(plan, after[name])}
     added = tuple(name for name in after if name not in before or name in gone)
     kept = [name for name in after if name not in added]
-    restarted = {name for name in kept if before[name].launch != after[name].launch}
+    restarted = {name for name in kept if _starts_otherwise(before[name].launch, after[name].launch)}
     changed = {name for name in kept if _differs(before[name], after[name], old.fixes, new.fixes)} - restarted
     settings = tuple(_settings(old, new))
     return Changes(
@@ -70,6 +71,10 @@ def asks_anew(before: AgentPlan, after: AgentPlan) -> bool:
         after.directory,
         after.environment,
     )
+
+
+def _starts_otherwise(before: Launch | None, after: Launch | None) -> bool:
+    return before is not None and after is not None and not before.starts_as(after)
 
 
 def _another_kind(before: AgentPlan, after: AgentPlan) -> bool:

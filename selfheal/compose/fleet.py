@@ -55,6 +55,8 @@ class AgentPlan:
             process.limits.memory if process else None,
             process.limits.fds if process else None,
             tuple(check.name for check in self.checks[len(self.config.checks) :]),
+            process.ends if process else False,
+            f"{process.schedule} {process.timezone}" if process and process.schedule else "",
         )
 
 
@@ -174,6 +176,10 @@ def _launch(
         user=process.user,
         max_fds=process.limits.fds,
         dies_with_daemon=daemon.on_daemon_death == "kill",
+        nice=process.nice,
+        umask=process.umask,
+        memory=process.limits.memory,
+        cores=process.limits.cpu,
     )
 
 

@@ -40,6 +40,8 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
         return Rest()
     if lead is None:
         return Suppress("the agent is no longer there")
+    if lead.finished and lead.last_exit is not None and lead.last_exit.code == 0 and lead.last_exit.at > incident.onset:
+        return Resolve("it ran to its end", lead.last_exit.at)
     if not lead.wanted or lead.finished:
         return Suppress(f"{lead.name} is stopped on purpose")
     if not incident.causes:

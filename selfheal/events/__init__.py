@@ -32,6 +32,7 @@ from selfheal.events.agents import (
     MaintenanceOver,
     RestartDelayed,
     Run,
+    RunScheduled,
     StartAsked,
     StopAsked,
 )
@@ -131,6 +132,7 @@ __all__ = [
     "PredictionEnded",
     "RestartDelayed",
     "Run",
+    "RunScheduled",
     "ScaleAsked",
     "StartAsked",
     "StateDamaged",

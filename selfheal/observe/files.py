@@ -13,10 +13,10 @@ from pydantic import Field, model_validator
 
 from selfheal.clock import Clock
 from selfheal.config.models import CheckConfig
+from selfheal.config.texts import Text, holds
 from selfheal.config.units import Duration, Size
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.expect import Text, holds
 from selfheal.observe.wording import Unwell, size_text, span_text
 
 _TAIL_BYTES = 64 * 1024

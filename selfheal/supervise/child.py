@@ -19,6 +19,7 @@ class Child:
     launch: Launch
     depends_on: tuple[str, ...]
     generation: int = 0
+    log_begin: int = 0
     process: Process | None = None
     stopping: bool = False
     timer: asyncio.TimerHandle | None = None

@@ -6,8 +6,8 @@ The contract between the two. `posix.py` keeps it with the processes of this mac
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +19,8 @@ class Launch:
     """Everything that a start needs, built once per configuration. Paths are absolute, `environment` is complete.
 
     The process appends its output and its errors to `log` itself: a pipe would die with us. `max_fds` is held to our
-    own hard limit where we may not raise it.
+    own hard limit where we may not raise it. `umask` is octal text. `memory` in bytes and `cores` are held where this
+    machine lets us; `limits` of a launcher says what is.
     """
 
     agent: str
@@ -30,6 +31,19 @@ class Launch:
     user: str | None = None
     max_fds: int | None = None
     dies_with_daemon: bool = False
+    nice: int | None = None
+    umask: str | None = None
+    memory: int | None = None
+    cores: float | None = None
+
+    @property
+    def limits(self) -> tuple[int | None, float | None]:
+        """What a run that goes on can be held within: all else of a launch is for its start alone."""
+        return self.memory, self.cores
+
+    def starts_as(self, other: Launch) -> bool:
+        """Whether the two start a process in the same way."""
+        return replace(self, memory=other.memory, cores=other.cores) == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,10 @@ class Process(Protocol):
         """
         ...
 
+    def helpers(self) -> Sequence[int]:
+        """The pids of all that it has started, in its group or not: quick, and so blind to an adopted one's orphans."""
+        ...
+
     async def find_strays(self) -> list[Run]:
         """All that it, or an earlier run of its agent, started, in its group or not: a look at the whole machine."""
         ...
@@ -100,6 +118,10 @@ class Launcher(Protocol):
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
         """Start a process. Raises SpawnFailed."""
+        ...
+
+    def limit(self, run: Run, launch: Launch) -> None:
+        """Hold a run that goes on within the memory and the cores of another `launch`, where this machine lets us."""
         ...
 
     def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:

@@ -17,6 +17,7 @@ from selfheal.kinds import Run
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_CHUNK_BYTES = 64 * 1024
 _STAT_BYTES = 1024  # one line of 52 numbers and a name of at most 64 bytes
 _EXEC_LOOKS, _EXEC_PAUSE_S = 40, 0.0005  # a program is set up in under a millisecond, once it has a processor
 _MAX_DEPTH = 64  # ancestors looked at; a table read while pids are reused might hold a cycle
@@ -158,6 +159,51 @@ def has_group(run: Run) -> bool:
         return stat(run.pid).start_ticks == run.start_ticks
     except ProcessLookupError:
         return True  # the kernel gives a number away only after the whole group has ended
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process, ended ones too that nobody has waited for. None where it is gone."""
+    found: list[int] = []
+    for task in _tasks(pid):
+        found.extend(map(int, _read_all(f"/proc/{pid}/task/{task}/children").split()))
+    return found
+
+
+def descendants(roots: Iterable[int]) -> list[int]:
+    """All that descends from these, nearest first: a parent that is signalled before its children starts no more."""
+    found = list(dict.fromkeys(roots))
+    begin, seen = len(found), set(found)
+    for pid in found:  # grows while it is walked
+        new = [child for child in children(pid) if child not in seen]
+        seen.update(new)
+        found.extend(new)
+    return found[begin:]
+
+
+def _tasks(pid: int) -> list[str]:
+    """The threads that may have children. Ours are all started by, and orphans are given to, the main one."""
+    if pid == os.getpid():
+        return [str(pid)]
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _read_all(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+    try:
+        read = b""
+        while chunk := os.read(fd, _CHUNK_BYTES):
+            read += chunk
+        return read
+    except ProcessLookupError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def sample_tree(run: Run) -> ProcSample | None:

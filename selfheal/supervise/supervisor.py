@@ -7,7 +7,7 @@ then write it all down. Everything slower (readiness, stopping, trials of an ope
 from __future__ import annotations
 
 import signal as signals
-from collections.abc import AsyncIterator, Callable, Container, Iterable
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -29,6 +29,7 @@ from selfheal.events import (
 )
 from selfheal.ledger import Ledger
 from selfheal.plans import DecideReflex, Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
+from selfheal.supervise.adoption import Adoption
 from selfheal.supervise.books import Books
 from selfheal.supervise.child import Child
 from selfheal.supervise.ending import end, end_all, exited, log_size
@@ -56,6 +57,7 @@ class Supervisor:
         self._ready = GettingReady(ledger, clock, ready, spawn, self._books.settle)
         self._spawn = spawn
         self._children: dict[str, Child] = {}
+        self._adoption = Adoption(ledger, clock, launcher, self._children, self._books, self._ready)
         self._stopping = False
 
     # --- the fleet ---
@@ -68,6 +70,8 @@ class Supervisor:
     def replace(self, name: str, config: ProcessConfig, launch: Launch, depends_on: tuple[str, ...]) -> None:
         """Take what is new about an agent; what runs goes on, and the next run is as said here."""
         child = self._children[name]
+        if child.process is not None and launch.limits != child.launch.limits:
+            self._launcher.limit(child.process.run, launch)
         child.config, child.launch, child.depends_on = config, launch, depends_on
 
     def hold_starts(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -87,6 +91,11 @@ class Supervisor:
         child = self._children.get(name)
         return child.process.run if child is not None and child.process is not None else None
 
+    def helpers_of(self, name: str) -> Sequence[int]:
+        """The pids of what the current run of an agent has started."""
+        child = self._children.get(name)
+        return child.process.helpers() if child is not None and child.process is not None else ()
+
     def launch_of(self, name: str) -> Launch | None:
         child = self._children.get(name)
         return child.launch if child is not None else None
@@ -99,44 +108,26 @@ class Supervisor:
 
         Returns the runs that nobody wants, and by which agent: they should be ended.
         """
-        known = {name: agent.run for name, agent in self._ledger.world.agents.items() if agent.run is not None}
-        found = self._launcher.leftovers()
-        # A run that was begun and not yet written down is newer than what is known; the others are helpers. Of one
-        # generation, the oldest is the agent itself.
-        newer = [(name, run) for name, run in found if run.generation > self._agent(name).generation]
-        unknown = sorted(newer, key=lambda one: -one[1].generation)
-        for name, run in [*known.items(), *unknown]:
-            child = self._children.get(name)
-            if child is not None and child.process is None and self._agent(name).wanted:
-                process = self._launcher.adopt(run, name, partial(self._ended, child))
-                if process is not None:
-                    self._took_over(child, process)
-        for name in known:
-            if self.run_of(name) is None:
-                self._lost(name)
-        return tuple((name, run) for name, run in found if not self._belongs(name, run))
+        unwanted = self._adoption.take_over(lambda child: partial(self._ended, child))
+        for child, ending in self._adoption.lost():
+            now = self._clock.now()
+            decision = self._reflex(self._agent(child.name), ending, now)
+            self._follow(child, Restart("backoff") if isinstance(decision, Restart | Delay) else decision, now)
+        return unwanted
 
     async def end_strays(self) -> None:
         """End what runs of earlier daemons left behind, and everything where no run is left."""
-
-        async def unwanted() -> list[Run]:
-            return [run for name, run in await self._launcher.strays() if not self._belongs(name, run)]
-
-        await kill_leftovers(unwanted, timeout_s=0.0 if self._stopping else LEFT_S, clock=self._clock)
-
-    def _belongs(self, name: str, run: Run) -> bool:
-        """Whether a process is part of the agent's current run: the run itself, or a helper in a session of its own."""
-        current = self.run_of(name)
-        return current is not None and current.generation == run.generation
+        await kill_leftovers(self._adoption.strays, timeout_s=0.0 if self._stopping else LEFT_S, clock=self._clock)
 
     async def start_fleet(self, only: Container[str] | None = None) -> None:
-        """Start every agent that is wanted, of all or of some, each as soon as what it depends on is ready."""
+        """Start what is wanted, of all or of some, once what it depends on is ready; by schedule, at its time."""
         self._books.settle_all()
         for child in [one for one in self._children.values() if only is None or one.name in only]:
             agent = self._agent(child.name)
-            if agent.finished:
+            if agent.finished or child.config.schedule is not None:
                 child.ready.set()
-            if child.process is not None or not agent.wanted or agent.finished:
+                continue
+            if child.process is not None or not agent.wanted:
                 continue
             if agent.breaker.state == "open":
                 self._try_at(child, agent.breaker.retry_at)
@@ -316,6 +307,7 @@ class Supervisor:
     def _launch(self, child: Child) -> Run | SpawnFailed:
         child.forget_timers()
         child.stopping = False
+        child.log_begin = log_size(child)
         try:
             child.process = self._launcher.spawn(child.launch, child.generation + 1, partial(self._ended, child))
         except SpawnFailed as why:
@@ -325,7 +317,7 @@ class Supervisor:
 
     def _book_start(self, child: Child, reason: StartReason, started: Run | SpawnFailed | None) -> None:
         if isinstance(started, Run):
-            self._ledger.record(AgentStarted(started.started_at, child.name, started, reason))
+            self._ledger.record(AgentStarted(started.started_at, child.name, started, reason, child.log_begin))
             self._ready.begin(child)
             return
         if started is None:
@@ -363,35 +355,6 @@ class Supervisor:
 
     def _at(self, child: Child, due_at: float, act: Callable[[], None]) -> None:
         child.call_in(due_at - self._clock.now(), act)
-
-    # --- adoption ---
-
-    def _took_over(self, child: Child, process: Process) -> None:
-        child.process = process
-        child.generation = max(child.generation, process.run.generation)
-        self._books.enter(child.name, partial(self._book_adoption, child, process, self._clock.now()))
-
-    def _book_adoption(self, child: Child, process: Process, at: float) -> None:
-        before = self._agent(child.name)
-        self._ledger.record(AgentStarted(at, child.name, process.run, "adopted"))
-        if before.ready and before.run == process.run:  # it says so only once
-            self._ready.is_ready(child, process.run, 0.0)
-        else:
-            self._ready.begin(child)
-
-    def _lost(self, name: str) -> None:
-        """A run that ended while no daemon watched."""
-        run = self._agent(name).run
-        if run is None:
-            return
-        now, child = self._clock.now(), self._children.get(name)
-        expected = not self._agent(name).wanted
-        log_end = log_size(child) if child is not None else 0
-        ran_s = max(0.0, now - run.started_at)
-        self._ledger.record(AgentExited(now, name, run.generation, run.pid, None, None, ran_s, expected, log_end))
-        if child is not None and not expected:
-            decision = self._reflex(self._agent(name), Ending(None, None, ran_s), now)
-            self._follow(child, Restart("backoff") if isinstance(decision, Restart | Delay) else decision, now)
 
     def _agent(self, name: str) -> Agent:
         return self._ledger.world.agents.get(name, Agent(name))

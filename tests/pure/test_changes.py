@@ -53,6 +53,8 @@ def test_the_same_file_is_no_change(tmp_path: Path) -> None:
         ('depends_on = ["db"]', 'depends_on = ["db"]\nuser = "nobody"'),
         ('depends_on = ["db"]', 'depends_on = ["db"]\nlog = { file = "mine.log" }'),
         ("fds = 100", "fds = 200"),
+        ('depends_on = ["db"]', 'depends_on = ["db"]\nnice = 5'),
+        ('depends_on = ["db"]', 'depends_on = ["db"]\numask = "027"'),
     ],
 )
 def test_what_starts_a_process_in_another_way_restarts_it_alone(tmp_path: Path, was: str, becomes: str) -> None:
@@ -67,6 +69,7 @@ def test_what_starts_a_process_in_another_way_restarts_it_alone(tmp_path: Path, 
         ("127.0.0.1:1", "127.0.0.1:2"),
         ('depends_on = ["db"]\n', ""),
         ("100MB", "200MB"),
+        ("fds = 100", "fds = 100, cpu = 0.5"),
         ('depends_on = ["db"]', 'depends_on = ["db"]\nrestart = "never"'),
         ('depends_on = ["db"]', 'depends_on = ["db"]\nready = { tcp = "127.0.0.1:1" }'),
         ('depends_on = ["db"]', 'depends_on = ["db"]\nstop = { timeout = 3 }'),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from selfheal.supervise.strays import children
+from selfheal.supervise.proc import children
 from tests.real.daemon_process import LOOPBACK, SOON_S, House, house, until
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from selfheal.supervise.strays import children
+from selfheal.supervise.proc import children
 from tests.real.daemon_process import CLOCK, LOOPBACK, House, until
 from tests.real.keepers import Kept, kept, status
 

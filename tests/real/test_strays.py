@@ -10,7 +10,6 @@ import pytest
 
 from selfheal.supervise import proc
 from selfheal.supervise.launcher import Exit, Process
-from selfheal.supervise.strays import children
 from selfheal.supervise.tree import end_strays
 from tests.real.processes import CLOCK, Yard, in_a_yard, until
 
@@ -133,8 +132,8 @@ def test_the_next_run_keeps_its_own_helpers(tmp_path: Path) -> None:
 def test_a_helper_that_hides_its_environment_is_known_by_its_session(tmp_path: Path) -> None:
     async def story(place: Yard) -> None:
         process = await up(place, "set -m; env -i sleep 65 & echo up; exec sleep 60")
-        await until(lambda: any(_name(pid) == "sleep" for pid in children(process.run.pid)))
-        hidden = children(process.run.pid)
+        await until(lambda: any(_name(pid) == "sleep" for pid in proc.children(process.run.pid)))
+        hidden = proc.children(process.run.pid)
         os.kill(process.run.pid, signal.SIGKILL)
         await place.exit_of(process)
         assert process.signal_strays(signal.SIGKILL)

@@ -79,6 +79,7 @@ class AgentView(View):
     incident: str | None = Field(description="The open incident from which it suffers.")
     last_exit: ExitView | None
     next_start_at: Time | None = Field(description="When its delayed restart is due.")
+    next_run: Time | None = Field(description="When the next run is due of an agent that has a schedule.")
     maintenance_until: Time | None
     memory_limit: int | None = Field(description="Bytes.")
     fds_limit: int | None
