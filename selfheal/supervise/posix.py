@@ -232,7 +232,7 @@ class _PosixProcess:
 
     def signal_strays(self, signal: int) -> bool:
         any_there = self.strays.signal(self.run, self.agent, signal)
-        if signal == _KILL:
+        if any_there and signal == _KILL:  # else nobody is left in its group either
             self.groups.kill(self.run, self.agent)
         return any_there
 
