@@ -23,6 +23,7 @@ from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
 from selfheal.compose.senses import Senses
+from selfheal.compose.standbys import Standbys
 from selfheal.compose.upkeep import LOGS_EVERY_S, Upkeep
 from selfheal.config.load import Loaded
 from selfheal.config.models import process_of
@@ -161,8 +162,11 @@ class Daemon:
         self.router = Router(self.ledger, clock, ports.chance, ports.notifiers, self.redact, self.metrics.on_retry)
         self.control = FleetControl(self.ledger, clock, self.supervisor, self.plans, self.heartbeats.beat, self.redact)
         self.healing = self._healing()
+        standbys = Standbys(self.ledger, clock, self.vitals, ports.launcher, self.supervisor)
         self.ledger.subscribe(
-            Reactions(self.ledger, self.vitals, self.supervisor, self.metrics, self.runner.wake, log, narrator)
+            Reactions(
+                self.ledger, self.vitals, self.supervisor, standbys, self.metrics, self.runner.wake, log, narrator
+            )
         )
 
     def loops(self) -> tuple[Loop, ...]:

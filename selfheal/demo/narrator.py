@@ -35,6 +35,7 @@ from selfheal.events import (
     LoopFailed,
     Planned,
     PredictionEnded,
+    StandbyFailed,
     StartAsked,
     StateDamaged,
     StopAsked,
@@ -198,6 +199,8 @@ def _of_daemon(event: Event) -> _Told | None:
     match event:
         case AgentReady(agent=agent, took_s=took_s):
             return agent, "quiet", f"ready after {_lasting(took_s)}"
+        case StandbyFailed(agent=agent, standby=standby, why=why):
+            return agent, "uneasy", f"no {standby} stands by, so it will start anew: {why}"
         case CheckBroke(agent=agent, check=check, reason=reason):
             return agent, "uneasy", f"its check {check} cannot run, so nothing is known by it: {reason}"
         case CheckMended(agent=agent, check=check):

@@ -32,6 +32,7 @@ from selfheal.events.agents import (
     MaintenanceOver,
     RestartDelayed,
     Run,
+    StandbyFailed,
     StartAsked,
     StopAsked,
 )
@@ -128,6 +129,7 @@ __all__ = [
     "PredictionEnded",
     "RestartDelayed",
     "Run",
+    "StandbyFailed",
     "StartAsked",
     "StateDamaged",
     "StopAsked",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfheal.vocabulary import CheckResult, Layer, StartReason
+from selfheal.vocabulary import CheckResult, Layer, StandbyKind, StartReason, StartWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,13 @@ class StartAsked:
 
 @dataclass(frozen=True, slots=True)
 class AgentStarted:
+    """`how` says whether the run began anew or in a process that had waited for it."""
+
     at: float
     agent: str
     run: Run
     reason: StartReason
+    how: StartWay = "cold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,16 @@ class AgentStartFailed:
     agent: str
     error: str
     cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyFailed:
+    """No standby can be had of an agent for now, and why: it starts anew, as those do that have none."""
+
+    at: float
+    agent: str
+    standby: StandbyKind
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +223,7 @@ AgentEvent = (
     | StartAsked
     | AgentStarted
     | AgentStartFailed
+    | StandbyFailed
     | AgentReady
     | AgentExited
     | AgentFinished

@@ -12,6 +12,16 @@ from pathlib import Path
 from typing import Protocol
 
 from selfheal.kinds import Run
+from selfheal.vitals import Standing
+from selfheal.vocabulary import StandbyKind, StartWay
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """What shall wait to be the next run, and which modules it imports before; none named, it finds that out."""
+
+    kind: StandbyKind
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,7 @@ class Launch:
     user: str | None = None
     max_fds: int | None = None
     dies_with_daemon: bool = False
+    standby: Standby | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,11 @@ class Process(Protocol):
     @property
     def run(self) -> Run: ...
 
+    @property
+    def how(self) -> StartWay:
+        """How it came to its first line."""
+        ...
+
     def signal_group(self, signal: int) -> None:
         """Send `signal` to the whole process group. One that has vanished is no error."""
         ...
@@ -87,6 +103,8 @@ class Process(Protocol):
 
 
 OnExit = Callable[[Process, Exit], None]
+OnStandby = Callable[[Standing], None]
+"""Takes a standby as it is now, whenever it becomes ready or fails."""
 Hear = Callable[[str, int, Mapping[str, str]], None]
 """Takes an agent, the generation of its run, and what that said by systemd's protocol, by name."""
 
@@ -99,7 +117,15 @@ class Launcher(Protocol):
         ...
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
-        """Start a process. Raises SpawnFailed."""
+        """Start a process, or let one that stands by for just this launch begin. Raises SpawnFailed."""
+        ...
+
+    def stand_by(self, launch: Launch, on_change: OnStandby) -> None:
+        """Have the next run of an agent wait with its imports done, if it shall and does not already."""
+        ...
+
+    def stand_down(self, agent: str) -> None:
+        """End what stands by for an agent. It is told no more of."""
         ...
 
     def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:

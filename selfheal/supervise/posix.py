@@ -21,10 +21,12 @@ from selfheal.clock import Clock
 from selfheal.errors import SpawnFailed
 from selfheal.kinds import Run
 from selfheal.supervise import marks, proc
-from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, Process
+from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, Process
 from selfheal.supervise.notify import NotifySocket
 from selfheal.supervise.program import find_program, spawn_failed
+from selfheal.supervise.standby import WIRE, Reserve
 from selfheal.supervise.strays import Strays, become_subreaper
+from selfheal.vocabulary import StartWay
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _LOG_MODE = 0o600
@@ -48,7 +50,8 @@ class PosixLauncher:
         self._notify: NotifySocket | None = None
         self._watched: dict[int, _PosixProcess] = {}  # by the descriptor that tells of the end
         self._mains: dict[int, _PosixProcess] = {}  # the same by pid
-        self._strays = Strays(loop, marker, self._mains.keys)
+        self._reserve = Reserve(loop, self._begin_standby)
+        self._strays = Strays(loop, marker, self._is_ours)
 
     def listen(self, hear: Hear) -> None:
         def heard(pid: int, said: Mapping[str, str]) -> None:
@@ -59,6 +62,10 @@ class PosixLauncher:
         self._notify = NotifySocket(self._loop, f"selfheal-{self._marker}", heard)
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
+        taken = self._reserve.take(launch, marks.mark(self._marker, launch.agent, generation))
+        if taken is not None:
+            run = Run(taken.pid, generation, self._clock.now(), taken.start_ticks, self._boot_id)
+            return self._watch(run, launch.agent, taken.pidfd, on_exit, adopted=False, how=taken.kind)
         started_at, before = self._clock.now(), proc.boot_ticks()
         pid = self._start(launch, generation)
         try:
@@ -71,6 +78,12 @@ class PosixLauncher:
         except OSError as error:
             _abandon(pid)  # a process that nobody watches must not live
             raise spawn_failed(launch.argv[0], error) from error
+
+    def stand_by(self, launch: Launch, on_change: OnStandby) -> None:
+        self._reserve.stand_by(launch, on_change)
+
+    def stand_down(self, agent: str) -> None:
+        self._reserve.stand_down(agent)
 
     def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:
         if run.boot_id != self._boot_id:
@@ -86,10 +99,11 @@ class PosixLauncher:
 
     def leftovers(self) -> list[tuple[str, Run]]:
         found = marks.find_marked(self._marker, self._clock.now())
-        return [(marked.agent, marked.run) for marked in found if marked.leads]
+        return [(marked.agent, marked.run) for marked in found if marked.leads and not marked.waits]
 
     async def strays(self) -> list[tuple[str, Run]]:
-        return [(marked.agent, marked.run) for marked in await self._marked()]
+        found, ours = await self._marked(), self._reserve.pids
+        return [(marked.agent, marked.run) for marked in found if not marked.waits or marked.run.pid not in ours]
 
     def owner(self, pid: int) -> tuple[str, int] | None:
         main = self._mains.get(pid)
@@ -100,10 +114,14 @@ class PosixLauncher:
                 return None  # it spoke and ended
         return (main.agent, main.run.generation) if main is not None else marks.owner(pid, self._marker)
 
+    def _is_ours(self, pid: int) -> bool:
+        return pid in self._mains or pid in self._reserve.pids
+
     def reap(self) -> None:
         self._strays.reap()
 
     def close(self) -> None:
+        self._reserve.close()
         self._strays.close()
         if self._notify is not None:
             self._notify.close()
@@ -114,24 +132,40 @@ class PosixLauncher:
             self._home = -1
 
     def _start(self, launch: Launch, generation: int) -> int:
+        mark = marks.mark(self._marker, launch.agent, generation)
         prepared = self._prepared.get(launch.agent)
         if prepared is not None and prepared.launch == launch:
             try:
-                return self._spawn(prepared, generation)
+                return self._spawn(prepared, mark)
             except OSError:
                 pass  # the program, the directory or the log's folder moved since: look at all of it again
-        prepared = _prepare(launch)
-        if self._notify is not None:
-            prepared.environment.setdefault(b"NOTIFY_SOCKET", self._notify.address.encode())
+        prepared = self._prepare(launch)
         try:
-            pid = self._spawn(prepared, generation)
+            pid = self._spawn(prepared, mark)
         except (OSError, ValueError) as error:
             raise spawn_failed(launch.argv[0], error) from error
         self._prepared[launch.agent] = prepared
         return pid
 
-    def _spawn(self, prepared: _Prepared, generation: int) -> int:
-        mark = marks.mark(self._marker, prepared.launch.agent, generation)
+    def _begin_standby(self, launch: Launch, fd: int) -> int:
+        """Start what a standby begins with, `fd` being its end of the wire. Raises SpawnFailed."""
+        prepared = self._prepare(launch)
+        prepared.file_actions = (*prepared.file_actions, (os.POSIX_SPAWN_DUP2, fd, WIRE))
+        try:
+            pid = self._spawn(prepared, marks.waiting_mark(self._marker, launch.agent))
+            if launch.max_fds is not None:
+                _limit_files(pid, launch.max_fds)
+        except (OSError, ValueError) as error:
+            raise spawn_failed(launch.argv[0], error) from error
+        return pid
+
+    def _prepare(self, launch: Launch) -> _Prepared:
+        prepared = _prepare(launch)
+        if self._notify is not None:
+            prepared.environment.setdefault(b"NOTIFY_SOCKET", self._notify.address.encode())
+        return prepared
+
+    def _spawn(self, prepared: _Prepared, mark: str) -> int:
         prepared.environment[marks.VARIABLE.encode()] = os.fsencode(mark)
         os.chdir(prepared.launch.directory)  # by name each time: a deployment may have put another one there
         try:
@@ -147,8 +181,10 @@ class PosixLauncher:
         finally:
             os.fchdir(self._home)
 
-    def _watch(self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool) -> Process:
-        process = _PosixProcess(run, agent, adopted, self._strays, self._find_strays)
+    def _watch(
+        self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool, how: StartWay = "cold"
+    ) -> Process:
+        process = _PosixProcess(run, agent, adopted, how, self._strays, self._find_strays)
         try:
             self._loop.add_reader(pidfd, self._ended, pidfd, process, on_exit)
         except OSError:
@@ -159,7 +195,8 @@ class PosixLauncher:
 
     async def _find_strays(self, run: Run, agent: str) -> list[Run]:
         found = await self._marked()
-        return [one.run for one in found if one.agent == agent and one.run.generation <= run.generation]
+        its_own = (one for one in found if one.agent == agent and not one.waits)
+        return [one.run for one in its_own if one.run.generation <= run.generation]
 
     async def _marked(self) -> list[marks.Marked]:
         return await asyncio.to_thread(marks.find_marked, self._marker, self._clock.now())
@@ -192,6 +229,7 @@ class _PosixProcess:
     run: Run
     agent: str
     adopted: bool
+    how: StartWay
     strays: Strays
     find: Callable[[Run, str], Awaitable[list[Run]]]
 
@@ -211,7 +249,7 @@ class _PosixProcess:
         return await self.find(self.run, self.agent)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Prepared:
     """What the system is given, in its own form. `environment` is ours alone: the mark is put into it at each start."""
 

@@ -11,7 +11,7 @@ import asyncio
 import ctypes
 import os
 import signal as signals
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from selfheal.kinds import Run
@@ -29,13 +29,13 @@ def become_subreaper() -> None:
 class Strays:
     """Finds, signals and buries what belongs to a run and is not in its group.
 
-    `ours` are the processes that somebody else waits for: never reaped here, and never anybody's stray.
+    What `is_ours` somebody else waits for: it is never reaped here, and never anybody's stray.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, marker: str, ours: Callable[[], Collection[int]]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, marker: str, is_ours: Callable[[int], bool]) -> None:
         self._loop = loop
         self._marker = marker
-        self._ours = ours
+        self._is_ours = is_ours
         self._dying: set[int] = set()
         self._ended_before: set[tuple[int, int]] = set()
 
@@ -52,8 +52,7 @@ class Strays:
         Whoever waits for a child of ours does so within milliseconds: one that has been dead since the look before
         is nobody's.
         """
-        ours = self._ours()
-        seen = (_look(pid) for pid in children(os.getpid()) if pid not in ours)
+        seen = (_look(pid) for pid in children(os.getpid()) if not self._is_ours(pid))
         ended = {(entry.pid, entry.start_ticks) for entry in seen if entry is not None and not entry.alive}
         nobodys = ended & self._ended_before
         self._ended_before = ended - nobodys
@@ -69,8 +68,8 @@ class Strays:
 
     def _of(self, run: Run, agent: str) -> list[proc.ProcStat]:
         """All of them, before the first is signalled: the children of one that has ended are no longer its own."""
-        ours = self._ours()
-        found = [entry for pid in children(os.getpid()) if pid not in ours and (entry := _look(pid)) is not None]
+        others = (pid for pid in children(os.getpid()) if not self._is_ours(pid))
+        found = [entry for pid in others if (entry := _look(pid)) is not None]
         orphans = [entry for entry in found if self._belongs(entry, run, agent)]
         main = _look(run.pid)
         alive = main is not None and main.start_ticks == run.start_ticks

@@ -316,17 +316,16 @@ class Supervisor:
 
     def _book_start(self, child: Child, reason: StartReason, started: Run | SpawnFailed | None) -> None:
         if isinstance(started, Run):
-            self._ledger.record(AgentStarted(started.started_at, child.name, started, reason))
+            how = child.process.how if child.process is not None else "cold"
+            self._ledger.record(AgentStarted(started.started_at, child.name, started, reason, how))
             self._ready.begin(child)
-            return
-        if started is None:
-            return
-        now = self._clock.now()
-        wait_s = self._agent(child.name).breaker.next_wait_s
-        self._ledger.record(
-            AgentStartFailed(now, child.name, str(started), started.cause),
-            BreakerOpened(now, child.name, "restart", now + wait_s, str(started)),
-        )
+        elif started is not None:
+            now = self._clock.now()
+            wait_s = self._agent(child.name).breaker.next_wait_s
+            self._ledger.record(
+                AgentStartFailed(now, child.name, str(started), started.cause),
+                BreakerOpened(now, child.name, "restart", now + wait_s, str(started)),
+            )
 
     # --- later ---
 
