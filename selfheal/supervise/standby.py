@@ -66,6 +66,7 @@ class Reserve:
         """See to it that something stands by for just this launch, if anything shall."""
         held = self._held.get(launch.agent)
         if held is not None and held.launch == launch and held.place == _place(launch):
+            held.on_change = on_change
             if held.first.ready and held.child is None:
                 self._ask_for_child(held)
             return

@@ -62,7 +62,7 @@ class Program:
         if hasattr(sys, "orig_argv"):
             sys.orig_argv[:] = self.command
         if self.is_folder:
-            sys.path.insert(0, self.target)
+            sys.path.insert(0, self.path())
         elif _PATH_IS_SET:
             sys.path.insert(0, self.folder())
         main = types.ModuleType("__main__")
@@ -75,6 +75,10 @@ class Program:
     def folder(self) -> str:
         """The first entry of the path."""
         return os.getcwd() if self.is_module else os.path.dirname(os.path.realpath(self.target))
+
+    def path(self) -> str:
+        """The script as its own `__file__` has it."""
+        return os.path.join(os.getcwd(), self.target) if sys.version_info >= (3, 9) else self.target
 
     def run(self) -> None:
         """Be the program, to its end."""
@@ -93,9 +97,7 @@ class Program:
             raise
 
     def _run_script(self) -> None:
-        path = self.target
-        if sys.version_info >= (3, 9) and not path.startswith("/"):
-            path = os.path.join(os.getcwd(), path.removeprefix("./"))
+        path = self.path()
         loader = SourceFileLoader("__main__", path)
         main = sys.modules["__main__"]
         main.__dict__.update(__file__=path, __cached__=None, __loader__=loader)
