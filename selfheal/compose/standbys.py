@@ -56,8 +56,9 @@ class Standbys:
                 self._stand_down(name)
             case _:
                 pass
-        if isinstance(event, AgentStarted) and (standing := self._vitals.standby(event.agent)) is not None:
-            if standing.ready:  # used up, or no longer what is wanted
+        if isinstance(event, AgentStarted):
+            standing = self._vitals.standby(event.agent)
+            if standing is not None and standing.ready:  # used up, or no longer what is wanted
                 self._vitals.put_standby(event.agent, Standing(standing.kind))
 
     def _stand_by(self, name: str) -> None:

@@ -334,8 +334,12 @@ def _stamps(
 ) -> dict[str, tuple[int, int, int] | None]:
     """Which version of each file is in use: of those that are known, or of all that are."""
     if known is None:
+        library = os.path.dirname(os.__file__) + os.sep  # is replaced as a whole, and one file of it stands for all
         files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-        known = dict.fromkeys([program.file, *(file for file in files if isinstance(file, str))])
+        known = dict.fromkeys([program.file, os.__file__])
+        for file in files:
+            if isinstance(file, str) and (not file.startswith(library) or "-packages" in file):
+                known[file] = None
     return {file: _stamp(file) for file in known}
 
 
