@@ -32,6 +32,10 @@ _RUNNER = str(Path(__file__).resolve().with_name("standby_runner.py"))
 _CREDENTIALS = struct.Struct("=iII")  # pid, uid, gid
 _MESSAGE_BYTES = 4096
 _FORK = b"f"
+# Imports are done at the cost of those who work: when a hundred agents have crashed, not all at once.
+_AT_ONCE = 2
+# Whatever takes longer hangs, and those that wait for their turn shall not.
+_PREPARE_S = 60.0
 
 Begin = Callable[[Launch, int], int]
 """Starts the first process of a standby with a descriptor as its WIRE; returns its pid, or raises SpawnFailed."""
@@ -54,6 +58,8 @@ class Reserve:
         self._loop = loop
         self._begin = begin
         self._held: dict[str, _Standby] = {}
+        self._queue: dict[str, tuple[Launch, StandbyKind, OnStandby]] = {}
+        self._preparing: dict[str, asyncio.TimerHandle] = {}
         self._pids: dict[int, object] = {}
         self._pidfds: dict[int, int] = {}  # by pid, of those that are ours to bury
 
@@ -65,6 +71,9 @@ class Reserve:
     def stand_by(self, launch: Launch, on_change: OnStandby) -> None:
         """See to it that something stands by for just this launch, if anything shall."""
         held = self._held.get(launch.agent)
+        waits = self._queue.get(launch.agent)
+        if waits is not None and waits[0] == launch:
+            return
         if held is not None and held.launch == launch and held.place == _place(launch):
             held.on_change = on_change
             if held.first.ready and held.child is None:
@@ -72,7 +81,8 @@ class Reserve:
             return
         self.stand_down(launch.agent)
         if launch.standby is not None:
-            self._prepare(launch, launch.standby.kind, on_change)
+            self._queue[launch.agent] = launch, launch.standby.kind, on_change
+            self._loop.call_soon(self._next)
 
     def take(self, launch: Launch, mark: str) -> Taken | None:
         """Let what stands by begin as the run with this mark; None where nothing can, and it must be started anew."""
@@ -96,6 +106,8 @@ class Reserve:
 
     def stand_down(self, agent: str) -> None:
         """End what stands by for an agent, and tell no more of it."""
+        self._queue.pop(agent, None)
+        self._is_prepared(agent)
         held = self._held.pop(agent, None)
         for waiter in (held.first, held.child) if held is not None else ():
             if waiter is not None:
@@ -104,12 +116,24 @@ class Reserve:
 
     def close(self) -> None:
         """End all of them, and wait for none."""
+        self._queue.clear()
         for agent in tuple(self._held):
             self.stand_down(agent)
         for pid in tuple(self._pidfds):
             self._bury(pid)
 
     # --- preparing ---
+
+    def _next(self) -> None:
+        while self._queue and len(self._preparing) < _AT_ONCE:
+            self._prepare(*self._queue.pop(next(iter(self._queue))))
+
+    def _is_prepared(self, agent: str) -> None:
+        """Let the next one have its turn."""
+        timer = self._preparing.pop(agent, None)
+        if timer is not None:
+            timer.cancel()
+            self._loop.call_soon(self._next)
 
     def _prepare(self, launch: Launch, kind: StandbyKind, on_change: OnStandby) -> None:
         wire, theirs = _wire()
@@ -126,6 +150,8 @@ class Reserve:
         self._held[launch.agent] = held
         self._pids[pid] = held
         self._loop.add_reader(wire, self._heard, held, held.first)
+        late = f"its imports are not done after {_PREPARE_S:g} s"
+        self._preparing[launch.agent] = self._loop.call_later(_PREPARE_S, self._fail, held, late)
 
     def _ask_for_child(self, held: _Standby) -> None:
         """Ask a zygote for the one that will wait; who that is it says itself."""
@@ -165,6 +191,7 @@ class Reserve:
             self._fail(held, str(why))
             return
         waiter.ready = True
+        self._is_prepared(held.launch.agent)
         if held.waiter is None:
             self._ask_for_child(held)
         else:

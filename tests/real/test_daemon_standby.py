@@ -154,3 +154,15 @@ def test_what_waits_counts_for_nothing_of_the_agent(kind: StandbyKind) -> None:
         place.order("agents/api/restart")
         next_of(place)
         assert waiting(place)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_agents_die_with_the_daemon_so_does_one_that_stood_by(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind, '[daemon]\non_daemon_death = "kill"\n')
+        coming = next_of(place)
+        os.kill(place.pid("api"), signal.SIGKILL)
+        until(lambda: place.pid("api") == coming)
+        next_of(place)
+        place.daemon.kill()
+        until(lambda: place.marked() == [])

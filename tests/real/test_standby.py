@@ -15,7 +15,7 @@ from selfheal.supervise import proc
 from selfheal.supervise.launcher import Exit, Launch, Process, Standby
 from selfheal.vitals import Standing
 from selfheal.vocabulary import StandbyKind, StartWay
-from tests.real.processes import Yard, in_a_yard, until
+from tests.real.processes import CLOCK, Yard, in_a_yard, until
 
 WAYS: tuple[StartWay, ...] = ("cold", "spare", "zygote")
 KINDS: tuple[StandbyKind, ...] = ("spare", "zygote")
@@ -193,6 +193,47 @@ def test_what_stood_by_has_done_its_imports_and_nothing_of_its_own_work(tmp_path
         assert place.launcher.owner(process.run.pid) == ("api", 8)
         os.kill(process.run.pid, signal.SIGKILL)
         assert await place.exit_of(process) == Exit(None, signal.SIGKILL)
+
+    in_a_yard(tmp_path, story)
+
+
+@pytest.mark.parametrize("way", KINDS)
+def test_what_comes_from_elsewhere_is_imported_before_however_deep_the_program_hides_it(
+    tmp_path: Path, way: StandbyKind
+) -> None:
+    for name in ("one", "two", "three", "four/__init__", "four/part", "not_this", "nor_this", "broken"):
+        write(tmp_path, f"elsewhere/{name}.py", f"print({name!r}, flush=True)\n")
+    write(tmp_path, "elsewhere/broken.py", "raise OSError('no such device')\n")
+    write(tmp_path, "shop/__init__.py", "from __future__ import annotations\nimport one\nfrom . import deep\n")
+    write(tmp_path, "shop/deep/__init__.py", "from ..side import x\n")
+    write(tmp_path, "shop/side.py", "x = 1\ntry:\n    import two, gone_away, broken\nexcept ImportError:\n    pass\n")
+    late = "if TYPE_CHECKING:\n    import not_this\ndef f():\n    import nor_this\n"
+    write(tmp_path, "work.py", f"TYPE_CHECKING = 0\nimport shop, three\nfrom four import part\n{late}")
+
+    async def story(place: Yard) -> None:
+        launch = python(place, "work.py", standby=Standby(way))
+        elsewhere = {**launch.environment, "PYTHONPATH": str(tmp_path / "elsewhere")}
+        await standing(place, replace(launch, environment=elsewhere))
+        assert sorted(launch.log.read_text().split()) == ["four/__init__", "four/part", "one", "three", "two"]
+
+    in_a_yard(tmp_path, story)
+
+
+def test_not_all_do_their_imports_at_once_and_all_have_their_turn(tmp_path: Path) -> None:
+    write(tmp_path, "work.py", "import asyncio\n")
+
+    async def story(place: Yard) -> None:
+        launches = [replace(python(place, "work.py", standby=Standby("spare")), agent=f"api{n}") for n in range(5)]
+        told: list[Standing] = []
+        for launch in launches:
+            place.launcher.stand_by(launch, told.append)
+            place.launcher.stand_by(launch, told.append)
+        most = 0
+        while len(told) < len(launches):
+            most = max(most, len([one for one in place.marked() if one.waits]) - len(told))
+            await CLOCK.sleep(0.001)
+        assert all(standing.ready for standing in told)
+        assert most <= 2
 
     in_a_yard(tmp_path, story)
 
