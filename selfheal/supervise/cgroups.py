@@ -27,7 +27,7 @@ _PREFIX = "selfheal-"
 _CONTROLLERS = ("memory", "cpu")
 _PERIOD_US = 100_000  # the kernel's own for cpu.max
 # After the last of many starts, and at most after the first of them: what a helper hides until then is not held.
-_QUIET_S, _PATIENCE_S = 0.25, 1.0
+_QUIET_S, _PATIENCE_S = 0.25, 3.0
 # A folder of another daemon that is empty for so long has none: a daemon makes it again where it needs it.
 _FORSAKEN_S = 3600.0
 _MOVES = 8  # what a process starts while it is moved is looked for so often
