@@ -26,6 +26,7 @@ from selfheal.compose.readiness import Readiness
 from selfheal.compose.reload import Reloader, as_scaled, scales_over
 from selfheal.compose.schedule import Schedules
 from selfheal.compose.senses import Senses
+from selfheal.compose.standbys import Standbys
 from selfheal.compose.upkeep import LOGS_EVERY_S, Upkeep
 from selfheal.compose.views import Views
 from selfheal.config.load import Loaded
@@ -137,6 +138,7 @@ class Daemon:
         ports.launcher.listen(notices.hear)
         ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks, self._log_begin)
         self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
+        self.standbys = Standbys(self.ledger, clock, self.vitals, ports.launcher, self.supervisor)
         self.care = Care(
             self.ledger,
             ports,
@@ -144,6 +146,7 @@ class Daemon:
             self.supervisor,
             self.heartbeats,
             notices,
+            self.standbys,
             self.vitals,
             self.anomalies,
             self.history,
@@ -180,7 +183,9 @@ class Daemon:
         )
         self.healing = self._healing()
         self.ledger.subscribe(
-            Reactions(self.ledger, self.vitals, self.supervisor, self.metrics, self.runner.wake, log, narrator)
+            Reactions(
+                self.ledger, self.vitals, self.supervisor, self.standbys, self.metrics, self.runner.wake, log, narrator
+            )
         )
 
     def loops(self) -> tuple[Loop, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from selfheal.kinds import Observation
+from selfheal.vocabulary import StandbyKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,20 @@ class CheckRecord:
         return self.last.at if self.last is not None else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands by to be an agent's next run. `pid` is None where there is nothing, and `why` says why.
+
+    `rss_bytes` is its memory when it became ready; a zygote's is shared with its children.
+    """
+
+    kind: StandbyKind
+    ready: bool = False
+    pid: int | None = None
+    rss_bytes: int = 0
+    why: str = ""
+
+
 class Vitals:
     """The current check records and signals of every agent."""
 
@@ -43,6 +58,7 @@ class Vitals:
         """How often a check has settled on another verdict: what is shown of the fleet has changed then."""
         self._records: dict[str, dict[str, CheckRecord]] = {}
         self._signals: dict[str, dict[str, float]] = {}
+        self._standbys: dict[str, Standing] = {}
 
     def checks(self, agent: str) -> Mapping[str, CheckRecord]:
         """The records of an agent's checks, by name; empty where none ran yet."""
@@ -62,6 +78,16 @@ class Vitals:
     def put_signals(self, agent: str, signals: Mapping[str, float]) -> None:
         self._signals.setdefault(agent, {}).update(signals)
 
+    def standby(self, agent: str) -> Standing | None:
+        """What stands by for an agent; None where nothing shall."""
+        return self._standbys.get(agent)
+
+    def put_standby(self, agent: str, standing: Standing) -> None:
+        self._standbys[agent] = standing
+
+    def drop_standby(self, agent: str) -> None:
+        self._standbys.pop(agent, None)
+
     def reset(self, agent: str) -> None:
         """Forget the records of an agent: a new run owes nothing to the one before."""
         self._records.pop(agent, None)
@@ -76,4 +102,5 @@ class Vitals:
         other = Vitals()
         other._records = {agent: dict(records) for agent, records in self._records.items()}
         other._signals = {agent: dict(signals) for agent, signals in self._signals.items()}
+        other._standbys = dict(self._standbys)
         return other

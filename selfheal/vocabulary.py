@@ -19,6 +19,9 @@ BreakerState = Literal["closed", "open", "half_open"]
 FailureMode = Literal["out_of_memory", "out_of_fds", "disk_full"]
 FleetStatus = Literal["ok", "degraded", "critical"]
 RestartPolicy = Literal["always", "on-failure", "never"]
+StandbyKind = Literal["spare", "zygote"]
+# How a run came to its first line: anew, or as a process that has waited there with its imports done.
+StartWay = Literal["cold", "spare", "zygote"]
 
 # Why a run of an agent began. `reflex` is the restart in the callback that saw the death, `adopted` a process that
 # outlived an earlier daemon, `trial` the half-open attempt of an open breaker, `maintenance` planned before a failure,

@@ -160,8 +160,18 @@ def _facts(agent: Document, now: datetime) -> Mapping[str, str]:
         "depends on": ", ".join(agent.texts("depends_on")),
         "risk": share(agent.number("risk") or 0.0),
         "breaker": breaker.text("state") if breaker.text("state") != "closed" else "",
+        "standby": _standby(agent.part("standby")),
         "signals": ", ".join(_signal(name, signals.number(name)) for name in sorted(signals.raw)),
     }
+
+
+def _standby(standby: Document) -> str:
+    if not standby.raw:
+        return ""
+    kind, why = standby.text("kind"), standby.text("why")
+    if standby.flag("ready"):
+        return f"{kind} ready, pid {standby.text('pid')}, rss {size(float(standby.count('rss')))}"
+    return f"{kind} not ready{f': {why}' if why else ''}"
 
 
 def _signal(name: str, value: float | None) -> str:

@@ -19,7 +19,7 @@ from selfheal.events import AgentDeclared
 from selfheal.kinds import AgentKind, CheckKind, Fix
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.recover.command import command_fix
-from selfheal.supervise.launcher import Launch
+from selfheal.supervise.launcher import Launch, Standby
 
 # Every process is looked at, whether or not a check says so: cpu, memory, stopped or gone.
 PROCESS_CHECK_S = 5.0
@@ -180,6 +180,7 @@ def _launch(
         umask=process.umask,
         memory=process.limits.memory,
         cores=process.limits.cpu,
+        standby=Standby(process.standby, process.standby_imports) if process.standby is not None else None,
     )
 
 

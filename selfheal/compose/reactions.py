@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Protocol
 
+from selfheal.compose.standbys import Standbys
 from selfheal.detect.triage import triage
 from selfheal.events import (
     AgentExited,
@@ -26,7 +27,7 @@ from selfheal.events import (
     StateDamaged,
     WorkPlanned,
 )
-from selfheal.events.agents import AgentDeclared, AgentEvent, AgentStartFailed, BreakerOpened
+from selfheal.events.agents import AgentDeclared, AgentEvent, AgentStartFailed, BreakerOpened, StandbyFailed
 from selfheal.ledger import Ledger
 from selfheal.notify.alerts import alerts
 from selfheal.supervise.supervisor import Supervisor
@@ -54,6 +55,7 @@ class Reactions:
         ledger: Ledger,
         vitals: Vitals,
         supervisor: Supervisor,
+        standbys: Standbys,
         metrics: Metrics,
         wake: Callable[[str], None],
         log: Log,
@@ -62,6 +64,7 @@ class Reactions:
         self._ledger = ledger
         self._vitals = vitals
         self._supervisor = supervisor
+        self._standbys = standbys
         self._metrics = metrics
         self._wake = wake
         self._log = log
@@ -74,6 +77,7 @@ class Reactions:
         world = self._ledger.world
         self._ledger.record(*triage(world, event), *alerts(world, event))
         self._supervisor.heed(event)
+        self._standbys.heed(event)
         self._metrics.on_event(seq, event, world)
         self._wake("save")
         if isinstance(event, AgentEvent | IncidentEvent):
@@ -100,7 +104,7 @@ class Reactions:
                 self._log.warning(name, **facts)
             case HealthChanged(ok=False) | AgentExited(expected=False) | AlertFailed() | AlertDelivered(error=str()):
                 self._log.warning(name, **facts)
-            case CheckBroke():
+            case CheckBroke() | StandbyFailed():
                 self._log.warning(name, **facts)
             case AgentDeclared():
                 self._log.debug(name, **facts)

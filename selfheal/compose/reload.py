@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import replace
 
 from selfheal.compose.care import Care
-from selfheal.compose.changes import Changes, asks_anew, bounded, compare
+from selfheal.compose.changes import Changes, bounded, compare
 from selfheal.compose.fleet import AgentPlan, Fleet, waves
 from selfheal.compose.reactions import Log
 from selfheal.compose.secrets import secrets_of
@@ -199,8 +199,7 @@ class Reloader:
         process = process_of(after.config)
         if after.launch is not None and process is not None:
             self._supervisor.replace(after.name, process, after.launch, after.config.depends_on)
-        if asks_anew(before, after):
-            self._care.watch(after)
+        self._care.renew(before, after)
 
     def _add(self, plan: AgentPlan) -> None:
         self._ledger.record(plan.declared(self._clock.now()))

@@ -12,12 +12,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, field_validator, model_validator
 
 from selfheal.config.address import check_url
+from selfheal.config.python import python_command
 from selfheal.config.texts import Text
 from selfheal.config.units import Address, Command, Count, Cron, Flag, Mask, Number, Place, Url, Zone
 from selfheal.config.units import Duration as Duration
 from selfheal.config.units import Size as Size
-from selfheal.vocabulary import RestartPolicy
+from selfheal.vocabulary import RestartPolicy, StandbyKind
 
+ModuleName = Annotated[str, Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")]
 MAX_INSTANCES = 1000  # of one agent; as many as the daemon is measured with
 
 
@@ -257,6 +259,23 @@ class ProcessConfig(Section):
         description="With more than one, names are name:0, name:1, …; scaling changes the number.",
     )
     log: LogConfig = Field(LogConfig(), description="Where its output goes.")
+    standby: StandbyKind | None = Field(
+        None, description="spare | zygote: a Python program's next run waits with its imports done."
+    )
+    standby_imports: tuple[ModuleName, ...] = Field(
+        (), description="Modules that a standby imports; default: what the program imports from elsewhere."
+    )
+
+    @model_validator(mode="after")
+    def _can_stand_by(self) -> ProcessConfig:
+        if self.standby is not None and python_command(self.command) is None:
+            raise ValueError(
+                f"standby = {self.standby!r} needs a command that runs a Python script or module; "
+                f"write it as ['python3', 'script.py'] or ['python3', '-m', 'module'], or remove standby"
+            )
+        if self.standby is None and self.standby_imports:
+            raise ValueError("standby_imports is of no use without standby; add standby = 'spare', or remove it")
+        return self
 
     @field_validator("environment")
     @classmethod

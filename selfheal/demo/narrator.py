@@ -37,6 +37,7 @@ from selfheal.events import (
     Planned,
     PredictionEnded,
     ScaleAsked,
+    StandbyFailed,
     StartAsked,
     StateDamaged,
     StopAsked,
@@ -121,7 +122,8 @@ _Told = tuple[str, Tone, str]
 
 
 def _told(world: World, event: Event) -> _Told | None:
-    return _of_incident(world, event) or _of_fix(world, event) or _of_future(world, event) or _of_daemon(event)
+    about_healing = _of_incident(world, event) or _of_fix(world, event) or _of_future(world, event)
+    return about_healing or _of_agent(event) or _of_daemon(event)
 
 
 def _of_incident(world: World, event: Event) -> _Told | None:
@@ -196,14 +198,22 @@ def _of_work(outcome: Outcome, output: str) -> tuple[Tone, str]:
             return "bad", f"the planned work did not work ({_words(outcome)}): {output}"
 
 
-def _of_daemon(event: Event) -> _Told | None:
+def _of_agent(event: Event) -> _Told | None:
     match event:
         case AgentReady(agent=agent, took_s=took_s):
             return agent, "quiet", f"ready after {_lasting(took_s)}"
+        case StandbyFailed(agent=agent, standby=standby, why=why):
+            return agent, "uneasy", f"no {standby} stands by, so it will start anew: {why}"
         case CheckBroke(agent=agent, check=check, reason=reason):
             return agent, "uneasy", f"its check {check} cannot run, so nothing is known by it: {reason}"
         case CheckMended(agent=agent, check=check):
             return agent, "good", f"its check {check} runs again"
+        case _:
+            return None
+
+
+def _of_daemon(event: Event) -> _Told | None:
+    match event:
         case StopAsked(agent=agent, by=by):
             return agent, "plain", f"{by} wants it stopped"
         case StartAsked(agent=agent, by=by):

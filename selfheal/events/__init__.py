@@ -33,6 +33,7 @@ from selfheal.events.agents import (
     RestartDelayed,
     Run,
     RunScheduled,
+    StandbyFailed,
     StartAsked,
     StopAsked,
 )
@@ -134,6 +135,7 @@ __all__ = [
     "Run",
     "RunScheduled",
     "ScaleAsked",
+    "StandbyFailed",
     "StartAsked",
     "StateDamaged",
     "StopAsked",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfheal.vocabulary import CheckResult, Layer, StartReason
+from selfheal.vocabulary import CheckResult, Layer, StandbyKind, StartReason, StartWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,17 @@ class StartAsked:
 
 @dataclass(frozen=True, slots=True)
 class AgentStarted:
-    """A run began. `log_begin` is the size of its log before it; None where that is not known."""
+    """A run began. `log_begin` is the size of its log before it; None where that is not known.
+
+    `how` says whether it began anew or in a process that had waited for it.
+    """
 
     at: float
     agent: str
     run: Run
     reason: StartReason
     log_begin: int | None = None
+    how: StartWay = "cold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,16 @@ class AgentStartFailed:
     agent: str
     error: str
     cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyFailed:
+    """No standby can be had of an agent for now, and why: it starts anew, as those do that have none."""
+
+    at: float
+    agent: str
+    standby: StandbyKind
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +240,7 @@ AgentEvent = (
     | StartAsked
     | AgentStarted
     | AgentStartFailed
+    | StandbyFailed
     | AgentReady
     | AgentExited
     | AgentFinished

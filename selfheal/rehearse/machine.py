@@ -20,7 +20,8 @@ from selfheal.errors import CheckFailed, SpawnFailed
 from selfheal.kinds import CheckContext, CheckKind, Completed, Run
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.observe.wording import Unwell
-from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, Process
+from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, Process
+from selfheal.vocabulary import StartWay
 
 _T = TypeVar("_T")
 BOOT_ID = "simulated"
@@ -123,6 +124,10 @@ class _Watched:
     def adopted(self) -> bool:
         return self.process.parent is not self.launcher
 
+    @property
+    def how(self) -> StartWay:
+        return "cold"
+
     def signal_strays(self, signal: int) -> bool:
         return False
 
@@ -155,6 +160,12 @@ class SimulatedLauncher:
             raise SpawnFailed(f"cannot start {launch.agent!r}: this daemon is dead", "unknown")
         process = self._machine.begin(launch.agent, generation, self)
         return self._watch(process, process.run, on_exit)
+
+    def stand_by(self, launch: Launch, on_change: OnStandby) -> None:
+        """Nothing has imports here, and everything begins at once."""
+
+    def stand_down(self, agent: str) -> None:
+        pass
 
     def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:
         for process in self._machine.processes.values():

@@ -12,6 +12,16 @@ from pathlib import Path
 from typing import Protocol
 
 from selfheal.kinds import Run
+from selfheal.vitals import Standing
+from selfheal.vocabulary import StandbyKind, StartWay
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """What shall wait to be the next run, and which modules it imports before; none named, it finds that out."""
+
+    kind: StandbyKind
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class Launch:
     umask: str | None = None
     memory: int | None = None
     cores: float | None = None
+    standby: Standby | None = None
 
     @property
     def limits(self) -> tuple[int | None, float | None]:
@@ -42,8 +53,8 @@ class Launch:
         return self.memory, self.cores
 
     def starts_as(self, other: Launch) -> bool:
-        """Whether the two start a process in the same way."""
-        return replace(self, memory=other.memory, cores=other.cores) == other
+        """Whether the two start a process in the same way, whatever it may use and whatever waits beside it."""
+        return replace(self, memory=other.memory, cores=other.cores, standby=other.standby) == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,11 @@ class Process(Protocol):
 
     @property
     def run(self) -> Run: ...
+
+    @property
+    def how(self) -> StartWay:
+        """How it came to its first line."""
+        ...
 
     def signal_group(self, signal: int) -> None:
         """Send `signal` to the whole process group. One that has vanished is no error."""
@@ -105,6 +121,8 @@ class Process(Protocol):
 
 
 OnExit = Callable[[Process, Exit], None]
+OnStandby = Callable[[Standing], None]
+"""Takes a standby as it is now, whenever it becomes ready or fails."""
 Hear = Callable[[str, int, Mapping[str, str]], None]
 """Takes an agent, the generation of its run, and what that said by systemd's protocol, by name."""
 
@@ -117,7 +135,15 @@ class Launcher(Protocol):
         ...
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
-        """Start a process. Raises SpawnFailed."""
+        """Start a process, or let one that stands by for just this launch begin. Raises SpawnFailed."""
+        ...
+
+    def stand_by(self, launch: Launch, on_change: OnStandby) -> None:
+        """Have the next run of an agent wait with its imports done, if it shall and does not already."""
+        ...
+
+    def stand_down(self, agent: str) -> None:
+        """End what stands by for an agent. It is told no more of."""
         ...
 
     def limit(self, run: Run, launch: Launch) -> None:

@@ -15,20 +15,30 @@ from selfheal.supervise import proc
 
 VARIABLE = "SELFHEAL_ID"
 _ASSIGNMENT = f"{VARIABLE}=".encode()
+_WAITS = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A live process of an agent. `leads` says that it leads a session, as every process does that we start."""
+    """A live process of an agent. `leads` says that it leads a session, as every process does that we start.
+
+    What `waits` is no run yet, and its generation is 0.
+    """
 
     agent: str
     run: Run
     leads: bool
+    waits: bool = False
 
 
 def mark(marker: str, agent: str, generation: int) -> str:
     """The value of SELFHEAL_ID for one run of an agent."""
     return f"{marker}/{agent}:{generation}"
+
+
+def waiting_mark(marker: str, agent: str) -> str:
+    """The value for what waits to be a run: nobody's yet, and long enough to be overwritten with the mark of any."""
+    return f"{_WAITS}{mark(marker, agent, 0)}{'0' * 10}"
 
 
 def find_marked(marker: str, now: float) -> list[Marked]:
@@ -39,7 +49,7 @@ def find_marked(marker: str, now: float) -> list[Marked]:
     boot_id = proc.boot_id()
     found = [
         Marked(agent, Run(entry.pid, generation, proc.started_at(entry.start_ticks, now), entry.start_ticks, boot_id),
-               leads=entry.session == entry.pid)
+               leads=entry.session == entry.pid, waits=generation == 0)
         for entry, agent, generation in _scan(marker)
     ]  # fmt: skip
     return sorted(found, key=lambda marked: (marked.run.start_ticks, marked.run.pid))
@@ -47,13 +57,19 @@ def find_marked(marker: str, now: float) -> list[Marked]:
 
 def owner(pid: int, marker: str) -> tuple[str, int] | None:
     """The agent and the generation that a process was started for; None where it carries no mark of this directory."""
+    value = _value(pid)
+    return _parsed(value, marker) if not value.startswith(_WAITS) else None
+
+
+def _value(pid: int) -> str:
     for assignment in proc.environment(pid):
         if assignment.startswith(_ASSIGNMENT):
-            return _parsed(os.fsdecode(assignment.removeprefix(_ASSIGNMENT)), marker)
-    return None
+            return os.fsdecode(assignment.removeprefix(_ASSIGNMENT))
+    return ""
 
 
 def _parsed(value: str, marker: str) -> tuple[str, int] | None:
+    value = value.removeprefix(_WAITS)
     if not value.startswith(f"{marker}/"):
         return None
     agent, colon, generation = value.removeprefix(f"{marker}/").rpartition(":")
@@ -62,5 +78,5 @@ def _parsed(value: str, marker: str) -> tuple[str, int] | None:
 
 def _scan(marker: str) -> Iterator[tuple[proc.ProcStat, str, int]]:
     for entry in proc.processes():
-        if entry.alive and entry.pid != os.getpid() and (found := owner(entry.pid, marker)) is not None:
+        if entry.alive and entry.pid != os.getpid() and (found := _parsed(_value(entry.pid), marker)) is not None:
             yield entry, *found

@@ -19,12 +19,14 @@ from selfheal.clock import Clock
 from selfheal.kinds import Run
 from selfheal.supervise import marks, proc
 from selfheal.supervise.cgroups import Groups, find_place
-from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, Process
+from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, Process
 from selfheal.supervise.notify import NotifySocket
 from selfheal.supervise.prepared import DEFAULT_SIGNALS, Prepared, prepare
 from selfheal.supervise.program import spawn_failed
+from selfheal.supervise.standby import WIRE, Reserve
 from selfheal.supervise.strays import Strays
 from selfheal.supervise.subreaper import become_subreaper
+from selfheal.vocabulary import StartWay
 
 _KILL = signal.SIGKILL
 
@@ -49,7 +51,8 @@ class PosixLauncher:
         self._mains: dict[int, _PosixProcess] = {}  # the same by pid
         self._groups = Groups(loop, find_place(marker, clock.now()))
         self._groups.tidy()
-        self._strays = Strays(loop, marker, self._mains.keys, self._groups.members)
+        self._reserve = Reserve(loop, self._begin_standby)
+        self._strays = Strays(loop, marker, self._is_ours, self._groups.members)
 
     @property
     def enforced(self) -> Mapping[str, str]:
@@ -65,23 +68,29 @@ class PosixLauncher:
         self._notify = NotifySocket(self._loop, f"selfheal-{self._marker}", heard)
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
-        started_at, before = self._clock.now(), proc.boot_ticks()
-        pid = self._start(launch, generation)
+        waited = self._reserve.take(launch, marks.mark(self._marker, launch.agent, generation))
+        how: StartWay = "cold"
+        if waited is None:
+            run, pidfd = self._begin(launch, generation)
+        else:
+            run = Run(waited.pid, generation, self._clock.now(), waited.start_ticks, self._boot_id)
+            pidfd, how = waited.pidfd, waited.kind
         try:
-            if launch.max_fds is not None:
-                _limit_files(pid, launch.max_fds)
-            # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
-            start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
-            run = Run(pid, generation, started_at, start_ticks, self._boot_id)
-            process = self._watch(run, launch.agent, os.pidfd_open(pid), on_exit, adopted=False)
+            process = self._watch(run, launch.agent, pidfd, on_exit, adopted=False, how=how)
         except OSError as error:
-            _abandon(pid)  # a process that nobody watches must not live
+            _abandon(run.pid)
             raise spawn_failed(launch.argv[0], error) from error
         self._groups.enter(run, launch)
         return process
 
     def limit(self, run: Run, launch: Launch) -> None:
         self._groups.enter(run, launch)
+
+    def stand_by(self, launch: Launch, on_change: OnStandby) -> None:
+        self._reserve.stand_by(launch, on_change)
+
+    def stand_down(self, agent: str) -> None:
+        self._reserve.stand_down(agent)
 
     def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:
         if run.boot_id != self._boot_id:
@@ -97,10 +106,11 @@ class PosixLauncher:
 
     def leftovers(self) -> list[tuple[str, Run]]:
         found = marks.find_marked(self._marker, self._clock.now())
-        return [(marked.agent, marked.run) for marked in found if marked.leads]
+        return [(marked.agent, marked.run) for marked in found if marked.leads and not marked.waits]
 
     async def strays(self) -> list[tuple[str, Run]]:
-        return [(marked.agent, marked.run) for marked in await self._marked()]
+        found, ours = await self._marked(), self._reserve.pids
+        return [(marked.agent, marked.run) for marked in found if not marked.waits or marked.run.pid not in ours]
 
     def owner(self, pid: int) -> tuple[str, int] | None:
         main = self._mains.get(pid)
@@ -111,11 +121,15 @@ class PosixLauncher:
                 return None  # it spoke and ended
         return (main.agent, main.run.generation) if main is not None else marks.owner(pid, self._marker)
 
+    def _is_ours(self, pid: int) -> bool:
+        return pid in self._mains or pid in self._reserve.pids
+
     def reap(self) -> None:
         self._strays.reap()
         self._groups.tidy()
 
     def close(self) -> None:
+        self._reserve.close()
         self._strays.close()
         if self._notify is not None:
             self._notify.close()
@@ -126,25 +140,55 @@ class PosixLauncher:
             self._home = -1
             self._groups.close()
 
+    def _begin(self, launch: Launch, generation: int) -> tuple[Run, int]:
+        """Start a process; returns it with a descriptor that tells of its end."""
+        started_at, before = self._clock.now(), proc.boot_ticks()
+        pid = self._start(launch, generation)
+        try:
+            if launch.max_fds is not None:
+                _limit_files(pid, launch.max_fds)
+            # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
+            start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
+            return Run(pid, generation, started_at, start_ticks, self._boot_id), os.pidfd_open(pid)
+        except OSError as error:
+            _abandon(pid)
+            raise spawn_failed(launch.argv[0], error) from error
+
     def _start(self, launch: Launch, generation: int) -> int:
+        mark = marks.mark(self._marker, launch.agent, generation)
         prepared = self._prepared.get(launch.agent)
         if prepared is not None and prepared.launch == launch:
             try:
-                return self._spawn(prepared, generation)
+                return self._spawn(prepared, mark)
             except OSError:
                 pass  # the program, the directory or the log's folder moved since: look at all of it again
-        prepared = prepare(launch)
-        if self._notify is not None:
-            prepared.environment.setdefault(b"NOTIFY_SOCKET", self._notify.address.encode())
+        prepared = self._prepare(launch)
         try:
-            pid = self._spawn(prepared, generation)
+            pid = self._spawn(prepared, mark)
         except (OSError, ValueError) as error:
             raise spawn_failed(launch.argv[0], error) from error
         self._prepared[launch.agent] = prepared
         return pid
 
-    def _spawn(self, prepared: Prepared, generation: int) -> int:
-        mark = marks.mark(self._marker, prepared.launch.agent, generation)
+    def _begin_standby(self, launch: Launch, fd: int) -> int:
+        """Start what a standby begins with, `fd` being its end of the wire. Raises SpawnFailed."""
+        prepared = self._prepare(launch)
+        prepared.file_actions = (*prepared.file_actions, (os.POSIX_SPAWN_DUP2, fd, WIRE))
+        try:
+            pid = self._spawn(prepared, marks.waiting_mark(self._marker, launch.agent))
+            if launch.max_fds is not None:
+                _limit_files(pid, launch.max_fds)
+        except (OSError, ValueError) as error:
+            raise spawn_failed(launch.argv[0], error) from error
+        return pid
+
+    def _prepare(self, launch: Launch) -> Prepared:
+        prepared = prepare(launch)
+        if self._notify is not None:
+            prepared.environment.setdefault(b"NOTIFY_SOCKET", self._notify.address.encode())
+        return prepared
+
+    def _spawn(self, prepared: Prepared, mark: str) -> int:
         prepared.environment[marks.VARIABLE.encode()] = os.fsencode(mark)
         os.chdir(prepared.launch.directory)  # by name each time: a deployment may have put another one there
         # Ours for 0.2 ms, as the directory is: a trampoline would double the start. All that we create ourselves is
@@ -165,8 +209,10 @@ class PosixLauncher:
                 os.umask(own_mask)
             os.fchdir(self._home)
 
-    def _watch(self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool) -> Process:
-        process = _PosixProcess(run, agent, adopted, self._strays, self._groups, self._find_strays)
+    def _watch(
+        self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool, how: StartWay = "cold"
+    ) -> Process:
+        process = _PosixProcess(run, agent, adopted, how, self._strays, self._groups, self._find_strays)
         try:
             self._loop.add_reader(pidfd, self._ended, pidfd, process, on_exit)
         except OSError:
@@ -177,7 +223,8 @@ class PosixLauncher:
 
     async def _find_strays(self, run: Run, agent: str) -> list[Run]:
         found = await self._marked()
-        known = {one.run.pid: one.run for one in found if one.agent == agent and one.run.generation <= run.generation}
+        its_own = (one.run for one in found if one.agent == agent and not one.waits)
+        known = {one.pid: one for one in its_own if one.generation <= run.generation}
         for pid in self._groups.members(run, agent):
             with suppress(ProcessLookupError):
                 if pid not in known and (entry := proc.stat(pid)).alive:
@@ -217,6 +264,7 @@ class _PosixProcess:
     run: Run
     agent: str
     adopted: bool
+    how: StartWay
     strays: Strays
     groups: Groups
     find: Callable[[Run, str], Awaitable[list[Run]]]
@@ -261,7 +309,7 @@ def _limit_files(pid: int, count: int) -> None:
 
 
 def _abandon(pid: int) -> None:
-    """End a child that could not be watched, and reap it."""
+    """End a child that could not be watched, and reap it: a process that nobody watches must not live."""
     os.killpg(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 

@@ -241,7 +241,7 @@ def _sum(pid: int, members: list[ProcStat]) -> ProcSample:
     alive = [member for member in members if member.alive]
     return ProcSample(
         cpu_s=sum(member.cpu_s + member.reaped_cpu_s for member in members),
-        rss_bytes=sum(_rss_bytes(member.pid) for member in alive),
+        rss_bytes=sum(rss_bytes(member.pid) for member in alive),
         fds=max(_open_files(member.pid) for member in alive),
         threads=sum(member.threads for member in alive),
         children=sum(member.pid != pid for member in alive),
@@ -253,7 +253,8 @@ def _has_member(group: int) -> bool:
     return any(entry.group == group and entry.alive for entry in processes())
 
 
-def _rss_bytes(pid: int) -> int:
+def rss_bytes(pid: int) -> int:
+    """The resident memory of one process, 0 where it has ended."""
     try:
         return int(_read(f"/proc/{pid}/statm").split()[1]) * _PAGE_BYTES
     except ProcessLookupError:

@@ -23,20 +23,20 @@ _ORPHANS_S = 1.0
 class Strays:
     """Finds, signals and buries what belongs to a run and is not in its group.
 
-    `ours` are the processes that somebody else waits for: never reaped here, and never anybody's stray. `grouped` is
-    what the kernel itself knows to be of a run, where it was given a group.
+    What `is_ours` somebody else waits for: it is never reaped here, and never anybody's stray. `grouped` is what the
+    kernel itself knows to be of a run, where it was given a group.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         marker: str,
-        ours: Callable[[], Collection[int]],
+        is_ours: Callable[[int], bool],
         grouped: Callable[[Run, str], Collection[int]],
     ) -> None:
         self._loop = loop
         self._marker = marker
-        self._ours = ours
+        self._is_ours = is_ours
         self._grouped = grouped
         self._orphans: dict[proc.ProcStat, tuple[str, int] | None] = {}
         self._orphans_at = -_ORPHANS_S
@@ -77,8 +77,7 @@ class Strays:
         Whoever waits for a child of ours does so within milliseconds: one that has been dead since the look before
         is nobody's.
         """
-        ours = self._ours()
-        seen = (_look(pid) for pid in proc.children(os.getpid()) if pid not in ours)
+        seen = map(_look, self._strangers())
         ended = {(entry.pid, entry.start_ticks) for entry in seen if entry is not None and not entry.alive}
         nobodys = ended & self._ended_before
         self._ended_before = ended - nobodys
@@ -104,8 +103,8 @@ class Strays:
         return [*orphans, *(entry for entry in rest if entry is not None and entry.group != run.pid)]
 
     def _look_for_orphans(self) -> None:
-        ours, before = self._ours(), {(one.pid, one.start_ticks): owner for one, owner in self._orphans.items()}
-        seen = [entry for pid in proc.children(os.getpid()) if pid not in ours and (entry := _look(pid)) is not None]
+        before = {(one.pid, one.start_ticks): owner for one, owner in self._orphans.items()}
+        seen = [entry for pid in self._strangers() if (entry := _look(pid)) is not None]
         self._orphans_at = self._loop.time()
         self._orphans = {
             entry: before[key]
@@ -119,8 +118,7 @@ class Strays:
         """Our children that nobody else waits for."""
         if self.answering_deaths and self._seen is not None:
             return self._seen
-        ours = self._ours()
-        found = [pid for pid in proc.children(os.getpid()) if pid not in ours]
+        found = [pid for pid in proc.children(os.getpid()) if not self._is_ours(pid)]
         if self.answering_deaths:
             self._seen = found
             self._loop.call_soon(self._forget)  # comes before the next pass's first callback

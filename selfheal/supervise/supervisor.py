@@ -317,17 +317,17 @@ class Supervisor:
 
     def _book_start(self, child: Child, reason: StartReason, started: Run | SpawnFailed | None) -> None:
         if isinstance(started, Run):
-            self._ledger.record(AgentStarted(started.started_at, child.name, started, reason, child.log_begin))
+            how = child.process.how if child.process is not None else "cold"
+            started_now = AgentStarted(started.started_at, child.name, started, reason, child.log_begin, how)
+            self._ledger.record(started_now)
             self._ready.begin(child)
-            return
-        if started is None:
-            return
-        now = self._clock.now()
-        wait_s = self._agent(child.name).breaker.next_wait_s
-        self._ledger.record(
-            AgentStartFailed(now, child.name, str(started), started.cause),
-            BreakerOpened(now, child.name, "restart", now + wait_s, str(started)),
-        )
+        elif started is not None:
+            now = self._clock.now()
+            wait_s = self._agent(child.name).breaker.next_wait_s
+            self._ledger.record(
+                AgentStartFailed(now, child.name, str(started), started.cause),
+                BreakerOpened(now, child.name, "restart", now + wait_s, str(started)),
+            )
 
     # --- later ---
 

@@ -26,6 +26,7 @@ from selfheal.events import (
     RestartDelayed,
     Run,
     RunScheduled,
+    StandbyFailed,
     StartAsked,
     StopAsked,
 )
@@ -248,7 +249,7 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
     match event:
         case AgentDeclared():
             return _declared(agent, event)
-        case AgentRemoved():
+        case AgentRemoved() | StandbyFailed():
             return agent
         case StopAsked(by=by, at=at):
             return replace(agent, wanted=False, ordered_by=by, ordered_at=at, delayed_until=None)

@@ -9,7 +9,7 @@ from pydantic import Field
 from selfheal.serve.models.base import Interval, Probability, Seconds, Time, View
 from selfheal.serve.models.foresight import AnomalyView, PredictionView
 from selfheal.serve.models.incidents import IncidentView
-from selfheal.vocabulary import AgentState, BreakerState, CheckResult, FleetStatus, Layer
+from selfheal.vocabulary import AgentState, BreakerState, CheckResult, FleetStatus, Layer, StandbyKind
 
 
 class CheckView(View):
@@ -52,6 +52,16 @@ class UptimeView(View):
     wanted_seconds: Seconds
 
 
+class StandbyView(View):
+    """What stands by to be the next run of an agent."""
+
+    kind: StandbyKind
+    ready: bool
+    pid: int | None
+    rss: int = Field(description="Bytes, when it became ready; a zygote shares them with the runs that it forks.")
+    why: str = Field(description="Why there is none; empty where one is ready or on its way.", examples=[""])
+
+
 class AgentView(View):
     """A thing that is watched and healed."""
 
@@ -83,6 +93,7 @@ class AgentView(View):
     maintenance_until: Time | None
     memory_limit: int | None = Field(description="Bytes.")
     fds_limit: int | None
+    standby: StandbyView | None = Field(description="Null where none is configured.")
 
 
 class AgentDetail(AgentView):

@@ -22,13 +22,14 @@ from selfheal.serve.models.fleet import (
     PredictionCounts,
     RecoveryView,
     SignalsView,
+    StandbyView,
     Summary,
     UptimeView,
 )
 from selfheal.serve.times import moment, rfc3339, span
 from selfheal.serve.views.foresight import HIGH_RISK, anomalies, finite, predictions, risks, share
 from selfheal.serve.views.incidents import incident_view, incidents
-from selfheal.vitals import CheckRecord
+from selfheal.vitals import CheckRecord, Standing
 from selfheal.vocabulary import AGENT_STATES, FleetStatus
 
 if TYPE_CHECKING:
@@ -220,6 +221,7 @@ def _agent(world: World, agent: Agent, vitals: Vitals, risk: float, incident: st
         maintenance_until=moment(agent.maintenance_until),
         memory_limit=agent.memory_limit,
         fds_limit=agent.fds_limit,
+        standby=_standby(vitals.standby(agent.name)),
     )
 
 
@@ -292,6 +294,12 @@ def _check(agent: Agent, name: str, record: CheckRecord | None) -> CheckView:
 
 def _signals(vitals: Vitals, name: str) -> dict[str, float | None]:
     return {signal: finite(value) for signal, value in vitals.signals(name).items()}
+
+
+def _standby(one: Standing | None) -> StandbyView | None:
+    if one is None:
+        return None
+    return StandbyView(kind=one.kind, ready=one.ready, pid=one.pid, rss=one.rss_bytes, why=one.why)
 
 
 def _breaker(one: Breaker) -> BreakerView:

@@ -1,0 +1,202 @@
+"""Does the whole daemon heal with what stands by, and leave none of it behind?"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from selfheal.vocabulary import StandbyKind
+from tests.real.daemon_process import House, house, until
+
+KINDS: tuple[StandbyKind, ...] = ("spare", "zygote")
+
+PROGRAM = """
+import colorsys, sys, time
+print("works", flush=True)
+time.sleep(1000)
+"""
+
+FLEET = """
+[guard]
+attempts_per_hour = 0
+verify = 0
+[agents.api]
+command = [{python}, "work.py"]
+standby = "KIND"
+"""
+
+
+def waiting(place: House) -> list[int]:
+    return [one.run.pid for one in place.marked() if one.waits]
+
+
+def next_of(place: House, agent: str = "api") -> int:
+    """The process that stands by, once one is ready."""
+
+    def ready() -> int:
+        return (
+            place.agent(agent).part("standby").count("pid") if place.agent(agent).part("standby").flag("ready") else 0
+        )
+
+    until(lambda: ready() > 0, what=lambda: place.agent(agent).part("standby").raw)
+    return ready()
+
+
+def begin(place: House, kind: StandbyKind, more: str = "", program: str = PROGRAM) -> None:
+    (place.folder / "work.py").write_text(program)
+    place.boot(FLEET.replace("KIND", kind) + more)
+    place.until_state("healthy")
+
+
+def starts(place: House) -> list[tuple[str, str]]:
+    return [(entry.text("reason"), entry.text("how")) for entry in place.logged("agent.started")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stood_by_is_the_next_run_and_another_comes(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind)
+        for count in range(1, 4):
+            coming, before = next_of(place), place.pid("api")
+            assert place.agent("api").part("standby").count("rss") > 1_000_000
+            os.kill(before, signal.SIGKILL)
+            until(lambda before=before: place.pid("api") not in (0, before))  # type: ignore[misc]
+            assert place.pid("api") == coming
+            until(lambda count=count: starts(place).count(("reflex", kind)) == count)  # type: ignore[misc]
+        assert place.order("agents/api/restart").status == 200
+        assert f"{kind} ready" in (next_of(place), place.say("agents", "api").out)[1]
+        assert place.stop() == 0
+        assert place.marked() == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_daemon_leaves_its_agent_and_nothing_that_waits(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind)
+        coming = next_of(place)
+        os.kill(place.pid("api"), signal.SIGKILL)
+        until(lambda: place.pid("api") == coming)
+        next_of(place)
+        place.daemon.kill()
+        until(lambda: waiting(place) == [])
+        assert [one.run.pid for one in place.marked()] == [coming]
+        place.boot()
+        assert place.pid("api") == coming
+        assert starts(place) == [("adopted", "cold")]
+        coming = next_of(place)
+        os.kill(place.pid("api"), signal.SIGKILL)
+        until(lambda: place.pid("api") == coming)
+
+
+def test_a_daemon_that_dies_with_the_message_on_its_way_leaves_one_run_that_is_found() -> None:
+    with house() as place:
+        begin(place, "spare")
+        for _ in range(5):
+            coming = next_of(place)
+            os.kill(coming, signal.SIGSTOP)  # it has not read yet
+            os.kill(place.pid("api"), signal.SIGKILL)
+            until(lambda coming=coming: place.pid("api") == coming)  # type: ignore[misc]
+            place.daemon.kill()
+            os.kill(coming, signal.SIGCONT)
+            place.boot()
+            place.until_state("healthy")
+            assert place.pid("api") == coming
+            assert [one.run.pid for one in place.marked() if one.leads and not one.waits] == [coming]
+
+
+def test_one_that_cannot_import_is_told_once_and_the_agent_starts_anew() -> None:
+    with house() as place:
+        begin(place, "spare", 'standby_imports = ["no_such_module"]\n')
+        why = "ModuleNotFoundError: No module named 'no_such_module'"
+        until(lambda: place.agent("api").part("standby").text("why") == why)
+        for _ in range(2):
+            before = place.pid("api")
+            os.kill(before, signal.SIGKILL)
+            until(lambda before=before: place.pid("api") not in (0, before))  # type: ignore[misc]
+            place.until_state("healthy")
+        assert set(starts(place)) == {("first", "cold"), ("reflex", "cold")}
+        (told,) = place.logged("standby.failed")
+        assert (told.text("agent"), told.text("standby"), told.text("why")) == ("api", "spare", why)
+        assert waiting(place) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_agent_has_none_and_a_started_one_gets_one(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind)
+        next_of(place)
+        assert place.order("agents/api/stop").status == 200
+        until(lambda: place.marked() == [])
+        assert not place.agent("api").part("standby").flag("ready")
+        assert place.order("agents/api/start").status == 200
+        assert next_of(place) != place.pid("api")
+
+
+def test_a_crash_loop_keeps_none_while_its_breaker_is_open() -> None:
+    program = "import time\ntime.sleep(0.5)\nraise SystemExit(3)\n"
+    with house() as place:
+        (place.folder / "work.py").write_text(program)
+        place.boot(FLEET.replace("KIND", "spare").replace("hour = 0", "hour = 3"))
+        place.until_state("quarantined")
+        until(lambda: place.marked() == [])
+        assert ("reflex", "spare") in starts(place)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_waits_counts_for_nothing_of_the_agent(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind)
+        next_of(place)
+        until(lambda: "threads" in place.agent("api").part("signals").raw)
+        assert place.agent("api").part("signals").number("threads") == 1
+        place.order("agents/api/restart")
+        next_of(place)
+        assert waiting(place)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_agents_die_with_the_daemon_so_does_one_that_stood_by(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind, '[daemon]\non_daemon_death = "kill"\n')
+        coming = next_of(place)
+        os.kill(place.pid("api"), signal.SIGKILL)
+        until(lambda: place.pid("api") == coming)
+        next_of(place)
+        place.daemon.kill()
+        until(lambda: place.marked() == [])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_configuration_replaces_what_stands_by_and_takes_it_away_with_its_agent(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind)
+        stale, before = next_of(place), place.pid("api")
+        text = (place.folder / "selfheal.toml").read_text()
+        place.configure(text + 'environment = { WHICH = "another" }\n')
+        assert place.order("reload").status == 200
+        until(lambda: stale not in waiting(place))
+        assert place.pid("api") not in (0, before, stale)
+        coming = next_of(place)
+        os.kill(place.pid("api"), signal.SIGKILL)
+        until(lambda: place.pid("api") == coming)
+        assert "WHICH=another" in Path(f"/proc/{coming}/environ").read_text()
+        assert next_of(place)
+
+        running = place.pid("api")  # who stands by is no part of how a process was started
+        place.configure(text.replace(f'standby = "{kind}"', "") + 'environment = { WHICH = "another" }\n')
+        assert place.order("reload").status == 200
+        until(lambda: waiting(place) == [])
+        assert place.pid("api") == running
+        assert place.agent("api").part("standby").raw == {}
+        place.configure(text + 'environment = { WHICH = "another" }\n')
+        assert place.order("reload").status == 200
+        assert next_of(place)
+        assert place.pid("api") == running
+
+        place.configure('[agents.other]\ncommand = ["sleep", "90"]\n')
+        assert place.order("reload").status == 200
+        until(lambda: waiting(place) == [])
+        until(lambda: all(one.agent == "other" for one in place.marked()))
