@@ -259,7 +259,12 @@ def scales_over(world: World, loaded: Loaded, now: float) -> tuple[ScaleAsked, .
 
 
 def _has_begun(agent: Agent | None) -> bool:
-    """Whether an agent is wanted and has been started, or tried to be; what waits for its first start has not."""
+    """Whether an agent is wanted and has been started, or tried to be; what waits for its first start has not.
+
+    Between two runs of a schedule nothing has, however the last one went: the next one begins at its time.
+    """
     if agent is None or not agent.wanted or agent.finished:
         return False
+    if agent.schedule:
+        return agent.run is not None
     return agent.run is not None or bool(agent.start_error) or agent.last_exit is not None

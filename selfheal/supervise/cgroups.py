@@ -92,7 +92,10 @@ class Groups:
         return [int(pid) for pid in proc.read_all(f"{_group(self._place, agent, run.generation)}/cgroup.procs").split()]
 
     def tidy(self) -> None:
-        """Take away the groups in which nothing is left, in a thread."""
+        """Take away the groups in which nothing is left, in a thread.
+
+        Their folder stays while we live: made anew it would have no controllers, and hold no limit.
+        """
         if self._place is not None:
             self._loop.run_in_executor(None, self._tidy, self._place)
 
@@ -103,6 +106,8 @@ class Groups:
             self._turn = None
         if self._place is not None:
             self._tidy(self._place)
+            with suppress(OSError):  # somebody lives on
+                self._place.folder.rmdir()
 
     def _move_all(self) -> None:
         self._turn = None
@@ -125,7 +130,7 @@ class Groups:
                 with suppress(OSError):  # it is in use
                     group.rmdir()
             with suppress(OSError):
-                place.folder.rmdir()
+                os.utime(place.folder)  # it is not forsaken, however long nothing was started
 
 
 def find_place(marker: str, now: float) -> Place | None:
