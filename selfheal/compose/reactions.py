@@ -93,7 +93,7 @@ class Reactions:
             self._narrator(world, event)
 
     def _write(self, event: Event) -> None:
-        facts = {name: value for name, value in asdict(event).items() if name != "at"}
+        facts = asdict(event)
         if "incident" in facts:
             facts["incident_id"] = facts.pop("incident")
         name = _WORD_START.sub(".", type(event).__name__, count=1).lower()

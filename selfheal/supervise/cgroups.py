@@ -29,7 +29,7 @@ _PERIOD_US = 100_000  # the kernel's own for cpu.max
 # After the last of many starts, and at most after the first of them: what a helper hides until then is not held.
 _QUIET_S, _PATIENCE_S = 0.25, 3.0
 # A folder of another daemon that is empty for so long has none: a daemon makes it again where it needs it.
-_FORSAKEN_S = 3600.0
+_FORSAKEN_S, _SIGN_S = 3600.0, 600.0
 _MOVES = 8  # what a process starts while it is moved is looked for so often
 
 
@@ -50,6 +50,8 @@ class Groups:
         self._waiting: dict[str, tuple[Run, Launch]] = {}
         self._turn: asyncio.Handle | None = None
         self._due = 0.0  # when they move at the latest, on the loop's clock
+        self._left: set[str] = set()
+        self._sign_due = 0.0
         self._lock = Lock()  # one at work: a group that was just made is not tidied away before it is used
 
     @property
@@ -91,13 +93,21 @@ class Groups:
             return []
         return [int(pid) for pid in proc.read_all(f"{_group(self._place, agent, run.generation)}/cgroup.procs").split()]
 
+    def left(self, run: Run, agent: str) -> None:
+        """A run has ended, and its group may be taken away once it is empty."""
+        if self._place is not None:
+            self._left.add(_group(self._place, agent, run.generation))
+
     def tidy(self) -> None:
-        """Take away the groups in which nothing is left, in a thread.
+        """Take away the groups of runs that have ended, in a thread; the first time all that are empty.
 
         Their folder stays while we live: made anew it would have no controllers, and hold no limit.
         """
-        if self._place is not None:
-            self._loop.run_in_executor(None, self._tidy, self._place)
+        if self._place is None or (not self._left and self._loop.time() < self._sign_due):
+            return
+        first, self._sign_due = self._sign_due == 0.0, self._loop.time() + _SIGN_S
+        left, self._left = self._left, set()
+        self._loop.run_in_executor(None, self._tidy, self._place, None if first else left)
 
     def close(self) -> None:
         """Move nothing more, and take away what is empty. Those who live on stay in their groups."""
@@ -105,7 +115,7 @@ class Groups:
             self._turn.cancel()
             self._turn = None
         if self._place is not None:
-            self._tidy(self._place)
+            self._tidy(self._place, None)
             with suppress(OSError):  # somebody lives on
                 self._place.folder.rmdir()
 
@@ -124,11 +134,16 @@ class Groups:
                         _limit(group, launch, place.controllers)
                         _move_tree(group, run)
 
-    def _tidy(self, place: Place) -> None:
+    def _tidy(self, place: Place, left: set[str] | None) -> None:
         with self._lock:
-            for group in _folders(place.folder):
-                with suppress(OSError):  # it is in use
-                    group.rmdir()
+            for group in map(str, _folders(place.folder)) if left is None else left:
+                try:
+                    os.rmdir(group)
+                except FileNotFoundError:
+                    pass  # its run ended before it was moved there
+                except OSError:  # somebody is in there
+                    if left is not None:
+                        self._left.add(group)
             with suppress(OSError):
                 os.utime(place.folder)  # it is not forsaken, however long nothing was started
 

@@ -250,6 +250,7 @@ class PosixLauncher:
         finally:
             self._strays.answering_deaths = False
             self._unwatch(pidfd)
+            self._groups.left(process.run, process.agent)
 
     def _unwatch(self, pidfd: int) -> None:
         process = self._watched.pop(pidfd)

@@ -28,7 +28,7 @@ def rotate(path: Path, max_size: int, keep: int) -> bool:
     instant of the cut may be lost.
     """
     try:
-        if path.stat().st_size <= max_size:  # with the hole at its beginning, if it has one: most logs end here
+        if os.stat(path).st_size <= max_size:  # with the hole at its beginning, if it has one: most logs end here
             return False
         fd = os.open(path, os.O_RDWR | os.O_APPEND)
     except FileNotFoundError:

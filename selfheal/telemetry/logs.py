@@ -13,6 +13,7 @@ import queue
 import select
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
 from typing import Literal, Protocol
@@ -221,8 +222,20 @@ def _facts() -> list[Processor]:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _when,
     ]
+
+
+_now = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _when(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """An event says itself when it happened, which may be a moment before it is written down."""
+    at = event.pop("at", None)
+    if at is None:
+        return _now(logger, method, event)
+    event["timestamp"] = datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return event
 
 
 def _formatter(console: bool, colours: bool, redactor: Redactor) -> logging.Formatter:

@@ -89,6 +89,7 @@ def end(*_):
     Path("bloated-ended").touch()
     sys.exit(0)
 signal.signal(signal.SIGTERM, end)
+time.sleep(1.5)  # first it is well: what never was is given time to start
 held = b"x" * (1 if Path("bloated-ended").exists() else 80_000_000)
 time.sleep(1000)
 """
