@@ -52,12 +52,14 @@ class Peer:
 class Run:
     """What a supervisor is told to run.
 
-    `check_every` is how often selfheal looks at each program; it cannot be told not to. `helpers` makes each program
-    start six of them (see tree.sh). `ballast_mb` is what the daemon holds beside its own, where it is selfheal.
+    `check_every` is how often selfheal looks at each program, and `sweep_every` at all of them, where that is not left
+    to its default; it cannot be told not to. `helpers` makes each program start six of them (see tree.sh).
+    `ballast_mb` is what the daemon holds beside its own, where it is selfheal.
     """
 
     size: int
     check_every: str = "10s"
+    sweep_every: str = ""
     helpers: bool = False
     ballast_mb: int = 0
 

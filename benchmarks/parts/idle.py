@@ -42,7 +42,7 @@ def measure(bench: Bench, name: str, peer: Peer) -> dict[str, float | None]:
 
 
 def rest(bench: Bench, peer: Peer, size: int) -> dict[str, float | None]:
-    with bench.fleet(peer, Run(size, check_every=_NEVER)) as fleet:
+    with bench.fleet(peer, Run(size, check_every=_NEVER, sweep_every=_NEVER)) as fleet:
         fleet.all_up()
         time.sleep(SETTLE_S)
         supervisors = fleet.supervisors()

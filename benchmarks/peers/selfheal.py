@@ -23,6 +23,7 @@ def configure(fleet: Fleet) -> list[str]:
 [daemon]
 listen = "{address(fleet)}"
 log_format = "json"
+{f'self_healing_interval = "{fleet.run.sweep_every}"' if fleet.run.sweep_every else ""}
 
 [guard]
 attempts_per_hour = 0
