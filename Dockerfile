@@ -3,6 +3,9 @@
 #   docker build -t selfheal .
 #   docker run -v "$PWD/selfheal.toml:/app/selfheal.toml:ro" -v selfheal-data:/var/data selfheal
 #
+# Another verb than 'run --keeper' stands at the end: docker run … selfheal demo. In a container that runs:
+# docker exec NAME selfheal status
+#
 # To reach the API from outside the container, add -p 8787:8787 -e SELFHEAL_LISTEN=0.0.0.0:8787 -e SELFHEAL_TOKEN=…
 
 FROM python:3.11-slim AS build
@@ -19,10 +22,6 @@ FROM python:3.11-slim
 LABEL org.opencontainers.image.title="selfheal" \
       org.opencontainers.image.description="One process that keeps a fleet of agents alive" \
       org.opencontainers.image.licenses="MIT"
-# tini is process 1: it reaps what agents leave behind, and takes SIGTERM from the first moment on.
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends tini \
-    && rm -rf /var/lib/apt/lists/*
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --no-deps --root-user-action=ignore /wheels/*.whl
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin selfheal \
@@ -37,5 +36,7 @@ VOLUME /var/data
 EXPOSE 8787
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s --retries=3 CMD ["selfheal", "health"]
-ENTRYPOINT ["tini", "--"]
-CMD ["selfheal", "run"]
+# The keeper is process 1: it starts the daemon again when that dies, while the agents run on, buries what they leave
+# behind, and passes signals on.
+ENTRYPOINT ["selfheal"]
+CMD ["run", "--keeper"]

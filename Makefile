@@ -9,7 +9,7 @@ INSTALL := $(PIP) install --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test soak lint format bench lock clean
 
 help: ## what can be made here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: $(VENV)/.run ## a small fleet that misbehaves, and its healing (ARGS="--he
 
 test: lint ## everything that must hold before a change is taken
 	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
+
+soak: $(VENV)/.dev ## what shows only after a long time: thousands of restarts, a hundred deaths of the daemon
+	$(BIN)/python -m pytest -q -s tests/soak $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and structure
 	@! grep -nE 'https?://|file:' *.lock || { echo 'A lock file names an address: write it again with "make lock".' >&2; exit 1; }

@@ -1,9 +1,10 @@
-"""What does a running supervisor cost, by the kernel's own books?"""
+"""What does a running supervisor, of one process or of many, cost, by the kernel's own books?"""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,30 +25,31 @@ class Idling(NamedTuple):
     wakeups: float
 
 
-def memory(pid: int) -> Memory:
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    return Memory(_number(text, "Pss") / _KB, _number(text, "Rss") / _KB)
+def memory(pids: Sequence[int]) -> Memory:
+    """What these processes weigh together."""
+    texts = [Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii") for pid in pids]
+    return Memory(sum(_number(text, "Pss") for text in texts) / _KB, sum(_number(text, "Rss") for text in texts) / _KB)
 
 
-def idling(pid: int, window_s: float) -> Idling:
-    """Watch a process and its threads for `window_s`."""
-    began, cpu_s, switches = time.monotonic(), _cpu_s(pid), _switches(pid)
+def idling(pids: Sequence[int], window_s: float) -> Idling:
+    """Watch processes and their threads for `window_s`."""
+    began, cpu_s, switches = time.monotonic(), _cpu_s(pids), _switches(pids)
     time.sleep(window_s)
     took_s = time.monotonic() - began
-    return Idling((_cpu_s(pid) - cpu_s) / took_s * 100, (_switches(pid) - switches) / took_s)
+    return Idling((_cpu_s(pids) - cpu_s) / took_s * 100, (_switches(pids) - switches) / took_s)
 
 
-def _cpu_s(pid: int) -> float:
+def _cpu_s(pids: Sequence[int]) -> float:
     """By the scheduler's nanoseconds: ticks of 10 ms would be most of what is measured."""
-    return sum(int(text.split()[0]) for text in _of_threads(pid, "schedstat")) / 1e9
+    return sum(int(text.split()[0]) for text in _of_threads(pids, "schedstat")) / 1e9
 
 
-def _switches(pid: int) -> int:
-    return sum(_number(text, "voluntary_ctxt_switches") for text in _of_threads(pid, "status"))
+def _switches(pids: Sequence[int]) -> int:
+    return sum(_number(text, "voluntary_ctxt_switches") for text in _of_threads(pids, "status"))
 
 
-def _of_threads(pid: int, file: str) -> list[str]:
-    return [path.read_text(encoding="utf-8") for path in Path(f"/proc/{pid}/task").glob(f"*/{file}")]
+def _of_threads(pids: Sequence[int], file: str) -> list[str]:
+    return [path.read_text(encoding="utf-8") for pid in pids for path in Path(f"/proc/{pid}/task").glob(f"*/{file}")]
 
 
 def _number(text: str, name: str) -> int:

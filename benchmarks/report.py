@@ -12,6 +12,7 @@ import platform
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -20,7 +21,8 @@ from typing import NamedTuple
 RESULTS = Path(__file__).parent / "results"
 
 Cell = str | int | float | None
-Figures = Mapping[str, float]
+Figures = Mapping[str, float | None]
+"""What was measured of one peer, by what; None where it never came."""
 
 
 class Goal(NamedTuple):
@@ -30,6 +32,24 @@ class Goal(NamedTuple):
     value: float
     limit: float
     unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a measurement has found: `figures` by peer, and the headings of those that its table shows."""
+
+    title: str
+    columns: Mapping[str, str]
+    figures: Mapping[str, Figures]
+    settings: Mapping[str, object]
+    goals: Sequence[Goal] = ()
+
+
+def show(found: Findings) -> None:
+    rows = ([name, *(one.get(key) for key in found.columns)] for name, one in found.figures.items())
+    print_table(found.title, ("", *found.columns.values()), rows)
+    if found.goals:
+        print_goals(found.goals)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -58,7 +78,13 @@ def print_goals(goals: Sequence[Goal]) -> None:
         print(f"  {verdict} {goal.what}: {_text(goal.value)} {goal.unit}, goal {goal.limit:g}", flush=True)
 
 
-def save(name: str, settings: Mapping[str, object], figures: Mapping[str, object], goals: Sequence[Goal] = ()) -> None:
+def save(
+    name: str,
+    settings: Mapping[str, object],
+    figures: Mapping[str, object],
+    goals: Sequence[Goal] = (),
+    folder: Path = RESULTS,
+) -> None:
     """Write the results of the measurement `name`, in place of those before."""
     content = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -67,10 +93,10 @@ def save(name: str, settings: Mapping[str, object], figures: Mapping[str, object
         "figures": figures,
         "goals": [goal._asdict() | {"met": goal.value <= goal.limit} for goal in goals],
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
     path.write_text(json.dumps(_rounded(content), indent=1) + "\n", encoding="utf-8")
-    print(f"\nKept in benchmarks/results/{path.name}.", flush=True)
+    print(f"\nKept in {os.path.relpath(path)}.", flush=True)
 
 
 def run(measure: Callable[[], None]) -> None:

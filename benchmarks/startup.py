@@ -5,19 +5,19 @@ Over 1, 10 and 100 idle programs, beside supervisord over the same, and the time
 
 from __future__ import annotations
 
-import http.client
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.fleet import START_LIMIT_S, Fleet, Peer
 from benchmarks.gauges import Idling, Memory, idling, memory
-from benchmarks.peers import SCRIPTS, SELFHEAL, SUPERVISORD, address, peers
+from benchmarks.peers import FLOOR, SELFHEAL, SUPERVISORD, peers, ready_s
+from benchmarks.peers.places import script
+from benchmarks.peers.supervisord import verb
 from benchmarks.programs import Programs, build
-from benchmarks.report import Figures, Goal, print_goals, print_table, run, save
+from benchmarks.report import Goal, print_goals, print_table, run, save
 
 SIZES = (1, 10, 100)
 # The best of a few is told: whatever else the machine does makes a start slower, and nothing makes it faster.
@@ -26,15 +26,14 @@ VERBS = 5
 # First checks and the first saving of the views come within a second of the start; then it is idle.
 SETTLE_S = 2.0
 WINDOW_S = 10.0
-_LOOK_S = 0.005
 
 
 def start(peer: Peer, programs: Programs, size: int, *, asks: bool) -> tuple[float, float]:
     """Seconds until it says that it is ready, and until its last program began. supervisord has nothing to ask."""
     with Fleet(peer, programs, size) as fleet:
-        ready_s = _ready_s(fleet) if asks else 0.0
+        asked_s = ready_s(fleet) if asks else 0.0
         up_s = fleet.all_up()
-        return (ready_s or up_s), up_s
+        return (asked_s or up_s), up_s
 
 
 def rest(peer: Peer, programs: Programs, size: int) -> tuple[Memory, Idling]:
@@ -42,13 +41,14 @@ def rest(peer: Peer, programs: Programs, size: int) -> tuple[Memory, Idling]:
     with Fleet(peer, programs, size) as fleet:
         fleet.all_up()
         time.sleep(SETTLE_S)
-        idle = idling(fleet.supervisor.pid, WINDOW_S)
-        return memory(fleet.supervisor.pid), idle
+        supervisors = fleet.supervisors()
+        idle = idling(supervisors, WINDOW_S)
+        return memory(supervisors), idle
 
 
-def measure(name: str, peer: Peer, programs: Programs, size: int) -> Figures:
+def measure(name: str, peer: Peer, programs: Programs, size: int) -> dict[str, float]:
     print(f"{name} over {size}", flush=True)
-    starts = [start(peer, programs, size, asks=name == SELFHEAL) for _ in range(STARTS)]
+    starts = [start(peer, programs, size, asks=peer is SELFHEAL) for _ in range(STARTS)]
     weight, idle = rest(peer, programs, size)
     return {
         "ready_s": min(ready_s for ready_s, _ in starts),
@@ -60,23 +60,22 @@ def measure(name: str, peer: Peer, programs: Programs, size: int) -> Figures:
     }
 
 
-def verbs(programs: Programs, measured: Mapping[str, Peer]) -> dict[str, float]:
+def verbs(programs: Programs) -> dict[str, float]:
     """Milliseconds that a verb takes, from the exec to its end, with a daemon of one agent to talk to."""
     found: dict[str, float] = {}
-    with Fleet(measured[SELFHEAL], programs, 1) as fleet:
-        _ready_s(fleet)
-        for verb in ("version", "status"):
-            found[f"selfheal {verb}"] = _verb_ms([str(SCRIPTS / "selfheal"), verb], fleet.directory)
-    if SUPERVISORD in measured:
-        with Fleet(measured[SUPERVISORD], programs, 1) as fleet:
+    with Fleet(SELFHEAL, programs, 1) as fleet:
+        ready_s(fleet)
+        for word in ("version", "status"):
+            found[f"selfheal {word}"] = _verb_ms([script("selfheal"), word], fleet.directory)
+    if SUPERVISORD.there:
+        with Fleet(SUPERVISORD, programs, 1) as fleet:
             fleet.all_up()
-            command = [str(SCRIPTS / "supervisorctl"), "-c", str(fleet.directory / "supervisord.conf"), "status"]
-            found["supervisorctl status"] = _verb_ms(command, fleet.directory)
+            found["supervisorctl status"] = _verb_ms(verb(fleet, "status"), fleet.directory)
     return found
 
 
 def main() -> None:
-    measured = {name: peer for name, peer in peers().items() if name in (SELFHEAL, SUPERVISORD)}
+    measured = {name: peer for name, peer in peers([SELFHEAL.name, SUPERVISORD.name]).items() if peer is not FLOOR}
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         programs = build(Path(directory))
         figures = {
@@ -84,22 +83,8 @@ def main() -> None:
             for size in SIZES
             for name, peer in measured.items()
         }
-        took = verbs(programs, measured)
+        took = verbs(programs)
     _report(figures, took)
-
-
-def _ready_s(fleet: Fleet) -> float:
-    """Ask until it is ready; returns the seconds from its exec."""
-    host, port = address(fleet).split(":")
-    deadline = time.monotonic() + START_LIMIT_S
-    while time.monotonic() < deadline:
-        with suppress(OSError, http.client.HTTPException):
-            connection = http.client.HTTPConnection(host, int(port), timeout=1.0)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == http.HTTPStatus.OK:
-                return (time.monotonic_ns() - fleet.began_ns) / 1e9
-        time.sleep(_LOOK_S)
-    raise RuntimeError(f"cannot measure: it was not ready within {START_LIMIT_S:.0f} s")
 
 
 def _verb_ms(command: Sequence[str], directory: Path) -> float:
@@ -112,14 +97,14 @@ def _verb_ms(command: Sequence[str], directory: Path) -> float:
     return min(took)
 
 
-def _report(figures: Mapping[str, Figures], took: Mapping[str, float]) -> None:
+def _report(figures: Mapping[str, Mapping[str, float]], took: Mapping[str, float]) -> None:
     print_table(
         f"Start (best of {STARTS}), weight, and cost of idling",
         ("", "ready s", "all up s", "PSS MB", "RSS MB", "idle CPU %", "wake-ups/s"),
         ((name, *one.values()) for name, one in figures.items()),
     )
     print_table(f"Verbs (best of {VERBS})", ("", "ms"), took.items())
-    ours = {size: figures[f"{SELFHEAL} over {size}"] for size in SIZES}
+    ours = {size: figures[f"{SELFHEAL.name} over {size}"] for size in SIZES}
     largest = max(SIZES)
     goals = [Goal(f"ready, {size} agents", one["ready_s"], 1.0, "s") for size, one in ours.items()] + [
         Goal(f"weight, {largest} agents (PSS)", ours[largest]["pss_mb"], 60.0, "MB")

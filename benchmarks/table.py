@@ -7,21 +7,23 @@ the results have it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.peers import FLOOR, SELFHEAL, SUPERVISORD
+from benchmarks.parts import PARTS
+from benchmarks.peers import PEERS, SELFHEAL, SUPERVISORD
 from benchmarks.report import RESULTS
 
 README = Path(__file__).parents[1] / "README.md"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
-_PEERS = (SELFHEAL, SUPERVISORD, FLOOR)
-_IDLING = "selfheal asks 100 checks every ten seconds meanwhile; supervisord has none to ask."
+_BECAME = ("kept", "restarted", "duplicated", "lost")
+_PARTS = (*PARTS, "startup")
+_IDLING = "selfheal runs its API, journal and views meanwhile, and looks at its processes once an hour."
 
-Figures = Mapping[str, Mapping[str, float]]
+Figures = Mapping[str, Mapping[str, float | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +38,44 @@ class KeptGoal:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
-    """What is read back of a file of results. `figures` is by the peer and, where it matters, how many it ran."""
+class Machine:
+    """On what it was measured."""
 
+    kernel: str
+    python: str
+    cpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What is read back of a file of results. `figures` is by the peer, or by what was measured of one."""
+
+    date: str
+    machine: Machine
     figures: Figures
     goals: tuple[KeptGoal, ...]
 
 
 def table() -> str:
     """The lines between the marks: what was measured, then each goal that was missed."""
-    supervision, startup = _read("supervision"), _read("startup")
-    rows = [*_supervision(supervision.figures), *_startup(startup.figures)]
+    found = {part: _read(part) for part in _PARTS}
+    shown = [peer.name for peer in PEERS if peer.name in found["crash"].figures]
+    rows = [row for row in _rows(found) if any(row.get(peer) for peer in shown)]
     lines = [
-        f"| | {' | '.join(_PEERS)} |",
-        f"|---|{'--:|' * len(_PEERS)}",
-        *(f"| {what} | {' | '.join(cells)} |" for what, cells in rows),
+        f"| | {' | '.join(shown)} |",
+        f"|---|{'--:|' * len(shown)}",
+        *(f"| {row.what} | {' | '.join(row.get(peer) or '–' for peer in shown)} |" for row in rows),
     ]
-    return "\n".join([*lines, "", f"¹ {_IDLING} {_goals(supervision, startup)}", ""])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            _taken(found.values()),
+            "",
+            f"¹ {_IDLING} {_training(found['training'])} {_goals(found.values())}",
+            "",
+        ]
+    )
 
 
 def parted(text: str) -> tuple[str, str, str]:
@@ -64,30 +87,66 @@ def parted(text: str) -> tuple[str, str, str]:
     return before + begin, between, end + after
 
 
-def _supervision(found: Figures) -> Iterator[tuple[str, list[str]]]:
-    def row(*keys: str) -> list[str]:
-        return [" / ".join(_number(found[peer][key]) for key in keys) if peer in found else "–" for peer in _PEERS]
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line: a measure, and what it is of each peer, in words."""
 
-    yield "crash to running, p50 / p95 / max, ms", row("crash_p50_ms", "crash_p95_ms", "crash_max_ms")
-    yield "100 killed at once, all running again, ms", row("all_at_once_ms")
-    yield "100 started, from exec to the last one, ms", row("start_ms")
+    what: str
+    figures: Figures
+    keys: tuple[str, ...]
 
-
-def _startup(found: Figures) -> Iterator[tuple[str, list[str]]]:
-    def row(size: int, *keys: str) -> list[str]:
-        over = (found.get(f"{peer} over {size}") for peer in _PEERS)
-        return ["–" if one is None else " / ".join(_number(one[key]) for key in keys) for one in over]
-
-    yield "ready with 10 agents, s", row(10, "ready_s")
-    yield "memory over 100 agents (PSS), MB", row(100, "pss_mb")
-    yield "idle over 100 agents, CPU % / wake-ups a second ¹", row(100, "idle_cpu_percent", "wakeups_per_s")
-    verbs = found["verbs_ms"]
-    status = {SELFHEAL: verbs["selfheal status"], SUPERVISORD: verbs.get("supervisorctl status")}
-    asked = (status.get(peer) for peer in _PEERS)
-    yield "`status`, ms", ["–" if took is None else _number(took) for took in asked]
+    def get(self, peer: str) -> str:
+        """Empty where nothing of it was measured."""
+        found = self.figures.get(peer, {})
+        if all(key not in found for key in self.keys):
+            return ""
+        return " / ".join(_number(found.get(key)) for key in self.keys)
 
 
-def _goals(*all_results: Results) -> str:
+def _rows(found: Mapping[str, Results]) -> Iterator[_Row]:
+    crash, again, mass, idle, death, trees = (
+        found[part].figures for part in ("crash", "again", "mass", "idle", "death", "trees")
+    )
+    yield _Row("crash to running, p50 / p95 / max, ms", crash, ("p50_ms", "p95_ms", "max_ms"))
+    yield _Row("crash again 100 ms later, 1st to 4th, ms", again, tuple(f"crash_{at}_ms" for at in range(1, 5)))
+    yield _Row("100 / 1,000 killed at once, all back, ms", mass, ("all_at_once_100_ms", "all_at_once_1000_ms"))
+    yield _Row("100 / 1,000 started, from exec to the last, ms", mass, ("start_100_ms", "start_1000_ms"))
+    yield _Row("idle over 1,000: CPU % / wake-ups a second ¹", idle, ("cpu_percent_1000", "wakeups_per_s_1000"))
+    yield _Row("memory over 1 / 100 / 1,000 (PSS), MB", idle, tuple(f"pss_mb_{size}" for size in (1, 100, 1000)))
+    yield _Row("supervisor killed, of 3: kept / restarted / twice / lost", death, _BECAME)
+    yield _Row("of 6 helpers, alive after a crash / a stop", trees, ("after_crash", "after_stop"))
+    startup = found["startup"].figures
+    named = {name.removesuffix(" over 10"): one for name, one in startup.items() if name.endswith(" over 10")}
+    yield _Row("ready with 10 agents, s", named, ("ready_s",))
+    verbs = startup["verbs_ms"]
+    status = {SELFHEAL.name: verbs["selfheal status"], SUPERVISORD.name: verbs.get("supervisorctl status")}
+    yield _Row("`status`, ms", {name: {"status": took} for name, took in status.items()}, ("status",))
+
+
+def _taken(all_results: Iterable[Results]) -> str:
+    """When and where. Parts may be measured again alone, so there may be more than one of each."""
+    days = sorted({one.date[:10] for one in all_results})
+    machines = sorted(
+        {
+            f"{one.machine.cpus} processors, Linux {one.machine.kernel}, Python {one.machine.python}"
+            for one in all_results
+        }
+    )
+    return f"Measured {' and '.join(days)} on {'; '.join(machines)}."
+
+
+def _training(found: Results) -> str:
+    """What is measured of selfheal alone."""
+    busy = next(one for name, one in found.figures.items() if name.startswith("selfheal") and "training" in name)
+    ratio = found.figures["spawn call"]["ratio"]
+    quick = f"p50 {_number(busy['p50_ms'])} ms, p95 {_number(busy['p95_ms'])} ms"
+    return (
+        f"At 400 MB, while niced children compute on every processor: crash to running {quick}; a spawn costs "
+        f"{_number(ratio)} times what it costs without them."
+    )
+
+
+def _goals(all_results: Iterable[Results]) -> str:
     goals = [goal for results in all_results for goal in results.goals]
     missed = [f"{one.what}: {one.value:g} {one.unit}, goal {one.limit:g}" for one in goals if not one.met]
     said = f"Of {len(goals)} goals {len(goals) - len(missed)} are met"
@@ -98,7 +157,9 @@ def _read(name: str) -> Results:
     return msgspec.json.decode((RESULTS / f"{name}.json").read_bytes(), type=Results)
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return "never"
     return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 
 

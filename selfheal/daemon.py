@@ -7,33 +7,36 @@ thing that is to be stopped the moment it exists; nothing is decided here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from functools import partial
 
 from selfheal import __version__
 from selfheal.agents import AGENT_KINDS
 from selfheal.compose.beginnings import beginnings, known_events
+from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
 from selfheal.compose.evidence import Evidence
-from selfheal.compose.fleet import plan_fleet, settling
+from selfheal.compose.fleet import Fleet
 from selfheal.compose.hands import FleetHands
 from selfheal.compose.heartbeats import Heartbeats
 from selfheal.compose.notices import Notices
 from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
+from selfheal.compose.reload import Reloader, as_scaled, scales_over
+from selfheal.compose.schedule import Schedules
 from selfheal.compose.senses import Senses
 from selfheal.compose.standbys import Standbys
 from selfheal.compose.upkeep import LOGS_EVERY_S, Upkeep
+from selfheal.compose.views import Views
 from selfheal.config.load import Loaded
-from selfheal.config.models import process_of
+from selfheal.config.models import Config, process_of
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.diagnose.patterns import PATTERNS
 from selfheal.diagnose.verdict import diagnose
-from selfheal.errors import JournalUnavailable
 from selfheal.events import (
     DaemonStarted,
     DaemonStopped,
@@ -45,21 +48,18 @@ from selfheal.events import (
     decode,
 )
 from selfheal.history.rings import History
-from selfheal.kinds import CheckContext
 from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
 from selfheal.ledger import Ledger, replay
-from selfheal.loops import Failure, Loop, LoopRunner, describe
-from selfheal.notify.alerts import about_saving
+from selfheal.loops import Failure, Loop, LoopRunner
 from selfheal.notify.router import Router
-from selfheal.observe.exporter import scrapes
-from selfheal.observe.scheduler import Scheduler, scheduled
+from selfheal.observe.scheduler import Scheduler
 from selfheal.observe.wheel import Wheel
 from selfheal.plans import Ending, Reflex, Step
 from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
-from selfheal.serve.documents import DOCUMENTS, Material, documents, stamp
+from selfheal.serve.documents import DOCUMENTS, Material
 from selfheal.store.documents import Documents, examine
 from selfheal.store.journal import Journal
 from selfheal.supervise.supervisor import Supervisor
@@ -75,6 +75,8 @@ from selfheal.world import Agent, Incident, World
 STAGE_S = 2.0
 # Of the time that a stop may take, the fleet has this share; server, journal and loops need little.
 FLEET_SHARE = 0.7
+# The loops whose period is a setting of [daemon].
+_PERIODS = {"sweep": "self_healing_interval", "prevent": "prevention_interval"}
 
 Narrator = Callable[[World, Event], None]
 
@@ -92,7 +94,6 @@ class Daemon:
         clear_leftovers: bool = False,
         damages: Sequence[StateDamaged] = (),
     ) -> None:
-        self.config = loaded.config
         self.ports = ports
         self.log = log
         self.redact = redactor.redact_text
@@ -102,9 +103,6 @@ class Daemon:
         self.swept = False
         self._clear_leftovers = clear_leftovers
         self._found_before = damages
-        self._sweeps = 0
-        self._saved = (-1, 0, 0)
-        self._unsaved: str | None = None
         clock = ports.clock
 
         # What is known.
@@ -113,12 +111,15 @@ class Daemon:
         self.vitals = Vitals()
         self.history = History()
         self.metrics = Metrics(lambda: self.ledger.world, self.vitals, clock, __version__)
-        self.documents = Documents(self.state_dir, ports.run_in_thread)
+        files = Documents(self.state_dir, ports.run_in_thread)
+        self.views = Views(self.ledger, ports, self.journal, files, self.vitals, self.material, self.redact)
         self._broken = examine(self.state_dir, DOCUMENTS, clock)
 
         # Who runs and watches.
-        fleet = plan_fleet(loaded, AGENT_KINDS, FIXES, ports.environment, ports.agent_variables)
-        self.plans = {plan.name: plan for plan in fleet}
+        loaded = as_scaled(loaded, self.ledger.world, redactor.learn, log)
+        variables = ports.agent_variables
+        self.fleet = Fleet(loaded, AGENT_KINDS, ports.checks, FIXES, ports.environment, variables)
+        self.plans = self.fleet.plans
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
         self.wheel = Wheel(asyncio.get_running_loop())
         self.heartbeats = Heartbeats(self.state_dir, clock)
@@ -129,14 +130,26 @@ class Daemon:
             self.history,
             self.anomalies,
             self.metrics,
-            settling(fleet, ports.checks),
+            self.fleet.settling,
             self.redact,
         )
         self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe)
         notices = Notices(self.heartbeats.beat)
         ports.launcher.listen(notices.hear)
-        ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks)
+        ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks, self._log_begin)
         self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
+        self.care = Care(
+            self.ledger,
+            ports,
+            self.scheduler,
+            self.supervisor,
+            self.heartbeats,
+            notices,
+            self.vitals,
+            self.anomalies,
+            self.history,
+        )
+        self.schedules = Schedules(self.ledger, clock, self.supervisor, self.runner.spawn)
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 
         # Who heals, foresees and tells.
@@ -144,25 +157,30 @@ class Daemon:
         self.healer = Healer(
             self.ledger,
             clock,
-            {fix.name: fix for plan in fleet for fix in plan.fixes},
+            self.fleet.fixes,
             self.hands,
             self._next_step,
-            lambda world, incident, lines: diagnose(world, self.vitals, incident, lines),
+            lambda world, incident, clues: diagnose(world, self.vitals, incident, clues),
             self.evidence.of_incident,
             self.redact,
-            self.config.guard.approval_timeout,
+            lambda: self.config.guard.approval_timeout,
             self.runner.spawn,
         )
         self.prevention = Prevention(
-            self.ledger, clock, self.history, self.hands, self.config.daemon.prevention_interval
+            self.ledger, clock, self.history, self.hands, lambda: self.config.daemon.prevention_interval
         )
         self.upkeep = Upkeep(
-            self.ledger, ports, self.supervisor, self.senses, self.plans, self.config.guard.maintenance
+            self.ledger, ports, self.supervisor, self.senses, self.plans, lambda: self.config.guard.maintenance
         )
         self.router = Router(self.ledger, clock, ports.chance, ports.notifiers, self.redact, self.metrics.on_retry)
-        self.control = FleetControl(self.ledger, clock, self.supervisor, self.plans, self.heartbeats.beat, self.redact)
-        self.healing = self._healing()
         standbys = Standbys(self.ledger, clock, self.vitals, ports.launcher, self.supervisor)
+        self.reloader = Reloader(
+            self.ledger, ports, self.fleet, self.supervisor, self.care, standbys, redactor.learn, self._renew, log
+        )
+        self.control = FleetControl(
+            self.ledger, clock, self.supervisor, self.fleet, self.reloader, self.heartbeats.beat, self.redact
+        )
+        self.healing = self._healing()
         self.ledger.subscribe(
             Reactions(
                 self.ledger, self.vitals, self.supervisor, standbys, self.metrics, self.runner.wake, log, narrator
@@ -171,18 +189,21 @@ class Daemon:
 
     def loops(self) -> tuple[Loop, ...]:
         """Everything that runs for as long as the daemon, the server apart."""
-        daemon = self.config.daemon
+        daemon, manager = self.config.daemon, self.ports.manager
         return (
-            Loop("heal", self.healer.heal, every_s=1.0, limit_s=30.0),
+            Loop("reload", self.reloader.heed, every_s=None),
+            Loop("heal", self.healer.heal, every_s=1.0, limit_s=30.0, idle=self.healer.has_nothing_open),
             Loop("sweep", self._sweep, every_s=daemon.self_healing_interval),
             Loop("prevent", self.prevention.foresee, every_s=daemon.prevention_interval, waits_first=True),
-            Loop("maintain", self.prevention.work, every_s=5.0),
-            Loop("windows", self.upkeep.windows, every_s=5.0),
-            Loop("notify", self.router.deliver, every_s=5.0),
-            Loop("save", self._save, every_s=1.0, limit_s=30.0),
+            Loop("maintain", self.prevention.work, every_s=5.0, idle=self.prevention.has_nothing_planned),
+            Loop("windows", self.upkeep.windows, every_s=5.0, idle=self.upkeep.has_no_windows),
+            Loop("schedules", self.schedules.look, every_s=1.0, idle=self.schedules.has_none),
+            Loop("notify", self.router.deliver, every_s=5.0, idle=lambda: not self.ledger.world.undelivered),
+            Loop("save", self.views.save, every_s=1.0, limit_s=30.0, idle=self.views.is_saved, idle_s=5.0, least_s=1.0),
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
+            *((Loop("systemd", self._sign_of_life, every_s=manager.every_s, limit_s=5.0),) if manager.listens else ()),
         )
 
     async def run(self, serve: Callable[[Daemon], Sequence[Loop]] = lambda daemon: ()) -> None:
@@ -200,19 +221,26 @@ class Daemon:
             teardown.add("last words", self._last_words, STAGE_S)
             await self._take_over()
             teardown.add("fleet", self._stop_fleet, daemon.stop_timeout * FLEET_SHARE + 1.0)
-            self._watch()
+            for plan in self.plans.values():
+                self.care.watch(plan)
             teardown.add("checks", self._stop_watching, STAGE_S)
             self.runner.start(*self.loops())
             teardown.add("loops", lambda: self.runner.stop(*(loop.name for loop in self.loops())), STAGE_S)
             await self.supervisor.start_fleet()
+            self.reloader.open()
             await self._told_to_stop()
         finally:
             self.stopping.set()
+            self.ports.manager.stopping()
             await teardown.run()
 
     def stop(self) -> None:
         """Let `run` come to its end."""
         self.stopping.set()
+
+    @property
+    def config(self) -> Config:
+        return self.fleet.config
 
     # --- start ---
 
@@ -221,7 +249,8 @@ class Daemon:
         now, world = self.ports.clock.now(), self.ledger.world
         self.ledger.record(DaemonStarted(now, __version__, self.ports.pid, self.config.guard.dry_run))
         self.ledger.record(*self._found_before)
-        for event in beginnings(world, self.plans, self._damages, self._broken, now):
+        overruled = scales_over(world, self.fleet.loaded, now)
+        for event in beginnings(world, self.plans, self._damages, self._broken, overruled, now):
             self.ledger.record(event)
         self.ledger.record(*self.anomalies.left_over(world, now))
 
@@ -237,20 +266,16 @@ class Daemon:
         await end_runs(launcher, self.supervisor.adopt(), timeout_s=1.0, clock=clock)
         await self.supervisor.end_strays()
 
-    def _watch(self) -> None:
-        for plan in self.plans.values():
-            context = CheckContext(
-                agent=plan.name,
-                clock=self.ports.clock,
-                directory=plan.directory,
-                environment=plan.environment,
-                run=partial(self.supervisor.run_of, plan.name),
-                last_beat=partial(self.heartbeats.last, plan.name),
-                run_command=self.ports.run_command,
-                watched_since=self.ports.clock.now() if plan.launch is None else None,
-            )
-            checks = [scheduled(one, context, self.ports.checks) for one in plan.checks]
-            self.scheduler.watch(plan.name, [*checks, *scrapes(plan.config.signals)])
+    async def _renew(self, settings: Collection[str]) -> None:
+        """Follow settings that have changed, by dotted key; most are asked for anew each time."""
+        self.healing = self._healing()
+        notifiers = self.ports.renewed(self.config)
+        if any(key.startswith("notify.") for key in settings):
+            self.router.notifiers = notifiers
+        for loop in self.loops():
+            if f"daemon.{_PERIODS.get(loop.name)}" in settings:
+                await self.runner.stop(loop.name)
+                self.runner.start(loop)
 
     async def _told_to_stop(self) -> None:
         """Wait for `stop`, or for a loop to give up without which there is no point."""
@@ -267,27 +292,11 @@ class Daemon:
         self.scheduler.sweep()
         self.supervisor.reconsider()
         self.swept = True
-        self._sweeps += 1
+        self.views.renew()
+        self.runner.wake("systemd")
 
-    async def _save(self) -> None:
-        """Write the views that changed, if anything happened, and all of them after a sweep.
-
-        A full disk is told once and tried again, and is no failed loop.
-        """
-        mark = self.ledger.seq, self.vitals.verdicts, self._sweeps
-        if mark == self._saved:
-            return
-        material = self.material()
-        content = await self.ports.run_in_thread(lambda: documents(material))
-        trouble = None
-        try:
-            await self.journal.sync()  # first: where there is little room it is the journal's, views can be made again
-            await self.documents.save(content, stamp(material), renew=self._sweeps > self._saved[2])
-            self._saved = mark
-        except (OSError, JournalUnavailable) as why:
-            trouble = self.redact(describe(why))
-        self._unsaved = trouble
-        self.ledger.record(*about_saving(self.ledger.world, self.ports.clock.now(), trouble))
+    async def _sign_of_life(self) -> None:
+        self.ports.manager.alive(ready=self.swept and not self.stopping.is_set())
 
     # --- decisions, with what they need bound to them ---
 
@@ -322,6 +331,10 @@ class Daemon:
         known = self.ledger.world.agents.get(agent)
         return known.broken if known is not None else ()
 
+    def _log_begin(self, agent: str) -> int:
+        known = self.ledger.world.agents.get(agent)
+        return known.log_begin if known is not None else 0
+
     def _loop_failed(self, failure: Failure) -> None:
         now = self.ports.clock.now()
         error = self.redact(failure.error)
@@ -332,7 +345,7 @@ class Daemon:
     @property
     def trouble(self) -> str | None:
         """Why the journal or the state files cannot be written now; None when all is well."""
-        return self.ledger.trouble or self._unsaved
+        return self.ledger.trouble or self.views.trouble
 
     def material(self) -> Material:
         """What the state files are made from, as of now."""
@@ -360,7 +373,7 @@ class Daemon:
 
     async def _last_words(self) -> None:
         self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))
-        await self._save()
+        await self.views.save()
 
     async def _stop_server(self, server: Sequence[Loop]) -> None:
         """The last to go: until then it says that the daemon is stopping."""

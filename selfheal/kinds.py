@@ -7,7 +7,7 @@ and one line in the tuple.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -84,6 +84,8 @@ class CheckContext:
     last_beat: Callable[[], float | None]
     """Wall time of the last sign of life that the agent gave by itself."""
     run_command: RunCommand
+    helpers: Callable[[], Sequence[int]] = tuple
+    """The pids of what that process has started and that still runs."""
     watched_since: float | None = None
     """For an agent that has no process of ours: wall time since when it is watched."""
 
@@ -119,8 +121,11 @@ class CheckKind:
 class Hands(Protocol):
     """What a fix may do to the fleet. Every method raises FixFailed with a reason where it does not work."""
 
-    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> None:
-        """Stop the whole tree of the agent, start it again, return when it is ready. What is `hung` is soon killed."""
+    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
+        """Stop the whole tree of the agent, start it again, return when it is ready.
+
+        What is `hung` is soon killed; returned is the stack that it wrote before, where it can.
+        """
         ...
 
     async def run_command(self, argv: tuple[str, ...], agent: str, timeout_s: float) -> str:

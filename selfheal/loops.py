@@ -28,7 +28,9 @@ class Loop:
     """One thing that runs for as long as the daemon.
 
     `every_s` is the period from start to start; None means that the body itself runs until it is cancelled.
-    `limit_s` bounds one run of the body. `waits_first` leaves the first run until a period has passed.
+    `limit_s` bounds one run of the body. `waits_first` leaves the first run until a period has passed. While `idle`
+    says that there is nothing to do before somebody wakes the loop, the period is `idle_s`; `least_s` is the least
+    from start to start, however often it is woken.
     """
 
     name: str
@@ -36,6 +38,9 @@ class Loop:
     every_s: float | None
     limit_s: float | None = None
     waits_first: bool = False
+    idle: Callable[[], bool] = lambda: False
+    idle_s: float = 60.0
+    least_s: float = 0.0
     on_give_up: Literal["degrade", "stop"] = "degrade"
 
 
@@ -187,19 +192,20 @@ class LoopRunner:
                 due = self._clock.monotonic() + self._failed(loop, stats, failures, why)
             else:
                 stats.down = False
-                due = max(due + loop.every_s, self._clock.monotonic())
+                due = max(due + (loop.idle_s if loop.idle() else loop.every_s), self._clock.monotonic())
             stats.runs += 1
             stats.duration_s = self._clock.monotonic() - began
             self._on_run(loop.name, stats.duration_s, stats.lag_s)
-            due = await self._rest(loop.name, due)
+            due = await self._rest(loop.name, due, began + loop.least_s)
 
-    async def _rest(self, name: str, due: float) -> float:
-        """Wait until `due` or a wake; returns when the next run was due."""
+    async def _rest(self, name: str, due: float, earliest: float = 0.0) -> float:
+        """Wait until `due`, or a wake that is not before `earliest`; returns when the next run was due."""
         wake = self._wakes[name]
         try:
             async with asyncio.timeout(max(0.0, due - self._clock.monotonic())):
                 await wake.wait()
-            due = self._clock.monotonic()
+            due = min(due, max(self._clock.monotonic(), earliest))
+            await self._clock.sleep(max(0.0, due - self._clock.monotonic()))
         except TimeoutError:
             pass
         wake.clear()

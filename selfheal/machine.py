@@ -19,12 +19,15 @@ from urllib.parse import quote
 
 import structlog
 
-from selfheal.clock import RealClock
+from selfheal.clock import SteadyClock
 from selfheal.compose.secrets import secrets_of
 from selfheal.config.address import is_loopback, split_address, url_from_here
 from selfheal.config.load import Loaded
+from selfheal.config.models import Config
 from selfheal.daemon import Daemon, Narrator
 from selfheal.diagnose.patterns import PATTERNS
+from selfheal.keeper import HELD_BACK, VARIABLE
+from selfheal.kinds import Notifier
 from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
 from selfheal.loops import Loop
@@ -42,9 +45,10 @@ from selfheal.store.key import read_key
 from selfheal.store.lock import StateLock, usable
 from selfheal.supervise.oneshot import CommandRunner
 from selfheal.supervise.posix import PosixLauncher
-from selfheal.telemetry.logs import LogStream, configure
+from selfheal.telemetry.logs import LogStream, configure, set_level
 from selfheal.telemetry.recent import RecentLines
 from selfheal.telemetry.redact import Redactor
+from selfheal.telemetry.systemd import ServiceManager
 
 SOCKET_NAME = "selfheal.sock"
 KEY_NAME = "key"
@@ -108,9 +112,10 @@ def _heed_signals(daemon: Daemon, log: structlog.stdlib.BoundLogger, ends_with_t
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, partial(_told, daemon, log, number.name))
     if not ends_with_terminal:
-        loop.add_signal_handler(signal.SIGHUP, partial(_told_to_reload, log))
+        loop.add_signal_handler(signal.SIGHUP, daemon.reloader.soon)
     elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it stays, as was asked for
         loop.add_signal_handler(signal.SIGHUP, partial(_left_alone, daemon, log))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)  # a keeper starts us with them blocked: now we can answer
 
 
 def _told(daemon: Daemon, log: structlog.stdlib.BoundLogger, name: str) -> None:
@@ -129,11 +134,6 @@ def _left_alone(daemon: Daemon, log: structlog.stdlib.BoundLogger) -> None:
         _told(daemon, log, signal.SIGHUP.name)
 
 
-def _told_to_reload(log: structlog.stdlib.BoundLogger) -> None:
-    why = "SIGHUP asks to read the configuration again, which this version does at its start only; restart the daemon"
-    log.warning("reload.unsupported", why=why)
-
-
 def _say_what_is_missing(loaded: Loaded, log: structlog.stdlib.BoundLogger) -> None:
     if loaded.config.notify.webhook is None:
         log.info("alerts.local", why="no [notify] webhook is set: alerts are in the log and on the page alone")
@@ -149,9 +149,10 @@ def _prepare(state_dir: Path, shared: str) -> None:
 
 
 def _ports(loaded: Loaded, doors: _Doors) -> Ports:
-    clock = RealClock()
-    webhook = loaded.config.notify.webhook
+    clock = SteadyClock()
     marker = hashlib.blake2b(os.fsencode(loaded.config.daemon.state_dir.resolve()), digest_size=6).hexdigest()
+    launcher = PosixLauncher(asyncio.get_running_loop(), clock, marker)
+    structlog.get_logger("selfheal").info("limits", **launcher.enforced)
     return Ports(
         pid=os.getpid(),
         clock=clock,
@@ -159,15 +160,33 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         environment=dict(os.environ),
         agent_variables=doors.agent_variables,
         checks=CHECKS,
-        launcher=PosixLauncher(asyncio.get_running_loop(), clock, marker),
+        launcher=launcher,
         run_command=CommandRunner(clock),
         run_fix=CommandRunner(clock, leaves_helpers=True),
         probe_http=probe_http,
         probe_tcp=probe_tcp,
         run_in_thread=_in_thread,
         disk_used=_disk_used,
-        notifiers=(WebhookNotifier(webhook),) if webhook is not None else (),
+        notifiers=_notifiers(loaded.config),
+        renewed=_renewed,
+        manager=ServiceManager.from_environment(os.environ, _ourselves()),
     )
+
+
+def _ourselves() -> frozenset[int]:
+    """Whom a service manager may mean when it means us: this process, or its keeper."""
+    keeper = os.environ.get(VARIABLE, "")
+    return frozenset((os.getpid(), *((int(keeper),) if keeper.isdecimal() else ())))
+
+
+def _notifiers(config: Config) -> tuple[Notifier, ...]:
+    webhook = config.notify.webhook
+    return (WebhookNotifier(webhook),) if webhook is not None else ()
+
+
+def _renewed(config: Config) -> tuple[Notifier, ...]:
+    set_level(config.daemon.log_level)
+    return _notifiers(config)
 
 
 def _in_thread(work: Callable[[], _T], /) -> Awaitable[_T]:
@@ -184,12 +203,11 @@ class _Doors:
 
     def __init__(self, loaded: Loaded, recent: RecentLines) -> None:
         self._config = loaded.config.daemon
-        self._windows = loaded.config.guard.maintenance
         self._recent = recent
         self._bound: dict[str, socket.socket] = {}
         self._url = url_from_here(*self._bind("tcp").getsockname()[:2])
         self._bind("unix")
-        key, damage = read_key(self._config.state_dir / KEY_NAME, RealClock().now())
+        key, damage = read_key(self._config.state_dir / KEY_NAME, SteadyClock().now())
         self._access = self._opened_by(key)
         self.damages = (damage,) if damage is not None else ()
 
@@ -247,7 +265,7 @@ class _Doors:
             loops=lambda: daemon.runner.stats,
             ready=lambda: daemon.swept,
             trouble=lambda: daemon.trouble,
-            windows=lambda: self._windows,
+            windows=lambda: daemon.config.guard.maintenance,
             scorecard=figures,
             belief=posterior,
             patterns=PATTERNS,

@@ -13,6 +13,22 @@ from selfheal.events import Alternative, BreakerOpened, BreakerTried, Verified
 from selfheal.vocabulary import StartReason
 from selfheal.world import Agent, Incident, World
 
+# --- what was found out before a decision ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """What a look at the agent itself gave when its incident was opened.
+
+    `log` are the last lines of the run in question, oldest first. `state` is the letter that /proc has for its process
+    and `waits_in` the place in the kernel where that waits; both are empty where there is none, or it may not be seen.
+    """
+
+    log: tuple[str, ...] = ()
+    state: str = ""
+    waits_in: str = ""
+
+
 # --- the reflex: a process has ended ---------------------------------------------------------------------------------
 
 

@@ -6,14 +6,16 @@ One value for all of it, so that the whole daemon runs over a simulated machine 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Protocol, TypeVar
 
 from selfheal.clock import Clock
+from selfheal.config.models import Config
 from selfheal.kinds import CheckKind, Notifier, RunCommand
 from selfheal.supervise.launcher import Launcher
+from selfheal.telemetry.systemd import ServiceManager
 
 _T = TypeVar("_T")
 
@@ -29,6 +31,7 @@ class Ports:
     """The machine as the daemon sees it. `pid` and `environment` are the daemon's own.
 
     `agent_variables` says what a process of an agent, by name, finds in its environment besides its configuration.
+    `renewed` lets the outside follow a configuration that was read again; it returns the notifiers of that.
     """
 
     pid: int
@@ -45,3 +48,5 @@ class Ports:
     run_in_thread: RunInThread
     disk_used: Callable[[Path], float]
     notifiers: tuple[Notifier, ...]
+    renewed: Callable[[Config], tuple[Notifier, ...]]
+    manager: ServiceManager = field(default_factory=ServiceManager)

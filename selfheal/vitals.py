@@ -82,18 +82,20 @@ class Vitals:
         """What stands by for an agent; None where nothing shall."""
         return self._standbys.get(agent)
 
-    def put_standby(self, agent: str, standing: Standing) -> None:
-        self._standbys[agent] = standing
+    def put_standby(self, agent: str, standing: Standing | None) -> None:
+        if standing is not None:
+            self._standbys[agent] = standing
+        else:
+            self._standbys.pop(agent, None)
 
     def reset(self, agent: str) -> None:
         """Forget the records of an agent: a new run owes nothing to the one before."""
         self._records.pop(agent, None)
 
     def forget(self, agent: str) -> None:
-        """Forget everything of an agent that is no longer there."""
+        """Forget what was seen of an agent that is no longer there, or is asked in another way."""
         self.reset(agent)
         self._signals.pop(agent, None)
-        self._standbys.pop(agent, None)
 
     def copy(self) -> Vitals:
         """The vitals as they are now, for a reader in another thread."""

@@ -24,8 +24,21 @@ StandbyKind = Literal["spare", "zygote"]
 StartWay = Literal["cold", "spare", "zygote"]
 
 # Why a run of an agent began. `reflex` is the restart in the callback that saw the death, `adopted` a process that
-# outlived an earlier daemon, `trial` the half-open attempt of an open breaker, `maintenance` planned before a failure.
-StartReason = Literal["first", "reflex", "backoff", "fix", "person", "trial", "adopted", "dependency", "maintenance"]
+# outlived an earlier daemon, `trial` the half-open attempt of an open breaker, `maintenance` planned before a failure,
+# `schedule` at its time, `reload` the start of a process whose configuration has changed.
+StartReason = Literal[
+    "first",
+    "reflex",
+    "backoff",
+    "fix",
+    "person",
+    "trial",
+    "adopted",
+    "dependency",
+    "maintenance",
+    "schedule",
+    "reload",
+]
 
 AGENT_STATES: tuple[AgentState, ...] = get_args(AgentState)
 INCIDENT_STATES: tuple[IncidentState, ...] = get_args(IncidentState)

@@ -24,6 +24,11 @@ class Programs:
     floor: tuple[str, ...]
     compiled: bool
 
+    @property
+    def tree(self) -> tuple[str, ...]:
+        """Becomes `tiny` with six helpers: takes their pipes, its own first, and then the command `tiny`."""
+        return ("/bin/sh", str(_SOURCES / "tree.sh"))
+
 
 def build(directory: Path) -> Programs:
     """Compile into `directory`."""

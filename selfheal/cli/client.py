@@ -85,15 +85,15 @@ class Client:
         wanted = {name: value for name, value in query.items() if value is not None}
         return _accepted(self.ask("GET", f"{path}?{urlencode(wanted)}" if wanted else path))
 
-    def post(self, path: str, body: object = None) -> Answer:
-        """Act. Raises as `get` does."""
-        return _accepted(self.ask("POST", path, body))
+    def post(self, path: str, body: object = None, *, patience_s: float | None = None) -> Answer:
+        """Act. Raises as `get` does. `patience_s` is for what may take longer than an order as a rule does."""
+        return _accepted(self.ask("POST", path, body, patience_s))
 
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
+    def ask(self, method: str, path: str, body: object = None, patience_s: float | None = None) -> Answer:
         """One request, whatever the status of its answer."""
         from selfheal.cli.transport import exchange  # http.client takes longer to load than all the rest together
 
-        status, now, content = exchange(self._place, method, path, body)
+        status, now, content = exchange(self._place, method, path, body, patience_s)
         return Answer(status, now, Document(content if isinstance(content, dict) else {"items": content}))
 
 
@@ -111,6 +111,10 @@ def _accepted(answer: Answer) -> Answer:
     if answer.status < 400:
         return answer
     kind = _ERRORS.get(answer.status, SelfhealError)
+    if answer.body.text("code") == "failed":
+        kind = SelfhealError  # it was tried; a refusal has the same status
+    elif answer.body.text("code") == "config_invalid":
+        raise WrongUse("\n".join(one.text("what") for one in answer.body.parts("errors")) or answer.body.text("detail"))
     said = answer.body.text("detail") or answer.body.text("title") or f"HTTP status {answer.status}"
     hint = "; set SELFHEAL_TOKEN to the daemon's token" if answer.status == 401 else ""
     raise kind(said + hint)

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from selfheal.cli.client import Answer, daemon_of, path
 from selfheal.cli.output import say, show_json
-from selfheal.cli.verb import Group, Verb, an_incident, as_json, named, the_daemon
+from selfheal.cli.verb import FAILED, Group, Verb, an_incident, as_json, how_many, named, the_daemon
+
+# A restart of many goes on one by one, each until it is ready: how long that takes, nobody here can know.
+ONE_BY_ONE_S = 3600.0
 
 
 def _agent_order(verb: str, done: str) -> Callable[[Namespace], int]:
     def run(arguments: Namespace) -> int:
-        answer = daemon_of(arguments).post(path("control", "agents", arguments.agent, verb))
-        return _report(answer, arguments, f"{arguments.agent}: {done}")
+        names: list[str] = arguments.agent
+        several = len(names) > 1
+        where = path("control", verb) if several else path("control", "agents", names[0], verb)
+        answer = daemon_of(arguments).post(where, {"agents": names} if several else None, patience_s=ONE_BY_ONE_S)
+        return _report(answer, arguments, f"{', '.join(names)}: {done}")
 
     return run
+
+
+def _reload(arguments: Namespace) -> int:
+    answer = daemon_of(arguments).post(path("control", "reload"), patience_s=ONE_BY_ONE_S)
+    return _taken(answer, arguments)
+
+
+def _scale(arguments: Namespace) -> int:
+    where = path("control", "agents", arguments.agent, "scale")
+    answer = daemon_of(arguments).post(where, {"instances": arguments.instances}, patience_s=ONE_BY_ONE_S)
+    return _taken(answer, arguments)
+
+
+def _taken(answer: Answer, arguments: Namespace) -> int:
+    """Say what another configuration, or another number of instances, has changed; 1 where something is not ready."""
+    _report(answer, arguments, "done")
+    failed = answer.body.parts("failed")
+    if not arguments.json:
+        for what in ("added", "removed", "restarted", "changed", "settings"):
+            if names := answer.body.texts(what):
+                say(f"  {what}: {', '.join(names)}")
+        for one in failed:
+            say(f"  not ready: {one.text('agent')}: {one.text('why')}")
+        if left := answer.body.texts("left"):
+            say(f"  left as they are: {', '.join(left)}")
+        if pending := answer.body.texts("pending"):
+            say(f"  needs a restart of the daemon: {', '.join(pending)}")
+    return FAILED if failed else 0
+
+
+def _instances(parser: ArgumentParser) -> None:
+    parser.add_argument("instances", metavar="N", type=how_many, help="how many instances it shall have")
 
 
 def _answer_to_approval(verb: str, done: str) -> Callable[[Namespace], int]:
@@ -43,7 +81,8 @@ def _report(answer: Answer, arguments: Namespace, words: str) -> int:
     return 0
 
 
-_AGENT = (named("AGENT", "its name"), the_daemon, as_json)
+_WHICH = "its name, which means all its instances, one instance as in api:0, or a quoted pattern as in 'api:*'"
+_AGENTS = (named("AGENT", _WHICH, many=True), the_daemon, as_json)
 _INCIDENT = (an_incident, the_daemon, as_json)
 _ONE_OR_ALL = (named("AGENT", "only this one; by default all", optional=True), the_daemon, as_json)
 
@@ -52,20 +91,38 @@ GROUP = Group(
     (
         Verb(
             "start",
-            "Start an agent, and close its breaker.",
+            "Start agents in the order of their dependencies, and close their breakers.",
             "start api",
             _agent_order("start", "started"),
-            _AGENT,
+            _AGENTS,
         ),
         Verb(
             "stop",
-            "Stop an agent until you start it again, also over a restart of the daemon.",
-            "stop api",
+            "Stop agents until you start them again, also over a restart of the daemon.",
+            "stop api worker",
             _agent_order("stop", "stopped"),
-            _AGENT,
+            _AGENTS,
         ),
         Verb(
-            "restart", "Stop an agent and start it again.", "restart api", _agent_order("restart", "restarted"), _AGENT
+            "restart",
+            "Stop and start agents one after the other, each once the one before is ready.",
+            "restart api:*",
+            _agent_order("restart", "restarted"),
+            _AGENTS,
+        ),
+        Verb(
+            "scale",
+            "Change how many instances an agent has, until its configuration says another number.",
+            "scale api 3",
+            _scale,
+            (named("AGENT", "its name in the configuration"), _instances, the_daemon, as_json),
+        ),
+        Verb(
+            "reload",
+            "Read the configuration again, and change only what is different; a bad one changes nothing.",
+            "reload",
+            _reload,
+            (the_daemon, as_json),
         ),
         Verb(
             "approve",

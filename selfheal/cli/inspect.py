@@ -101,8 +101,14 @@ def _row(agent: Document, now: datetime) -> tuple[Cell | str, ...]:
         agent.text("restarts", "0"),
         _checks(agent.parts("checks")),
         _risk(agent.number("risk")),
-        agent.text("reason"),
+        "; ".join(filter(None, (agent.text("reason"), _next_run(agent, now)))),
     )
+
+
+def _next_run(agent: Document, now: datetime) -> str:
+    """When the next run of a schedule is due; nothing where there is none, or it is not wanted."""
+    due = agent.moment("next_run") if agent.flag("wanted") else None
+    return f"runs next in {duration(max(0.0, (due - now).total_seconds()))}" if due is not None else ""
 
 
 def _state(agent: Document) -> Cell:
@@ -150,6 +156,7 @@ def _facts(agent: Document, now: datetime) -> Mapping[str, str]:
         "since": age(agent.moment("since"), now),
         "pid": agent.text("pid"),
         "restarts": agent.text("restarts"),
+        "schedule": _next_run(agent, now),
         "depends on": ", ".join(agent.texts("depends_on")),
         "risk": share(agent.number("risk") or 0.0),
         "breaker": breaker.text("state") if breaker.text("state") != "closed" else "",

@@ -18,19 +18,24 @@ MOST_LINES = 1000
 
 def _logs(arguments: Namespace) -> int:
     client, agent = daemon_of(arguments), arguments.agent
+    if arguments.timestamps and not arguments.follow:
+        raise WrongUse("cannot tell when old lines were written: agents write their logs themselves; add --follow")
     answer = client.get("/observability/logs", agent=agent, lines=arguments.lines)
     if arguments.json and not arguments.follow:
         show_json(answer.body.raw)
         return 0
     if not _lines(answer) and not arguments.follow:
         say(f"{agent or 'The daemon'} has printed nothing yet.")
+    seen_at = ""  # when the lines that were there already were written nobody knows
     while True:
-        _print(answer, arguments.json)
+        _print(answer, arguments.json, seen_at)
         if not arguments.follow:
             return 0
         if len(_lines(answer)) < MOST_LINES:
             select.select((), (), (), POLL_S)
         answer = client.get("/observability/logs", agent=agent, lines=MOST_LINES, cursor=_cursor(answer))
+        if arguments.timestamps:
+            seen_at = answer.now.astimezone().isoformat(timespec="milliseconds")
 
 
 def _cursor(answer: Answer) -> str:
@@ -41,9 +46,12 @@ def _cursor(answer: Answer) -> str:
     return cursor
 
 
-def _print(answer: Answer, as_json_lines: bool) -> None:
+def _print(answer: Answer, as_json_lines: bool, seen_at: str) -> None:
     for line in _lines(answer):
-        show(json.dumps({"line": line}, ensure_ascii=False) if as_json_lines else plain(line))
+        if as_json_lines:
+            show(json.dumps({"line": line, **({"seen_at": seen_at} if seen_at else {})}, ensure_ascii=False))
+        else:
+            show(f"{seen_at} {plain(line)}" if seen_at else plain(line))
     with to_stdout():
         print(end="", flush=True)
 
@@ -54,6 +62,12 @@ def _lines(answer: Answer) -> list[str]:
 
 def _how_much(parser: ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what is printed from now on")
+    parser.add_argument(
+        "-t",
+        "--timestamps",
+        action="store_true",
+        help="with --follow: put before each new line when it was seen; of older ones that is not known",
+    )
     parser.add_argument(
         "-n", "--lines", type=count, default=50, metavar="N", help="begin with the last N lines, of 1000 at most (50)"
     )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
+from selfheal import keeper
 from selfheal.cli.config import load_config
-from selfheal.cli.output import say
+from selfheal.cli.output import plain, say
 from selfheal.cli.place import CONFIG_FILE, config_file
-from selfheal.cli.verb import WRONG_USE, Argument, Group, Verb, a_path, seconds
+from selfheal.cli.verb import FAILED, WRONG_USE, Argument, Group, Verb, a_path, seconds
+from selfheal.errors import SelfhealError
 
 _NO_CONFIGURATION = f"""\
 cannot run: there is no configuration, neither --config, nor SELFHEAL_CONFIG, nor ./{CONFIG_FILE}
@@ -29,6 +33,8 @@ To watch a program of your own, write these lines into {CONFIG_FILE} and run it 
 
 
 def _run(arguments: Namespace) -> int:
+    if arguments.keeper:
+        _become_keeper()
     path = config_file(os.environ, arguments.config)
     if path is None:
         say(_NO_CONFIGURATION)
@@ -39,7 +45,27 @@ def _run(arguments: Namespace) -> int:
         loaded = load_config(path, os.environ, Overrides(arguments.state_dir, arguments.listen))
         from selfheal import machine  # after the configuration: a wrong one need not wait for all that
 
-    return machine.run(loaded)
+    try:
+        return machine.run(loaded)
+    except SelfhealError as why:
+        if why.exit_code != FAILED or keeper.VARIABLE not in os.environ:
+            raise
+        say(plain(str(why)))
+        return keeper.CANNOT_START
+
+
+def _become_keeper() -> NoReturn:
+    """Replace this process by the keeper, which starts what we would have been: as we were started, but for one word.
+
+    Its signals are blocked here already, to be kept while it begins.
+    """
+    from selfheal.supervise.subreaper import become_subreaper
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, keeper.FORWARDED)
+    become_subreaper()
+    daemon = [sys.executable, *(word for word in sys.orig_argv[1:] if word != "--keeper")]
+    words = [sys.executable, "-S", "-P", keeper.__file__, *daemon]
+    os.execv(sys.executable, words)  # noqa: S606 - there is no shell in it
 
 
 def _demo(arguments: Namespace) -> int:
@@ -79,6 +105,11 @@ def _where(state_dir: str, listen: str) -> Argument:
     return add
 
 
+def _kept(parser: ArgumentParser) -> None:
+    what = "start the daemon again when it dies, and bury orphans: for containers, as process 1"
+    parser.add_argument("--keeper", action="store_true", help=what)
+
+
 def _how_long(parser: ArgumentParser) -> None:
     how_long = "end by itself after so many seconds, or 2m, 1h; else at Ctrl-C"
     parser.add_argument("--seconds", type=seconds, metavar="N", help=how_long)
@@ -92,7 +123,7 @@ GROUP = Group(
             "The daemon: start the fleet of a configuration and keep it alive.",
             "run --config selfheal.toml",
             _run,
-            (_which_file, _where("that of the file ('state')", "$PORT, that of the file (127.0.0.1:8787)")),
+            (_which_file, _where("that of the file ('state')", "$PORT, that of the file (127.0.0.1:8787)"), _kept),
         ),
         Verb(
             "demo",

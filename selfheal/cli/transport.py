@@ -22,10 +22,16 @@ READ_S = 10.0
 ORDER_S = 90.0
 
 
-def exchange(place: Address | StateDir, method: str, path: str, body: object) -> tuple[int, datetime, object]:
-    """Ask once. Returns the status, the time by the daemon's clock, and the JSON document of the answer."""
+def exchange(
+    place: Address | StateDir, method: str, path: str, body: object, patience_s: float | None = None
+) -> tuple[int, datetime, object]:
+    """Ask once. Returns the status, the time by the daemon's clock, and the JSON document of the answer.
+
+    The answer is waited for as long as such a one may take, or `patience_s`.
+    """
+    limit_s = patience_s or (READ_S if method == "GET" else ORDER_S)
     try:
-        return _exchange(_connection(place, READ_S if method == "GET" else ORDER_S), place, method, path, body)
+        return _exchange(_connection(place, limit_s), place, method, path, body)
     except TimeoutError as why:
         raise _unreachable(place, "it does not answer in time") from why
     except (HTTPException, ValueError) as why:  # ValueError: what came is no JSON, no date, or no host's name

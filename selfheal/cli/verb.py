@@ -56,11 +56,12 @@ def as_json(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the facts as one JSON document")
 
 
-def named(name: str, help_text: str, *, optional: bool = False) -> Argument:
-    """A positional argument."""
+def named(name: str, help_text: str, *, optional: bool = False, many: bool = False) -> Argument:
+    """A positional argument; with `many`, one or more of them."""
 
     def add(parser: ArgumentParser) -> None:
-        parser.add_argument(name.lower(), metavar=name, help=help_text, nargs="?" if optional else None)
+        how_many = "?" if optional else "+" if many else None
+        parser.add_argument(name.lower(), metavar=name, help=help_text, nargs=how_many)
 
     return add
 
@@ -96,6 +97,11 @@ def count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) == 0:
         raise ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+def how_many(text: str) -> int:
+    """Read a whole number, which may be nothing."""
+    return 0 if text.isascii() and text.isdigit() and int(text) == 0 else count(text)
 
 
 def seconds(text: str) -> float:

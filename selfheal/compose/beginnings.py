@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from selfheal.compose.fleet import AgentPlan
 from selfheal.errors import StateFileDamaged
-from selfheal.events import AgentDeclared, AgentRemoved, Event, FixEnded, StateDamaged, Unknown, decode
+from selfheal.events import AgentDeclared, AgentRemoved, Event, FixEnded, ScaleAsked, StateDamaged, Unknown, decode
 from selfheal.store.journal import Damage, Record
 from selfheal.world import Agent, World
 
@@ -27,13 +27,17 @@ def beginnings(
     plans: Mapping[str, AgentPlan],
     damages: Iterable[Damage],
     broken: Iterable[StateFileDamaged],
+    overruled: Iterable[ScaleAsked],
     now: float,
-) -> Iterator[StateDamaged | AgentRemoved | AgentDeclared | FixEnded]:
-    """The damage found in our state, the agents that came and went, and the fixes that the last daemon left undone."""
+) -> Iterator[StateDamaged | ScaleAsked | AgentRemoved | AgentDeclared | FixEnded]:
+    """The damage found in our state, the words on the number of instances that the file has `overruled`, the agents
+    that came and went, and the fixes that the last daemon left undone.
+    """
     for damage in damages:
         yield _damaged(now, damage)
     for file in broken:
         yield StateDamaged(now, file.path.name, file.why, file.kept_as.name, _LOST_WITH_VIEW)
+    yield from overruled
     for name in world.agents:
         if name not in plans:
             yield AgentRemoved(now, name)
@@ -65,4 +69,6 @@ def _is_declared(agent: Agent | None, event: AgentDeclared) -> bool:
         has_process=agent.has_process,
         memory_limit=agent.memory_limit,
         fds_limit=agent.fds_limit,
+        ends=agent.ends,
+        schedule=agent.schedule,
     )

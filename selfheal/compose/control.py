@@ -6,14 +6,16 @@ out and could not be saved say that.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 
 from selfheal.clock import Clock
-from selfheal.compose.fleet import AgentPlan
+from selfheal.compose.fleet import AgentPlan, Fleet, waves
+from selfheal.compose.reload import Reloader
+from selfheal.compose.targets import chosen
 from selfheal.detect.triage import new_incident_id
-from selfheal.errors import JournalUnavailable, NotSaved, RefusedByPolicy, UnknownName
+from selfheal.errors import FixFailed, JournalUnavailable, NotSaved, RefusedByPolicy, SelfhealError, UnknownName
 from selfheal.events import (
     ApprovalAnswered,
     Event,
@@ -24,6 +26,7 @@ from selfheal.events import (
     StopAsked,
 )
 from selfheal.ledger import Ledger
+from selfheal.serve.ports import Order, Reloaded
 from selfheal.supervise.supervisor import Supervisor
 
 
@@ -35,30 +38,81 @@ class FleetControl:
         ledger: Ledger,
         clock: Clock,
         supervisor: Supervisor,
-        plans: Mapping[str, AgentPlan],
+        fleet: Fleet,
+        reloader: Reloader,
         beat: Callable[[str], None],
         redact: Callable[[str], str],
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._supervisor = supervisor
-        self._plans = plans
+        self._fleet = fleet
+        self._plans: Mapping[str, AgentPlan] = fleet.plans
+        self._reloader = reloader
         self._beat = beat
         self._redact = redact
 
     async def start(self, agent: str, by: str) -> None:
-        self._process(agent, "start")
-        act = partial(self._supervisor.start, agent, "person")
-        await self._order(StartAsked(self._clock.now(), agent, by), act)
+        await self.order("start", (agent,), by)
 
     async def stop(self, agent: str, by: str) -> None:
-        self._process(agent, "stop")
-        await self._order(StopAsked(self._clock.now(), agent, by), partial(self._supervisor.stop, agent))
+        await self.order("stop", (agent,), by)
 
     async def restart(self, agent: str, by: str) -> None:
-        self._process(agent, "restart")
-        act = partial(self._supervisor.restart, agent, "person")
-        await self._order(StartAsked(self._clock.now(), agent, by), act)
+        await self.order("restart", (agent,), by)
+
+    async def order(self, order: Order, agents: Sequence[str], by: str) -> Sequence[str]:
+        names = chosen(agents, self._plans, self._fleet.loaded.groups, order)
+        in_order = waves(self._plans, names)
+        match order:
+            case "start":
+                await self._start(in_order, by)
+            case "stop":
+                await self._stop(in_order, by)
+            case "restart":
+                await self._restart([name for wave in in_order for name in wave], by)
+        await self._saved()
+        return names
+
+    async def _start(self, in_order: Sequence[Sequence[str]], by: str) -> None:
+        """Start wave by wave; one that others wait for has to be ready before those are started."""
+        for number, wave in enumerate(in_order, start=1):
+            later = [name for after in in_order[number:] for name in after]
+            now = self._clock.now()
+            await self._write_down(*(StartAsked(now, name, by) for name in wave))
+            needed = {need for name in later for need in self._ledger.world.dependencies(name)}
+            tried = await asyncio.gather(*(self._tried(name, name in needed) for name in wave))
+            failed = {name: why for name, why in zip(wave, tried, strict=True) if why is not None}
+            if failed:
+                raise _stuck("start", failed, later)
+
+    async def _tried(self, name: str, needed: bool) -> SelfhealError | None:
+        """Why an agent was not started, or not ready for those who need it."""
+        try:
+            await self._supervisor.start(name, "person")
+            if needed:
+                await self._supervisor.is_ready(name)
+        except SelfhealError as why:
+            return why
+        return None
+
+    async def _stop(self, in_order: Sequence[Sequence[str]], by: str) -> None:
+        """Nobody is to be healed because of what goes first: all of them are known to be unwanted before that."""
+        now = self._clock.now()
+        await self._write_down(*(StopAsked(now, name, by) for wave in reversed(in_order) for name in wave))
+        for wave in reversed(in_order):
+            await asyncio.gather(*(self._supervisor.stop(name) for name in wave))
+
+    async def _restart(self, names: Sequence[str], by: str) -> None:
+        for number, name in enumerate(names, start=1):
+            await self._write_down(StartAsked(self._clock.now(), name, by))
+            try:
+                await self._supervisor.restart(name, "person")
+            except SelfhealError as why:
+                raise _stuck("restart", {name: why}, names[number:]) from why
+
+    async def scale(self, agent: str, instances: int, by: str) -> Reloaded:
+        return await self._reloader.scale(agent, instances, by)
 
     async def approve(self, incident: str, by: str) -> None:
         await self._answer(incident, True, by)
@@ -74,8 +128,8 @@ class FleetControl:
         self._known(agent)
         await self._order(HealingResumed(self._clock.now(), agent, by))
 
-    async def reload(self, by: str) -> None:
-        raise RefusedByPolicy("cannot reload: this version reads its file at the start only; restart the daemon")
+    async def reload(self, by: str) -> Reloaded:
+        return await self._reloader.reload(by)
 
     async def heartbeat(self, agent: str) -> None:
         self._known(agent)
@@ -100,13 +154,14 @@ class FleetControl:
             raise RefusedByPolicy(f"cannot decide about {name} again: it was {done} by {incident.approval.by}")
         await self._order(ApprovalAnswered(self._clock.now(), name, approved, by))
 
-    async def _order(self, event: Event, act: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Write an order down, carry it out, and answer for both: raises NotSaved where the disk has not all of it."""
-        with suppress(JournalUnavailable):  # a full disk must not keep a person from stopping a process
-            await self._ledger.durable(event)
-        if act is not None:
-            await act()
+    async def _order(self, event: Event) -> None:
+        """Write an order down, and answer for it: raises NotSaved where the disk has not all of it."""
+        await self._write_down(event)
         await self._saved()
+
+    async def _write_down(self, *orders: Event) -> None:
+        with suppress(JournalUnavailable):  # a full disk must not keep a person from stopping a process
+            await self._ledger.durable(*orders)
 
     async def _saved(self) -> None:
         try:
@@ -118,8 +173,10 @@ class FleetControl:
         if agent is not None and agent not in self._plans:
             raise UnknownName(f"cannot find agent {agent!r}; 'selfheal agents' lists them")
 
-    def _process(self, agent: str, verb: str) -> None:
-        self._known(agent)
-        if self._plans[agent].launch is None:
-            kind = self._plans[agent].kind.name
-            raise RefusedByPolicy(f"cannot {verb} {agent!r}: it is a {kind}, not a process of this daemon")
+
+def _stuck(order: Order, failed: Mapping[str, SelfhealError], left: Collection[str]) -> FixFailed:
+    """Why an order ends here, and who it has not reached."""
+    why = "; ".join(
+        str(error) if name in str(error) else f"cannot {order} {name}: {error}" for name, error in failed.items()
+    )
+    return FixFailed(why + (f"; left as they are: {', '.join(left)}" if left else ""))

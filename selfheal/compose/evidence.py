@@ -1,15 +1,18 @@
-"""What did an agent say last? The end of its log, for the diagnosis and for people."""
+"""What did an agent say last, and where does it stand? For the diagnosis, and the log for people too."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from selfheal.errors import UnknownName
+from selfheal.kinds import Run
 from selfheal.ledger import Ledger
+from selfheal.plans import Clues
 from selfheal.ports import RunInThread
 from selfheal.serve.ports import Tail
+from selfheal.supervise import proc
 from selfheal.supervise.logs import page, tail
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.world import Incident
@@ -29,16 +32,17 @@ class Evidence:
         self._run_in_thread = run_in_thread
         self._redact = redact
 
-    async def of_incident(self, incident: Incident) -> Sequence[str]:
-        """The last lines of the run that the incident is about: those of another run are no evidence."""
+    async def of_incident(self, incident: Incident) -> Clues:
+        """What is to be seen of the run that the incident is about: what another run has said is no evidence."""
         launch = self._supervisor.launch_of(incident.agent)
         agent = self._ledger.world.agents.get(incident.agent)
         if launch is None or agent is None:
-            return ()
+            return Clues()
         begin, end = agent.log_begin, 0
         if incident.trigger == "exit" and agent.last_exit is not None:
             begin, end = agent.last_exit.log_begin, agent.last_exit.log_end
-        return await self._run_in_thread(lambda: lines_of_run(launch.log, begin, end))
+        state, waits_in = _where_it_stands(self._supervisor.run_of(incident.agent))
+        return Clues(await self._run_in_thread(lambda: lines_of_run(launch.log, begin, end)), state, waits_in)
 
     async def log_tail(self, agent: str, count: int, cursor: str, since: float) -> Tail:
         """The end of an agent's log, redacted, for people; nothing where it was last written to before `since`."""
@@ -51,6 +55,14 @@ class Evidence:
             return Tail((), cursor)
         lines, after = await self._run_in_thread(lambda: page(launch.log, count, cursor))
         return Tail([self._redact(line) for line in lines], after)
+
+
+def _where_it_stands(run: Run | None) -> tuple[str, str]:
+    """The state of a process, and what it waits for in the kernel."""
+    try:
+        return ("", "") if run is None else (proc.state(run.pid), proc.waits_in(run.pid))
+    except ProcessLookupError:
+        return "", ""
 
 
 def _written_at(path: Path) -> float:

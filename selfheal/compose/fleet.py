@@ -1,18 +1,20 @@
 """What does the configuration make of each agent?
 
-Between the file and the parts that act: its process to launch, its checks to schedule, the fixes that fit it. Built
-once; nothing in here runs.
+Between the file and the parts that act: its process to launch, its checks to schedule, the fixes that fit it.
+`Fleet` is what all parts ask and none copies, so that a reload or a change of scale reaches them. Nothing in here runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import TypeVar
 
 from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
-from selfheal.config.models import AgentConfig, CheckConfig, process_of
+from selfheal.config.models import AgentConfig, CheckConfig, Config, process_of
 from selfheal.events import AgentDeclared
 from selfheal.kinds import AgentKind, CheckKind, Fix
 from selfheal.observe.process import ProcessCheckConfig
@@ -53,7 +55,81 @@ class AgentPlan:
             process.limits.memory if process else None,
             process.limits.fds if process else None,
             tuple(check.name for check in self.checks[len(self.config.checks) :]),
+            process.ends if process else False,
+            f"{process.schedule} {process.timezone}" if process and process.schedule else "",
         )
+
+
+class Fleet:
+    """The configuration in force and the agents that it makes.
+
+    Its mappings are changed in place, by `take` and `forget` alone: who holds one always sees what is in force.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        kinds: Sequence[AgentKind],
+        checks: Sequence[CheckKind],
+        fixes: Sequence[Fix],
+        environment: Mapping[str, str],
+        agent_variables: Callable[[str], Mapping[str, str]],
+    ) -> None:
+        self.loaded = loaded
+        self.plans: dict[str, AgentPlan] = {}
+        self.settling: dict[tuple[str, str], Settling] = {}
+        self.fixes: dict[str, Fix] = {}
+        self._kinds = kinds
+        self._checks = checks
+        self._fixes = fixes
+        self._environment = environment
+        self._agent_variables = agent_variables
+        self.take(loaded, self.draft(loaded))
+
+    @property
+    def config(self) -> Config:
+        return self.loaded.config
+
+    def draft(self, loaded: Loaded) -> Mapping[str, AgentPlan]:
+        """The agents that a configuration would make, in its order. Raises SpawnFailed as `plan_fleet` does."""
+        plans = plan_fleet(loaded, self._kinds, self._fixes, self._environment, self._agent_variables)
+        return {plan.name: plan for plan in plans}
+
+    def forget(self, name: str) -> None:
+        """An agent is no longer there; the rest of what is to come follows."""
+        del self.plans[name]
+
+    def take(self, loaded: Loaded, plans: Mapping[str, AgentPlan]) -> None:
+        """Put a configuration in force, with the agents drafted from it."""
+        self.loaded = loaded
+        _exchange(self.plans, plans)
+        _exchange(self.settling, settling(tuple(plans.values()), self._checks))
+        _exchange(self.fixes, {fix.name: fix for plan in plans.values() for fix in plan.fixes})
+
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+def _exchange(mapping: dict[_Key, _Value], content: Mapping[_Key, _Value]) -> None:
+    content = dict(content)
+    mapping.clear()
+    mapping.update(content)
+
+
+def waves(plans: Mapping[str, AgentPlan], names: Container[str]) -> list[list[str]]:
+    """The agents of these names in the order of a start: each wave depends on those before it, by way of others too."""
+    sorter = TopologicalSorter({plan.name: plan.config.depends_on for plan in plans.values()})
+    sorter.prepare()
+    found: list[list[str]] = []
+    place = {name: number for number, name in enumerate(plans)}
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        sorter.done(*ready)
+        wave = sorted((name for name in ready if name in names and name in place), key=place.__getitem__)
+        if wave:
+            found.append(wave)
+    return found
 
 
 def plan_fleet(
@@ -100,6 +176,10 @@ def _launch(
         user=process.user,
         max_fds=process.limits.fds,
         dies_with_daemon=daemon.on_daemon_death == "kill",
+        nice=process.nice,
+        umask=process.umask,
+        memory=process.limits.memory,
+        cores=process.limits.cpu,
         standby=Standby(process.standby, process.standby_imports) if process.standby is not None else None,
     )
 

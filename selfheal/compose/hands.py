@@ -19,11 +19,13 @@ class FleetHands:
         self._plans = plans
         self._run_command = run_command
 
-    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> None:
-        await self._supervisor.restart(agent, reason, hung=hung)
+    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
+        return await self._supervisor.restart(agent, reason, hung=hung)
 
     async def run_command(self, argv: tuple[str, ...], agent: str, timeout_s: float) -> str:
-        plan = self._plans[agent]
+        plan = self._plans.get(agent)
+        if plan is None:
+            raise FixFailed(f"cannot run {argv[0]} for {agent}: that is no longer in the configuration")
         try:
             done = await self._run_command(
                 argv, directory=plan.directory, environment=plan.environment, timeout_s=timeout_s

@@ -20,10 +20,14 @@ class Heartbeats:
         """The agent called."""
         self._called[agent] = self._clock.now()
 
+    def forget(self, agent: str) -> None:
+        """Nobody of this name is there any more."""
+        self._called.pop(agent, None)
+
     def last(self, agent: str) -> float | None:
         """The later of its latest call and the latest touch of its file; None where there was neither."""
         try:
-            touched = heartbeat_file(self._state_dir, agent).stat().st_mtime
+            touched = self._clock.of_file(heartbeat_file(self._state_dir, agent).stat().st_mtime)
         except OSError:
             return self._called.get(agent)
         return max(touched, self._called.get(agent, touched))

@@ -23,6 +23,11 @@ class Notices:
         if said.get("WATCHDOG") == "1":
             self._beat(agent)
 
+    def forget(self, agent: str) -> None:
+        """Nobody of this name is there any more; the runs of who gets it next are counted anew."""
+        self._ready.pop(agent, None)
+        self._waiting.pop(agent, None)
+
     async def until_ready(self, agent: str, generation: int) -> None:
         """Return when this run has said that it is ready, be it before this call."""
         while self._ready.get(agent) != generation:

@@ -7,6 +7,7 @@ passes the same guards as a fix: no act while healing is paused, in maintenance,
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from selfheal.clock import Clock
 from selfheal.errors import SelfhealError
@@ -25,7 +26,9 @@ WORK_LIMIT_S = 60.0
 class Prevention:
     """Foresees, plans, and does the work."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, history: History, hands: Hands, interval_s: float) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Clock, history: History, hands: Hands, interval_s: Callable[[], float]
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._history = history
@@ -38,7 +41,11 @@ class Prevention:
         now = self._clock.now()
         self._ledger.record(*forecasts(self._ledger.world, self._history, now))
         self._ledger.record(*void(self._ledger.world, now, self._doing))
-        self._ledger.record(*plan(self._ledger.world, now, self._interval_s))
+        self._ledger.record(*plan(self._ledger.world, now, self._interval_s()))
+
+    def has_nothing_planned(self) -> bool:
+        """Whether there will be nothing to do before something is planned."""
+        return all(work.outcome is not None for work in self._ledger.world.foresight.work.values())
 
     async def work(self) -> None:
         """Do what is due, one after the other."""

@@ -79,6 +79,7 @@ class Reactions:
         self._supervisor.heed(event)
         self._standbys.heed(event)
         self._metrics.on_event(seq, event, world)
+        self._wake("save")
         if isinstance(event, AgentEvent | IncidentEvent):
             self._wake("heal")
         if isinstance(event, AlertRaised):

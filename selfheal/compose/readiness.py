@@ -6,7 +6,7 @@ A check that cannot run never will be good: what is known to be broken is not wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.notices import Notices
@@ -15,10 +15,12 @@ from selfheal.events import Run
 from selfheal.observe.scheduler import Scheduler
 from selfheal.ports import Ports
 from selfheal.supervise.getting_ready import ALIVE_S
-from selfheal.supervise.readiness import wait_ready
+from selfheal.supervise.logs import cursor_at, page
+from selfheal.supervise.readiness import ReadLog, wait_ready
 
 # Asked quickly at first, for most programs are ready soon, and less and less often after.
 ASK_FIRST_S, ASK_LAST_S = 0.01, 1.0
+LINES_AT_ONCE = 1000
 
 
 class Readiness:
@@ -31,7 +33,9 @@ class Readiness:
         scheduler: Scheduler,
         notices: Notices,
         broken: Callable[[str], Container[str]],
+        log_begin: Callable[[str], int],
     ) -> None:
+        self._log_begin = log_begin
         self._broken = broken
         self._plans = plans
         self._ports = ports
@@ -41,7 +45,9 @@ class Readiness:
     async def __call__(self, agent: str, run: Run | None) -> None:
         plan = self._plans[agent]
         process = process_of(plan.config)
-        if run is not None and process is not None and process.ready is not None and process.ready.notify:
+        if run is not None and process is not None and process.ends:
+            await self._ports.clock.sleep(ALIVE_S)
+        elif run is not None and process is not None and process.ready is not None and process.ready.notify:
             await self._notified(agent, run, process.ready.timeout)
         elif run is not None and process is not None and process.ready is not None:
             await wait_ready(
@@ -53,11 +59,28 @@ class Readiness:
                 probe_tcp=self._ports.probe_tcp,
                 directory=plan.directory,
                 environment=plan.environment,
+                read_log=self._log_of(plan),
             )
         elif plan.config.checks:
             await self._checks_good(agent)
         elif run is not None:
             await self._ports.clock.sleep(ALIVE_S)
+
+    def _log_of(self, plan: AgentPlan) -> ReadLog:
+        """What the run that an agent has now wrote since it was asked last, and before that since its start."""
+        cursor = ""
+
+        async def read() -> Sequence[str]:
+            nonlocal cursor
+            if plan.launch is None:
+                return ()
+            log, begin = plan.launch.log, self._log_begin(plan.name)
+            if not cursor:
+                cursor = await self._ports.run_in_thread(lambda: cursor_at(log, begin))
+            lines, cursor = await self._ports.run_in_thread(lambda: page(log, LINES_AT_ONCE, cursor))
+            return lines
+
+        return read
 
     async def _notified(self, agent: str, run: Run, timeout_s: float) -> None:
         try:

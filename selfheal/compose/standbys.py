@@ -1,8 +1,9 @@
 """When does a standby wait for an agent, and what is known of it?
 
 From the moment that a run is ready: what never got so far would not get further with its imports done. None while the
-breaker is open, none of an agent that nobody wants. One that failed is told once, and tried again when a person or a
-fix starts the agent; one that had waited for a while is replaced at once.
+breaker is open, none of an agent that nobody wants. One that failed is told once, and tried again after a start that
+a person, a fix or another configuration has asked for, or one that comes much later; one that had waited for a while is
+replaced at once.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from selfheal.vitals import Standing, Vitals
 
 # One that ends sooner after it was ready would do so again and again.
 LASTED_S = 60.0
+# What was missing, memory perhaps, may be there by then.
+RETRY_S = 600.0
 
 
 class Standbys:
@@ -40,51 +43,73 @@ class Standbys:
         self._vitals = vitals
         self._launcher = launcher
         self._supervisor = supervisor
-        self._failed: set[str] = set()
+        self._failed_at: dict[str, float] = {}
         self._ready_since: dict[str, float] = {}
 
     def heed(self, event: Event) -> None:
         """Let a standby come or go because of what happened."""
         match event:
-            case AgentStarted(agent=name, reason="person" | "fix" | "first"):
-                self._failed.discard(name)
+            case AgentStarted(agent=name, reason=reason):
+                self._begins(name, by_order=reason in {"person", "fix", "first", "reload"})
             case AgentReady(agent=name):
                 self._stand_by(name)
             case BreakerOpened(fix="restart", agent=name):
                 self._stand_down(name)
-            case StopAsked(agent=name) | AgentFinished(agent=name) | AgentRemoved(agent=name):
+            case StopAsked(agent=name) | AgentFinished(agent=name):
                 self._stand_down(name)
+            case AgentRemoved(agent=name):
+                self._stand_down(name)
+                self._failed_at.pop(name, None)
             case _:
                 pass
-        if isinstance(event, AgentStarted):
-            standing = self._vitals.standby(event.agent)
-            if standing is not None and standing.ready:  # used up, or no longer what is wanted
-                self._vitals.put_standby(event.agent, Standing(standing.kind))
+
+    def renew(self, name: str) -> None:
+        """Follow another configuration of an agent: what waits for the one before is of no use, and ends now."""
+        launch, agent = self._supervisor.launch_of(name), self._ledger.world.agents.get(name)
+        self._failed_at.pop(name, None)
+        if launch is not None and launch.standby is not None and agent is not None and agent.ready:
+            self._stand_by(name)
+        else:
+            self._stand_down(name)
+
+    def _begins(self, name: str, *, by_order: bool) -> None:
+        if by_order:
+            self._failed_at.pop(name, None)
+        self._ready_since.pop(name, None)
+        standing = self._vitals.standby(name)
+        if standing is not None and standing.ready:  # used up, or no longer what is wanted
+            self._vitals.put_standby(name, Standing(standing.kind))
 
     def _stand_by(self, name: str) -> None:
         launch, agent = self._supervisor.launch_of(name), self._ledger.world.agents.get(name)
-        if launch is None or agent is None or not agent.wanted or name in self._failed:
+        failed_at = self._failed_at.get(name)
+        if failed_at is not None and self._clock.monotonic() - failed_at < RETRY_S:
             return
-        if launch.standby is not None and agent.breaker.state != "open":
-            if self._vitals.standby(name) is None:
-                self._vitals.put_standby(name, Standing(launch.standby.kind))
+        if launch is None or launch.standby is None or agent is None:
+            return
+        if agent.wanted and agent.breaker.state != "open":
             self._launcher.stand_by(launch, partial(self._changed, name))
 
     def _stand_down(self, name: str) -> None:
+        self._launcher.stand_down(name)
+        self._ready_since.pop(name, None)
         launch = self._supervisor.launch_of(name)
-        if launch is not None and launch.standby is not None:
-            self._launcher.stand_down(name)
-            self._vitals.put_standby(name, Standing(launch.standby.kind))
+        standby = launch.standby if launch is not None else None
+        self._vitals.put_standby(name, Standing(standby.kind) if standby is not None else None)
 
     def _changed(self, name: str, standing: Standing) -> None:
         now = self._clock.monotonic()
         self._vitals.put_standby(name, standing)
         if standing.ready:
+            self._failed_at.pop(name, None)
             self._ready_since[name] = now
-            return
+        elif standing.why:
+            self._has_failed(name, standing, now)
+
+    def _has_failed(self, name: str, standing: Standing, now: float) -> None:
         lasted = name in self._ready_since and now - self._ready_since.pop(name) >= LASTED_S
         if not lasted:
-            self._failed.add(name)
+            self._failed_at[name] = now
         self._ledger.record(StandbyFailed(self._clock.now(), name, standing.kind, standing.why))
         if lasted:
             self._stand_by(name)

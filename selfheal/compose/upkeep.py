@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Upkeep:
         supervisor: Supervisor,
         senses: Senses,
         plans: Mapping[str, AgentPlan],
-        windows: Sequence[WindowConfig],
+        windows: Callable[[], Sequence[WindowConfig]],
     ) -> None:
         self._ledger = ledger
         self._ports = ports
@@ -43,7 +43,12 @@ class Upkeep:
     async def windows(self) -> None:
         """Begin and end maintenance."""
         now = self._ports.clock.now()
-        self._ledger.record(*window_changes(self._ledger.world, self._windows, now))
+        self._ledger.record(*window_changes(self._ledger.world, self._windows(), now))
+
+    def has_no_windows(self) -> bool:
+        """Whether no maintenance can begin or end."""
+        agents = self._ledger.world.agents.values()
+        return not self._windows() and all(agent.maintenance_until is None for agent in agents)
 
     async def rotate_logs(self) -> None:
         """Rotate the logs that have grown too large, each second for as long as there are any.

@@ -35,11 +35,15 @@ class Kinds:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """One agent as the file has it: its kind where that is known, and the table of each instance by full name."""
+    """One agent as the file has it: its kind where that is known, and the table of each instance by full name.
+
+    `declared` is how many instances the file gives it; None where its kind has none.
+    """
 
     name: str
     model: type[AgentConfig] | None
     tables: Mapping[str, Table]
+    declared: int | None = None
 
     @property
     def path(self) -> KeyPath:
@@ -53,8 +57,13 @@ class _Read:
     check: CheckConfig
 
 
-def find_agents(tables: Mapping[str, object], kinds: Kinds, found: Findings) -> Iterator[Written]:
-    """Take the tables apart into instances, with placeholders filled in, before any value is judged."""
+def find_agents(
+    tables: Mapping[str, object], kinds: Kinds, found: Findings, scaled: Mapping[str, int] | None = None
+) -> Iterator[Written]:
+    """Take the tables apart into instances, with placeholders filled in, before any value is judged.
+
+    `scaled` says how many instances an agent has in force, where that is not what the file says.
+    """
     for name, table in tables.items():
         path: KeyPath = ("agents", name)
         if not NAME.fullmatch(name):
@@ -63,7 +72,9 @@ def find_agents(tables: Mapping[str, object], kinds: Kinds, found: Findings) -> 
             found.add(path, "it is not a table", f"write [agents.{name}] and its keys below")
             continue
         model = _model_of(table, path, kinds, found)
-        yield Written(name, model, {full: _fill(table, name, index) for full, index in _instances(name, table, model)})
+        declared = _declared(table, model)
+        names = _instances(name, declared or 1, (scaled or {}).get(name) if declared is not None else None)
+        yield Written(name, model, {full: _fill(table, name, index) for full, index in names}, declared)
 
 
 def read_agent(written: Written, kinds: Kinds, found: Findings) -> dict[str, AgentConfig]:
@@ -105,14 +116,21 @@ def _model_of(table: Table, path: KeyPath, kinds: Kinds, found: Findings) -> typ
     return None
 
 
-def _instances(name: str, table: Table, model: type[AgentConfig] | None) -> Iterator[tuple[str, int]]:
-    """Names as they are in force. A number that cannot be used counts as one; the model says what is wrong with it."""
+def _declared(table: Table, model: type[AgentConfig] | None) -> int | None:
+    """How many instances are written. A number that cannot be used counts as one; the model says what is wrong."""
+    if model is None or "instances" not in model.model_fields:
+        return None
     count = table.get("instances", 1)
-    may_have_more = model is not None and "instances" in model.model_fields
-    if may_have_more and type(count) is int and 1 < count <= MAX_INSTANCES:  # `true` is an int too
-        yield from ((f"{name}:{index}", index) for index in range(count))
-    else:
-        yield name, 0
+    return count if type(count) is int and 1 <= count <= MAX_INSTANCES else 1  # `true` is an int too
+
+
+def _instances(name: str, declared: int, scaled: int | None) -> Iterator[tuple[str, int]]:
+    """Names and indices as they are in force.
+
+    What was declared as a single one keeps its plain name when others join it: its process goes on under that name.
+    """
+    for index in range(scaled or declared):
+        yield (name if declared == 1 and index == 0 else f"{name}:{index}"), index
 
 
 def _fill(table: Table, name: str, index: int) -> Table:

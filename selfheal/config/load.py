@@ -5,18 +5,18 @@ The one way in. Either everything holds, or ConfigInvalid says everything that d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Protocol, TypeVar, get_args
 
 from pydantic import BaseModel
 
 from selfheal.config.agents import Kinds, Written, find_agents, read_agent
 from selfheal.config.findings import Findings, listed, nearest, validate
-from selfheal.config.lines import KeyPath, dotted, find_lines
+from selfheal.config.lines import KeyPath, find_lines
 from selfheal.config.models import AgentConfig, CheckConfig, Config, GuardConfig, Section
-from selfheal.config.origins import Origins, Table, lay_over, leaves
+from selfheal.config.origins import Origins, Table, anchored, lay_over
 from selfheal.config.origins import Overrides as Overrides
 from selfheal.config.rules import check_daemon, check_files, check_names, check_rings
 from selfheal.config.source import parse, read_text
@@ -24,16 +24,32 @@ from selfheal.config.source import parse, read_text
 M = TypeVar("M", bound=BaseModel)
 
 
+class Again(Protocol):
+    """Read a configuration once more: the same file, options and environment."""
+
+    def __call__(self, instances: Mapping[str, int], *, fresh: bool) -> Loaded:
+        """With so many instances of these agents; `fresh` takes the file as it is now, else as it was.
+
+        Raises ConfigInvalid.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that holds. `origins` is by dotted key, `groups` gives the full names of a configured one."""
+    """A configuration that holds. `origin` says where a value comes from, `groups` the full names of a configured one.
+
+    `declared` is how many instances the file gives each agent whose kind may have several.
+    """
 
     config: Config
     path: Path | None
     base: Path
     """The folder at which relative paths of the file start; every path in `config` is absolute."""
-    origins: Mapping[str, str]
+    origin: Callable[[KeyPath], str] = field(repr=False, compare=False)
     groups: Mapping[str, tuple[str, ...]]
+    declared: Mapping[str, int]
+    again: Again = field(repr=False, compare=False)
 
 
 def load(
@@ -44,12 +60,15 @@ def load(
     check_models: Mapping[str, type[CheckConfig]],
     *,
     known_fixes: frozenset[str] = frozenset(),
+    text: str | None = None,
 ) -> Loaded:
     """Read the file at `path` (None: defaults only) and lay environment and options over it.
 
-    `known_fixes` are the names of the built-in fixes. Raises ConfigInvalid with every problem at once.
+    `known_fixes` are the names of the built-in fixes, `text` is what the file says where it was read before. Raises
+    ConfigInvalid with every problem at once.
     """
-    text = "" if path is None else read_text(path)
+    if text is None:
+        text = "" if path is None else read_text(path)
     name = "defaults" if path is None else str(path)
     file = parse(text, name)
     base = Path.cwd() if path is None else path.absolute().parent
@@ -60,7 +79,7 @@ def load(
 
     sections = _read_sections(raw, found)
     tables = raw.get("agents", {})
-    written = list(find_agents(tables if isinstance(tables, dict) else {}, kinds, found))
+    written = list(find_agents(tables if isinstance(tables, dict) else {}, kinds, found, overrides.instances))
     agents = {name: agent for one in written for name, agent in read_agent(one, kinds, found).items()}
     config = sections.model_copy(update={"agents": agents})
     check_daemon(config.daemon, environment, found)
@@ -71,7 +90,18 @@ def load(
 
     groups = {one.name: tuple(one.tables) for one in written}
     config = _with_full_names(_absolute(config, base), groups)
-    return Loaded(config, path, base, _origins_of(config, raw, written, origins), groups)
+    declared = {one.name: one.declared for one in written if one.declared is not None}
+
+    where = None if path is None else path.absolute()  # the folder that the daemon stands in changes with each spawn
+    same = anchored(environment, overrides)
+
+    def again(instances: Mapping[str, int], *, fresh: bool) -> Loaded:
+        given, options = same
+        scaled = replace(options, instances=instances)
+        kept = None if fresh else text
+        return load(where, given, scaled, agent_models, check_models, known_fixes=known_fixes, text=kept)
+
+    return Loaded(config, path, base, _origin_of(raw, written, origins), groups, declared, again)
 
 
 def _read_sections(raw: Table, found: Findings) -> Config:
@@ -81,8 +111,8 @@ def _read_sections(raw: Table, found: Findings) -> Config:
         if key not in known:
             found.add((key,), "unknown key", f"take it out, or use one of {listed(known)}{nearest(key, known)}")
     sections: dict[str, object] = {}
-    for key, field in known.items():
-        kind = field.annotation
+    for key, info in known.items():
+        kind = info.annotation
         if key not in raw:
             continue
         if isinstance(kind, type) and issubclass(kind, Section):
@@ -140,11 +170,13 @@ def _with_full_names(config: Config, groups: Mapping[str, tuple[str, ...]]) -> C
     return config.model_copy(update={"agents": agents, "guard": guard})
 
 
-def _origins_of(config: Config, raw: Table, written: list[Written], origins: Origins) -> dict[str, str]:
-    """By dotted key, in the order of the models; instances carry the origin of the table that they share."""
+def _origin_of(raw: Table, written: list[Written], origins: Origins) -> Callable[[KeyPath], str]:
+    """Where the value of a path comes from; instances carry the origin of the table that they share."""
     configured = {full: one.name for one in written for full in one.tables}
 
-    def as_written(path: KeyPath) -> KeyPath:
-        return (path[0], configured[str(path[1])], *path[2:]) if path[0] == "agents" and len(path) > 1 else path
+    def origin(path: KeyPath) -> str:
+        if path[0] == "agents" and len(path) > 1:
+            path = (path[0], configured[str(path[1])], *path[2:])
+        return origins.of(path, raw)
 
-    return {dotted(path): origins.of(as_written(path), raw) for path, _ in leaves(config)}
+    return origin

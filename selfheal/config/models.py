@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, fi
 
 from selfheal.config.address import check_url
 from selfheal.config.python import python_command
-from selfheal.config.units import Address, Command, Count, Cron, Flag, Number, Place, Url, Zone
+from selfheal.config.texts import Text
+from selfheal.config.units import Address, Command, Count, Cron, Flag, Mask, Number, Place, Url, Zone
 from selfheal.config.units import Duration as Duration
 from selfheal.config.units import Size as Size
 from selfheal.vocabulary import RestartPolicy, StandbyKind
@@ -29,7 +30,7 @@ class Section(BaseModel):
 
 
 class DaemonConfig(Section):
-    """The daemon itself."""
+    """The daemon itself. A reload takes the intervals, stop_timeout, on_stop, log_level; the rest needs a restart."""
 
     state_dir: Place = Field(
         Path("state"), description="Where the journal, the views and the logs live; SELFHEAL_STATE_DIR."
@@ -94,6 +95,9 @@ class ReadyConfig(Section):
     tcp: Address | None = Field(None, description="Ready when host:port accepts.")
     command: Command | None = Field(None, description="Ready when this ends with 0.")
     file: Place | None = Field(None, description="Ready when this file exists and is newer than the start.")
+    log: Text | None = Field(
+        None, description="Ready when a line of its output contains this text, or matches /this regular expression/."
+    )
     notify: Literal[True] | None = Field(None, description="true: ready when it sends READY=1 to $NOTIFY_SOCKET.")
     timeout: Duration = Field(30.0, gt=0, description="Not ready by then is a failed start.")
 
@@ -113,16 +117,27 @@ class StopConfig(Section):
         "TERM", description="The signal that asks."
     )
     timeout: Duration = Field(10.0, description="After so long KILL, to the whole process group.")
+    dump: Literal["ABRT", "QUIT", "USR1", "USR2"] | None = Field(
+        None,
+        description="Sent first where it hangs, for its stack in its log (Python's faulthandler, Go).",
+    )
 
 
 class LimitsConfig(Section):
     """What a process may use, and what prediction extrapolates to."""
 
-    memory: Size | None = Field(None, description="Resident memory; over it the agent is unhealthy and is restarted.")
+    memory: Size | None = Field(
+        None,
+        description="Resident memory of the whole tree; over it the agent is unhealthy and is restarted. "
+        "Held by the system too, as memory.max, where a cgroup v2 is given to selfheal.",
+    )
     fds: Annotated[Count, Field(gt=8)] | None = Field(
         None, description="Open files: RLIMIT_NOFILE, held by the system."
     )
-    cpu: Annotated[Number, Field(gt=0)] | None = Field(None, description="Cores; this version only shows what is used.")
+    cpu: Annotated[Number, Field(gt=0)] | None = Field(
+        None,
+        description="Cores: held by the system, as cpu.max, where a cgroup v2 is given to selfheal; else only shown.",
+    )
 
 
 class LogConfig(Section):
@@ -215,11 +230,34 @@ class ProcessConfig(Section):
     environment: dict[str, str] = Field({}, description="Added to, and stronger than, what the daemon has.")
     environment_file: Place | None = Field(None, description="KEY=VALUE lines; weaker than `environment`.")
     user: str | None = Field(None, description="Run as this user.")
-    restart: RestartPolicy = Field("always", description="always | on-failure | never.")
+    nice: Annotated[Count, Field(ge=-20, le=19)] | None = Field(
+        None, description="Priority, from -20 (first) to 19 (last); below the daemon's own only root may go."
+    )
+    umask: Mask | None = Field(None, description="What new files are not allowed, in octal: '027'.")
+    restart: RestartPolicy = Field(
+        "always", description="always | on-failure | never. Of a oneshot on-failure, of a scheduled agent never."
+    )
+    oneshot: Flag = Field(False, description="It runs to its end: 0 is done, and those that depend on it start then.")
+    timeout: Duration | None = Field(
+        None, gt=0, description="Of a oneshot or scheduled agent: what runs longer is ended, and has failed."
+    )
+    schedule: Cron | None = Field(None, description="Run to its end at these times, in five fields; never two at once.")
+    timezone: Zone = Field("UTC", description="Time zone of the schedule.")
+    overlap: Literal["skip", "kill"] = Field(
+        "skip", description="What is done when the last run still runs: the new one is left out, or the old one ended."
+    )
+    catch_up: Flag = Field(
+        False, description="true: times missed while the daemon was down are made up for, by one run."
+    )
     ready: ReadyConfig | None = Field(None, description="Default: its own checks; with none, alive for a moment.")
     stop: StopConfig = Field(StopConfig(), description="How it is asked to end.")
     limits: LimitsConfig = Field(LimitsConfig(), description="What it may use.")
-    instances: Count = Field(1, ge=1, le=MAX_INSTANCES, description="With more than one, names are name:0, name:1, …")
+    instances: Count = Field(
+        1,
+        ge=1,
+        le=MAX_INSTANCES,
+        description="With more than one, names are name:0, name:1, …; scaling changes the number.",
+    )
     log: LogConfig = Field(LogConfig(), description="Where its output goes.")
     standby: StandbyKind | None = Field(
         None, description="spare | zygote: a Python program's next run waits with its imports done."
@@ -246,6 +284,29 @@ class ProcessConfig(Section):
         if bad is not None:
             raise ValueError(f"{bad!r} cannot be the name of a variable; write a name that has no '='")
         return value
+
+    @model_validator(mode="after")
+    def _runs_to_its_end(self) -> ProcessConfig:
+        """What a run to the end changes, and what makes no sense without one."""
+        if not self.ends:
+            alone = dict.fromkeys(("timezone", "overlap", "catch_up"), "schedule") | {"timeout": "oneshot"}
+            for key in self.model_fields_set & alone.keys():
+                raise ValueError(f"{key!r} means nothing here; add {alone[key]!r}, or take it out")
+            return self
+        if "restart" not in self.model_fields_set:
+            object.__setattr__(self, "restart", "never" if self.schedule else "on-failure")  # else it is frozen
+        if self.restart == "always":
+            raise ValueError("what runs to its end is not started again after it; set restart to on-failure or never")
+        if self.ready is not None:
+            raise ValueError("what runs to its end is ready when it has ended; take 'ready' out")
+        if self.standby is not None:
+            raise ValueError("what runs to its end has no next run to wait for; take 'standby' out")
+        return self
+
+    @property
+    def ends(self) -> bool:
+        """Whether a run of it comes to its end by itself, and that is what it is for."""
+        return self.oneshot or self.schedule is not None
 
 
 def process_of(agent: Section) -> ProcessConfig | None:

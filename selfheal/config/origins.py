@@ -7,7 +7,7 @@ default. An empty variable counts as unset.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -24,10 +24,14 @@ _MAX_PORT = 65535
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the options of the command line say. None says nothing."""
+    """What the options of the command line say. None says nothing.
+
+    `instances` is a person's word on how many an agent shall have, by its name in the file: `selfheal scale`.
+    """
 
     state_dir: Path | None = None
     listen: str | None = None
+    instances: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,14 @@ def lay_over(
     settings = list(_settings(environment, overrides))
     outside: dict[KeyPath, str] = {("daemon", key): origin for key, _, origin in settings}
     return {**raw, "daemon": {**daemon, **{key: value for key, value, _ in settings}}}, outside, problems
+
+
+def anchored(environment: Mapping[str, str], overrides: Overrides) -> tuple[Mapping[str, str], Overrides]:
+    """Return both as they are now, with paths that mean the same wherever the process stands later."""
+    state_dir = environment.get("SELFHEAL_STATE_DIR", "")
+    given = {**environment, "SELFHEAL_STATE_DIR": _from_here(state_dir)} if state_dir else dict(environment)
+    option = overrides.state_dir
+    return given, replace(overrides, state_dir=option.absolute() if option is not None else None)
 
 
 def below(value: object, part: str | int) -> object:

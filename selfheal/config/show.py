@@ -25,8 +25,6 @@ class Shown:
 
 def show(loaded: Loaded, redact: Redact) -> list[Shown]:
     """Return every value in force, in the order of the models and the file. `redact` masks what looks secret."""
-    rows: list[Shown] = []
-    for path, value in leaves(loaded.config):
-        key = dotted(path)
-        rows.append(Shown(key, masked(value, path, redact), loaded.origins[key]))
-    return rows
+    return [
+        Shown(dotted(path), masked(value, path, redact), loaded.origin(path)) for path, value in leaves(loaded.config)
+    ]

@@ -95,6 +95,19 @@ def cron(value: str) -> str:
 _CRON_CURE = "write minute, hour, day of month, month and day of week such as '0 3 * * sun'"
 
 
+def mask(value: str) -> str:
+    """Return `value` where it is a file mode mask in octal that leaves the owner what he needs."""
+    if _MASK.fullmatch(value) is None:
+        raise ValueError(f"{brief(value)} is not a umask; write it in octal and in quotes, such as '027'")
+    if int(value, 8) & _OWNERS:
+        raise ValueError(f"{brief(value)} would keep the owner from its own files; leave the owner's digit 0")
+    return value
+
+
+_MASK = re.compile(r"0?[0-7]{3}")
+_OWNERS = 0o700
+
+
 def zone(value: str) -> str:
     """Return `value` where it names a time zone that this machine knows. UTC needs no zone data."""
     try:
@@ -152,6 +165,7 @@ Address = Annotated[str, AfterValidator(check_address)]
 Url = Annotated[str, AfterValidator(check_url)]
 Cron = Annotated[str, AfterValidator(cron)]
 Zone = Annotated[str, AfterValidator(zone)]
+Mask = Annotated[str, Strict(), AfterValidator(mask)]
 
 # TOML says what is a number and what is true: "3" is not 3, and true is not 1.
 Count = Annotated[int, Strict()]

@@ -40,6 +40,8 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
         return Rest()
     if lead is None:
         return Suppress("the agent is no longer there")
+    if lead.finished and lead.last_exit is not None and lead.last_exit.code == 0 and lead.last_exit.at > incident.onset:
+        return Resolve("it ran to its end", lead.last_exit.at)
     if not lead.wanted or lead.finished:
         return Suppress(f"{lead.name} is stopped on purpose")
     if not incident.causes:
@@ -97,7 +99,7 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
     """`agent` is not well: choose a fix, unless the reflex is at work or something holds it back."""
     if agent.delayed_until is not None:
         return Rest(max(agent.delayed_until, now + 0.1))
-    if agent.has_process and agent.run is not None and not agent.ready and not (agent.failing or agent.start_error):
+    if agent.has_process and not agent.ready and not agent.start_error and _begins(agent):
         return Rest(now + 1.0)
     if agent.breaker.state == "open" and _is_up(agent):
         return Switch(BreakerTried(now, agent.name, "restart"))
@@ -123,6 +125,11 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
     if opened is not None:
         return Switch(opened)
     return _asked(incident, plan, healing, agent)
+
+
+def _begins(agent: Agent) -> bool:
+    """Whether it gets ready, or is about to be started by a daemon that has just begun itself."""
+    return not agent.failing if agent.run is not None else agent.last_exit is None
 
 
 def _is_up(agent: Agent) -> bool:

@@ -19,6 +19,7 @@ from selfheal.events import (
     BreakerOpened,
     CheckBroke,
     CheckMended,
+    ConfigReloaded,
     Diagnosed,
     Event,
     FailurePredicted,
@@ -35,6 +36,7 @@ from selfheal.events import (
     LoopFailed,
     Planned,
     PredictionEnded,
+    ScaleAsked,
     StandbyFailed,
     StartAsked,
     StateDamaged,
@@ -120,7 +122,8 @@ _Told = tuple[str, Tone, str]
 
 
 def _told(world: World, event: Event) -> _Told | None:
-    return _of_incident(world, event) or _of_fix(world, event) or _of_future(world, event) or _of_daemon(event)
+    told = _of_incident(world, event) or _of_fix(world, event) or _of_future(world, event)
+    return told or _of_daemon(event) or _of_person(event)
 
 
 def _of_incident(world: World, event: Event) -> _Told | None:
@@ -205,6 +208,16 @@ def _of_daemon(event: Event) -> _Told | None:
             return agent, "uneasy", f"its check {check} cannot run, so nothing is known by it: {reason}"
         case CheckMended(agent=agent, check=check):
             return agent, "good", f"its check {check} runs again"
+        case LoopFailed(loop=loop, error=error, retry_s=retry_s):
+            return "", "bad", f"selfheal's own loop {loop!r} failed and starts again in {_lasting(retry_s)}: {error}"
+        case StateDamaged(file=file, what=what):
+            return "", "bad", f"selfheal's own file {file!r} was damaged: {what}"
+        case _:
+            return None
+
+
+def _of_person(event: Event) -> _Told | None:
+    match event:
         case StopAsked(agent=agent, by=by):
             return agent, "plain", f"{by} wants it stopped"
         case StartAsked(agent=agent, by=by):
@@ -213,10 +226,10 @@ def _of_daemon(event: Event) -> _Told | None:
             return agent or "", "uneasy", f"{by} has turned healing off"
         case HealingResumed(agent=agent, by=by):
             return agent or "", "plain", f"{by} has turned healing on again"
-        case LoopFailed(loop=loop, error=error, retry_s=retry_s):
-            return "", "bad", f"selfheal's own loop {loop!r} failed and starts again in {_lasting(retry_s)}: {error}"
-        case StateDamaged(file=file, what=what):
-            return "", "bad", f"selfheal's own file {file!r} was damaged: {what}"
+        case ConfigReloaded(by=by):
+            return "", "plain", f"{by} has let the configuration be read again"
+        case ScaleAsked(agent=agent, instances=instances, by=by):
+            return agent, "plain", f"{by} wants {instances} of it"
         case _:
             return None
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from selfheal.diagnose.patterns import Hit, hits, raised, telling
 from selfheal.events import Cause
+from selfheal.plans import Clues
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import CheckResult
 from selfheal.world import Agent, Failing, Incident, LastExit, World
@@ -30,6 +31,9 @@ RAISED_WEIGHT = 4.0
 # What the kernel says of the process itself is beyond doubt; what others see may be the mark of something else.
 LOCAL_WEIGHT, NAMED_WEIGHT = 20.0, 10.0
 _NAMED: dict[str, float] = {"hung": 12.0, "unreachable": 8.0, "wrong_answer": 5.0}
+# What the process of an agent that does not answer is seen to do. By itself none of it means anything.
+DEVICE_WEIGHT, PROGRESS_WEIGHT = 10.0, 4.0
+BUSY_CORES, IDLE_CORES = 0.9, 0.002
 # Where the check names no cause, its result is all there is.
 _RESULTS: dict[CheckResult, tuple[str, float]] = {"timeout": ("hung", 10.0), "failed": ("wrong_answer", 5.0)}
 # Signals that others send: no program sends them to itself by accident, and none says in its log that they will come.
@@ -46,15 +50,17 @@ class Vote:
     evidence: str
 
 
-def diagnose(world: World, vitals: Vitals, incident: Incident, log: Sequence[str]) -> tuple[Cause, ...]:
-    """Rank the causes of `incident`, likeliest first. `log` are the last lines of its agent's output, oldest first."""
+def diagnose(world: World, vitals: Vitals, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
+    """Rank the causes of `incident`, likeliest first."""
     agent = world.agents.get(incident.agent, Agent(incident.agent))
+    log = telling(clues.log)
     votes = [
         *_dependencies(world, agent, incident),
         *_start(agent, incident),
-        *_log(world, agent, incident, telling(log)),
-        *_exit(agent, vitals, incident, telling(log)),
+        *_log(world, agent, incident, log),
+        *_exit(agent, vitals, incident, log),
         *_checks(agent, incident),
+        *_stuck(agent, vitals, clues),
     ]
     return _ranked(votes, agent.name)
 
@@ -199,6 +205,21 @@ def _checks(agent: Agent, incident: Incident) -> Iterator[Vote]:
         yield Vote(cause, agent.name, weight, f"check {failing.check} {failing.result}: {failing.reason}")
     if incident.trigger == "external":
         yield Vote("unreachable", agent.name, 2.0, incident.sign)
+
+
+def _stuck(agent: Agent, vitals: Vitals, clues: Clues) -> Iterator[Vote]:
+    """What its process does, or does not do, speaks for a hang only where something waits for it in vain."""
+    if not any(_check_cause(agent, failing)[0] == "hung" for failing in agent.failing.values()):
+        return
+    if clues.state == "D":
+        where = f" in {clues.waits_in}" if clues.waits_in else ""
+        yield Vote("hung", agent.name, DEVICE_WEIGHT, f"its process waits for a device (state D{where})")
+    cores = vitals.signals(agent.name).get("cpu")
+    if cores is not None and cores >= BUSY_CORES:
+        yield Vote("hung", agent.name, PROGRESS_WEIGHT, f"it uses {cores:.1f} cores, as a loop without an end does")
+    elif cores is not None and cores < IDLE_CORES and clues.state == "S":
+        where = f", and sleeps in {clues.waits_in}" if clues.waits_in else ""
+        yield Vote("hung", agent.name, PROGRESS_WEIGHT, f"it uses no processor time{where}")
 
 
 def _check_cause(agent: Agent, failing: Failing) -> tuple[str, float]:

@@ -22,7 +22,8 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class AgentDeclared:
-    """An agent stands in the configuration, new or changed. `memory_limit` is bytes.
+    """An agent stands in the configuration, new or changed. `memory_limit` is bytes. `ends` says that its runs come to
+    an end by themselves, and `schedule` when they begin, in words of cron and a time zone.
 
     `implicit` are those of its checks that nobody configured: they are asked, and alone do not make it well.
     """
@@ -37,6 +38,8 @@ class AgentDeclared:
     memory_limit: int | None = None
     fds_limit: int | None = None
     implicit: tuple[str, ...] = ()
+    ends: bool = False
+    schedule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +66,16 @@ class StartAsked:
 
 @dataclass(frozen=True, slots=True)
 class AgentStarted:
-    """`how` says whether the run began anew or in a process that had waited for it."""
+    """A run began. `log_begin` is the size of its log before it; None where that is not known.
+
+    `how` says whether it began anew or in a process that had waited for it.
+    """
 
     at: float
     agent: str
     run: Run
     reason: StartReason
+    log_begin: int | None = None
     how: StartWay = "cold"
 
 
@@ -125,6 +132,16 @@ class AgentFinished:
 
     at: float
     agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunScheduled:
+    """The next run begins at `due_at`. `left_out` says why the one that was due was not begun; empty where it was."""
+
+    at: float
+    agent: str
+    due_at: float
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +244,7 @@ AgentEvent = (
     | AgentReady
     | AgentExited
     | AgentFinished
+    | RunScheduled
     | RestartDelayed
     | BreakerOpened
     | BreakerTried

@@ -59,6 +59,40 @@ class HealingResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigReloaded:
+    """The configuration was read again and holds. What it changes follows: agents by name, settings by dotted key.
+
+    `restarted` are those whose process has to be another one, `changed` those that take the change as they run.
+    `pending` are settings that only a restart of the daemon changes.
+    """
+
+    at: float
+    by: str
+    dry_run: bool
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: int = 0
+    settings: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleAsked:
+    """A person wants so many instances of an agent, by its name in the file, which gives it `declared`.
+
+    It holds until the file says another number than that: then this comes again, with what the file says.
+    """
+
+    at: float
+    agent: str
+    instances: int
+    declared: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRaised:
     """A person should know. The same `key` comes again with `resolved` when it is over."""
 
@@ -105,6 +139,8 @@ DaemonEvent = (
     | LoopFailed
     | HealingPaused
     | HealingResumed
+    | ConfigReloaded
+    | ScaleAsked
     | AlertRaised
     | AlertDelivered
     | AlertFailed

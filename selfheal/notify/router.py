@@ -47,7 +47,7 @@ class Router:
         self._ledger = ledger
         self._clock = clock
         self._chance = chance
-        self._notifiers = notifiers
+        self.notifiers = notifiers
         self._redact = redact
         self._on_retry = on_retry
         self._troubles: dict[str, tuple[str, float]] = {}
@@ -76,7 +76,7 @@ class Router:
         alert = Alert(
             event.key, event.at, event.severity, event.title, event.text, event.agent, event.incident, event.resolved
         )
-        for notifier in self._notifiers:
+        for notifier in self.notifiers:
             if notifier.name in delivery.told:
                 continue
             try:

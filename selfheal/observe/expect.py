@@ -10,7 +10,6 @@ from typing import Annotated
 
 import msgspec
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     Field,
     StrictBool,
@@ -21,6 +20,7 @@ from pydantic import (
 )
 
 from selfheal.config.models import Section
+from selfheal.config.texts import Text, holds
 from selfheal.config.units import Duration
 from selfheal.observe.http_client import MAX_BODY_BYTES, Response
 from selfheal.observe.wording import excerpt, span_text, with_words
@@ -29,21 +29,6 @@ _STATUS = re.compile(r"([1-5])xx|([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
 _SHOWN_CHARS = 60  # of one value in a reason
 
 Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
-
-
-def check_text(text: str) -> str:
-    """Return `text` where it is a text, or a regular expression between slashes; raises ValueError else."""
-    try:
-        _pattern(text)
-    except re.error as why:
-        raise ValueError(f"{text!r} is not a regular expression ({why}); mend it or leave out the slashes") from why
-    return text
-
-
-def holds(wanted: str, text: str) -> bool:
-    """Whether `text` contains `wanted`, or matches it anywhere where it stands between slashes."""
-    pattern = _pattern(wanted)
-    return wanted in text if pattern is None else pattern.search(text) is not None
 
 
 def statuses(value: object) -> object:
@@ -55,7 +40,6 @@ def statuses(value: object) -> object:
     return texts
 
 
-Text = Annotated[str, Field(min_length=1), AfterValidator(check_text)]
 Statuses = Annotated[
     tuple[str, ...],
     BeforeValidator(statuses),
@@ -168,8 +152,3 @@ def _show(value: object) -> str:
             return "a list"
         case _:
             return msgspec.json.encode(value).decode()
-
-
-def _pattern(text: str) -> re.Pattern[str] | None:
-    """The regular expression between slashes; `re` keeps what it compiled."""
-    return re.compile(text[1:-1]) if len(text) > 2 and text[0] == text[-1] == "/" else None

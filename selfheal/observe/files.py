@@ -13,10 +13,10 @@ from pydantic import Field, model_validator
 
 from selfheal.clock import Clock
 from selfheal.config.models import CheckConfig
+from selfheal.config.texts import Text, holds
 from selfheal.config.units import Duration, Size
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.expect import Text, holds
 from selfheal.observe.wording import Unwell, size_text, span_text
 
 _TAIL_BYTES = 64 * 1024
@@ -56,8 +56,9 @@ class FileCheck:
 
     def _look(self) -> Mapping[str, float]:
         found = self.path.stat()
-        signals = {"age": max(0.0, self.clock.now() - found.st_mtime), "size": float(found.st_size)}
-        old = self._judge_age(signals["age"])
+        age_s = max(0.0, self.clock.now() - self.clock.of_file(found.st_mtime))
+        signals = {"age": age_s, "size": float(found.st_size)}
+        old = self._judge_age(age_s)
         if old is not None:
             raise Unwell(f"{str(self.path)!r} {old}", signals, "stale")
         wrong = self._judge_size(found) or self._judge_content(found)

@@ -6,8 +6,9 @@ Read from /proc in the loop itself: the kernel answers from memory, in less time
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -29,15 +30,23 @@ class ProcessCheckConfig(CheckConfig):
     """The process of the agent, and what it may use."""
 
     process: Literal[True] = Field(description="true: the process is alive and not stopped.")
-    max_rss: Size | None = Field(None, description="Resident memory of this process.")
-    max_fds: Annotated[Count, Field(gt=0)] | None = Field(None, description="Open files.")
-    max_threads: Annotated[Count, Field(gt=0)] | None = Field(None, description="Threads.")
-    max_cpu: Annotated[Number, Field(gt=0)] | None = Field(None, description="Cores, since the check before.")
+    max_rss: Size | None = Field(
+        None, description="Resident memory of the whole tree: a sum, shared pages counted for each."
+    )
+    max_fds: Annotated[Count, Field(gt=0)] | None = Field(
+        None, description="Open files of any one process of the tree."
+    )
+    max_threads: Annotated[Count, Field(gt=0)] | None = Field(None, description="Threads of the whole tree.")
+    max_cpu: Annotated[Number, Field(gt=0)] | None = Field(
+        None, description="Cores of the whole tree, since the check before."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One look at a process. `fds` is None where another user's process does not let us see."""
+    """One look at a process. `cpu_s` counts children that were waited for; `fds` is None where another user's process
+    does not let us see.
+    """
 
     state: str
     cpu_s: float
@@ -58,7 +67,9 @@ class _Mark:
 
 
 class ProcessCheck:
-    """Signals: `rss` in bytes, `fds`, `threads`, and `cpu` in cores since the check before, first since the start."""
+    """Signals: `rss` in bytes, `threads`, and `cpu` in cores since the check before, first since the start, all of the
+    tree: the process and everything that it has started. `fds` is the most that one of them holds, as the limit is.
+    """
 
     def __init__(self, limits: ProcessCheckConfig, context: CheckContext) -> None:
         self._limits = limits
@@ -71,6 +82,7 @@ class ProcessCheck:
             raise CheckFailed("no process")
         reading = _read(process)
         _check_state(reading.state)
+        reading = _sum(reading, self._context.helpers())
         signals = {"rss": float(reading.rss_bytes), "threads": float(reading.threads)}
         if reading.fds is not None:
             signals["fds"] = float(reading.fds)
@@ -89,7 +101,7 @@ class ProcessCheck:
         elif now - mark.at < _LEAST_WINDOW_S:
             return mark.cores
         else:
-            cores = (reading.cpu_s - mark.cpu_s) / (now - mark.at)
+            cores = max(0.0, reading.cpu_s - mark.cpu_s) / (now - mark.at)  # an orphan takes its time with it
         if cores is not None:
             self._mark = _Mark(reading.start_ticks, now, reading.cpu_s, cores)
         return cores
@@ -116,8 +128,32 @@ def _check_state(state: str) -> None:
         raise CheckFailed("the process is held by a debugger", cause="hung")
 
 
+def _sum(first: _Reading, helpers: Iterable[int]) -> _Reading:
+    """The process together with what it has started; what ended since the list was made is left out."""
+    total = first
+    for pid in helpers:
+        with suppress(CheckFailed):
+            one = _look(pid)
+            fds = [count for count in (total.fds, one.fds) if count is not None]
+            total = replace(
+                total,
+                cpu_s=total.cpu_s + one.cpu_s,
+                threads=total.threads + one.threads,
+                rss_bytes=total.rss_bytes + one.rss_bytes,
+                fds=max(fds) if fds else None,
+            )
+    return total
+
+
 def _read(process: Run) -> _Reading:
-    place = Path("/proc") / str(process.pid)
+    reading = _look(process.pid)
+    if reading.start_ticks != process.start_ticks:
+        raise CheckFailed("the process is gone, and another one has its pid")
+    return reading
+
+
+def _look(pid: int) -> _Reading:
+    place = Path("/proc") / str(pid)
     try:
         # The name in the middle may hold spaces and parentheses; what follows the last one are the fields from 3 on.
         fields = (place / "stat").read_bytes().rpartition(b")")[2].split()
@@ -125,11 +161,9 @@ def _read(process: Run) -> _Reading:
         fds = _open_files(place / "fd")
     except (FileNotFoundError, ProcessLookupError) as why:
         raise CheckFailed("the process is gone") from why
-    if int(fields[19]) != process.start_ticks:
-        raise CheckFailed("the process is gone, and another one has its pid")
     return _Reading(
         state=fields[0].decode(),
-        cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_PER_S,
+        cpu_s=sum(map(int, fields[11:15])) / _TICKS_PER_S,
         threads=int(fields[17]),
         start_ticks=int(fields[19]),
         rss_bytes=pages * _PAGE_BYTES,

@@ -12,11 +12,11 @@ from pydantic import Field
 from selfheal.clock import Clock
 from selfheal.config.address import split_address
 from selfheal.config.models import CheckConfig
+from selfheal.config.texts import Text, holds
 from selfheal.config.units import Address
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
 from selfheal.observe.dial import dial, in_words
-from selfheal.observe.expect import Text, holds
 from selfheal.observe.wording import excerpt
 
 _MAX_ANSWER_BYTES = 64 * 1024  # what is looked for stands in the greeting or in one short answer

@@ -6,18 +6,22 @@ from selfheal.kinds import Fix, Hands, Target
 
 
 async def _restart(hands: Hands, target: Target) -> str:
-    await hands.restart(target.agent, "fix", hung=target.cause == "hung")
-    return f"{target.agent} was stopped and started again"
+    stack = await hands.restart(target.agent, "fix", hung=target.cause == "hung")
+    return f"{target.agent} was stopped and started again{_wrote(stack)}"
 
 
 async def _restart_with_dependents(hands: Hands, target: Target) -> str:
     """The agent first, then those who depend on it, nearest first: each finds what it needs."""
-    for agent in (target.agent, *target.dependents):
-        if agent == target.agent:
-            await hands.restart(agent, "fix", hung=target.cause == "hung")
-        else:
-            await hands.restart(agent, "dependency")
-    return f"{', '.join((target.agent, *target.dependents))} were stopped and started again, in this order"
+    stack = await hands.restart(target.agent, "fix", hung=target.cause == "hung")
+    for agent in target.dependents:
+        await hands.restart(agent, "dependency")
+    names = ", ".join((target.agent, *target.dependents))
+    return f"{names} were stopped and started again, in this order{_wrote(stack)}"
+
+
+def _wrote(stack: str) -> str:
+    """What it did when it was asked, if it said so."""
+    return f"; before that it wrote where it hung:\n{stack}" if stack else ""
 
 
 # The deadlines are beyond what stop.timeout and ready.timeout bound already, in all settings that make sense.

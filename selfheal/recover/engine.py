@@ -8,7 +8,8 @@ per incident, and its outcome is recorded whatever happens. Verification is the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import replace
 
 from selfheal.clock import Clock
 from selfheal.errors import JournalUnavailable, SelfhealError
@@ -30,6 +31,7 @@ from selfheal.kinds import Fix, Hands, Target
 from selfheal.ledger import Ledger
 from selfheal.plans import (
     Ask,
+    Clues,
     Diagnose,
     Escalate,
     Hold,
@@ -45,8 +47,8 @@ from selfheal.plans import (
 from selfheal.vocabulary import Outcome
 from selfheal.world import Incident, World
 
-Causes = Callable[[World, Incident, Sequence[str]], tuple[Cause, ...]]
-Evidence = Callable[[Incident], Awaitable[Sequence[str]]]
+Causes = Callable[[World, Incident, Clues], tuple[Cause, ...]]
+FindClues = Callable[[Incident], Awaitable[Clues]]
 Spawn = Callable[[str, Coroutine[object, object, None]], object]
 # One pass over an incident takes a handful of steps; more would be a circle in the decision.
 STEPS_AT_MOST = 10
@@ -63,9 +65,9 @@ class Healer:
         hands: Hands,
         next_step: NextStep,
         causes: Causes,
-        evidence: Evidence,
+        clues: FindClues,
         redact: Callable[[str], str],
-        approval_timeout_s: float,
+        approval_timeout_s: Callable[[], float],
         spawn: Spawn,
     ) -> None:
         self._ledger = ledger
@@ -74,10 +76,14 @@ class Healer:
         self._hands = hands
         self._next_step = next_step
         self._causes = causes
-        self._evidence = evidence
+        self._clues = clues
         self._redact = redact
         self._approval_timeout_s = approval_timeout_s
         self._spawn = spawn
+
+    def has_nothing_open(self) -> bool:
+        """Whether there will be no step to take before an incident is opened."""
+        return not self._ledger.world.open_incidents()
 
     async def heal(self) -> None:
         """Take all steps that can be taken now."""
@@ -119,7 +125,7 @@ class Healer:
                 self._ledger.record(IncidentEscalated(now, incident.id, reason))
             case Ask(plan=plan):
                 self._planned(incident, plan)
-                expires_at = now + self._approval_timeout_s
+                expires_at = now + self._approval_timeout_s()
                 await self._ledger.durable(ApprovalAsked(now, incident.id, plan.fix, plan.agent, expires_at))
                 return False
             case Plan():
@@ -134,8 +140,9 @@ class Healer:
             self._ledger.record(ApprovalAnswered(now, incident.id, approved=False, by="nobody in time"))
 
     async def _diagnose(self, incident: Incident) -> None:
-        log = [self._redact(line) for line in await self._evidence(incident)]
-        causes = self._causes(self._ledger.world, incident, log)
+        clues = await self._clues(incident)
+        clues = replace(clues, log=tuple(map(self._redact, clues.log)))
+        causes = self._causes(self._ledger.world, incident, clues)
         self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes))
 
     def _planned(self, incident: Incident, plan: Plan) -> None:

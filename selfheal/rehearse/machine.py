@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import signal as signals
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -131,6 +131,9 @@ class _Watched:
     def signal_strays(self, signal: int) -> bool:
         return False
 
+    def helpers(self) -> Sequence[int]:
+        return ()
+
     async def find_strays(self) -> list[Run]:
         return []
 
@@ -180,6 +183,9 @@ class SimulatedLauncher:
     def owner(self, pid: int) -> tuple[str, int] | None:
         process = self._machine.processes.get(pid)
         return (process.agent, process.run.generation) if process is not None and process.alive else None
+
+    def limit(self, run: Run, launch: Launch) -> None:
+        pass
 
     def reap(self) -> None:
         pass

@@ -57,12 +57,20 @@ class VirtualClock:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self._set_by = 0.0
 
     def now(self) -> float:
-        return EPOCH + self._loop.time()
+        return EPOCH + self._set_by + self._loop.time()
+
+    def set_wall(self, seconds: float) -> None:
+        """Set the wall clock on by so much, or back: time itself goes on as before."""
+        self._set_by += seconds
 
     def monotonic(self) -> float:
         return self._loop.time()
+
+    def of_file(self, modified_at: float) -> float:
+        return modified_at
 
     async def sleep(self, seconds: float) -> None:
         over = self._loop.create_future()

@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from selfheal.errors import NotSaved, RefusedByPolicy, UnknownName
 from selfheal.serve.auth import Gate
 from selfheal.serve.bodies import behind
-from selfheal.serve.models.fleet import Done
-from selfheal.serve.ports import Control
+from selfheal.serve.models.fleet import Done, NotReady, OrderDone, ReloadDone
+from selfheal.serve.ports import Control, Order, Reloaded
 from selfheal.serve.problems import documented
 
 LONGEST = 500  # of what a webhook may tell about one alert: it becomes an incident's sign
 MOST_ALERTS = 1000
+MOST_AGENTS = 1000
 
 Agent = Annotated[str, Path(alias="name", min_length=1, max_length=256, examples=["api:0"])]
 Incident = Annotated[str, Path(alias="id", min_length=1, max_length=256, examples=["i1"])]
@@ -27,6 +28,22 @@ class Whose(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     agent: str | None = Field(None, min_length=1, max_length=256)
+
+
+class Which(BaseModel):
+    """Which agents an order is about: names, and patterns such as `api:*`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agents: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(min_length=1, max_length=MOST_AGENTS)
+
+
+class Size(BaseModel):
+    """How many instances an agent shall have."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    instances: int = Field(ge=0, examples=[3])
 
 
 class Alert(BaseModel):
@@ -101,10 +118,32 @@ class Controls:
         await self._control.resume(agent, self._gate.by(request))
         return Done(done="resume", target=agent, message=f"healing of {agent or 'all agents'} is on again")
 
-    async def reload(self, request: Request) -> Done:
+    async def start_all(self, request: Request, which: Which) -> OrderDone:
+        """Start several agents in the order of their dependencies."""
+        return await self._order("start", which, request)
+
+    async def stop_all(self, request: Request, which: Which) -> OrderDone:
+        """Stop several agents, those that depend on others first."""
+        return await self._order("stop", which, request)
+
+    async def restart_all(self, request: Request, which: Which) -> OrderDone:
+        """Restart several agents one after the other, each once the one before is ready."""
+        return await self._order("restart", which, request)
+
+    async def _order(self, order: Order, which: Which, request: Request) -> OrderDone:
+        names = await self._control.order(order, which.agents, self._gate.by(request))
+        done = {"start": "started", "stop": "stopped", "restart": "restarted"}[order]
+        return OrderDone(done=order, target=None, message=f"{', '.join(names)}: {done}", agents=list(names))
+
+    async def scale(self, request: Request, agent: Agent, size: Size) -> ReloadDone:
+        """Add or take away instances of an agent, until its configuration says another number."""
+        done = await self._control.scale(agent, size.instances, self._gate.by(request))
+        return _reloaded("scale", agent, f"{agent} has {size.instances} now", done)
+
+    async def reload(self, request: Request) -> ReloadDone:
         """Take in the changed configuration; a bad one changes nothing."""
-        await self._control.reload(self._gate.by(request))
-        return Done(done="reload", target=None, message="the configuration was read again")
+        done = await self._control.reload(self._gate.by(request))
+        return _reloaded("reload", None, "the configuration was read again", done)
 
     async def run_experiment(self) -> Done:
         """Run a chaos experiment. This version cannot."""
@@ -142,6 +181,32 @@ class Controls:
         return Done(done="heartbeat", target=agent, message=f"{agent}: alive")
 
 
+def _reloaded(order: str, agent: str | None, message: str, done: Reloaded) -> ReloadDone:
+    counts = {
+        "added": done.added,
+        "removed": done.removed,
+        "restarted": done.restarted,
+        "changed": done.changed,
+        "failed": done.failed,
+        "unchanged": done.unchanged,
+    }
+    told = ", ".join(f"{len(names)} {what}" for what, names in counts.items() if names) or "there is no agent"
+    return ReloadDone(
+        done=order,
+        target=agent,
+        message=f"{message}: {told}",
+        added=list(done.added),
+        removed=list(done.removed),
+        restarted=list(done.restarted),
+        changed=list(done.changed),
+        unchanged=list(done.unchanged),
+        failed=[NotReady(agent=name, why=why) for name, why in done.failed.items()],
+        left=list(done.left),
+        settings=list(done.settings),
+        pending=list(done.pending),
+    )
+
+
 def routes(controls: Controls, gate: Gate) -> APIRouter:
     """Return the routes that change something, each behind the gate that fits it."""
     router = APIRouter(responses=documented(400, 401, 404, 409, 413, 422, 503, 507))
@@ -149,6 +214,10 @@ def routes(controls: Controls, gate: Gate) -> APIRouter:
         ("/control/agents/{name}/start", controls.start, gate.control),
         ("/control/agents/{name}/stop", controls.stop, gate.control),
         ("/control/agents/{name}/restart", controls.restart, gate.control),
+        ("/control/agents/{name}/scale", controls.scale, gate.control),
+        ("/control/start", controls.start_all, gate.control),
+        ("/control/stop", controls.stop_all, gate.control),
+        ("/control/restart", controls.restart_all, gate.control),
         ("/control/incidents/{id}/approve", controls.approve, gate.control),
         ("/control/incidents/{id}/reject", controls.reject, gate.control),
         ("/control/pause", controls.pause, gate.control),

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 from selfheal.clock import Clock
 from selfheal.config.models import WindowConfig
@@ -99,8 +99,35 @@ class Sources:
     patterns: Sequence[KnownPattern]
 
 
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What became of a configuration that was read again, or of a change of scale.
+
+    Agents by name: `restarted` have another process, `changed` took the change as they run, `failed` did not get
+    ready after their restart, with the reason, and `left` were to follow those and were left as they are. `settings`
+    changed by dotted key, `pending` are those that only a restart of the daemon changes.
+    """
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    restarted: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
+
+
+Order = Literal["start", "stop", "restart"]
+
+
 class Control(Protocol):
     """Everything that a person, or a program with the token, may order.
+
+    To start, stop and restart, an agent is its name, the name of the file that stands for all its instances, or a
+    pattern such as `api:*`; what leads to no agent is refused. Several are stopped in the reverse order of their
+    dependencies, started in that order, and restarted one after the other, each once the one before is ready.
 
     `by` says who. Raises UnknownName, RefusedByPolicy, ConfigInvalid, or another SelfhealError where it did not work;
     NotSaved where it did, and is lost if the daemon ends before the disk has room.
@@ -109,6 +136,15 @@ class Control(Protocol):
     async def start(self, agent: str, by: str) -> None: ...
     async def stop(self, agent: str, by: str) -> None: ...
     async def restart(self, agent: str, by: str) -> None: ...
+
+    async def order(self, order: Order, agents: Sequence[str], by: str) -> Sequence[str]:
+        """Give an order to all of these; returns the names of those that it was given to."""
+        ...
+
+    async def scale(self, agent: str, instances: int, by: str) -> Reloaded:
+        """Add or take away instances of an agent, at the end of their list."""
+        ...
+
     async def approve(self, incident: str, by: str) -> None: ...
     async def reject(self, incident: str, by: str) -> None: ...
 
@@ -118,7 +154,7 @@ class Control(Protocol):
 
     async def resume(self, agent: str | None, by: str) -> None: ...
 
-    async def reload(self, by: str) -> None:
+    async def reload(self, by: str) -> Reloaded:
         """Take the changed configuration; a bad one raises ConfigInvalid and changes nothing."""
         ...
 

@@ -19,6 +19,7 @@ class Child:
     launch: Launch
     depends_on: tuple[str, ...]
     generation: int = 0
+    log_begin: int = 0
     process: Process | None = None
     stopping: bool = False
     timer: asyncio.TimerHandle | None = None
@@ -43,6 +44,12 @@ class Child:
         if self.readiness is not None:
             self.readiness.cancel()
             self.readiness = None
+
+    def forget_start(self) -> bool:
+        """Let a first start that waits for its turn not happen; returns whether there was one."""
+        if self.starting is None or self.starting.done():
+            return False
+        return self.starting.cancel()
 
 
 def stop_order(children: Iterable[Child]) -> list[list[Child]]:

@@ -6,8 +6,8 @@ The contract between the two. `posix.py` keeps it with the processes of this mac
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -29,7 +29,8 @@ class Launch:
     """Everything that a start needs, built once per configuration. Paths are absolute, `environment` is complete.
 
     The process appends its output and its errors to `log` itself: a pipe would die with us. `max_fds` is held to our
-    own hard limit where we may not raise it.
+    own hard limit where we may not raise it. `umask` is octal text. `memory` in bytes and `cores` are held where this
+    machine lets us; `limits` of a launcher says what is.
     """
 
     agent: str
@@ -40,7 +41,20 @@ class Launch:
     user: str | None = None
     max_fds: int | None = None
     dies_with_daemon: bool = False
+    nice: int | None = None
+    umask: str | None = None
+    memory: int | None = None
+    cores: float | None = None
     standby: Standby | None = None
+
+    @property
+    def limits(self) -> tuple[int | None, float | None]:
+        """What a run that goes on can be held within: all else of a launch is for its start alone."""
+        return self.memory, self.cores
+
+    def starts_as(self, other: Launch) -> bool:
+        """Whether the two start a process in the same way. What stands by for its end is no part of that."""
+        return replace(self, memory=other.memory, cores=other.cores, standby=other.standby) == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,10 @@ class Process(Protocol):
         """
         ...
 
+    def helpers(self) -> Sequence[int]:
+        """The pids of all that it has started, in its group or not: quick, and so blind to an adopted one's orphans."""
+        ...
+
     async def find_strays(self) -> list[Run]:
         """All that it, or an earlier run of its agent, started, in its group or not: a look at the whole machine."""
         ...
@@ -104,7 +122,7 @@ class Process(Protocol):
 
 OnExit = Callable[[Process, Exit], None]
 OnStandby = Callable[[Standing], None]
-"""Takes a standby as it is now, whenever it becomes ready or fails."""
+"""Takes a standby as it is now, whenever one is on its way, becomes ready or fails."""
 Hear = Callable[[str, int, Mapping[str, str]], None]
 """Takes an agent, the generation of its run, and what that said by systemd's protocol, by name."""
 
@@ -126,6 +144,10 @@ class Launcher(Protocol):
 
     def stand_down(self, agent: str) -> None:
         """End what stands by for an agent. It is told no more of."""
+        ...
+
+    def limit(self, run: Run, launch: Launch) -> None:
+        """Hold a run that goes on within the memory and the cores of another `launch`, where this machine lets us."""
         ...
 
     def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:

@@ -46,6 +46,12 @@ def page(path: Path, lines: int, cursor: str) -> tuple[tuple[str, ...], str]:
         return _next_page(path, live, lines, place)
 
 
+def cursor_at(path: Path, size: int) -> str:
+    """The cursor for what is written after the log had this size, a moment ago."""
+    with _held(path) as live:
+        return _cursor(_Place(max(0, size - live.start), live.inode, _stamp(piece(path, 1))))
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """A file with a part of the text: `size` bytes from `start` on. A live file that is not there has inode 0."""

@@ -9,27 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import resource
-import shutil
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from selfheal.clock import Clock
-from selfheal.errors import SpawnFailed
 from selfheal.kinds import Run
 from selfheal.supervise import marks, proc
+from selfheal.supervise.cgroups import Groups, find_place
 from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, Process
 from selfheal.supervise.notify import NotifySocket
-from selfheal.supervise.program import find_program, spawn_failed
+from selfheal.supervise.prepared import DEFAULT_SIGNALS, Prepared, prepare
+from selfheal.supervise.program import spawn_failed
 from selfheal.supervise.standby import WIRE, Reserve
-from selfheal.supervise.strays import Strays, become_subreaper
+from selfheal.supervise.strays import Strays
+from selfheal.supervise.subreaper import become_subreaper
 from selfheal.vocabulary import StartWay
 
-_LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-_LOG_MODE = 0o600
+_KILL = signal.SIGKILL
 
 
 class PosixLauncher:
@@ -46,12 +45,20 @@ class PosixLauncher:
         become_subreaper()
         self._home = os.open(".", os.O_PATH | os.O_DIRECTORY)
         self._boot_id = proc.boot_id()
-        self._prepared: dict[str, _Prepared] = {}
+        self._prepared: dict[str, Prepared] = {}
         self._notify: NotifySocket | None = None
         self._watched: dict[int, _PosixProcess] = {}  # by the descriptor that tells of the end
         self._mains: dict[int, _PosixProcess] = {}  # the same by pid
+        self._since_ticks = proc.boot_ticks()
         self._reserve = Reserve(loop, self._begin_standby)
-        self._strays = Strays(loop, marker, self._is_ours)
+        self._groups = Groups(loop, find_place(marker, clock.now()))
+        self._groups.tidy()
+        self._strays = Strays(loop, marker, self._is_ours, self._groups.members)
+
+    @property
+    def enforced(self) -> Mapping[str, str]:
+        """Which limits the kernel holds, and how trees are found, in words for the log."""
+        return self._groups.enforced
 
     def listen(self, hear: Hear) -> None:
         def heard(pid: int, said: Mapping[str, str]) -> None:
@@ -62,22 +69,29 @@ class PosixLauncher:
         self._notify = NotifySocket(self._loop, f"selfheal-{self._marker}", heard)
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
-        taken = self._reserve.take(launch, marks.mark(self._marker, launch.agent, generation))
-        if taken is not None:
-            run = Run(taken.pid, generation, self._clock.now(), taken.start_ticks, self._boot_id)
-            return self._watch(run, launch.agent, taken.pidfd, on_exit, adopted=False, how=taken.kind)
         started_at, before = self._clock.now(), proc.boot_ticks()
-        pid = self._start(launch, generation)
+        mark = marks.mark(self._marker, launch.agent, generation)
+        taken = self._reserve.take(launch, mark)
+        pid = taken.pid if taken is not None else self._start(launch, mark)
         try:
-            if launch.max_fds is not None:
-                _limit_files(pid, launch.max_fds)
-            # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
-            start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
-            run = Run(pid, generation, started_at, start_ticks, self._boot_id)
-            return self._watch(run, launch.agent, os.pidfd_open(pid), on_exit, adopted=False)
+            if taken is not None:
+                run = Run(pid, generation, started_at, taken.start_ticks, self._boot_id)
+                process = self._watch(run, launch.agent, taken.pidfd, on_exit, how=taken.kind)
+            else:
+                if launch.max_fds is not None:
+                    _limit_files(pid, launch.max_fds)
+                # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
+                start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
+                run = Run(pid, generation, started_at, start_ticks, self._boot_id)
+                process = self._watch(run, launch.agent, os.pidfd_open(pid), on_exit)
         except OSError as error:
             _abandon(pid)  # a process that nobody watches must not live
             raise spawn_failed(launch.argv[0], error) from error
+        self._groups.enter(run, launch)
+        return process
+
+    def limit(self, run: Run, launch: Launch) -> None:
+        self._groups.enter(run, launch)
 
     def stand_by(self, launch: Launch, on_change: OnStandby) -> None:
         self._reserve.stand_by(launch, on_change)
@@ -102,8 +116,12 @@ class PosixLauncher:
         return [(marked.agent, marked.run) for marked in found if marked.leads and not marked.waits]
 
     async def strays(self) -> list[tuple[str, Run]]:
-        found, ours = await self._marked(), self._reserve.pids
-        return [(marked.agent, marked.run) for marked in found if not marked.waits or marked.run.pid not in ours]
+        """What waits is ours where it began after us: a zygote may have forked one that has not told us yet."""
+        return [
+            (marked.agent, marked.run)
+            for marked in await self._marked()
+            if not marked.waits or marked.run.start_ticks < self._since_ticks
+        ]
 
     def owner(self, pid: int) -> tuple[str, int] | None:
         main = self._mains.get(pid)
@@ -119,6 +137,7 @@ class PosixLauncher:
 
     def reap(self) -> None:
         self._strays.reap()
+        self._groups.tidy()
 
     def close(self) -> None:
         self._reserve.close()
@@ -130,9 +149,9 @@ class PosixLauncher:
         if self._home >= 0:
             os.close(self._home)
             self._home = -1
+            self._groups.close()
 
-    def _start(self, launch: Launch, generation: int) -> int:
-        mark = marks.mark(self._marker, launch.agent, generation)
+    def _start(self, launch: Launch, mark: str) -> int:
         prepared = self._prepared.get(launch.agent)
         if prepared is not None and prepared.launch == launch:
             try:
@@ -153,21 +172,28 @@ class PosixLauncher:
         prepared.file_actions = (*prepared.file_actions, (os.POSIX_SPAWN_DUP2, fd, WIRE))
         try:
             pid = self._spawn(prepared, marks.waiting_mark(self._marker, launch.agent))
+        except (OSError, ValueError) as error:
+            raise spawn_failed(launch.argv[0], error) from error
+        try:
             if launch.max_fds is not None:
                 _limit_files(pid, launch.max_fds)
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            _abandon(pid)
             raise spawn_failed(launch.argv[0], error) from error
         return pid
 
-    def _prepare(self, launch: Launch) -> _Prepared:
-        prepared = _prepare(launch)
+    def _prepare(self, launch: Launch) -> Prepared:
+        prepared = prepare(launch)
         if self._notify is not None:
             prepared.environment.setdefault(b"NOTIFY_SOCKET", self._notify.address.encode())
         return prepared
 
-    def _spawn(self, prepared: _Prepared, mark: str) -> int:
+    def _spawn(self, prepared: Prepared, mark: str) -> int:
         prepared.environment[marks.VARIABLE.encode()] = os.fsencode(mark)
         os.chdir(prepared.launch.directory)  # by name each time: a deployment may have put another one there
+        # Ours for 0.2 ms, as the directory is: a trampoline would double the start. All that we create ourselves is
+        # the owner's alone, and a umask leaves the owner his bits: what a thread creates meanwhile is no different.
+        own_mask = os.umask(prepared.umask) if prepared.umask is not None else None
         try:
             return os.posix_spawn(
                 prepared.program,
@@ -176,15 +202,17 @@ class PosixLauncher:
                 file_actions=prepared.file_actions,
                 setsid=True,
                 setsigmask=(),
-                setsigdef=prepared.default_signals,
+                setsigdef=DEFAULT_SIGNALS,
             )
         finally:
+            if own_mask is not None:
+                os.umask(own_mask)
             os.fchdir(self._home)
 
     def _watch(
-        self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool, how: StartWay = "cold"
+        self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool = False, how: StartWay = "cold"
     ) -> Process:
-        process = _PosixProcess(run, agent, adopted, how, self._strays, self._find_strays)
+        process = _PosixProcess(run, agent, adopted, how, self._strays, self._groups, self._find_strays)
         try:
             self._loop.add_reader(pidfd, self._ended, pidfd, process, on_exit)
         except OSError:
@@ -195,8 +223,13 @@ class PosixLauncher:
 
     async def _find_strays(self, run: Run, agent: str) -> list[Run]:
         found = await self._marked()
-        its_own = (one for one in found if one.agent == agent and not one.waits)
-        return [one.run for one in its_own if one.run.generation <= run.generation]
+        its_own = (one.run for one in found if one.agent == agent and not one.waits)
+        known = {one.pid: one for one in its_own if one.generation <= run.generation}
+        for pid in self._groups.members(run, agent):
+            with suppress(ProcessLookupError):
+                if pid not in known and (entry := proc.stat(pid)).alive:
+                    known[pid] = Run(pid, run.generation, run.started_at, entry.start_ticks, self._boot_id)
+        return list(known.values())
 
     async def _marked(self) -> list[marks.Marked]:
         return await asyncio.to_thread(marks.find_marked, self._marker, self._clock.now())
@@ -211,9 +244,11 @@ class PosixLauncher:
                 return  # nothing to reap yet; the reader stays
             exited = status.si_code == os.CLD_EXITED
             end = Exit(status.si_status, None) if exited else Exit(None, status.si_status)
+        self._strays.answering_deaths = True
         try:
             on_exit(process, end)  # before we clear up: the next run shall not wait for that
         finally:
+            self._strays.answering_deaths = False
             self._unwatch(pidfd)
 
     def _unwatch(self, pidfd: int) -> None:
@@ -231,10 +266,11 @@ class _PosixProcess:
     adopted: bool
     how: StartWay
     strays: Strays
+    groups: Groups
     find: Callable[[Run, str], Awaitable[list[Run]]]
 
     def signal_group(self, signal: int) -> None:
-        if not self.group_alive():  # and so never somebody else's group of the same number
+        if not proc.has_group(self.run):  # never somebody else's group of the same number
             return
         with suppress(ProcessLookupError):
             os.killpg(self.run.pid, signal)
@@ -243,97 +279,16 @@ class _PosixProcess:
         return proc.group_alive(self.run)
 
     def signal_strays(self, signal: int) -> bool:
-        return self.strays.signal(self.run, self.agent, signal)
+        any_there = self.strays.signal(self.run, self.agent, signal)
+        if signal == _KILL:
+            self.groups.kill(self.run, self.agent)
+        return any_there
+
+    def helpers(self) -> Sequence[int]:
+        return self.strays.helpers(self.run, self.agent)
 
     async def find_strays(self) -> list[Run]:
         return await self.find(self.run, self.agent)
-
-
-@dataclass(slots=True)
-class _Prepared:
-    """What the system is given, in its own form. `environment` is ours alone: the mark is put into it at each start."""
-
-    launch: Launch
-    program: str
-    argv: tuple[bytes, ...]
-    environment: dict[bytes, bytes]
-    file_actions: tuple[tuple[int, int, str, int, int] | tuple[int, int, int], ...]
-    default_signals: frozenset[signal.Signals | int]
-
-
-def _prepare(launch: Launch) -> _Prepared:
-    """Look up all that a start needs. Raises SpawnFailed with what is missing."""
-    program = find_program(launch.argv[0], launch.directory, launch.environment)
-    _check_log(launch)
-    argv = launch.argv
-    trampoline = _trampoline(launch)
-    if trampoline:
-        argv = (*trampoline, program, *argv[1:])
-        program = trampoline[0]
-    return _Prepared(
-        launch=launch,
-        program=program,
-        argv=tuple(map(os.fsencode, argv)),
-        environment={os.fsencode(name): os.fsencode(value) for name, value in launch.environment.items()},
-        file_actions=(
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(launch.log), _LOG_FLAGS, _LOG_MODE),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ),
-        # An ignored signal stays ignored in the child: Python ignores PIPE and XFSZ, nohup HUP.
-        default_signals=frozenset(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}),
-    )
-
-
-def _check_log(launch: Launch) -> None:
-    """Open the log as the child will, so that its failure is not taken for the program's."""
-    try:
-        launch.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(launch.log, _LOG_FLAGS, _LOG_MODE))
-    except OSError as error:
-        known = spawn_failed(launch.argv[0], error)
-        cause = "bad_configuration" if known.cause in {"missing_program", "unknown"} else known.cause
-        raise SpawnFailed(
-            f"cannot start {launch.agent!r}: its log {str(launch.log)!r} cannot be opened ({error.strerror}); "
-            f"make it writable or set another 'log.file'",
-            cause,
-        ) from error
-
-
-def _trampoline(launch: Launch) -> tuple[str, ...]:
-    """The words before a command that make it run as another user, or end with the daemon; none where it needs none."""
-    words = _as_user(launch.agent, launch.user) if launch.user is not None else ()
-    if launch.dies_with_daemon:
-        words = (*words, "--pdeathsig=KILL")
-    if not words:
-        return ()
-    setpriv = shutil.which("setpriv", path="/usr/local/bin:/usr/bin:/bin")
-    if setpriv is None:
-        raise SpawnFailed(
-            f"cannot start {launch.agent!r}: 'setpriv' is missing, which 'user' and 'on_daemon_death' need; "
-            f"install util-linux or remove them",
-            "missing_program",
-        )
-    return (setpriv, *words, "--")
-
-
-def _as_user(agent: str, user: str) -> tuple[str, ...]:
-    """What setpriv is told to become `user`; nothing where we are that user already."""
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError as error:
-        raise SpawnFailed(
-            f"cannot start {agent!r}: there is no user {user!r}; create it or correct 'user'", "bad_configuration"
-        ) from error
-    if entry.pw_uid == os.geteuid():
-        return ()
-    if os.geteuid() != 0:
-        raise SpawnFailed(
-            f"cannot start {agent!r} as {user!r}: only root may become another user; run selfheal as root or as "
-            f"{user!r}, or remove 'user'",
-            "permission",
-        )
-    return (f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--init-groups")
 
 
 def _keep_files_to_ourselves() -> None:

@@ -17,7 +17,9 @@ from selfheal.kinds import Run
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_CHUNK_BYTES = 64 * 1024
 _STAT_BYTES = 1024  # one line of 52 numbers and a name of at most 64 bytes
+_EXEC_LOOKS, _EXEC_PAUSE_S = 40, 0.0005  # a program is set up in under a millisecond, once it has a processor
 _MAX_DEPTH = 64  # ancestors looked at; a table read while pids are reused might hold a cycle
 
 
@@ -85,16 +87,34 @@ def processes() -> Iterator[ProcStat]:
 
 
 def environment(pid: int) -> list[bytes]:
-    """The assignments that a process was started with; none where it has ended, or this user may not see them."""
+    """The assignments that a process was started with; none where it has ended, or this user may not see them.
+
+    While a program takes another one's place, the kernel shows none for a moment: waits for the end of that, since
+    what is looked at just then would pass for nobody's.
+    """
+    environ = Path(f"/proc/{pid}/environ")
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        for _ in range(_EXEC_LOOKS):
+            found = environ.read_bytes()
+            if found or not _is_being_set_up(pid):
+                return found.split(b"\0")
+            time.sleep(_EXEC_PAUSE_S)  # noqa: TID251 - it is the kernel's doing that we wait for, and not for long
     except (FileNotFoundError, ProcessLookupError, PermissionError):
-        return []
+        pass
+    return []
 
 
 def state(pid: int) -> str:
     """One letter: R running, S sleeping, D waiting for a device, T stopped, Z zombie. Raises ProcessLookupError."""
     return stat(pid).state
+
+
+def waits_in(pid: int) -> str:
+    """The function of the kernel in which a process sleeps; empty where it runs, or the kernel does not tell us."""
+    try:
+        return Path(f"/proc/{pid}/wchan").read_text(encoding="ascii").strip("0")
+    except OSError:
+        return ""
 
 
 def boot_id() -> str:
@@ -119,6 +139,16 @@ def started_at(start_ticks: int, now: float) -> float:
 
 def group_alive(run: Run) -> bool:
     """Whether any process of the run's group still runs code."""
+    if not has_group(run):
+        return False
+    with suppress(ProcessLookupError):
+        if stat(run.pid).alive:
+            return True
+    return _has_member(run.pid)
+
+
+def has_group(run: Run) -> bool:
+    """Whether the group of this number is the run's, be it of zombies alone: quick, and enough for signalling it."""
     try:
         os.killpg(run.pid, 0)
     except ProcessLookupError:
@@ -126,12 +156,54 @@ def group_alive(run: Run) -> bool:
     except PermissionError:
         pass  # it is there, and another user's
     try:
-        leader = stat(run.pid)
+        return stat(run.pid).start_ticks == run.start_ticks
     except ProcessLookupError:
-        return _has_member(run.pid)
-    if leader.start_ticks != run.start_ticks:
-        return False  # the kernel gives a number away only after the whole group has ended
-    return leader.alive or _has_member(run.pid)
+        return True  # the kernel gives a number away only after the whole group has ended
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process, ended ones too that nobody has waited for. None where it is gone."""
+    found: list[int] = []
+    for task in _tasks(pid):
+        found.extend(map(int, _read_all(f"/proc/{pid}/task/{task}/children").split()))
+    return found
+
+
+def descendants(roots: Iterable[int]) -> list[int]:
+    """All that descends from these, nearest first: a parent that is signalled before its children starts no more."""
+    found = list(dict.fromkeys(roots))
+    begin, seen = len(found), set(found)
+    for pid in found:  # grows while it is walked
+        new = [child for child in children(pid) if child not in seen]
+        seen.update(new)
+        found.extend(new)
+    return found[begin:]
+
+
+def _tasks(pid: int) -> list[str]:
+    """The threads that may have children. Ours are all started by, and orphans are given to, the main one."""
+    if pid == os.getpid():
+        return [str(pid)]
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _read_all(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+    try:
+        read = b""
+        while chunk := os.read(fd, _CHUNK_BYTES):
+            read += chunk
+        return read
+    except ProcessLookupError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def sample_tree(run: Run) -> ProcSample | None:
@@ -196,6 +268,14 @@ def _open_files(pid: int) -> int:
         return folder.stat().st_size or sum(1 for _ in folder.iterdir())  # the size is the count since Linux 6.2
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return 0
+
+
+def _is_being_set_up(pid: int) -> bool:
+    """Whether it has memory, as no zombie and no thread of the kernel has, and no environment in it yet."""
+    raw = _read(f"/proc/{pid}/stat")
+    fields = raw[raw.rindex(b")") + 2 :].split()
+    memory_bytes, environment_end = int(fields[20]), int(fields[48])
+    return memory_bytes > 0 and environment_end == 0
 
 
 def _read(path: str) -> bytes:

@@ -6,11 +6,12 @@ program does not wait for a slow question, and a slow one is not pestered.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from selfheal.clock import Clock
 from selfheal.config.models import ReadyConfig
+from selfheal.config.texts import holds
 from selfheal.errors import CheckFailed, SelfhealError
 from selfheal.kinds import RunCommand
 
@@ -21,6 +22,10 @@ _FILE_CLOCK_S = 0.02  # file times come from a clock that moves up to a tick (10
 
 Probe = Callable[[str, float], Awaitable[None]]
 """Asks an address with a timeout in seconds; raises CheckFailed, OSError or TimeoutError where it is not well."""
+
+ReadLog = Callable[[], Awaitable[Sequence[str]]]
+"""Returns what the run wrote since it was asked last, as complete lines, some at a time; nothing where that is all."""
+_READS_AT_ONCE = 16  # whoever writes more than this between two questions is read on at the next
 
 
 async def wait_ready(
@@ -33,6 +38,7 @@ async def wait_ready(
     probe_tcp: Probe,
     directory: Path,
     environment: Mapping[str, str],
+    read_log: ReadLog,
 ) -> None:
     """Return when it is ready. Raises TimeoutError, with what the last question gave, after `config.timeout`."""
 
@@ -44,7 +50,9 @@ async def wait_ready(
         if config.command is not None:
             await _ask_command(run_command, config.command, directory, environment, timeout_s)
         if config.file is not None:
-            _ask_file(directory / config.file, started_at)
+            _ask_file(directory / config.file, started_at, clock)
+        if config.log is not None:
+            await _ask_log(read_log, config.log)
 
     await _until_passed(ask, config.timeout, clock)
 
@@ -75,10 +83,20 @@ async def _ask_command(
         raise CheckFailed(f"{argv[0]!r} ended with {done.code}")
 
 
-def _ask_file(path: Path, started_at: float) -> None:
+def _ask_file(path: Path, started_at: float, clock: Clock) -> None:
     try:
-        written_at = path.stat().st_mtime
+        written_at = clock.of_file(path.stat().st_mtime)
     except FileNotFoundError:
         raise CheckFailed(f"{str(path)!r} does not exist") from None
     if written_at < started_at - _FILE_CLOCK_S:
         raise CheckFailed(f"{str(path)!r} is older than the start")
+
+
+async def _ask_log(read_log: ReadLog, wanted: str) -> None:
+    for _ in range(_READS_AT_ONCE):
+        lines = await read_log()
+        if any(holds(wanted, line) for line in lines):
+            return
+        if not lines:
+            break
+    raise CheckFailed(f"no line of its log has {wanted!r}")

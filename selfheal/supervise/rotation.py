@@ -24,10 +24,12 @@ def rotate(path: Path, max_size: int, keep: int) -> bool:
     """Cut `path` where it holds more than `max_size` bytes, keeping `keep` older pieces of at most as many each.
 
     Returns whether it was cut. Blocking file work. Raises OSError, on a full disk above all; nothing but the oldest
-    pieces is lost by that. Where
-    the filesystem can neither collapse nor punch (NFS), a line written in the very instant of the cut may be lost.
+    pieces is lost by that. Where the filesystem can neither collapse nor punch (NFS), a line written in the very
+    instant of the cut may be lost.
     """
     try:
+        if path.stat().st_size <= max_size:  # with the hole at its beginning, if it has one: most logs end here
+            return False
         fd = os.open(path, os.O_RDWR | os.O_APPEND)
     except FileNotFoundError:
         return False

@@ -8,36 +8,47 @@ Whose it is says the mark in its environment, or its session. Nothing is ever si
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal as signals
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from selfheal.kinds import Run
 from selfheal.supervise import marks, proc
 
-_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-_CHUNK_BYTES = 64 * 1024
-
-
-def become_subreaper() -> None:
-    """From now on whatever descends from us and loses its parent becomes our child, not that of process 1."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+# Whose an orphan is is asked once; whether there are new ones, so often.
+_ORPHANS_S = 1.0
 
 
 class Strays:
     """Finds, signals and buries what belongs to a run and is not in its group.
 
-    What `is_ours` somebody else waits for: it is never reaped here, and never anybody's stray.
+    What `is_ours` somebody else waits for: it is never reaped here, and never anybody's stray. `grouped` is what the
+    kernel itself knows to be of a run, where it was given a group.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, marker: str, is_ours: Callable[[int], bool]) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        marker: str,
+        is_ours: Callable[[int], bool],
+        grouped: Callable[[Run, str], Collection[int]],
+    ) -> None:
         self._loop = loop
         self._marker = marker
         self._is_ours = is_ours
+        self._grouped = grouped
+        self._orphans: dict[proc.ProcStat, tuple[str, int] | None] = {}
+        self._orphans_at = -_ORPHANS_S
         self._dying: set[int] = set()
         self._ended_before: set[tuple[int, int]] = set()
+        self._seen: list[int] | None = None
+        self.answering_deaths = False
+        """While set, one look at our children serves all deaths that the loop told in one pass.
+
+        They had all happened before the look, and so had the change of parents. A thousand looks at a thousand
+        children would take seconds.
+        """
 
     def signal(self, run: Run, agent: str, signal: int) -> bool:
         """Signal every stray of `run`, or of an earlier run of `agent`; returns whether any was there. 0 only asks."""
@@ -46,13 +57,27 @@ class Strays:
             any_there |= self._signal(stray, signal)
         return any_there
 
+    def helpers(self, run: Run, agent: str) -> list[int]:
+        """What a run has started, in its group or not, itself left out. An orphan is seen within a second."""
+        grouped = self._grouped(run, agent)
+        if run.pid in grouped:
+            return [pid for pid in grouped if pid != run.pid]
+        if self._loop.time() - self._orphans_at >= _ORPHANS_S:
+            self._look_for_orphans()
+        orphans = [
+            orphan.pid
+            for orphan, owner in self._orphans.items()
+            if orphan.session == run.pid or (owner is not None and owner[0] == agent and owner[1] <= run.generation)
+        ]
+        return [*orphans, *proc.descendants([run.pid, *orphans])]
+
     def reap(self) -> int:
         """Bury orphans that have ended by themselves. Returns how many.
 
         Whoever waits for a child of ours does so within milliseconds: one that has been dead since the look before
         is nobody's.
         """
-        seen = (_look(pid) for pid in children(os.getpid()) if not self._is_ours(pid))
+        seen = (_look(pid) for pid in self._children())
         ended = {(entry.pid, entry.start_ticks) for entry in seen if entry is not None and not entry.alive}
         nobodys = ended & self._ended_before
         self._ended_before = ended - nobodys
@@ -68,13 +93,42 @@ class Strays:
 
     def _of(self, run: Run, agent: str) -> list[proc.ProcStat]:
         """All of them, before the first is signalled: the children of one that has ended are no longer its own."""
-        others = (pid for pid in children(os.getpid()) if not self._is_ours(pid))
-        found = [entry for pid in others if (entry := _look(pid)) is not None]
+        found = [entry for pid in self._strangers() if (entry := _look(pid)) is not None]
         orphans = [entry for entry in found if self._belongs(entry, run, agent)]
         main = _look(run.pid)
         alive = main is not None and main.start_ticks == run.start_ticks
-        below = map(_look, _descendants([*(orphan.pid for orphan in orphans), *([run.pid] if alive else ())]))
-        return [*orphans, *(entry for entry in below if entry is not None and entry.group != run.pid)]
+        below = proc.descendants([*(orphan.pid for orphan in orphans), *([run.pid] if alive else ())])
+        known = {run.pid, *(orphan.pid for orphan in orphans)}
+        rest = map(_look, (pid for pid in dict.fromkeys([*below, *self._grouped(run, agent)]) if pid not in known))
+        return [*orphans, *(entry for entry in rest if entry is not None and entry.group != run.pid)]
+
+    def _look_for_orphans(self) -> None:
+        before = {(one.pid, one.start_ticks): owner for one, owner in self._orphans.items()}
+        seen = [entry for pid in self._children() if (entry := _look(pid)) is not None]
+        self._orphans_at = self._loop.time()
+        self._orphans = {
+            entry: before[key]
+            if (key := (entry.pid, entry.start_ticks)) in before
+            else marks.owner(entry.pid, self._marker)
+            for entry in seen
+            if entry.alive
+        }
+
+    def _strangers(self) -> list[int]:
+        """Our children that nobody else waits for."""
+        if self.answering_deaths and self._seen is not None:
+            return self._seen
+        found = self._children()
+        if self.answering_deaths:
+            self._seen = found
+            self._loop.call_soon(self._forget)  # comes before the next pass's first callback
+        return found
+
+    def _forget(self) -> None:
+        self._seen = None
+
+    def _children(self) -> list[int]:
+        return [pid for pid in proc.children(os.getpid()) if not self._is_ours(pid)]
 
     def _belongs(self, orphan: proc.ProcStat, run: Run, agent: str) -> bool:
         """Whether it was started by this run, or by an earlier one of the same agent."""
@@ -119,49 +173,6 @@ class Strays:
     def _let_go(self, fd: int) -> None:
         self._dying.discard(fd)
         self._loop.remove_reader(fd)
-        os.close(fd)
-
-
-def children(pid: int) -> list[int]:
-    """The children of a process, ended ones too that nobody has waited for. None where it is gone."""
-    found: list[int] = []
-    for task in _tasks(pid):
-        found.extend(map(int, _read_all(f"/proc/{pid}/task/{task}/children").split()))
-    return found
-
-
-def _descendants(roots: Iterable[int]) -> list[int]:
-    """Nearest first: a parent that is signalled before its children starts no more of them."""
-    seen = list(dict.fromkeys(roots))
-    begin = len(seen)
-    for pid in seen:  # grows while it is walked
-        seen.extend(child for child in children(pid) if child not in seen)
-    return seen[begin:]
-
-
-def _tasks(pid: int) -> list[str]:
-    """The threads that may have children. Ours are all started by, and orphans are given to, the main one."""
-    if pid == os.getpid():
-        return [str(pid)]
-    try:
-        return os.listdir(f"/proc/{pid}/task")
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def _read_all(path: str) -> bytes:
-    try:
-        fd = os.open(path, os.O_RDONLY)
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-    try:
-        read = b""
-        while chunk := os.read(fd, _CHUNK_BYTES):
-            read += chunk
-        return read
-    except ProcessLookupError:
-        return b""
-    finally:
         os.close(fd)
 
 

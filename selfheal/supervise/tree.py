@@ -61,7 +61,7 @@ async def kill_leftovers(find: Callable[[], Awaitable[Iterable[Run]]], *, timeou
         if waited >= timeout_s + _KILL_WAIT_S:
             break
         for run in found if waited >= timeout_s else found - asked:
-            _signal(run, signals.SIGKILL if waited >= timeout_s else signals.SIGTERM)
+            signal_one(run, signals.SIGKILL if waited >= timeout_s else signals.SIGTERM)
         asked |= found
         await clock.sleep(wait_s)
         wait_s = min(2 * wait_s, _LAST_LOOK_S)
@@ -92,8 +92,8 @@ async def _ended(alive: Callable[[], bool], timeout_s: float, clock: Clock) -> b
     return True
 
 
-def _signal(run: Run, signal: int) -> None:
-    """Signal this one process, and no other that was given its pid since."""
+def signal_one(run: Run, signal: int) -> None:
+    """Signal this one process, and no other that was given its pid since. It is woken where it is stopped."""
     try:
         pidfd = os.pidfd_open(run.pid)
     except OSError:  # gone

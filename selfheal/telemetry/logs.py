@@ -101,25 +101,30 @@ def configure(level: Level, format: Format, redactor: Redactor, stream: LogStrea
 
     Replaces all handlers there are. Values bound by `structlog.contextvars`, the incident's id above all, are added.
     """
-    number = logging.getLevelNamesMapping()[level.upper()]
     writer = _Writer(_write_to(stream))
     outlet = _Outlet(writer)
     outlet.setFormatter(_formatter(_is_console(format, stream), _in_colour(stream), redactor))
     root = logging.getLogger()
     root.handlers = [outlet]
-    root.setLevel(number)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(max(number, logging.WARNING))
     for name in _UVICORN:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     structlog.configure(
         processors=[*_facts(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,  # a cached logger would keep the level after a reload
     )
+    set_level(level)
     return Logs(outlet, writer)
+
+
+def set_level(level: Level) -> None:
+    """Log nothing less than this from now on."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    logging.getLogger().setLevel(number)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(number))
 
 
 class _Outlet(logging.Handler):

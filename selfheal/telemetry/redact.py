@@ -149,10 +149,16 @@ class Redactor:
     """Masks also the secrets that it was told, wherever they occur and however they are quoted."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._forms: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Mask these from now on as well. What was a secret once stays one: it may still turn up."""
         telling = (secret for secret in secrets if secret.lower() not in _NO_SECRETS)
-        known = {form for secret in telling for form in _forms(secret) if len(form) >= _MIN_KNOWN}
-        longest_first = sorted(known, key=lambda form: (-len(form), form))
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if known else None
+        self._forms |= {form for secret in telling for form in _forms(secret) if len(form) >= _MIN_KNOWN}
+        longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], others: Iterable[str] = ()) -> Redactor:

@@ -20,6 +20,7 @@ from selfheal.events import (
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
+    ConfigReloaded,
     DaemonEvent,
     DaemonStarted,
     DaemonStopped,
@@ -33,6 +34,7 @@ from selfheal.events import (
     IncidentOpened,
     LoopFailed,
     RestartDelayed,
+    ScaleAsked,
     StateDamaged,
     Verified,
 )
@@ -53,6 +55,7 @@ __all__ = [
     "Incident",
     "LastExit",
     "Odds",
+    "Scale",
     "StoryEvent",
     "Uptime",
     "Work",
@@ -75,8 +78,19 @@ class Odds:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """A person's word on the number of instances, and the number in the file that it was said over."""
+
+    instances: int
+    declared: int
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix)."""
+    """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix).
+
+    `scales` is by the name of an agent in the file.
+    """
 
     events: int = 0
     at: float = 0.0
@@ -87,6 +101,7 @@ class World:
     stopped_cleanly: bool = True
     paused: bool = False
     agents: Mapping[str, Agent] = field(default_factory=dict)
+    scales: Mapping[str, Scale] = field(default_factory=dict)
     incidents: Mapping[str, Incident] = field(default_factory=dict)
     incidents_opened: int = 0
     odds: Mapping[tuple[str, str, str], Odds] = field(default_factory=dict)
@@ -119,7 +134,7 @@ class World:
         if waiting.state != "starting" or not waiting.has_process or waiting.run is not None:
             return ()
         known = (self.agents[name] for name in waiting.depends_on if name in self.agents)
-        return tuple(one.name for one in known if not (one.ready or one.finished))
+        return tuple(one.name for one in known if not (one.finished or (one.ready and not one.ends)))
 
     def _reach(self, start: str, step: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
         seen = [start]
@@ -250,6 +265,10 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
             return _pause(world, name, True, event.at)
         case HealingResumed(agent=name):
             return _pause(world, name, False, event.at)
+        case ConfigReloaded(dry_run=dry_run):
+            return replace(world, dry_run=dry_run)
+        case ScaleAsked():
+            return replace(world, scales=_scaled(world.scales, event))
         case AlertRaised():
             key = (event.key, event.resolved)
             return replace(
@@ -285,6 +304,13 @@ def _woken(agent: Agent, at: float, cleanly: bool) -> Agent:
         ready=agent.ready and known,
     )
     return settled(woken, at)
+
+
+def _scaled(scales: Mapping[str, Scale], event: ScaleAsked) -> dict[str, Scale]:
+    others = {name: scale for name, scale in scales.items() if name != event.agent}
+    if event.instances == event.declared:
+        return others
+    return {**others, event.agent: Scale(event.instances, event.declared)}
 
 
 def _pause(world: World, name: str | None, paused: bool, at: float) -> World:

@@ -25,6 +25,7 @@ from selfheal.events import (
     MaintenanceOver,
     RestartDelayed,
     Run,
+    RunScheduled,
     StandbyFailed,
     StartAsked,
     StopAsked,
@@ -38,6 +39,8 @@ RECENT_STARTS = 64
 SHORT_RUN_S = 10.0
 QUARANTINE_FIRST_S, QUARANTINE_LAST_S = 30.0, 900.0
 CRASH_REASONS: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial", "fix"})
+# Starts that say nothing about the agent: they do not count as restarts of it.
+ORDERED_REASONS: frozenset[StartReason] = frozenset({"first", "adopted", "person", "schedule", "reload"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ class Agent:
     """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed.
 
     `ordered_by` is the person whose word made it `wanted`, or not, at `ordered_at`; nobody's where it is empty.
-    `failing` are the checks that have settled on failure, `broken` those that cannot run, with the reason.
+    `failing` are the checks that have settled on failure, `broken` those that cannot run, with the reason. `next_run`
+    is when the next run is due of an agent that has a `schedule`.
     """
 
     name: str
@@ -122,6 +126,9 @@ class Agent:
     has_process: bool = True
     memory_limit: int | None = None
     fds_limit: int | None = None
+    ends: bool = False
+    schedule: str = ""
+    next_run: float | None = None
     state: AgentState = "stopped"
     since: float = 0.0
     wanted: bool = True
@@ -160,6 +167,11 @@ class Agent:
     def telling(self) -> tuple[str, ...]:
         """The checks by which it can be known how it is: those that are not broken, unless all are."""
         return tuple(check for check in self.checks if check not in self.broken) or self.checks
+
+    @property
+    def died(self) -> bool:
+        """Whether its latest run has ended, and not because we ended it."""
+        return self.run is None and self.last_exit is not None and not self.last_exit.expected
 
     @property
     def touchable(self) -> bool:
@@ -218,6 +230,8 @@ def _by_failing(agent: Agent) -> AgentState:
 
 
 def _without_process(agent: Agent) -> AgentState:
+    if agent.schedule:
+        return "stopped"  # between two runs, however the last one went: nobody wants it up then
     if agent.start_error:
         return "unhealthy"
     if agent.last_exit is None:
@@ -252,6 +266,8 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return _exited(agent, event)
         case AgentFinished():
             return replace(agent, finished=True, delayed_until=None, failing={})
+        case RunScheduled(due_at=due_at):
+            return replace(agent, next_run=due_at)
         case RestartDelayed(due_at=due_at):
             return replace(agent, delayed_until=due_at)
         case BreakerOpened() | BreakerTried() | BreakerClosed():
@@ -281,6 +297,9 @@ def _declared(agent: Agent, event: AgentDeclared) -> Agent:
         has_process=event.has_process,
         memory_limit=event.memory_limit,
         fds_limit=event.fds_limit,
+        ends=event.ends,
+        schedule=event.schedule,
+        next_run=agent.next_run if event.schedule == agent.schedule else None,
         ready=agent.ready or not (event.has_process or event.checks),
         failing={name: failing for name, failing in agent.failing.items() if name in event.checks},
         broken={name: why for name, why in agent.broken.items() if name in event.checks},
@@ -291,8 +310,11 @@ def _started(agent: Agent, event: AgentStarted) -> Agent:
     recent = agent.recent_starts
     if event.reason in CRASH_REASONS:
         recent = (*(at for at in recent if at > event.at - HOUR_S), event.at)[-RECENT_STARTS:]
-    # Between two runs nobody writes: a log begins where that of the run before ended. What is adopted goes on.
-    begin = agent.last_exit.log_end if agent.last_exit else 0
+    # Where it is not told, between two runs nobody writes: a log begins where that of the run before ended. What is
+    # adopted goes on.
+    begin = event.log_begin
+    if begin is None:
+        begin = agent.last_exit.log_end if agent.last_exit else 0
     return replace(
         agent,
         run=event.run,
@@ -305,7 +327,7 @@ def _started(agent: Agent, event: AgentStarted) -> Agent:
         failing={},
         delayed_until=None,
         recent_starts=recent,
-        restarts=agent.restarts + (event.reason not in ("first", "adopted", "person")),
+        restarts=agent.restarts + (event.reason not in ORDERED_REASONS),
     )
 
 

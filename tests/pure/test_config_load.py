@@ -14,6 +14,8 @@ from selfheal.config.load import Loaded, Overrides, load
 from selfheal.errors import ConfigInvalid, Problem
 from tests.pure.config_fakes import AGENTS, CHECKS, DataAgent, HttpCheck, TcpCheck, load_text
 
+FIRST_OF_API = ("agents", "api:1", "checks", 0)
+
 FLEET = """
 [daemon]
 state_dir = "state"
@@ -167,7 +169,7 @@ def test_the_stronger_source_wins_and_is_named(folder: Path) -> None:
     ]
     for environment, overrides, listen, origin in steps:
         loaded = load_text(folder, text, {"SELFHEAL_TOKEN": "longer-than-7", **environment}, overrides)
-        assert (loaded.config.daemon.listen, loaded.origins["daemon.listen"]) == (listen, origin)
+        assert (loaded.config.daemon.listen, loaded.origin(("daemon", "listen"))) == (listen, origin)
 
 
 def test_every_setting_of_the_environment_is_heeded(folder: Path) -> None:
@@ -200,12 +202,12 @@ def test_an_empty_variable_counts_as_unset(folder: Path) -> None:
 def test_the_origin_of_every_value_is_known(folder: Path) -> None:
     loaded = load_text(folder, FLEET)
     file = folder / "selfheal.toml"
-    assert loaded.origins["daemon.stop_timeout"] == "default"
-    assert loaded.origins['agents."api:1".command'] == f"{file}:6"
-    assert loaded.origins['agents."api:1".checks[0].interval'] == f"{file}:16"
-    assert loaded.origins['agents."api:1".checks[0].expect.json."db.state"'] == f"{file}:17"
-    assert loaded.origins['agents."api:1".checks[0].name'] == "default"
-    assert loaded.origins["agents.cache.checks[1].name"] == f"{file}:29"
+    assert loaded.origin(("daemon", "stop_timeout")) == "default"
+    assert loaded.origin(("agents", "api:1", "command")) == f"{file}:6"
+    assert loaded.origin((*FIRST_OF_API, "interval")) == f"{file}:16"
+    assert loaded.origin((*FIRST_OF_API, "expect", "json", "db.state")) == f"{file}:17"
+    assert loaded.origin((*FIRST_OF_API, "name")) == "default"
+    assert loaded.origin(("agents", "cache", "checks", 1, "name")) == f"{file}:29"
 
 
 def test_a_mark_of_the_byte_order_and_windows_line_ends_do_no_harm(folder: Path) -> None:
@@ -230,7 +232,7 @@ def test_the_kinds_that_there_are_can_be_written(folder: Path) -> None:
     check_models = {kind.name: kind.model for kind in observe.CHECKS}
     loaded = load(file, {}, Overrides(), agent_models, check_models, known_fixes=frozenset({"restart"}))
     assert [check.name for check in loaded.config.agents["job"].checks] == ["command", "heartbeat", "file"]
-    assert loaded.origins['agents."api:0".checks[0].expect.json."db.state"'] == f"{file}:18"
+    assert loaded.origin((*FIRST_OF_API, "expect", "json", "db.state")) == f"{file}:18"
 
 
 KEYS = ["command", "kind", "checks", "http", "tcp", "depends_on", "instances", "agents", "daemon", "guard", "fixes",

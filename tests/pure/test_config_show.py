@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from selfheal.config.lines import KeyPath
+from selfheal.config.lines import KeyPath, dotted
 from selfheal.config.masks import MASK, masked
+from selfheal.config.origins import leaves
 from selfheal.config.show import show
 from selfheal.telemetry.redact import redact
 from tests.pure.config_fakes import load_text
@@ -29,7 +30,7 @@ webhook = "https://hooks.example/hunter2"
 def test_every_value_is_shown_with_its_origin(tmp_path: Path) -> None:
     loaded = load_text(tmp_path, TEXT)
     rows = {row.key: row for row in show(loaded, redact)}
-    assert rows.keys() == loaded.origins.keys()
+    assert rows.keys() == {dotted(path) for path, _ in leaves(loaded.config)}
     assert (rows["agents.api.environment.PORT"].value, rows["agents.api.environment.PORT"].origin) == (
         "9000",
         f"{tmp_path / 'selfheal.toml'}:4",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from selfheal.diagnose.patterns import telling
 from selfheal.diagnose.verdict import CAUSES_KEPT, diagnose
 from selfheal.events import AgentExited, AgentStartFailed, Cause, Event, HealthChanged, StopAsked
+from selfheal.plans import Clues
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import CAUSES, CheckResult
 from selfheal.world import World
@@ -25,7 +26,7 @@ def crashed(*more: Event, code: int | None = 1, signal: int | None = None) -> Wo
 
 
 def causes(world: World, log: str = "", seen: Vitals | None = None) -> tuple[Cause, ...]:
-    return diagnose(world, seen or Vitals(), incident(world), log.splitlines())
+    return diagnose(world, seen or Vitals(), incident(world), Clues(tuple(log.splitlines())))
 
 
 def unhealthy(
@@ -255,6 +256,37 @@ def test_only_the_very_last_line_is_what_a_log_ends_with() -> None:
     assert first.evidence[1] == "its log says 'ZeroDivisionError: by zero'"
 
 
+# --- what the process does ---
+
+
+@pytest.mark.parametrize(
+    ("clues", "cores", "told"),
+    [
+        (Clues(state="D", waits_in="nfs_wait"), None, "its process waits for a device (state D in nfs_wait)"),
+        (Clues(state="R"), 1.0, "it uses 1.0 cores, as a loop without an end does"),
+        (Clues(state="S", waits_in="futex_wait"), 0.0, "it uses no processor time, and sleeps in futex_wait"),
+        (Clues(state="S"), 0.2, None),
+        (Clues(), None, None),
+    ],
+)
+def test_of_what_does_not_answer_it_is_told_what_its_process_does(
+    clues: Clues, cores: float | None, told: str | None
+) -> None:
+    world, seen = unhealthy("no answer within 1 s", "timeout"), Vitals()
+    if cores is not None:
+        seen.put_signals("api", {"cpu": cores})
+    first = diagnose(world, seen, incident(world), clues)[0]
+    assert first.slug == "hung"
+    assert first.evidence[1:] == (() if told is None else (told,))
+
+
+def test_a_busy_process_that_answers_wrongly_does_not_hang() -> None:
+    seen = Vitals()
+    seen.put_signals("api", {"cpu": 1.0})
+    world = unhealthy("status 500", cause="wrong_answer")
+    assert {one.slug for one in diagnose(world, seen, incident(world), Clues(state="R"))} == {"wrong_answer", "unknown"}
+
+
 # --- whatever happened ---
 
 LINES = st.lists(st.sampled_from([*ORDINARY, *(line for _, log in LABELLED for line in log.splitlines())]), max_size=40)
@@ -266,8 +298,8 @@ def test_causes_are_ranked_probabilities_in_a_fixed_order(history: list[Event], 
     world = after(fleet(), *history)
     seen = vitals(world)
     for one in world.incidents.values():
-        found = diagnose(world, seen, one, log)
-        assert found == diagnose(world, seen, one, log)
+        found = diagnose(world, seen, one, Clues(tuple(log)))
+        assert found == diagnose(world, seen, one, Clues(tuple(log)))
         assert 1 <= len(found) <= CAUSES_KEPT
         assert sum(cause.probability for cause in found) <= 1.0 + 1e-3
         assert [cause.probability for cause in found] == sorted((c.probability for c in found), reverse=True)

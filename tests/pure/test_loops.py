@@ -326,3 +326,36 @@ def test_an_errand_that_is_cancelled_before_it_began_leaves_nothing_behind() -> 
 
     in_virtual_time(story(), bench.loop)
     assert begun == []
+
+
+def test_a_loop_that_is_idle_looks_now_and_then_and_at_once_when_it_is_woken() -> None:
+    bench, busy = Bench(), [False]
+    loop = Loop("heal", bench.body(None), every_s=1.0, idle=lambda: not busy[0], idle_s=60.0)
+
+    async def story() -> None:
+        async with bench.runner as runner:
+            runner.start(loop)
+            await bench.clock.sleep(130.0)
+            assert bench.began == [0.0, 60.0, 120.0]
+            busy[0] = True
+            runner.wake("heal")
+            await bench.clock.sleep(2.5)
+            assert bench.began[3:] == [130.0, 131.0, 132.0]
+
+    in_virtual_time(story(), bench.loop)
+
+
+def test_a_loop_that_is_woken_again_and_again_keeps_its_least_pause() -> None:
+    bench = Bench()
+    loop = Loop("save", bench.body(None), every_s=1.0, idle=lambda: True, idle_s=60.0, least_s=1.0)
+
+    async def story() -> None:
+        async with bench.runner as runner:
+            runner.start(loop)
+            for _ in range(25):
+                await bench.clock.sleep(0.1)
+                runner.wake("save")
+            await bench.clock.sleep(10.0)
+        assert bench.began == pytest.approx([0.0, 1.0, 2.0, 3.0])
+
+    in_virtual_time(story(), bench.loop)

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.events import (
+    AgentExited,
     AgentFinished,
     AgentRemoved,
     ApprovalAnswered,
     ApprovalAsked,
     BreakerOpened,
     BreakerTried,
+    DaemonStarted,
+    DaemonStopped,
     Event,
     FixStarted,
     HealingPaused,
@@ -171,6 +174,13 @@ def test_while_the_reflex_waits_to_start_it_reason_waits_too() -> None:
 
 def test_a_process_that_is_just_starting_gets_its_time() -> None:
     assert step(dead(started("api", NOW, 2))) == Rest(NOW + 1.0)
+
+
+def test_what_is_about_to_be_started_for_the_first_time_is_not_restarted_before() -> None:
+    stopped = AgentExited(BEGAN, "api", 1, 101, None, 15, 60.0, expected=True)
+    world = sick(stopped, DaemonStopped(BEGAN, "told to stop"), DaemonStarted(NOW, "1", 2, False))
+    assert world.agents["api"].state == "starting"
+    assert step(world) == Rest(NOW + 1.0)
 
 
 def test_a_process_that_nobody_started_again_is_restarted() -> None:

@@ -215,11 +215,11 @@ def test_the_log_of_a_run_begins_where_that_of_the_run_before_ended_and_what_is_
 
 
 def test_only_starts_after_a_crash_count_towards_the_budget_and_only_for_an_hour() -> None:
-    reasons = ("first", "reflex", "backoff", "trial", "fix", "person", "dependency", "adopted", "maintenance")
+    reasons = ("first", "reflex", "backoff", "trial", "fix", "person", "dependency", "adopted", "maintenance", "reload")
     starts = [started(BEGIN + number, number, reason) for number, reason in enumerate(reasons)]
     agent = api_after(*starts)
     assert agent.recent_starts == tuple(BEGIN + number for number in (1, 2, 3, 4))
-    assert agent.restarts == len(reasons) - 3  # the first, the adopted and the person's are no repairs
+    assert agent.restarts == len(reasons) - 4  # the first, the adopted, the person's and the reload's are no repairs
     later = api_after(*starts, started(BEGIN + 3602.5, 99, "reflex"))
     assert later.recent_starts == (BEGIN + 3, BEGIN + 4, BEGIN + 3602.5)
 

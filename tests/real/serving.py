@@ -42,7 +42,7 @@ from selfheal.loops import LoopStats
 from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, serve
-from selfheal.serve.ports import Sources, Tail
+from selfheal.serve.ports import Order, Reloaded, Sources, Tail
 from selfheal.vitals import Vitals
 from selfheal.world import Odds, World
 
@@ -97,8 +97,18 @@ class Orders:
     async def resume(self, agent: str | None, by: str) -> None:
         self.given.append(("resume", agent, by))
 
-    async def reload(self, by: str) -> None:
+    async def order(self, order: Order, agents: Sequence[str], by: str) -> Sequence[str]:
+        for agent in agents:
+            self._agent(order, agent, by)
+        return agents
+
+    async def scale(self, agent: str, instances: int, by: str) -> Reloaded:
+        self._agent(f"scale to {instances}", agent, by)
+        return Reloaded(added=("api:1",), unchanged=("api", "cache"))
+
+    async def reload(self, by: str) -> Reloaded:
         self.given.append(("reload", None, by))
+        return Reloaded(restarted=("api",), failed={"cache": "it is not well"}, pending=("daemon.listen",))
 
     async def heartbeat(self, agent: str) -> None:
         self._agent("heartbeat", agent, agent)

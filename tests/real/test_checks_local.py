@@ -291,6 +291,16 @@ def test_a_process_is_measured_and_held_to_its_limits(tmp_path: Path) -> None:
         assert named_causes == ["out_of_memory", "out_of_fds", ""]
 
 
+def test_what_a_process_has_started_is_measured_with_it(tmp_path: Path) -> None:
+    with child(HUNGRY) as main, child(HUNGRY) as helper:
+        alone = seen("process", {"process": True}, context(tmp_path, main.run))[1]
+        within = replace(context(tmp_path, main.run), helpers=lambda: (helper.pid, 2**22 + 5))  # one has ended
+        reason, signals = seen("process", {"process": True, "max_rss": "110MB"}, within)
+        assert "is over 110 MB" in reason
+        assert signals["rss"] > alone["rss"] + 50e6
+        assert (signals["threads"], signals["fds"]) == (8.0, alone["fds"])
+
+
 def test_cpu_is_counted_in_cores_from_check_to_check(tmp_path: Path) -> None:
     with child(BUSY) as busy:
         run = replace(busy.run, started_at=CLOCK.now() - 1e6)

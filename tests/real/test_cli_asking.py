@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import tempfile
 import threading
@@ -181,6 +182,10 @@ def test_a_paused_healer_is_said(state_dir: Path, capsys: Shown) -> None:
         ("start api", "/control/agents/api/start", None),
         ("stop api", "/control/agents/api/stop", None),
         ("restart api:0", "/control/agents/api%3A0/restart", None),
+        ("restart api:*", "/control/agents/api%3A%2A/restart", None),
+        ("stop api web:*", "/control/stop", {"agents": ["api", "web:*"]}),
+        ("scale api 3", "/control/agents/api/scale", {"instances": 3}),
+        ("reload", "/control/reload", None),
         ("approve i1", "/control/incidents/i1/approve", None),
         ("reject i1", "/control/incidents/i1/reject", None),
         ("approve 7", "/control/incidents/inc-7/approve", None),
@@ -234,6 +239,21 @@ def test_logs_are_followed_from_where_the_last_answer_ended(state_dir: Path, cap
         {"agent": "api", "lines": "1000", "cursor": "2"},
         {"agent": "api", "lines": "1000", "cursor": "4"},
     ]
+
+
+def test_lines_that_come_while_one_looks_on_get_the_time_and_older_ones_none(state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    daemon.special["/observability/logs"] = LogOf(["one", "two", "three", "four"])
+    with served(daemon, state_dir):
+        assert main(["logs", "api", "-f", "--timestamps"]) == 1
+        old, _, new, _ = capsys.readouterr().out.splitlines()
+        assert old == "one"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT[0-9:.]+[+-]\d\d:\d\d three", new)
+        assert main(["logs", "api", "-f", "--timestamps", "--json"]) == 1
+        first, _, third, _ = map(json.loads, capsys.readouterr().out.splitlines())
+        assert (set(first), set(third)) == ({"line"}, {"line", "seen_at"})
+        assert main(["logs", "api", "--timestamps"]) == 2
+        assert "add --follow" in capsys.readouterr().err
 
 
 class LogOf:

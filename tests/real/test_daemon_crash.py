@@ -122,18 +122,23 @@ def wait(seconds: float) -> None:
     until(lambda: CLOCK.monotonic() > end)
 
 
-def test_fifty_kills_lose_nothing_that_was_shown_and_start_nothing_twice() -> None:
-    chance = Random(50)
+def kill_again_and_again(rounds: int) -> None:
+    """Kill daemons at moments that chance chooses, and look after each of them; also tests/soak does, more often."""
+    chance = Random(rounds)
     with house(FLEET) as place:
         witness = Witness(place)
         place.until_state("healthy", *LASTING)
         living = running(place)
         place.daemon.kill()
-        at_work = sum(one_life(place, witness, living, chance) for _ in range(ROUNDS))
+        at_work = sum(one_life(place, witness, living, chance) for _ in range(rounds))
         place.boot()
         look(place, witness, living)
         witness.confirm(since=0)
-    assert ROUNDS // 2 < at_work < ROUNDS
-    assert len(witness.events) > 10 * ROUNDS
-    assert len(witness.incidents) > ROUNDS // 2
-    assert witness.orders > ROUNDS // 2
+    assert rounds // 2 < at_work < rounds
+    assert len(witness.events) > 10 * rounds
+    assert len(witness.incidents) > rounds // 2
+    assert witness.orders > rounds // 2
+
+
+def test_fifty_kills_lose_nothing_that_was_shown_and_start_nothing_twice() -> None:
+    kill_again_and_again(ROUNDS)

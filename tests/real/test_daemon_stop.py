@@ -80,14 +80,3 @@ def test_ctrl_c_is_a_stop_like_any_other() -> None:
         assert place.marked() == []
         place.boot()
         assert place.agent("polite").text("state") == "starting", "it is nobody's wish that it stays away"
-
-
-def test_a_wish_for_a_reload_is_answered_and_ends_nothing() -> None:
-    with house('[agents.polite]\ncommand = ["sleep", "1000"]') as place:
-        place.until_state("healthy")
-        pid = place.pid("polite")
-        place.daemon.signal(signal.SIGHUP)
-        until(lambda: place.logged("reload.unsupported"))
-        assert place.pid("polite") == pid
-        assert place.stop() == 0
-        assert len(place.logged("reload.unsupported")) == 1

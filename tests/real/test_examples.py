@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ import pytest
 from selfheal.agents import AGENT_KINDS
 from selfheal.cli import find_verb, parser_of
 from selfheal.config.load import Loaded, Overrides, load
-from selfheal.config.models import ProcessConfig
+from selfheal.config.models import DaemonConfig, ProcessConfig
 from selfheal.errors import ConfigInvalid
 from selfheal.observe import CHECKS
 from selfheal.recover import FIXES
@@ -51,6 +55,32 @@ def test_every_command_in_the_readme_is_understood(line: str) -> None:
     verb, rest = find_verb(shlex.split(line)[1:])
     assert verb is not None, f"there is no verb in {line!r}"
     parser_of(verb).parse_args(rest)
+
+
+def test_the_container_runs_a_verb_that_there_is() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    program, words = (json.loads(line) for line in re.findall(r"^(?:ENTRYPOINT|CMD) (.+)", dockerfile, re.MULTILINE))
+    assert program == ["selfheal"]
+    verb, rest = find_verb(words)
+    assert verb is not None
+    assert parser_of(verb).parse_args(rest).keeper
+
+
+def test_systemd_finds_nothing_wrong_with_its_unit(tmp_path: Path) -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("there is no systemd-analyze on this machine")
+    text = (ROOT / "deploy/selfheal.service").read_text(encoding="utf-8")
+    unit = tmp_path / "selfheal.service"
+    unit.write_text(text.replace("/usr/local/bin/selfheal", sys.executable), encoding="utf-8")
+    found = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True, check=False, timeout=30)
+    assert [line for line in found.stderr.splitlines() if "selfheal" in line] == []
+
+
+def test_systemd_waits_for_longer_than_a_stop_may_take() -> None:
+    text = (ROOT / "deploy/selfheal.service").read_text(encoding="utf-8")
+    (waits,) = re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)
+    assert int(waits) > DaemonConfig().stop_timeout
 
 
 def test_the_readme_names_the_commands_that_make_knows() -> None:

@@ -97,6 +97,33 @@ def test_a_process_gets_no_open_file_that_the_daemon_was_itself_given(tmp_path: 
     os.close(inherited)
 
 
+def test_a_process_has_the_priority_and_the_umask_that_it_was_given(tmp_path: Path) -> None:
+    async def story(place: Yard) -> None:
+        before = os.umask(0o022)
+        try:
+            launch = place.launch("sh", "-c", "umask; touch made; cut -d' ' -f19 /proc/self/stat; echo end")
+            place.spawn(replace(launch, umask="027", nice=7))
+            assert (await place.said("end")).split() == ["0027", "7", "end"]
+            assert (tmp_path / "made").stat().st_mode & 0o777 == 0o640
+            assert os.umask(0o022) == 0o022, "ours is as it was"
+            assert os.getpriority(os.PRIO_PROCESS, 0) < 7
+        finally:
+            os.umask(before)
+
+    in_a_yard(tmp_path, story)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may give any priority")
+def test_a_priority_that_we_may_not_give_starts_nothing(tmp_path: Path) -> None:
+    async def story(place: Yard) -> None:
+        with pytest.raises(SpawnFailed, match="with nice -20: this user may not go below") as failed:
+            place.spawn(replace(place.launch("sleep", "60"), nice=-20))
+        assert failed.value.cause == "permission"
+        assert place.marked() == []
+
+    in_a_yard(tmp_path, story)
+
+
 def test_a_run_is_known_by_more_than_its_pid(tmp_path: Path) -> None:
     async def story(place: Yard) -> None:
         before = CLOCK.now()

@@ -73,6 +73,9 @@ class _Stopped:
     def monotonic(self) -> float:
         return 1000.0
 
+    def of_file(self, modified_at: float) -> float:
+        return modified_at
+
     async def sleep(self, seconds: float) -> None:
         raise AssertionError("nothing here waits")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -117,3 +118,28 @@ def test_the_start_of_a_process_is_told_in_wall_time() -> None:
     began = proc.started_at(ourselves().start_ticks, CLOCK.now())
     assert 0 < CLOCK.now() - began < 3600
     assert proc.started_at(proc.boot_ticks(), 5000.0) == pytest.approx(5000.0, abs=0.02)
+
+
+def test_the_environment_of_a_program_that_is_just_being_set_up_is_waited_for() -> None:
+    """On one processor, a start returns before the new program has its environment: it used to pass for nobody's."""
+    processors = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        for _ in range(20):
+            pid = os.posix_spawn("/bin/sleep", ["sleep", "60"], {"WHOSE": "ours"})
+            seen = proc.environment(pid)
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            assert seen[0] == b"WHOSE=ours"
+    finally:
+        os.sched_setaffinity(0, processors)
+
+
+def test_a_process_without_an_environment_has_none() -> None:
+    pid = os.posix_spawn("/bin/sleep", ["sleep", "60"], {})
+    try:
+        assert not any(proc.environment(pid))
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert proc.environment(pid) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -29,6 +29,9 @@ class Stepping:
     def monotonic(self) -> float:
         return sum(self.waits)
 
+    def of_file(self, modified_at: float) -> float:
+        return modified_at
+
     async def sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         await asyncio.sleep(0)
@@ -40,12 +43,16 @@ class Asked:
     def __init__(self, well_from: int, otherwise: Exception) -> None:
         self.questions: list[tuple[str, float]] = []
         self.well_from = well_from
+        self.lines: list[Sequence[str]] = []
         self.otherwise = otherwise
 
     async def probe(self, address: str, timeout_s: float) -> None:
         self.questions.append((address, timeout_s))
         if len(self.questions) < self.well_from:
             raise self.otherwise
+
+    async def read_log(self) -> Sequence[str]:
+        return self.lines.pop(0) if self.lines else ()
 
     async def run_command(
         self, argv: tuple[str, ...], *, directory: Path, environment: Mapping[str, str], timeout_s: float
@@ -66,6 +73,7 @@ async def wait(
         probe_tcp=asked.probe,
         directory=folder,
         environment=ENVIRONMENT,
+        read_log=asked.read_log,
     )
 
 
@@ -139,7 +147,27 @@ def test_a_real_command_is_asked_in_the_directory_of_the_agent(tmp_path: Path) -
                 probe_tcp=refuse,
                 directory=tmp_path,
                 environment=ENVIRONMENT,
+                read_log=Asked(1, CheckFailed("not asked for")).read_log,
             )
         assert (tmp_path / "up").exists()
+
+    asyncio.run(story())
+
+
+def test_a_line_of_the_log_is_looked_for_in_what_is_new_and_all_of_that(tmp_path: Path) -> None:
+    async def story() -> None:
+        asked, clock = Asked(1, NOT_YET), Stepping()
+        asked.lines = [("starting",), (), (), ("loaded",), ("x listening on 80",), ("more",)]
+        await wait(ReadyConfig(log="listening on"), asked, clock)
+        assert clock.waits == [0.005, 0.01]
+        assert asked.lines == [("more",)]
+
+    asyncio.run(story())
+
+
+def test_a_line_that_never_comes_is_named_in_the_reason(tmp_path: Path) -> None:
+    async def story() -> None:
+        with pytest.raises(TimeoutError, match=r"no line of its log has '/listening on port \.\*/', still after 2 s"):
+            await wait(ReadyConfig(log="/listening on port .*/", timeout=2), Asked(1, NOT_YET), Stepping())
 
     asyncio.run(story())

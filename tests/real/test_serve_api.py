@@ -10,6 +10,7 @@ from httpx import AsyncClient
 from selfheal.errors import ConfigInvalid, JournalUnavailable, Problem
 from selfheal.kinds import Observation
 from selfheal.loops import LoopStats
+from selfheal.serve.ports import Reloaded
 from selfheal.serve.shield import HEADERS, MAX_BODY
 from selfheal.vitals import CheckRecord
 from tests.real.serving import T0, Daemon, bearer, declared, protected, started, story_of_a_day
@@ -185,7 +186,7 @@ def test_orders_that_are_refused_say_why() -> None:
 
 def test_a_bad_configuration_is_reported_error_by_error() -> None:
     async def use(daemon: Daemon, client: AsyncClient) -> None:
-        async def bad(by: str) -> None:
+        async def bad(by: str) -> Reloaded:
             raise ConfigInvalid((Problem("selfheal.toml", 3, "agents.api", "it is wrong", "write it right"),))
 
         daemon.orders.reload = bad  # type: ignore[method-assign]

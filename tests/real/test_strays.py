@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from selfheal.supervise import proc
-from selfheal.supervise.launcher import Process
-from selfheal.supervise.strays import children
+from selfheal.supervise.launcher import Exit, Process
 from selfheal.supervise.tree import end_strays
 from tests.real.processes import CLOCK, Yard, in_a_yard, until
 
@@ -50,6 +49,29 @@ def test_what_a_dead_process_leaves_is_found_and_killed_in_one_pass(tmp_path: Pa
         await until(lambda: not sleeping(place))
         assert not process.signal_strays(0)
         assert other.group_alive()
+
+    in_a_yard(tmp_path, story)
+
+
+def test_the_strays_of_all_that_die_at_once_are_killed_in_the_answers_to_their_deaths(tmp_path: Path) -> None:
+    async def story(place: Yard) -> None:
+        killed: list[bool] = []
+
+        def answer(process: Process, _: Exit) -> None:
+            killed.append(process.signal_strays(signal.SIGKILL))
+
+        names = ("api", "web", "job")
+        for name in names:
+            launch = place.launch("sh", "-c", LIVES, agent=name)
+            place.started.append(place.launcher.spawn(launch, 1, answer))
+        await until(lambda: all(len(sleeping(place, name)) == SLEEPS for name in names))
+        for process in place.started:  # while the loop looks elsewhere: it hears of all of them in one pass
+            os.kill(process.run.pid, signal.SIGKILL)
+        await until(lambda: len(killed) == len(names))
+        assert killed == [True, True, True]
+        for process in place.started:
+            process.signal_group(signal.SIGKILL)
+        await until(lambda: not any(sleeping(place, name) for name in names))
 
     in_a_yard(tmp_path, story)
 
@@ -110,8 +132,8 @@ def test_the_next_run_keeps_its_own_helpers(tmp_path: Path) -> None:
 def test_a_helper_that_hides_its_environment_is_known_by_its_session(tmp_path: Path) -> None:
     async def story(place: Yard) -> None:
         process = await up(place, "set -m; env -i sleep 65 & echo up; exec sleep 60")
-        await until(lambda: any(_name(pid) == "sleep" for pid in children(process.run.pid)))
-        hidden = children(process.run.pid)
+        await until(lambda: any(_name(pid) == "sleep" for pid in proc.children(process.run.pid)))
+        hidden = proc.children(process.run.pid)
         os.kill(process.run.pid, signal.SIGKILL)
         await place.exit_of(process)
         assert process.signal_strays(signal.SIGKILL)

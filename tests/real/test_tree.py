@@ -99,7 +99,9 @@ def test_a_group_of_which_only_zombies_are_left_is_not_alive(tmp_path: Path) -> 
         pid = int(await place.said("\n"))
         await until(lambda: proc.state(pid) == "Z")
         os.killpg(pid, 0)  # for the kernel the group is there
-        assert not proc.group_alive(Run(pid, 1, 0.0, *proc.identity(pid)))
+        run = Run(pid, 1, 0.0, *proc.identity(pid))
+        assert not proc.group_alive(run)
+        assert proc.has_group(run)  # and may be signalled without a look at every process there is
 
     in_a_yard(tmp_path, story)
 
@@ -108,7 +110,9 @@ def test_a_group_of_the_same_number_is_not_taken_for_ours(tmp_path: Path) -> Non
     async def story(place: Yard) -> None:
         run = place.start("sleep", "60").run
         assert proc.group_alive(run)
-        assert not proc.group_alive(Run(run.pid, 1, 0.0, run.start_ticks - 1, run.boot_id))
+        other = Run(run.pid, 1, 0.0, run.start_ticks - 1, run.boot_id)
+        assert not proc.group_alive(other)
+        assert not proc.has_group(other)
 
     in_a_yard(tmp_path, story)
 

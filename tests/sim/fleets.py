@@ -13,6 +13,11 @@ def agent(name: str, *needs: str, checked: bool = True, more: str = "") -> str:
     return "\n".join([*lines, more, ""])
 
 
+def several(name: str, instances: int, *needs: str, more: str = "") -> str:
+    """A process with so many instances."""
+    return agent(name, *needs, more=f"instances = {instances}\n{more}")
+
+
 def service(name: str, more: str = "") -> str:
     """What runs elsewhere: there is no process to start."""
     return "\n".join([f"[agents.{name}]", 'kind = "service"', CHECKED, more, ""])

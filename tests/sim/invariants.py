@@ -9,7 +9,7 @@ from selfheal.events import AgentStarted, Event, FixEnded, FixStarted, WorkDone
 from selfheal.world import EMPTY, Agent, World, fold
 
 # Starts that are somebody's order, or none at all.
-ORDERED = frozenset({"person", "adopted"})
+ORDERED = frozenset({"person", "adopted", "reload"})
 
 
 @dataclass(frozen=True, slots=True)

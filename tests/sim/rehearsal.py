@@ -110,6 +110,10 @@ class Rehearsal:
         self.lives.append(Life(daemon, launcher, self.tasks.create_task(daemon.run())))
         await self.until(lambda: daemon.swept)
 
+    def write(self, toml: str) -> None:
+        """Edit the configuration; the daemon that lives knows nothing of it yet."""
+        (self.state_dir / "selfheal.toml").write_text(toml)
+
     async def stop(self) -> None:
         """Stop the daemon as SIGTERM does."""
         life = self.lives[-1]
@@ -172,6 +176,10 @@ class Rehearsal:
     def pid(self, agent: str) -> int | None:
         run = self.agent(agent).run
         return run.pid if run is not None else None
+
+    def pids(self) -> dict[str, int | None]:
+        """The process of each agent."""
+        return {name: self.pid(name) for name in self.world.agents}
 
     # --- time ---
 
@@ -238,6 +246,7 @@ class Rehearsal:
             run_in_thread=work_of_the_living,
             disk_used=lambda path: self.disk(),
             notifiers=(self.inbox,),
+            renewed=lambda config: (self.inbox,),
         )
 
 
@@ -251,6 +260,7 @@ def rehearse(
     programs: Mapping[str, Program] | None = None,
     seed: int = 1,
     views: bool = False,
+    clock: Callable[[VirtualLoop], VirtualClock] = VirtualClock,
 ) -> Rehearsal:
     """Run a daemon over `toml` while `story` happens to it, and stop it; returns what is left.
 
@@ -260,7 +270,7 @@ def rehearse(
     state_dir.mkdir(parents=True, exist_ok=True)
     loop = VirtualLoop()
     return in_virtual_time(
-        _perform(state_dir, toml, story, programs or {}, seed, loop, Daemon if views else NoViews), loop
+        _perform(state_dir, toml, story, programs or {}, seed, loop, clock(loop), Daemon if views else NoViews), loop
     )
 
 
@@ -271,9 +281,9 @@ async def _perform(
     programs: Mapping[str, Program],
     seed: int,
     loop: VirtualLoop,
+    clock: VirtualClock,
     kind: type[Daemon],
 ) -> Rehearsal:
-    clock = VirtualClock(loop)
     async with asyncio.TaskGroup() as tasks:
         machine = SimulatedMachine(loop, clock, programs)
         rehearsal = Rehearsal(state_dir, machine, clock, Random(seed), tasks, kind)

@@ -89,6 +89,7 @@ class AgentView(View):
     incident: str | None = Field(description="The open incident from which it suffers.")
     last_exit: ExitView | None
     next_start_at: Time | None = Field(description="When its delayed restart is due.")
+    next_run: Time | None = Field(description="When the next run is due of an agent that has a schedule.")
     maintenance_until: Time | None
     memory_limit: int | None = Field(description="Bytes.")
     fds_limit: int | None
@@ -232,6 +233,33 @@ class Done(View):
     done: str = Field(examples=["restart"])
     target: str | None = Field(description="The agent or incident; null means all.", examples=["api:0"])
     message: str = Field(examples=["api:0: restarted"])
+
+
+class OrderDone(Done):
+    """An order to several agents that was carried out."""
+
+    agents: list[str] = Field(description="Those that it was given to.", examples=[["api:0", "api:1"]])
+
+
+class NotReady(View):
+    """An agent that did not get ready after its restart."""
+
+    agent: str
+    why: str
+
+
+class ReloadDone(Done):
+    """What became of another configuration. Lists of agents are by name, of settings by dotted key."""
+
+    added: list[str] = Field(description="New, and being started.")
+    removed: list[str] = Field(description="Stopped, and no longer known.")
+    restarted: list[str] = Field(description="What starts them has changed: they have another process.")
+    changed: list[str] = Field(description="They have taken the change as they run.")
+    unchanged: list[str]
+    failed: list[NotReady] = Field(description="Not ready after their restart.")
+    left: list[str] = Field(description="Left with their process, because another instance of theirs has failed.")
+    settings: list[str] = Field(description="Settings that have changed.", examples=[["guard.dry_run"]])
+    pending: list[str] = Field(description="Settings that need a restart of the daemon.", examples=[["daemon.listen"]])
 
 
 class Health(View):

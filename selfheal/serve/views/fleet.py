@@ -217,6 +217,7 @@ def _agent(world: World, agent: Agent, vitals: Vitals, risk: float, incident: st
         incident=incident,
         last_exit=_exit(agent.last_exit) if agent.last_exit else None,
         next_start_at=moment(agent.delayed_until),
+        next_run=moment(agent.next_run),
         maintenance_until=moment(agent.maintenance_until),
         memory_limit=agent.memory_limit,
         fds_limit=agent.fds_limit,
@@ -231,6 +232,8 @@ def _waiting(world: World, names: Iterable[str]) -> str:
 
 def reason(agent: Agent) -> str:
     """Say in words why an agent is not well; empty where it is."""
+    if agent.state == "stopped" and agent.wanted and not agent.finished:
+        return _last_run(agent)
     if agent.state in ("healthy", "stopped", "maintenance"):
         return ""
     if agent.state == "quarantined":
@@ -244,6 +247,14 @@ def reason(agent: Agent) -> str:
     if agent.run is None and agent.last_exit is not None:
         return ended(agent.last_exit)
     return ""
+
+
+def _last_run(agent: Agent) -> str:
+    """What was wrong with the last run of an agent that waits for its next one; nothing where it ended well."""
+    if agent.start_error:
+        return agent.start_error
+    last = agent.last_exit
+    return f"its last run failed: {ended(last)}" if last is not None and not last.expected else ""
 
 
 def ended(run: LastExit) -> str:

@@ -1,0 +1,70 @@
+"""What is done for an agent besides its process? It is watched, and what is kept of it is dropped when it is gone."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from selfheal.compose.fleet import AgentPlan
+from selfheal.compose.heartbeats import Heartbeats
+from selfheal.compose.notices import Notices
+from selfheal.detect.anomalies import AnomalyWatch
+from selfheal.history.rings import History
+from selfheal.kinds import CheckContext
+from selfheal.ledger import Ledger
+from selfheal.observe.exporter import scrapes
+from selfheal.observe.scheduler import Scheduler, scheduled
+from selfheal.ports import Ports
+from selfheal.supervise.supervisor import Supervisor
+from selfheal.vitals import Vitals
+
+
+class Care:
+    """Watches agents, and forgets them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        ports: Ports,
+        scheduler: Scheduler,
+        supervisor: Supervisor,
+        heartbeats: Heartbeats,
+        notices: Notices,
+        vitals: Vitals,
+        anomalies: AnomalyWatch,
+        history: History,
+    ) -> None:
+        self._ledger = ledger
+        self._ports = ports
+        self._scheduler = scheduler
+        self._supervisor = supervisor
+        self._heartbeats = heartbeats
+        self._notices = notices
+        self._vitals = vitals
+        self._anomalies = anomalies
+        self._history = history
+
+    def watch(self, plan: AgentPlan) -> None:
+        """Ask its checks from now on, in place of those it had, and scrape its signals."""
+        context = CheckContext(
+            agent=plan.name,
+            clock=self._ports.clock,
+            directory=plan.directory,
+            environment=plan.environment,
+            run=partial(self._supervisor.run_of, plan.name),
+            last_beat=partial(self._heartbeats.last, plan.name),
+            run_command=self._ports.run_command,
+            helpers=partial(self._supervisor.helpers_of, plan.name),
+            watched_since=self._ports.clock.now() if plan.launch is None else None,
+        )
+        checks = [scheduled(one, context, self._ports.checks) for one in plan.checks]
+        self._vitals.forget(plan.name)  # else the records of checks that it has no more would stay
+        self._scheduler.watch(plan.name, [*checks, *scrapes(plan.config.signals)])
+
+    def forget(self, name: str) -> None:
+        """Keep nothing of an agent that is no longer in the configuration, but what has happened."""
+        self._scheduler.forget(name)
+        self._heartbeats.forget(name)
+        self._notices.forget(name)
+        self._ledger.record(*self._anomalies.forget(name, self._ports.clock.now()))
+        self._vitals.forget(name)
+        self._history.forget(name)

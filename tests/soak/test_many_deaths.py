@@ -1,0 +1,35 @@
+"""Does a daemon that dies a hundred times, on a busy machine, lose nothing and start nothing twice?"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.real.test_daemon_crash import kill_again_and_again
+
+KILLS = 100
+NICE = 10
+
+
+@contextmanager
+def load() -> Iterator[None]:
+    """A niced process that computes on each processor."""
+    command = ["nice", "-n", str(NICE), sys.executable, "-ISc", "while True: pass"]
+    busy = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for one in busy:
+            one.kill()
+            one.wait()
+
+
+@pytest.mark.timeout(1800)
+def test_a_hundred_kills_under_load_lose_nothing_that_was_shown_and_start_nothing_twice() -> None:
+    with load():
+        kill_again_and_again(KILLS)
