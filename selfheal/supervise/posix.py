@@ -23,7 +23,7 @@ from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, P
 from selfheal.supervise.notify import NotifySocket
 from selfheal.supervise.prepared import DEFAULT_SIGNALS, Prepared, prepare
 from selfheal.supervise.program import spawn_failed
-from selfheal.supervise.standby import WIRE, Reserve
+from selfheal.supervise.standby import PREPARE_S, WIRE, Reserve
 from selfheal.supervise.strays import Strays
 from selfheal.supervise.subreaper import become_subreaper
 from selfheal.vocabulary import StartWay
@@ -34,10 +34,12 @@ _KILL = signal.SIGKILL
 class PosixLauncher:
     """Processes of this machine. Changes the working directory for the time of a spawn: keep own paths absolute.
 
-    Makes this process the subreaper of all that it starts.
+    Makes this process the subreaper of all that it starts. A standby that is not ready after `standby_limit_s` hangs.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, marker: str) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, clock: Clock, marker: str, standby_limit_s: float = PREPARE_S
+    ) -> None:
         self._loop = loop
         self._clock = clock
         self._marker = marker
@@ -50,7 +52,7 @@ class PosixLauncher:
         self._watched: dict[int, _PosixProcess] = {}  # by the descriptor that tells of the end
         self._mains: dict[int, _PosixProcess] = {}  # the same by pid
         self._since_ticks = proc.boot_ticks()
-        self._reserve = Reserve(loop, self._begin_standby)
+        self._reserve = Reserve(loop, self._begin_standby, standby_limit_s)
         self._groups = Groups(loop, find_place(marker, clock.now()))
         self._groups.tidy()
         self._strays = Strays(loop, marker, self._is_ours, self._groups.members)

@@ -35,7 +35,7 @@ _FORK = b"f"
 # Imports are done at the cost of those who work: when a hundred agents have crashed, not all at once.
 _AT_ONCE = 2
 # Whatever takes longer hangs, and those that wait for their turn shall not.
-_PREPARE_S = 60.0
+PREPARE_S = 60.0
 
 Begin = Callable[[Launch, int], int]
 """Starts the first process of a standby with a descriptor as its WIRE; returns its pid, or raises SpawnFailed."""
@@ -54,7 +54,7 @@ class Taken:
 class Reserve:
     """At most one standby of each agent."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, begin: Begin, limit_s: float = _PREPARE_S) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, begin: Begin, limit_s: float = PREPARE_S) -> None:
         self._loop = loop
         self._begin = begin
         self._limit_s = limit_s
