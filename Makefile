@@ -38,6 +38,7 @@ bench: $(VENV)/.dev ## measure it side by side with other programs
 	@$(INSTALL) -r requirements-bench.lock
 	$(BIN)/python -m benchmarks.supervision
 	$(BIN)/python -m benchmarks.startup
+	$(BIN)/python -m benchmarks.standby
 	$(BIN)/python -m benchmarks.table
 
 # --- setting up -----------------------------------------------------------------------------------------------------

@@ -18,6 +18,10 @@ class Clock(Protocol):
         """Seconds since the epoch. May jump."""
         ...
 
+    def wall(self) -> float:
+        """What the machine's own wall clock shows, however suddenly: for times that people have set by it."""
+        ...
+
     def monotonic(self) -> float:
         """Seconds since some fixed point. Never goes back."""
         ...
@@ -35,6 +39,9 @@ class RealClock:
     """The machine's own clocks."""
 
     def now(self) -> float:
+        return time.time()
+
+    def wall(self) -> float:
         return time.time()
 
     def monotonic(self) -> float:
@@ -72,6 +79,9 @@ class SteadyClock(RealClock):
 
     def now(self) -> float:
         return self._look()[0]
+
+    def wall(self) -> float:
+        return self._wall()
 
     def of_file(self, modified_at: float) -> float:
         shown, wall = self._look()

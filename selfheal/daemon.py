@@ -138,6 +138,7 @@ class Daemon:
         ports.launcher.listen(notices.hear)
         ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks, self._log_begin)
         self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
+        self.standbys = Standbys(self.ledger, clock, self.vitals, ports.launcher, self.supervisor)
         self.care = Care(
             self.ledger,
             ports,
@@ -145,6 +146,7 @@ class Daemon:
             self.supervisor,
             self.heartbeats,
             notices,
+            self.standbys,
             self.vitals,
             self.anomalies,
             self.history,
@@ -173,9 +175,8 @@ class Daemon:
             self.ledger, ports, self.supervisor, self.senses, self.plans, lambda: self.config.guard.maintenance
         )
         self.router = Router(self.ledger, clock, ports.chance, ports.notifiers, self.redact, self.metrics.on_retry)
-        standbys = Standbys(self.ledger, clock, self.vitals, ports.launcher, self.supervisor)
         self.reloader = Reloader(
-            self.ledger, ports, self.fleet, self.supervisor, self.care, standbys, redactor.learn, self._renew, log
+            self.ledger, ports, self.fleet, self.supervisor, self.care, redactor.learn, self._renew, log
         )
         self.control = FleetControl(
             self.ledger, clock, self.supervisor, self.fleet, self.reloader, self.heartbeats.beat, self.redact
@@ -183,7 +184,7 @@ class Daemon:
         self.healing = self._healing()
         self.ledger.subscribe(
             Reactions(
-                self.ledger, self.vitals, self.supervisor, standbys, self.metrics, self.runner.wake, log, narrator
+                self.ledger, self.vitals, self.supervisor, self.standbys, self.metrics, self.runner.wake, log, narrator
             )
         )
 

@@ -82,18 +82,18 @@ class Vitals:
         """What stands by for an agent; None where nothing shall."""
         return self._standbys.get(agent)
 
-    def put_standby(self, agent: str, standing: Standing | None) -> None:
-        if standing is not None:
-            self._standbys[agent] = standing
-        else:
-            self._standbys.pop(agent, None)
+    def put_standby(self, agent: str, standing: Standing) -> None:
+        self._standbys[agent] = standing
+
+    def drop_standby(self, agent: str) -> None:
+        self._standbys.pop(agent, None)
 
     def reset(self, agent: str) -> None:
         """Forget the records of an agent: a new run owes nothing to the one before."""
         self._records.pop(agent, None)
 
     def forget(self, agent: str) -> None:
-        """Forget what was seen of an agent that is no longer there, or is asked in another way."""
+        """Forget everything of an agent that is no longer there."""
         self.reset(agent)
         self._signals.pop(agent, None)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+from selfheal.compose.changes import asks_anew
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.heartbeats import Heartbeats
 from selfheal.compose.notices import Notices
+from selfheal.compose.standbys import Standbys
 from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.history.rings import History
 from selfheal.kinds import CheckContext
@@ -29,6 +31,7 @@ class Care:
         supervisor: Supervisor,
         heartbeats: Heartbeats,
         notices: Notices,
+        standbys: Standbys,
         vitals: Vitals,
         anomalies: AnomalyWatch,
         history: History,
@@ -39,6 +42,7 @@ class Care:
         self._supervisor = supervisor
         self._heartbeats = heartbeats
         self._notices = notices
+        self._standbys = standbys
         self._vitals = vitals
         self._anomalies = anomalies
         self._history = history
@@ -60,8 +64,15 @@ class Care:
         self._vitals.forget(plan.name)  # else the records of checks that it has no more would stay
         self._scheduler.watch(plan.name, [*checks, *scrapes(plan.config.signals)])
 
+    def renew(self, before: AgentPlan, after: AgentPlan) -> None:
+        """Take care of an agent as it is configured now."""
+        if asks_anew(before, after):
+            self.watch(after)
+        self._standbys.renew(after.name)
+
     def forget(self, name: str) -> None:
         """Keep nothing of an agent that is no longer in the configuration, but what has happened."""
+        self._standbys.forget(name)
         self._scheduler.forget(name)
         self._heartbeats.forget(name)
         self._notices.forget(name)

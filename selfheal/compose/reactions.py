@@ -86,6 +86,8 @@ class Reactions:
             self._wake("notify")
         if isinstance(event, WorkPlanned):
             self._wake("maintain")  # it may be due now
+        if isinstance(event, AgentDeclared) and event.schedule:
+            self._wake("schedules")  # its first time may come before the next look
         self._write(event)
         if self._narrator is not None:
             self._narrator(world, event)

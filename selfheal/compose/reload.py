@@ -13,11 +13,10 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from dataclasses import replace
 
 from selfheal.compose.care import Care
-from selfheal.compose.changes import Changes, asks_anew, bounded, compare
+from selfheal.compose.changes import Changes, bounded, compare
 from selfheal.compose.fleet import AgentPlan, Fleet, waves
 from selfheal.compose.reactions import Log
 from selfheal.compose.secrets import secrets_of
-from selfheal.compose.standbys import Standbys
 from selfheal.config.load import Loaded
 from selfheal.config.models import MAX_INSTANCES, process_of
 from selfheal.errors import ConfigInvalid, RefusedByPolicy, SelfhealError, UnknownName
@@ -48,7 +47,6 @@ class Reloader:
         fleet: Fleet,
         supervisor: Supervisor,
         care: Care,
-        standbys: Standbys,
         learn: Learn,
         renew: Renew,
         log: Log,
@@ -59,7 +57,6 @@ class Reloader:
         self._supervisor = supervisor
         self._run_in_thread = ports.run_in_thread
         self._care = care
-        self._standbys = standbys
         self._learn = learn
         self._renew = renew
         self._log = log
@@ -202,9 +199,7 @@ class Reloader:
         process = process_of(after.config)
         if after.launch is not None and process is not None:
             self._supervisor.replace(after.name, process, after.launch, after.config.depends_on)
-            self._standbys.renew(after.name)
-        if asks_anew(before, after):
-            self._care.watch(after)
+        self._care.renew(before, after)
 
     def _add(self, plan: AgentPlan) -> None:
         self._ledger.record(plan.declared(self._clock.now()))
@@ -264,7 +259,12 @@ def scales_over(world: World, loaded: Loaded, now: float) -> tuple[ScaleAsked, .
 
 
 def _has_begun(agent: Agent | None) -> bool:
-    """Whether an agent is wanted and has been started, or tried to be; what waits for its first start has not."""
+    """Whether an agent is wanted and has been started, or tried to be; what waits for its first start has not.
+
+    Between two runs of a schedule nothing has, however the last one went: the next one begins at its time.
+    """
     if agent is None or not agent.wanted or agent.finished:
         return False
+    if agent.schedule:
+        return agent.run is not None
     return agent.run is not None or bool(agent.start_error) or agent.last_exit is not None

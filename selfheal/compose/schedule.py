@@ -1,7 +1,8 @@
 """When does an agent run that has a schedule, and what becomes of a time at which it could not?
 
 Every time is one event before it is one run: the next time is written down first, so that no crash and no clock that
-is set back runs one time twice. Cron's times are wall time; a clock that jumps over some of them runs one of them.
+is set back runs one time twice. Cron's times are those of the clock on the wall, also while the daemon's own follows it
+slowly; a clock that jumps over some of them runs one of them.
 """
 
 from __future__ import annotations
@@ -40,24 +41,24 @@ class Schedules:
 
     async def look(self) -> None:
         """Begin what is due by now, and write down when it is due next."""
-        now, missed = self._clock.now(), self._first_look
+        wall, missed = self._clock.wall(), self._first_look
         self._first_look = False
         for child in self._supervisor.children():
             if child.config.schedule is not None:
-                self._look(child.name, child.config, now, missed)
+                self._look(child.name, child.config, wall, missed)
 
     def has_none(self) -> bool:
         """Whether no agent runs by a schedule."""
         return all(child.config.schedule is None for child in self._supervisor.children())
 
-    def _look(self, name: str, config: ProcessConfig, now: float, missed: bool) -> None:
+    def _look(self, name: str, config: ProcessConfig, wall: float, missed: bool) -> None:
         agent = self._ledger.world.agents.get(name)
         if agent is None:
             return
-        next_at = next_run(config, now)
+        now, next_at = self._clock.now(), next_run(config, wall)
         if agent.next_run is None or next_at < agent.next_run - SET_BACK_S:
             self._ledger.record(RunScheduled(now, name, next_at))
-        elif agent.next_run <= now:
+        elif agent.next_run <= wall:
             down = missed and not config.catch_up
             why = "the daemon was down at that time" if down else left_out(self._ledger.world, agent, config)
             self._ledger.record(RunScheduled(now, name, next_at, why))
@@ -84,6 +85,8 @@ def left_out(world: World, agent: Agent, config: ProcessConfig) -> str:
     """Why a run that is due now is not begun; empty where it is."""
     if not agent.wanted:
         return f"{agent.ordered_by or 'a person'} stopped it"
+    if world.paused or agent.paused:
+        return "healing is paused"
     if agent.maintenance_until is not None:
         return "in maintenance"
     if agent.breaker.state == "open":

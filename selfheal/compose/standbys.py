@@ -1,8 +1,8 @@
 """When does a standby wait for an agent, and what is known of it?
 
 From the moment that a run is ready: what never got so far would not get further with its imports done. None while the
-breaker is open, none of an agent that nobody wants. One that failed is told once, and tried again after a start that
-a person, a fix or another configuration has asked for, or one that comes much later; one that had waited for a while is
+breaker is open, none of an agent that nobody wants. One that failed is told once, and tried again when a person, a fix
+or another configuration starts the agent, or with a start that comes much later; one that had waited for a while is
 replaced at once.
 """
 
@@ -14,7 +14,6 @@ from selfheal.clock import Clock
 from selfheal.events import (
     AgentFinished,
     AgentReady,
-    AgentRemoved,
     AgentStarted,
     BreakerOpened,
     Event,
@@ -57,20 +56,27 @@ class Standbys:
                 self._stand_down(name)
             case StopAsked(agent=name) | AgentFinished(agent=name):
                 self._stand_down(name)
-            case AgentRemoved(agent=name):
-                self._stand_down(name)
-                self._failed_at.pop(name, None)
             case _:
                 pass
 
     def renew(self, name: str) -> None:
-        """Follow another configuration of an agent: what waits for the one before is of no use, and ends now."""
+        """Let what stands by be what the agent's configuration says now."""
         launch, agent = self._supervisor.launch_of(name), self._ledger.world.agents.get(name)
+        if launch is None or launch.standby is None:
+            self.forget(name)
+            return
         self._failed_at.pop(name, None)
-        if launch is not None and launch.standby is not None and agent is not None and agent.ready:
+        if agent is not None and agent.ready:
             self._stand_by(name)
         else:
             self._stand_down(name)
+
+    def forget(self, name: str) -> None:
+        """Nothing shall stand by for this agent any more."""
+        self._launcher.stand_down(name)
+        self._vitals.drop_standby(name)
+        self._failed_at.pop(name, None)
+        self._ready_since.pop(name, None)
 
     def _begins(self, name: str, *, by_order: bool) -> None:
         if by_order:
@@ -91,11 +97,10 @@ class Standbys:
             self._launcher.stand_by(launch, partial(self._changed, name))
 
     def _stand_down(self, name: str) -> None:
-        self._launcher.stand_down(name)
-        self._ready_since.pop(name, None)
         launch = self._supervisor.launch_of(name)
-        standby = launch.standby if launch is not None else None
-        self._vitals.put_standby(name, Standing(standby.kind) if standby is not None else None)
+        if launch is not None and launch.standby is not None:
+            self._launcher.stand_down(name)
+            self._vitals.put_standby(name, Standing(launch.standby.kind))
 
     def _changed(self, name: str, standing: Standing) -> None:
         now = self._clock.monotonic()

@@ -37,9 +37,11 @@ def reflex(
     """Decide about `agent`, whose run has just ended and is not yet folded as such."""
     if not agent.wanted:
         return Leave("a person stopped it")
+    # A job that took too long was ended before its work was done: many a program says 0 where it is asked to end.
+    done = ending.clean and not (agent.ends and agent.start_error)
     if policy == "never":
-        return Finish() if ending.clean else Leave("restart = never: only a person starts it again")
-    if policy == "on-failure" and ending.clean:
+        return Finish() if done else Leave("restart = never: only a person starts it again")
+    if policy == "on-failure" and done:
         return Finish()
     held = held_back(agent, rules)
     if held is not None:

@@ -122,8 +122,8 @@ _Told = tuple[str, Tone, str]
 
 
 def _told(world: World, event: Event) -> _Told | None:
-    told = _of_incident(world, event) or _of_fix(world, event) or _of_future(world, event)
-    return told or _of_daemon(event) or _of_person(event)
+    about_healing = _of_incident(world, event) or _of_fix(world, event) or _of_future(world, event)
+    return about_healing or _of_agent(event) or _of_daemon(event)
 
 
 def _of_incident(world: World, event: Event) -> _Told | None:
@@ -198,7 +198,7 @@ def _of_work(outcome: Outcome, output: str) -> tuple[Tone, str]:
             return "bad", f"the planned work did not work ({_words(outcome)}): {output}"
 
 
-def _of_daemon(event: Event) -> _Told | None:
+def _of_agent(event: Event) -> _Told | None:
     match event:
         case AgentReady(agent=agent, took_s=took_s):
             return agent, "quiet", f"ready after {_lasting(took_s)}"
@@ -208,15 +208,11 @@ def _of_daemon(event: Event) -> _Told | None:
             return agent, "uneasy", f"its check {check} cannot run, so nothing is known by it: {reason}"
         case CheckMended(agent=agent, check=check):
             return agent, "good", f"its check {check} runs again"
-        case LoopFailed(loop=loop, error=error, retry_s=retry_s):
-            return "", "bad", f"selfheal's own loop {loop!r} failed and starts again in {_lasting(retry_s)}: {error}"
-        case StateDamaged(file=file, what=what):
-            return "", "bad", f"selfheal's own file {file!r} was damaged: {what}"
         case _:
             return None
 
 
-def _of_person(event: Event) -> _Told | None:
+def _of_daemon(event: Event) -> _Told | None:
     match event:
         case StopAsked(agent=agent, by=by):
             return agent, "plain", f"{by} wants it stopped"
@@ -230,6 +226,10 @@ def _of_person(event: Event) -> _Told | None:
             return "", "plain", f"{by} has let the configuration be read again"
         case ScaleAsked(agent=agent, instances=instances, by=by):
             return agent, "plain", f"{by} wants {instances} of it"
+        case LoopFailed(loop=loop, error=error, retry_s=retry_s):
+            return "", "bad", f"selfheal's own loop {loop!r} failed and starts again in {_lasting(retry_s)}: {error}"
+        case StateDamaged(file=file, what=what):
+            return "", "bad", f"selfheal's own file {file!r} was damaged: {what}"
         case _:
             return None
 

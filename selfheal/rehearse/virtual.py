@@ -62,6 +62,9 @@ class VirtualClock:
     def now(self) -> float:
         return EPOCH + self._set_by + self._loop.time()
 
+    def wall(self) -> float:
+        return self.now()
+
     def set_wall(self, seconds: float) -> None:
         """Set the wall clock on by so much, or back: time itself goes on as before."""
         self._set_by += seconds

@@ -5,8 +5,8 @@ there, whatever it does to its session, its parent or its environment, and `cgro
 the group has the controllers `memory` and `cpu`, limits are the kernel's to hold. Nothing here is ever needed: without
 a group trees are found by their marks, and memory is watched.
 
-A move into a group waits for every fork on the machine, 5 to 15 ms. So it is made a moment after the start, in a
-thread, and many at once cost as much as one.
+A move into a group waits for every fork on the machine, 5 to 15 ms, and holds the next one up: a crash would be healed
+three times later. So moves wait for a moment without a start, and are made in a thread; many cost as much as one.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from selfheal.supervise.launcher import Launch
 _PREFIX = "selfheal-"
 _CONTROLLERS = ("memory", "cpu")
 _PERIOD_US = 100_000  # the kernel's own for cpu.max
-# After a start: whoever starts a hundred is not kept from it, and they move together.
-_MOVE_AFTER_S = 0.05
+# After the last of many starts, and at most after the first of them: what a helper hides until then is not held.
+_QUIET_S, _PATIENCE_S = 0.25, 3.0
 # A folder of another daemon that is empty for so long has none: a daemon makes it again where it needs it.
 _FORSAKEN_S = 3600.0
 _MOVES = 8  # what a process starts while it is moved is looked for so often
@@ -47,8 +47,9 @@ class Groups:
     def __init__(self, loop: asyncio.AbstractEventLoop, place: Place | None) -> None:
         self._loop = loop
         self._place = place
-        self._waiting: dict[Path, tuple[Run, Launch]] = {}
+        self._waiting: dict[str, tuple[Run, Launch]] = {}
         self._turn: asyncio.Handle | None = None
+        self._due = 0.0  # when they move at the latest, on the loop's clock
         self._lock = Lock()  # one at work: a group that was just made is not tidied away before it is used
 
     @property
@@ -69,8 +70,12 @@ class Groups:
         if self._place is None:
             return
         self._waiting[_group(self._place, launch.agent, run.generation)] = run, launch
+        now = self._loop.time()
         if self._turn is None:
-            self._turn = self._loop.call_later(_MOVE_AFTER_S, self._move_all)
+            self._due = now + _PATIENCE_S
+        else:
+            self._turn.cancel()
+        self._turn = self._loop.call_at(min(now + _QUIET_S, self._due), self._move_all)
 
     def kill(self, run: Run, agent: str) -> None:
         """Kill everything in the group of a run, at once."""
@@ -78,21 +83,19 @@ class Groups:
             return
         group = _group(self._place, agent, run.generation)
         self._waiting.pop(group, None)
-        _write(group / "cgroup.kill", "1")
+        _write(f"{group}/cgroup.kill", "1")
 
     def members(self, run: Run, agent: str) -> list[int]:
         """Every process in the group of a run; none where it has no group, or is not in there yet."""
         if self._place is None:
             return []
-        try:
-            return [
-                int(pid) for pid in (_group(self._place, agent, run.generation) / "cgroup.procs").read_bytes().split()
-            ]
-        except OSError:
-            return []
+        return [int(pid) for pid in proc.read_all(f"{_group(self._place, agent, run.generation)}/cgroup.procs").split()]
 
     def tidy(self) -> None:
-        """Take away the groups in which nothing is left, in a thread."""
+        """Take away the groups in which nothing is left, in a thread.
+
+        Their folder stays while we live: made anew it would have no controllers, and hold no limit.
+        """
         if self._place is not None:
             self._loop.run_in_executor(None, self._tidy, self._place)
 
@@ -103,6 +106,8 @@ class Groups:
             self._turn = None
         if self._place is not None:
             self._tidy(self._place)
+            with suppress(OSError):  # somebody lives on
+                self._place.folder.rmdir()
 
     def _move_all(self) -> None:
         self._turn = None
@@ -110,13 +115,14 @@ class Groups:
         if self._place is not None:
             self._loop.run_in_executor(None, self._move, self._place, waiting)
 
-    def _move(self, place: Place, waiting: dict[Path, tuple[Run, Launch]]) -> None:
+    def _move(self, place: Place, waiting: dict[str, tuple[Run, Launch]]) -> None:
         with self._lock:
             for group, (run, launch) in waiting.items():
                 with suppress(OSError):  # it ended meanwhile, or the kernel will not: it is found by its mark
-                    group.mkdir(parents=True, exist_ok=True)
-                    _limit(group, launch, place.controllers)
-                    _move_tree(group, run)
+                    if proc.stat(run.pid).start_ticks == run.start_ticks:
+                        os.makedirs(group, exist_ok=True)
+                        _limit(group, launch, place.controllers)
+                        _move_tree(group, run)
 
     def _tidy(self, place: Place) -> None:
         with self._lock:
@@ -124,7 +130,7 @@ class Groups:
                 with suppress(OSError):  # it is in use
                     group.rmdir()
             with suppress(OSError):
-                place.folder.rmdir()
+                os.utime(place.folder)  # it is not forsaken, however long nothing was started
 
 
 def find_place(marker: str, now: float) -> Place | None:
@@ -202,34 +208,33 @@ def _folders(parent: Path) -> list[Path]:
         return []
 
 
-def _group(place: Place, agent: str, generation: int) -> Path:
-    return place.folder / f"{agent}.{generation}"
+def _group(place: Place, agent: str, generation: int) -> str:
+    """A plain name: it is made up at each death, before the next start."""
+    return f"{place.folder}/{agent}.{generation}"
 
 
-def _limit(group: Path, launch: Launch, controllers: frozenset[str]) -> None:
+def _limit(group: str, launch: Launch, controllers: frozenset[str]) -> None:
     if "memory" in controllers:
-        _write(group / "memory.max", "max" if launch.memory is None else str(launch.memory))
-        _write(group / "memory.oom.group", "0" if launch.memory is None else "1")  # half an agent is no agent
+        _write(f"{group}/memory.max", "max" if launch.memory is None else str(launch.memory))
+        _write(f"{group}/memory.oom.group", "0" if launch.memory is None else "1")  # half an agent is no agent
     if "cpu" in controllers:
         quota = "max" if launch.cores is None else str(max(1000, round(launch.cores * _PERIOD_US)))
-        _write(group / "cpu.max", f"{quota} {_PERIOD_US}")
+        _write(f"{group}/cpu.max", f"{quota} {_PERIOD_US}")
 
 
-def _move_tree(group: Path, run: Run) -> None:
+def _move_tree(group: str, run: Run) -> None:
     """Move a process and its descendants. Children of what has moved are born in the group."""
-    if proc.stat(run.pid).start_ticks != run.start_ticks:
-        return
     moved: set[int] = set()
     for _ in range(_MOVES):
         left = [pid for pid in (run.pid, *proc.descendants([run.pid])) if pid not in moved]
         if not left:
             return
         for pid in left:
-            _write(group / "cgroup.procs", str(pid))
+            _write(f"{group}/cgroup.procs", str(pid))
         moved.update(left)
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path | str, text: str) -> None:
     """Tell the kernel something; what it refuses is left as it was. Nothing is created: the files are the kernel's."""
     with suppress(OSError):
         fd = os.open(file, os.O_WRONLY)

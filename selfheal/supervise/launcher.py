@@ -53,7 +53,7 @@ class Launch:
         return self.memory, self.cores
 
     def starts_as(self, other: Launch) -> bool:
-        """Whether the two start a process in the same way. What stands by for its end is no part of that."""
+        """Whether the two start a process in the same way, whatever it may use and whatever waits beside it."""
         return replace(self, memory=other.memory, cores=other.cores, standby=other.standby) == other
 
 

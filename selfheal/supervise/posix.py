@@ -51,10 +51,10 @@ class PosixLauncher:
         self._notify: NotifySocket | None = None
         self._watched: dict[int, _PosixProcess] = {}  # by the descriptor that tells of the end
         self._mains: dict[int, _PosixProcess] = {}  # the same by pid
-        self._since_ticks = proc.boot_ticks()
-        self._reserve = Reserve(loop, self._begin_standby, standby_limit_s)
         self._groups = Groups(loop, find_place(marker, clock.now()))
         self._groups.tidy()
+        self._reserve = Reserve(loop, self._begin_standby, standby_limit_s)
+        self._since_ticks = proc.boot_ticks()
         self._strays = Strays(loop, marker, self._is_ours, self._groups.members)
 
     @property
@@ -71,23 +71,17 @@ class PosixLauncher:
         self._notify = NotifySocket(self._loop, f"selfheal-{self._marker}", heard)
 
     def spawn(self, launch: Launch, generation: int, on_exit: OnExit) -> Process:
-        started_at, before = self._clock.now(), proc.boot_ticks()
-        mark = marks.mark(self._marker, launch.agent, generation)
-        taken = self._reserve.take(launch, mark)
-        pid = taken.pid if taken is not None else self._start(launch, mark)
+        waited = self._reserve.take(launch, marks.mark(self._marker, launch.agent, generation))
+        how: StartWay = "cold"
+        if waited is None:
+            run, pidfd = self._begin(launch, generation)
+        else:
+            run = Run(waited.pid, generation, self._clock.now(), waited.start_ticks, self._boot_id)
+            pidfd, how = waited.pidfd, waited.kind
         try:
-            if taken is not None:
-                run = Run(pid, generation, started_at, taken.start_ticks, self._boot_id)
-                process = self._watch(run, launch.agent, taken.pidfd, on_exit, how=taken.kind)
-            else:
-                if launch.max_fds is not None:
-                    _limit_files(pid, launch.max_fds)
-                # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
-                start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
-                run = Run(pid, generation, started_at, start_ticks, self._boot_id)
-                process = self._watch(run, launch.agent, os.pidfd_open(pid), on_exit)
+            process = self._watch(run, launch.agent, pidfd, on_exit, adopted=False, how=how)
         except OSError as error:
-            _abandon(pid)  # a process that nobody watches must not live
+            _abandon(run.pid)
             raise spawn_failed(launch.argv[0], error) from error
         self._groups.enter(run, launch)
         return process
@@ -153,7 +147,22 @@ class PosixLauncher:
             self._home = -1
             self._groups.close()
 
-    def _start(self, launch: Launch, mark: str) -> int:
+    def _begin(self, launch: Launch, generation: int) -> tuple[Run, int]:
+        """Start a process; returns it with a descriptor that tells of its end."""
+        started_at, before = self._clock.now(), proc.boot_ticks()
+        pid = self._start(launch, generation)
+        try:
+            if launch.max_fds is not None:
+                _limit_files(pid, launch.max_fds)
+            # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
+            start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
+            return Run(pid, generation, started_at, start_ticks, self._boot_id), os.pidfd_open(pid)
+        except OSError as error:
+            _abandon(pid)
+            raise spawn_failed(launch.argv[0], error) from error
+
+    def _start(self, launch: Launch, generation: int) -> int:
+        mark = marks.mark(self._marker, launch.agent, generation)
         prepared = self._prepared.get(launch.agent)
         if prepared is not None and prepared.launch == launch:
             try:
@@ -212,7 +221,7 @@ class PosixLauncher:
             os.fchdir(self._home)
 
     def _watch(
-        self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool = False, how: StartWay = "cold"
+        self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool, how: StartWay = "cold"
     ) -> Process:
         process = _PosixProcess(run, agent, adopted, how, self._strays, self._groups, self._find_strays)
         try:
@@ -282,7 +291,7 @@ class _PosixProcess:
 
     def signal_strays(self, signal: int) -> bool:
         any_there = self.strays.signal(self.run, self.agent, signal)
-        if signal == _KILL:
+        if any_there and signal == _KILL:  # else nobody is left in its group either
             self.groups.kill(self.run, self.agent)
         return any_there
 
@@ -311,7 +320,7 @@ def _limit_files(pid: int, count: int) -> None:
 
 
 def _abandon(pid: int) -> None:
-    """End a child that could not be watched, and reap it."""
+    """End a child that could not be watched, and reap it: a process that nobody watches must not live."""
     os.killpg(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
 

@@ -92,15 +92,13 @@ def environment(pid: int) -> list[bytes]:
     While a program takes another one's place, the kernel shows none for a moment: waits for the end of that, since
     what is looked at just then would pass for nobody's.
     """
-    environ = Path(f"/proc/{pid}/environ")
-    try:
+    environ = f"/proc/{pid}/environ"
+    with suppress(ProcessLookupError, PermissionError):
         for _ in range(_EXEC_LOOKS):
-            found = environ.read_bytes()
+            found = read_all(environ)
             if found or not _is_being_set_up(pid):
                 return found.split(b"\0")
             time.sleep(_EXEC_PAUSE_S)  # noqa: TID251 - it is the kernel's doing that we wait for, and not for long
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
-        pass
     return []
 
 
@@ -165,7 +163,7 @@ def children(pid: int) -> list[int]:
     """The children of a process, ended ones too that nobody has waited for. None where it is gone."""
     found: list[int] = []
     for task in _tasks(pid):
-        found.extend(map(int, _read_all(f"/proc/{pid}/task/{task}/children").split()))
+        found.extend(map(int, read_all(f"/proc/{pid}/task/{task}/children").split()))
     return found
 
 
@@ -190,7 +188,8 @@ def _tasks(pid: int) -> list[str]:
         return []
 
 
-def _read_all(path: str) -> bytes:
+def read_all(path: str) -> bytes:
+    """A file of the kernel as a whole; empty where the process, or the group, is gone."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except (FileNotFoundError, ProcessLookupError):
@@ -266,7 +265,7 @@ def _open_files(pid: int) -> int:
     folder = Path(f"/proc/{pid}/fd")
     try:
         return folder.stat().st_size or sum(1 for _ in folder.iterdir())  # the size is the count since Linux 6.2
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+    except (FileNotFoundError, ProcessLookupError):
         return 0
 
 

@@ -286,7 +286,7 @@ class _Standby:
 
 
 def _serves(standby: Launch, launch: Launch) -> bool:
-    """Whether what stands by for one launch may become a run of another."""
+    """Whether what stands by for one launch may become a run of another: what it may use is for us to hold."""
     return standby.starts_as(launch) and standby.standby == launch.standby
 
 

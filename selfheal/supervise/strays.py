@@ -77,7 +77,7 @@ class Strays:
         Whoever waits for a child of ours does so within milliseconds: one that has been dead since the look before
         is nobody's.
         """
-        seen = (_look(pid) for pid in self._children())
+        seen = map(_look, self._strangers())
         ended = {(entry.pid, entry.start_ticks) for entry in seen if entry is not None and not entry.alive}
         nobodys = ended & self._ended_before
         self._ended_before = ended - nobodys
@@ -104,7 +104,7 @@ class Strays:
 
     def _look_for_orphans(self) -> None:
         before = {(one.pid, one.start_ticks): owner for one, owner in self._orphans.items()}
-        seen = [entry for pid in self._children() if (entry := _look(pid)) is not None]
+        seen = [entry for pid in self._strangers() if (entry := _look(pid)) is not None]
         self._orphans_at = self._loop.time()
         self._orphans = {
             entry: before[key]
@@ -118,7 +118,7 @@ class Strays:
         """Our children that nobody else waits for."""
         if self.answering_deaths and self._seen is not None:
             return self._seen
-        found = self._children()
+        found = [pid for pid in proc.children(os.getpid()) if not self._is_ours(pid)]
         if self.answering_deaths:
             self._seen = found
             self._loop.call_soon(self._forget)  # comes before the next pass's first callback
@@ -126,9 +126,6 @@ class Strays:
 
     def _forget(self) -> None:
         self._seen = None
-
-    def _children(self) -> list[int]:
-        return [pid for pid in proc.children(os.getpid()) if not self._is_ours(pid)]
 
     def _belongs(self, orphan: proc.ProcStat, run: Run, agent: str) -> bool:
         """Whether it was started by this run, or by an earlier one of the same agent."""

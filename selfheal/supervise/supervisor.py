@@ -318,7 +318,8 @@ class Supervisor:
     def _book_start(self, child: Child, reason: StartReason, started: Run | SpawnFailed | None) -> None:
         if isinstance(started, Run):
             how = child.process.how if child.process is not None else "cold"
-            self._ledger.record(AgentStarted(started.started_at, child.name, started, reason, child.log_begin, how))
+            started_now = AgentStarted(started.started_at, child.name, started, reason, child.log_begin, how)
+            self._ledger.record(started_now)
             self._ready.begin(child)
         elif started is not None:
             now = self._clock.now()

@@ -47,6 +47,16 @@ def test_the_restart_policy_decides_who_comes_back(policy: RestartPolicy, restar
         assert isinstance(decision, Finish if how == "clean" else Leave)
 
 
+@pytest.mark.parametrize(("policy", "answer"), [("on-failure", Restart), ("never", Leave)])
+def test_a_job_that_took_too_long_is_not_done_whatever_it_says_when_it_is_ended(
+    policy: RestartPolicy, answer: type[Reflex]
+) -> None:
+    late = Agent("migrate", ends=True, start_error="it did not come to its end within 60 s")
+    assert isinstance(reflex(late, ENDINGS["clean"], policy, RULES, NOW, Random(1)), answer)
+    in_time = replace(late, start_error="")
+    assert isinstance(reflex(in_time, ENDINGS["clean"], policy, RULES, NOW, Random(1)), Finish)
+
+
 def test_the_first_short_runs_are_answered_at_once_and_then_slower_and_slower() -> None:
     for runs in range(AT_ONCE):
         assert decided(replace(API, short_runs=runs)) == Restart("reflex")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +31,8 @@ class Seen:
 
 
 def python(place: Yard, *words: str, standby: Standby | None = None, directory: Path | None = None) -> Launch:
-    launch = place.launch(*(words if words[0].startswith("python") else ("python3", *words)))
+    words = words if words[0].startswith("python") else ("python3", *words)
+    launch = place.launch(str(Path(sys.executable).with_name(words[0])), *words[1:])  # none of a version manager's
     return replace(launch, standby=standby, directory=directory or launch.directory)
 
 

@@ -6,6 +6,7 @@ What a plain folder can show is shown by one; the rest needs a cgroup v2 that we
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -76,6 +77,21 @@ def test_a_run_that_goes_on_gets_other_limits_and_those_that_are_gone_are_lifted
     in_a_yard(tmp_path, story)
 
 
+def test_the_folder_of_the_groups_keeps_its_controllers_while_the_daemon_lives(tmp_path: Path) -> None:
+    async def story(place: Yard) -> None:
+        folder = tmp_path / "selfheal-1"
+        (folder / "api.1").mkdir(parents=True)
+        os.utime(folder, (0.0, 0.0))
+        groups = Groups(asyncio.get_running_loop(), Place(folder, frozenset({"memory"})))
+        groups.tidy()
+        await until(lambda: not (folder / "api.1").exists() and folder.stat().st_mtime > 0.0)
+        assert folder.exists(), "one that is made anew has no controllers, and holds no limit"
+        groups.close()
+        assert not folder.exists()
+
+    in_a_yard(tmp_path, story)
+
+
 def test_without_a_place_or_a_controller_nothing_is_held_and_that_is_said(tmp_path: Path) -> None:
     async def story(place: Yard) -> None:
         loop = asyncio.get_running_loop()
@@ -124,8 +140,17 @@ def in_groups(folder: Path, marker: str, story: Callable[[PosixLauncher, Place],
 
 
 def hidden_of(process: Process) -> int:
-    """The helper that carries no mark; 0 while it is not there."""
-    return next((pid for pid in process.helpers() if proc.environment(pid) == [b""]), 0)
+    """The helper that carries no mark; 0 while it is not there, or still on its way out of the session."""
+    return next((pid for pid in process.helpers() if _hides(pid)), 0)
+
+
+def _hides(pid: int) -> bool:
+    try:
+        # Its last step, after `env -i` and `setsid`: until then a signal to the agent's group would end it.
+        asleep = Path(f"/proc/{pid}/comm").read_text() == "sleep\n" and proc.stat(pid).session == pid
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return asleep and proc.environment(pid) == [b""]
 
 
 def test_a_helper_without_any_mark_ends_with_its_agent(tmp_path: Path, marker: str) -> None:

@@ -45,9 +45,9 @@ command = ["sleep", "81"]
 oneshot = true
 restart = "never"
 timeout = "300ms"
-[agents.minutely]
-command = ["sh", "-c", "echo ran >> minutes"]
-schedule = "* * * * *"
+[agents.yearly]
+command = ["sh", "-c", "echo ran >> years"]
+schedule = "30 3 1 7 *"
 """
 
 
@@ -59,16 +59,66 @@ def test_a_oneshot_runs_once_with_its_umask_and_priority_and_others_start_after_
         ran = (place.folder / "ran").read_text().split()
         assert ran[1:] == ["0027", "5"]
         assert (place.folder / "ran").stat().st_mode & 0o777 == 0o640
-        assert agents["minutely"].text("state") == "stopped"
-        due = agents["minutely"].moment("next_run")
+        assert agents["yearly"].text("state") == "stopped"
+        due = agents["yearly"].moment("next_run")
         assert due is not None
-        assert 0 < (due.timestamp() - CLOCK.now()) <= 60
+        assert due.timestamp() > CLOCK.now()
+        assert (due.month, due.day, due.hour, due.minute) == (7, 1, 3, 30)
         assert "runs next in" in place.say("agents").out
         until(lambda: place.agent("slow").count("pid") == 0, what=lambda: place.agent("slow").raw)
         (incident,) = place.incidents("slow")
         assert "did not come to its end within 0.3 s" in str(incident.raw)
         assert place.incidents("migrate") == []
-        assert place.incidents("minutely") == []
+        assert place.incidents("yearly") == []
+
+
+POLITE = """
+[agents.migrate]
+command = ["sh", "-c", "trap 'echo asked >> ran; exit 0' TERM; while :; do sleep 0.02; done"]
+oneshot = true
+restart = "never"
+timeout = "500ms"
+[agents.web]
+command = ["sleep", "84"]
+depends_on = ["migrate"]
+"""
+
+
+def test_a_oneshot_that_took_too_long_has_failed_also_where_it_ends_with_0_when_it_is_asked_to() -> None:
+    with house(POLITE) as place:
+        until((place.folder / "ran").exists, what=lambda: place.log)
+        until(lambda: place.agent("migrate").count("pid") == 0, what=lambda: place.agent("migrate").raw)
+        (ended,) = place.logged("agent.exited")
+        assert (ended.count("code"), ended.flag("expected")) == (0, False)
+        assert place.agent("migrate").text("state") == "unhealthy"
+        assert place.logged("agent.finished") == []
+        assert place.agent("web").count("pid") == 0, "what it depends on was not done"
+
+
+WHOSE = """
+[agents.{name}]
+command = ["sh", "-c", "umask > told; cut -d' ' -f19 /proc/self/stat >> told; pwd >> told; echo $FLAVOUR >> told"]
+oneshot = true
+directory = "{name}"
+environment_file = "{name}.env"
+umask = "{umask}"
+nice = {nice}
+"""
+
+
+def test_each_agent_has_its_own_umask_priority_directory_and_environment_file() -> None:
+    with house() as place:
+        wanted = {"sour": ("0077", "7"), "sweet": ("0002", "3")}
+        for name in wanted:
+            (place.folder / name).mkdir()
+            (place.folder / f"{name}.env").write_text(f"FLAVOUR={name}\n")
+        toml = "".join(WHOSE.format(name=name, umask=mask[1:], nice=nice) for name, (mask, nice) in wanted.items())
+        place.boot(toml)
+        for name, (mask, nice) in wanted.items():
+            until(lambda name=name: place.agent(name).text("state") == "stopped", what=lambda: place.log)  # type: ignore[misc]
+            told = place.folder / name / "told"
+            assert told.read_text().split() == [mask, nice, str(place.folder / name), name]
+            assert told.stat().st_mode & 0o777 == 0o666 & ~int(mask, 8)
 
 
 def test_a_scheduled_run_that_was_missed_while_no_daemon_ran_is_made_up_for() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -167,6 +168,39 @@ def test_where_agents_die_with_the_daemon_so_does_one_that_stood_by(kind: Standb
         next_of(place)
         place.daemon.kill()
         until(lambda: place.marked() == [])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_configuration_replaces_what_stands_by_and_takes_it_away_with_its_agent(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind)
+        stale, before = next_of(place), place.pid("api")
+        text = (place.folder / "selfheal.toml").read_text()
+        place.configure(text + 'environment = { WHICH = "another" }\n')
+        assert place.order("reload").status == 200
+        until(lambda: stale not in waiting(place))
+        assert place.pid("api") not in (0, before, stale)
+        coming = next_of(place)
+        os.kill(place.pid("api"), signal.SIGKILL)
+        until(lambda: place.pid("api") == coming)
+        assert "WHICH=another" in Path(f"/proc/{coming}/environ").read_text()
+        assert next_of(place)
+
+        running = place.pid("api")  # who stands by is no part of how a process was started
+        place.configure(text.replace(f'standby = "{kind}"', "") + 'environment = { WHICH = "another" }\n')
+        assert place.order("reload").status == 200
+        until(lambda: waiting(place) == [])
+        assert place.pid("api") == running
+        assert place.agent("api").part("standby").raw == {}
+        place.configure(text + 'environment = { WHICH = "another" }\n')
+        assert place.order("reload").status == 200
+        assert next_of(place)
+        assert place.pid("api") == running
+
+        place.configure('[agents.other]\ncommand = ["sleep", "90"]\n')
+        assert place.order("reload").status == 200
+        until(lambda: waiting(place) == [])
+        until(lambda: all(one.agent == "other" for one in place.marked()))
 
 
 def test_one_that_still_imports_ends_with_a_killed_daemon() -> None:

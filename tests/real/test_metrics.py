@@ -70,6 +70,9 @@ class _Stopped:
     def now(self) -> float:
         return 1000.0
 
+    def wall(self) -> float:
+        return 1000.0
+
     def monotonic(self) -> float:
         return 1000.0
 

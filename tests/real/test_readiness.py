@@ -26,6 +26,9 @@ class Stepping:
     def now(self) -> float:
         return self.monotonic()
 
+    def wall(self) -> float:
+        return self.now()
+
     def monotonic(self) -> float:
         return sum(self.waits)
 

@@ -32,6 +32,9 @@ class Adjusted(VirtualClock):
     def now(self) -> float:
         return self._steady.now()
 
+    def wall(self) -> float:
+        return self._steady.wall()
+
     def of_file(self, modified_at: float) -> float:
         return self._steady.of_file(modified_at)
 
@@ -120,6 +123,30 @@ def test_a_hang_is_healed_and_verified_as_before(tmp_path: Path, jump: float) ->
         assert (await r.healed("mailer")).state == "resolved"
 
     adjusted(tmp_path, SHOP, jump, story)
+
+
+def started(r: Rehearsal, clock: Callable[[], float]) -> list[float]:
+    """By the clock on the wall, in minutes after the beginning, when runs of the job begin: filled while it goes on."""
+    moments: list[float] = []
+    r.watchers.append(
+        lambda _, event: moments.extend([(clock() - EPOCH) // 60.0] * isinstance(event, AgentStarted)),
+    )
+    return moments
+
+
+@pytest.mark.parametrize(("jump", "runs"), [(HOUR_S, [72.0, 90.0, 120.0]), (-HOUR_S, [30.0, 60.0])])
+def test_a_schedule_goes_by_the_clock_on_the_wall(tmp_path: Path, jump: float, runs: list[float]) -> None:
+    """Set on at :12, it makes up for what was jumped over by one run; set back, it waits for its next time."""
+
+    async def story(r: Rehearsal, set_anew: Callable[[], None]) -> None:
+        moments = started(r, r.clock.wall)
+        await r.wait(12 * 60.0)
+        set_anew()
+        await r.wait(50 * 60.0 if jump > 0 else 110 * 60.0)
+        assert moments == runs
+
+    toml = agent("api", checked=False, more='schedule = "*/30 * * * *"')
+    adjusted(tmp_path, toml, jump, story, Program(dies_after_s=5.0, exit_code=0))
 
 
 @JUMPS

@@ -185,6 +185,43 @@ def test_what_a_person_stopped_or_maintenance_holds_is_left_out_and_said(tmp_pat
     rehearse(tmp_path, job() + window, story, QUICK)
 
 
+@pytest.mark.parametrize("whom", [None, "job"])
+def test_a_run_is_left_out_while_healing_is_paused(tmp_path: Path, whom: str | None) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.daemon.control.pause(whom, "ann")
+        await r.wait(11 * 60.0)
+        assert (left_out(r), minutes(r)) == (["healing is paused"], [])
+        await r.daemon.control.resume(whom, "ann")
+        await r.wait(10 * 60.0)
+        assert minutes(r) == [20]
+
+    rehearse(tmp_path, job(), story, QUICK)
+
+
+def test_a_schedule_that_comes_with_a_reload_is_heeded_at_once(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.wait(9 * 60.0 + 30.0)
+        r.write(agent("web", checked=False) + job())
+        await r.daemon.control.reload("ann")
+        await r.wait(60.0)
+        assert minutes(r) == [10], "a look each minute would have come too late"
+
+    rehearse(tmp_path, agent("web", checked=False), story, QUICK)
+
+
+@pytest.mark.parametrize("exit_code", [0, 1])
+def test_between_two_runs_another_command_waits_for_the_next_one(tmp_path: Path, exit_code: int) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.wait(11 * 60.0)
+        r.write(job().replace('command = "job"', 'command = "job --fast"'))
+        done = await r.daemon.control.reload("ann")
+        assert (done.changed, done.restarted) == (("job",), ())
+        await r.wait(10 * 60.0)
+        assert minutes(r) == [10, 20]
+
+    rehearse(tmp_path, job(), story, {"job": Program(dies_after_s=5.0, exit_code=exit_code)})
+
+
 def test_those_who_depend_on_a_oneshot_start_when_it_has_ended_well(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         await r.wait(10.0)
