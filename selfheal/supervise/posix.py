@@ -152,8 +152,6 @@ class PosixLauncher:
         started_at, before = self._clock.now(), proc.boot_ticks()
         pid = self._start(launch, generation)
         try:
-            if launch.max_fds is not None:
-                _limit_files(pid, launch.max_fds)
             # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
             start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
             return Run(pid, generation, started_at, start_ticks, self._boot_id), os.pidfd_open(pid)
@@ -185,12 +183,6 @@ class PosixLauncher:
             pid = self._spawn(prepared, marks.waiting_mark(self._marker, launch.agent))
         except (OSError, ValueError) as error:
             raise spawn_failed(launch.argv[0], error) from error
-        try:
-            if launch.max_fds is not None:
-                _limit_files(pid, launch.max_fds)
-        except OSError as error:
-            _abandon(pid)
-            raise spawn_failed(launch.argv[0], error) from error
         return pid
 
     def _prepare(self, launch: Launch) -> Prepared:
@@ -206,7 +198,7 @@ class PosixLauncher:
         # the owner's alone, and a umask leaves the owner his bits: what a thread creates meanwhile is no different.
         own_mask = os.umask(prepared.umask) if prepared.umask is not None else None
         try:
-            return os.posix_spawn(
+            pid = os.posix_spawn(
                 prepared.program,
                 prepared.argv,
                 prepared.environment,
@@ -219,6 +211,13 @@ class PosixLauncher:
             if own_mask is not None:
                 os.umask(own_mask)
             os.fchdir(self._home)
+        if prepared.max_fds is not None:
+            try:
+                _limit_files(pid, prepared.max_fds)
+            except OSError:
+                _abandon(pid)
+                raise
+        return pid
 
     def _watch(
         self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool, how: StartWay = "cold"
