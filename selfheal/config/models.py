@@ -9,17 +9,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, SerializeAsAny, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
 from selfheal.config.address import check_url
-from selfheal.config.python import python_command
+from selfheal.config.python import module_name, python_command
 from selfheal.config.texts import Text
 from selfheal.config.units import Address, Command, Count, Cron, Flag, Mask, Number, Place, Url, Zone
 from selfheal.config.units import Duration as Duration
 from selfheal.config.units import Size as Size
 from selfheal.vocabulary import RestartPolicy, StandbyKind
 
-ModuleName = Annotated[str, Field(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")]
+ModuleName = Annotated[str, AfterValidator(module_name)]
 MAX_INSTANCES = 1000  # of one agent; as many as the daemon is measured with
 
 
@@ -299,6 +308,8 @@ class ProcessConfig(Section):
             raise ValueError("what runs to its end is not started again after it; set restart to on-failure or never")
         if self.ready is not None:
             raise ValueError("what runs to its end is ready when it has ended; take 'ready' out")
+        if self.standby is not None:
+            raise ValueError("what runs to its end has no next run to wait for; take 'standby' out")
         return self
 
     @property

@@ -1,6 +1,6 @@
-"""Which program does a command let the Python interpreter run?
+"""Which program does a command let the Python interpreter run, and what is the name of a module?
 
-Its options are left as they are: only what comes after them tells a script from a module.
+The options of a command are left as they are: only what comes after them tells a script from a module.
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ def python_command(words: Sequence[str]) -> PythonCommand | None:
             return None
         at += taken
     return None
+
+
+def module_name(value: str) -> str:
+    """A module as an import statement names it. Raises ValueError for anything else."""
+    if not all(part.isidentifier() for part in value.split(".")):
+        raise ValueError(f"{value!r} is not the name of a module; write it as after 'import': 'package.module'")
+    return value
 
 
 def _option(word: str) -> int:

@@ -162,10 +162,12 @@ class SimulatedLauncher:
         return self._watch(process, process.run, on_exit)
 
     def stand_by(self, launch: Launch, on_change: OnStandby) -> None:
-        """Nothing has imports here, and everything begins at once."""
+        """Nothing has imports here, and everything begins at once: that it was asked for is all."""
+        if launch.standby is not None and launch.agent not in self._machine.standbys:
+            self._machine.standbys[launch.agent] = on_change
 
     def stand_down(self, agent: str) -> None:
-        pass
+        self._machine.standbys.pop(agent, None)
 
     def adopt(self, run: Run, agent: str, on_exit: OnExit) -> Process | None:
         for process in self._machine.processes.values():
@@ -191,6 +193,7 @@ class SimulatedLauncher:
         pass
 
     def close(self) -> None:
+        self._machine.standbys.clear()
         for process in self._machine.processes.values():
             process.watchers = [watched for watched in process.watchers if watched.launcher is not self]
 
@@ -212,7 +215,8 @@ class SimulatedMachine:
     """Processes that are none, what they run, and what befalls them.
 
     `outages` are agents that are of no use whatever their process does, with the reason; `raising` those whose check
-    itself is broken; `commands` what a user's commands end with, by program, 0 where it is not listed.
+    itself is broken; `commands` what a user's commands end with, by program, 0 where it is not listed. `standbys` are
+    the agents for which something shall stand by, with who is to be told what becomes of it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, programs: Mapping[str, Program]) -> None:
@@ -223,6 +227,7 @@ class SimulatedMachine:
         self.raising: set[str] = set()
         self.commands: dict[str, Callable[[], int]] = {}
         self.commands_run: list[tuple[str, ...]] = []
+        self.standbys: dict[str, OnStandby] = {}
         self.hear: Hear = lambda agent, generation, said: None
         self.spawned = 0
         self._loop = loop

@@ -122,7 +122,7 @@ class Process(Protocol):
 
 OnExit = Callable[[Process, Exit], None]
 OnStandby = Callable[[Standing], None]
-"""Takes a standby as it is now, whenever it becomes ready or fails."""
+"""Takes a standby as it is now, whenever one is on its way, becomes ready or fails."""
 Hear = Callable[[str, int, Mapping[str, str]], None]
 """Takes an agent, the generation of its run, and what that said by systemd's protocol, by name."""
 

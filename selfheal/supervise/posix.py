@@ -23,7 +23,7 @@ from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, P
 from selfheal.supervise.notify import NotifySocket
 from selfheal.supervise.prepared import DEFAULT_SIGNALS, Prepared, prepare
 from selfheal.supervise.program import spawn_failed
-from selfheal.supervise.standby import WIRE, Reserve
+from selfheal.supervise.standby import PREPARE_S, WIRE, Reserve
 from selfheal.supervise.strays import Strays
 from selfheal.supervise.subreaper import become_subreaper
 from selfheal.vocabulary import StartWay
@@ -34,10 +34,12 @@ _KILL = signal.SIGKILL
 class PosixLauncher:
     """Processes of this machine. Changes the working directory for the time of a spawn: keep own paths absolute.
 
-    Makes this process the subreaper of all that it starts.
+    Makes this process the subreaper of all that it starts. A standby that is not ready after `standby_limit_s` hangs.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, marker: str) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, clock: Clock, marker: str, standby_limit_s: float = PREPARE_S
+    ) -> None:
         self._loop = loop
         self._clock = clock
         self._marker = marker
@@ -51,7 +53,8 @@ class PosixLauncher:
         self._mains: dict[int, _PosixProcess] = {}  # the same by pid
         self._groups = Groups(loop, find_place(marker, clock.now()))
         self._groups.tidy()
-        self._reserve = Reserve(loop, self._begin_standby)
+        self._reserve = Reserve(loop, self._begin_standby, standby_limit_s)
+        self._since_ticks = proc.boot_ticks()
         self._strays = Strays(loop, marker, self._is_ours, self._groups.members)
 
     @property
@@ -109,8 +112,12 @@ class PosixLauncher:
         return [(marked.agent, marked.run) for marked in found if marked.leads and not marked.waits]
 
     async def strays(self) -> list[tuple[str, Run]]:
-        found, ours = await self._marked(), self._reserve.pids
-        return [(marked.agent, marked.run) for marked in found if not marked.waits or marked.run.pid not in ours]
+        """What waits is ours where it began after us: a zygote may have forked one that has not told us yet."""
+        return [
+            (marked.agent, marked.run)
+            for marked in await self._marked()
+            if not marked.waits or marked.run.start_ticks < self._since_ticks
+        ]
 
     def owner(self, pid: int) -> tuple[str, int] | None:
         main = self._mains.get(pid)
@@ -145,8 +152,6 @@ class PosixLauncher:
         started_at, before = self._clock.now(), proc.boot_ticks()
         pid = self._start(launch, generation)
         try:
-            if launch.max_fds is not None:
-                _limit_files(pid, launch.max_fds)
             # /proc/PID/stat waits for the end of the exec, up to a millisecond: not read where the tick is certain.
             start_ticks = before if before == proc.boot_ticks() else proc.stat(pid).start_ticks
             return Run(pid, generation, started_at, start_ticks, self._boot_id), os.pidfd_open(pid)
@@ -176,8 +181,6 @@ class PosixLauncher:
         prepared.file_actions = (*prepared.file_actions, (os.POSIX_SPAWN_DUP2, fd, WIRE))
         try:
             pid = self._spawn(prepared, marks.waiting_mark(self._marker, launch.agent))
-            if launch.max_fds is not None:
-                _limit_files(pid, launch.max_fds)
         except (OSError, ValueError) as error:
             raise spawn_failed(launch.argv[0], error) from error
         return pid
@@ -195,7 +198,7 @@ class PosixLauncher:
         # the owner's alone, and a umask leaves the owner his bits: what a thread creates meanwhile is no different.
         own_mask = os.umask(prepared.umask) if prepared.umask is not None else None
         try:
-            return os.posix_spawn(
+            pid = os.posix_spawn(
                 prepared.program,
                 prepared.argv,
                 prepared.environment,
@@ -208,6 +211,13 @@ class PosixLauncher:
             if own_mask is not None:
                 os.umask(own_mask)
             os.fchdir(self._home)
+        if prepared.max_fds is not None:
+            try:
+                _limit_files(pid, prepared.max_fds)
+            except OSError:
+                _abandon(pid)
+                raise
+        return pid
 
     def _watch(
         self, run: Run, agent: str, pidfd: int, on_exit: OnExit, *, adopted: bool, how: StartWay = "cold"

@@ -22,6 +22,7 @@ DEFAULT_SIGNALS = frozenset(signal.valid_signals() - {signal.SIGKILL, signal.SIG
 
 _LOG_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _LOG_MODE = 0o600
+_CAP_SYS_RESOURCE = 24  # linux/capability.h
 
 # A thousand agents have one environment but for a few words, and share its bytes.
 _encoded = lru_cache(maxsize=4096)(os.fsencode)
@@ -29,7 +30,10 @@ _encoded = lru_cache(maxsize=4096)(os.fsencode)
 
 @dataclass(slots=True)
 class Prepared:
-    """What the system is given, in its own form. `environment` is ours alone: the mark is put into it at each start."""
+    """What the system is given, in its own form. `environment` is ours alone: the mark is put into it at each start.
+
+    `max_fds` is to be set from outside; None where there is no such limit, or a word before the command sets it.
+    """
 
     launch: Launch
     program: str
@@ -37,6 +41,7 @@ class Prepared:
     environment: dict[bytes, bytes]
     file_actions: tuple[tuple[int, int, str, int, int] | tuple[int, int, int], ...]
     umask: int | None
+    max_fds: int | None
 
 
 def prepare(launch: Launch) -> Prepared:
@@ -60,6 +65,7 @@ def prepare(launch: Launch) -> Prepared:
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ),
         umask=int(launch.umask, 8) if launch.umask is not None else None,
+        max_fds=launch.max_fds if not _is_out_of_reach(launch) else None,
     )
 
 
@@ -100,6 +106,10 @@ def _trampoline(launch: Launch) -> tuple[str, ...]:
     if launch.nice is not None:
         raised = launch.nice - os.getpriority(os.PRIO_PROCESS, 0)
         words = (_tool("nice", launch.agent, "'nice' needs", "coreutils"), "-n", str(raised))
+    if launch.max_fds is not None and _is_out_of_reach(launch):
+        most = min(launch.max_fds, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        prlimit = _tool("prlimit", launch.agent, "'user' needs beside 'limits.fds'", "util-linux")
+        words = (*words, prlimit, f"--nofile={most}:{most}", "--")
     privileges = _as_user(launch.agent, launch.user) if launch.user is not None else ()
     if launch.dies_with_daemon:
         privileges = (*privileges, "--pdeathsig=KILL")
@@ -117,6 +127,18 @@ def _tool(name: str, agent: str, needed: str, package: str) -> str:
             "missing_program",
         )
     return found
+
+
+def _is_out_of_reach(launch: Launch) -> bool:
+    """Whether we may set the limits of what we start only until it is another user's, in a race with it.
+
+    So it is in a container, where root is without that capability as a rule.
+    """
+    if launch.user is None or not _as_user(launch.agent, launch.user):
+        return False
+    with open("/proc/self/status", encoding="utf-8") as status:
+        capable = next(int(line.split()[1], 16) for line in status if line.startswith("CapEff:"))
+    return not capable >> _CAP_SYS_RESOURCE & 1
 
 
 def _as_user(agent: str, user: str) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ _FORK = b"f"
 # Imports are done at the cost of those who work: when a hundred agents have crashed, not all at once.
 _AT_ONCE = 2
 # Whatever takes longer hangs, and those that wait for their turn shall not.
-_PREPARE_S = 60.0
+PREPARE_S = 60.0
 
 Begin = Callable[[Launch, int], int]
 """Starts the first process of a standby with a descriptor as its WIRE; returns its pid, or raises SpawnFailed."""
@@ -54,9 +54,10 @@ class Taken:
 class Reserve:
     """At most one standby of each agent."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, begin: Begin) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, begin: Begin, limit_s: float = PREPARE_S) -> None:
         self._loop = loop
         self._begin = begin
+        self._limit_s = limit_s
         self._held: dict[str, _Standby] = {}
         self._queue: dict[str, tuple[Launch, StandbyKind, OnStandby]] = {}
         self._preparing: dict[str, asyncio.TimerHandle] = {}
@@ -72,15 +73,16 @@ class Reserve:
         """See to it that something stands by for just this launch, if anything shall."""
         held = self._held.get(launch.agent)
         waits = self._queue.get(launch.agent)
-        if waits is not None and waits[0] == launch:
+        if waits is not None and _serves(waits[0], launch):
             return
-        if held is not None and held.launch == launch and held.place == _place(launch):
+        if held is not None and _serves(held.launch, launch) and held.place == _place(launch):
             held.on_change = on_change
             if held.first.ready and held.child is None:
                 self._ask_for_child(held)
             return
         self.stand_down(launch.agent)
         if launch.standby is not None:
+            on_change(Standing(launch.standby.kind))
             self._queue[launch.agent] = launch, launch.standby.kind, on_change
             self._loop.call_soon(self._next)
 
@@ -89,7 +91,7 @@ class Reserve:
         held = self._held.get(launch.agent)
         if held is None:
             return None
-        if held.launch != launch or held.place != _place(launch):  # `stand_by` replaces it
+        if not _serves(held.launch, launch) or held.place != _place(launch):  # `stand_by` replaces it
             self.stand_down(launch.agent)
             return None
         waiter = held.waiter
@@ -150,8 +152,11 @@ class Reserve:
         self._held[launch.agent] = held
         self._pids[pid] = held
         self._loop.add_reader(wire, self._heard, held, held.first)
-        late = f"its imports are not done after {_PREPARE_S:g} s"
-        self._preparing[launch.agent] = self._loop.call_later(_PREPARE_S, self._fail, held, late)
+        self._expect(held, f"its imports are not done after {self._limit_s:g} s")
+
+    def _expect(self, held: _Standby, late: str) -> None:
+        """Give it so much time, and one of the turns."""
+        self._preparing[held.launch.agent] = self._loop.call_later(self._limit_s, self._fail, held, late)
 
     def _ask_for_child(self, held: _Standby) -> None:
         """Ask a zygote for the one that will wait; who that is it says itself."""
@@ -166,6 +171,7 @@ class Reserve:
         finally:
             theirs.close()
         self._loop.add_reader(wire, self._heard, held, held.child)
+        self._expect(held, f"its zygote has forked none after {self._limit_s:g} s")
 
     def _heard(self, held: _Standby, waiter: _Waiter) -> None:
         said, pid = _receive(waiter.wire)
@@ -277,6 +283,11 @@ class _Standby:
     def waiter(self) -> _Waiter | None:
         """The one that can be told to begin."""
         return self.first if self.kind == "spare" else self.child
+
+
+def _serves(standby: Launch, launch: Launch) -> bool:
+    """Whether what stands by for one launch may become a run of another: what it may use is for us to hold."""
+    return standby.starts_as(launch) and standby.standby == launch.standby
 
 
 _Place = tuple[tuple[int, int], tuple[int, int]] | None

@@ -20,6 +20,7 @@ if _PATH_IS_SET:
 
 import ast
 import builtins
+import fcntl
 import gc
 import importlib
 import os
@@ -116,6 +117,7 @@ def main() -> None:
     """Prepare, wait, and be the program."""
     kind, life, names, way, target, *arguments = sys.argv[1:]
     os.set_inheritable(DAEMON, False)
+    _end_with_the_daemon(True)
     program = Program(way, target, arguments)
     program.put_in_place()
     try:
@@ -124,6 +126,7 @@ def main() -> None:
     except BaseException as why:
         _give_up(DAEMON, f"{type(why).__name__}: {why}")
     known = _stamps(program)
+    _end_with_the_daemon(False)
     waits_at = _children_wait_at(life) if kind == "zygote" else DAEMON
     mark = _wait(waits_at)
     os.close(waits_at)
@@ -135,6 +138,13 @@ def main() -> None:
 
 
 # --- waiting ---
+
+
+def _end_with_the_daemon(ends: bool) -> None:
+    """Let the kernel end us at the end of the descriptor, while an import that may hang keeps us from reading it."""
+    fcntl.fcntl(DAEMON, fcntl.F_SETOWN, os.getpid() if ends else 0)
+    flags = fcntl.fcntl(DAEMON, fcntl.F_GETFL)
+    fcntl.fcntl(DAEMON, fcntl.F_SETFL, flags | os.O_ASYNC if ends else flags & ~os.O_ASYNC)  # SIGIO, deadly by default
 
 
 def _wait(fd: int) -> str:

@@ -45,6 +45,19 @@ MISTAKES = {
     "open quote": ("[agents.a]\ncommand = 'x \"y'", "agents.a.command", 2, "cannot be split", "close the quote"),
     "bad name": ("[agents.'a b']\ncommand = 'x'", 'agents."a b"', 1, "cannot be the name", "use letters"),
     "long name": (f"[agents.{'a' * 64}]\ncommand = 'x'", f"agents.{'a' * 64}", 1, "cannot be the name", "at most 63"),
+    "standby of another language": (
+        A + "standby = 'spare'", "agents.a", 1, "needs a command that runs a Python script or module",
+        "['python3', 'script.py']",
+    ),
+    "standby of a job": (
+        "[agents.a]\ncommand = 'python3 x.py'\noneshot = true\nstandby = 'zygote'", "agents.a", 1,
+        "what runs to its end has no next run to wait for", "take 'standby' out",
+    ),
+    "imports of no standby": (A + "standby_imports = ['json']", "agents.a", 1, "of no use", "add standby = 'spare'"),
+    "no module": (
+        "[agents.a]\ncommand = 'python3 x.py'\nstandby = 'spare'\nstandby_imports = ['x.py,y']",
+        "agents.a.standby_imports[0]", 4, "'x.py,y' is not the name of a module", "'package.module'",
+    ),
     "list wanted": (A + "depends_on = 'a'", "agents.a.depends_on", 3, "not a list", "between [ and ]"),
     "no such agent": (
         "[agents.cache]\ncommand='x'\n[agents.b]\ncommand='x'\ndepends_on = [\n 'cach']", "agents.b.depends_on[0]", 6,

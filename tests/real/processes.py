@@ -14,6 +14,7 @@ from selfheal.kinds import Run
 from selfheal.supervise.launcher import Exit, Launch, Process
 from selfheal.supervise.marks import Marked, find_marked
 from selfheal.supervise.posix import PosixLauncher
+from selfheal.supervise.standby import PREPARE_S
 from selfheal.supervise.tree import kill_leftovers
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
@@ -67,9 +68,9 @@ class Yard:
 
 
 @asynccontextmanager
-async def yard(folder: Path) -> AsyncIterator[Yard]:
+async def yard(folder: Path, standby_limit_s: float = PREPARE_S) -> AsyncIterator[Yard]:
     """A yard whose processes are all killed at the end."""
-    place = Yard(PosixLauncher(asyncio.get_running_loop(), CLOCK, str(folder)), folder)
+    place = Yard(PosixLauncher(asyncio.get_running_loop(), CLOCK, str(folder), standby_limit_s), folder)
 
     async def left() -> list[Run]:
         return [marked.run for marked in place.marked()]
@@ -82,11 +83,11 @@ async def yard(folder: Path) -> AsyncIterator[Yard]:
         place.launcher.close()
 
 
-def in_a_yard(folder: Path, story: Callable[[Yard], Awaitable[None]]) -> None:
+def in_a_yard(folder: Path, story: Callable[[Yard], Awaitable[None]], standby_limit_s: float = PREPARE_S) -> None:
     """Let a story happen in a yard."""
 
     async def run() -> None:
-        async with yard(folder) as place:
+        async with yard(folder, standby_limit_s) as place:
             await story(place)
 
     asyncio.run(run())

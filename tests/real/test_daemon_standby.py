@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,103 @@ def test_another_configuration_replaces_what_stands_by_and_takes_it_away_with_it
         assert place.order("reload").status == 200
         until(lambda: waiting(place) == [])
         until(lambda: all(one.agent == "other" for one in place.marked()))
+
+
+def test_one_that_still_imports_ends_with_a_killed_daemon() -> None:
+    hangs = "import time\nopen('hangs', 'w').close()\ntime.sleep(1000)\n"
+    with house() as place:
+        (place.folder / "hangs.py").write_text(hangs)
+        (place.folder / "work.py").write_text(PROGRAM)
+        finds_its_own = FLEET.replace("{python}", f'"{sys.executable}"').replace("KIND", "spare")
+        place.boot(finds_its_own + 'standby_imports = ["hangs"]\n')
+        until((place.folder / "hangs").exists)
+        place.daemon.kill()
+        until(lambda: waiting(place) == [])
+        assert place.marked()
+
+
+def test_one_that_a_killed_daemon_left_stopped_is_ended_by_the_next_and_never_adopted() -> None:
+    with house() as place:
+        begin(place, "spare")
+        left, agent = next_of(place), place.pid("api")
+        os.kill(left, signal.SIGSTOP)
+        place.daemon.kill()
+        assert left in waiting(place)
+        place.boot()
+        until(lambda: left not in [one.run.pid for one in place.marked()])
+        assert place.pid("api") == agent
+        assert next_of(place) != left
+
+
+def test_a_zygote_that_is_killed_is_told_once_and_a_person_brings_it_back() -> None:
+    with house() as place:
+        begin(place, "zygote")
+        (zygote,) = set(waiting(place)) - {next_of(place)}
+        os.kill(zygote, signal.SIGKILL)
+        until(lambda: place.logged("standby.failed"))
+        before = place.pid("api")
+        assert waiting(place) == []
+        os.kill(before, signal.SIGKILL)
+        until(lambda: place.pid("api") not in (0, before))
+        place.until_state("healthy")
+        assert starts(place) == [("first", "cold"), ("reflex", "cold")]
+        assert "zygote not ready: killed by SIGKILL while it waited" in place.say("agents", "api").out
+        assert place.order("agents/api/restart").status == 200
+        assert next_of(place) != place.pid("api")
+        assert len(place.logged("standby.failed")) == 1
+
+
+# --- another configuration ---
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_reload_of_an_edited_agent_uses_no_stale_standby(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind)
+        next_of(place)
+        old = waiting(place)
+        (place.folder / "other.py").write_text(PROGRAM.replace("works", "works otherwise"))
+        place.configure(FLEET.replace("KIND", kind).replace('"work.py"', '"other.py", "--more"'))
+        answer = place.order("reload")
+        assert (answer.status, answer.body.texts("restarted")) == (200, ["api"])
+        log = place.state_dir / "logs" / "api.log"
+        until(lambda: log.read_text() == "works\nworks otherwise\n", what=log.read_text)
+        until(lambda: not set(old) & set(waiting(place)))
+        coming = next_of(place)
+        os.kill(place.pid("api"), signal.SIGKILL)
+        until(lambda: place.pid("api") == coming)
+        until(lambda: log.read_text() == "works\nworks otherwise\nworks otherwise\n", what=log.read_text)
+
+
+def test_a_standby_comes_changes_and_goes_by_a_reload_while_its_agent_runs_on() -> None:
+    plain = FLEET.replace('standby = "KIND"\n', "")
+    with house() as place:
+        begin(place, "spare")
+        agent, spare = place.pid("api"), next_of(place)
+        place.configure(FLEET.replace("KIND", "spare") + 'limits = { memory = "300MB" }\nstop = { timeout = 3 }\n')
+        assert place.order("reload").body.texts("changed") == ["api"]
+        assert (next_of(place), place.pid("api")) == (spare, agent)  # this is nothing to it
+        for edited, waits in ((FLEET.replace("KIND", "zygote"), 2), (plain, 0), (FLEET.replace("KIND", "spare"), 1)):
+            place.configure(edited)
+            assert place.order("reload").body.texts("changed") == ["api"]
+            if waits:
+                assert next_of(place) != spare
+            else:
+                assert place.agent("api").raw["standby"] is None
+            until(lambda waits=waits: len(waiting(place)) == waits)  # type: ignore[misc]
+        assert place.pid("api") == agent
+        assert starts(place) == [("first", "cold")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_waits_for_an_agent_that_is_no_more_ends_with_it(kind: StandbyKind) -> None:
+    with house() as place:
+        begin(place, kind, "instances = 2\n")
+        next_of(place, "api:0")
+        next_of(place, "api:1")
+        assert place.order("agents/api/scale", {"instances": 1}).status == 200
+        until(lambda: {one.agent for one in place.marked()} == {"api:0"})
+        next_of(place, "api:0")
+        place.configure('[agents.else]\ncommand = "sleep 1000"\n')
+        assert place.order("reload").status == 200
+        until(lambda: {one.agent for one in place.marked()} == {"else"})

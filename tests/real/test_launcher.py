@@ -290,6 +290,22 @@ def test_a_process_runs_as_the_user_of_its_configuration(tmp_path: Path) -> None
     in_a_yard(tmp_path, story)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason=NOBODY_MAY)
+def test_a_limit_of_open_files_holds_for_another_user_however_soon_that_takes_over(tmp_path: Path) -> None:
+    async def story(place: Yard) -> None:
+        launch = replace(
+            place.launch("sh", "-c", "ulimit -n", user="nobody", max_fds=123),
+            directory=Path("/"),
+            environment={**ENVIRONMENT, "PATH": "/usr/bin:/bin"},
+        )
+        # In a container root may not set it any more once the user is another: with many at once some are so soon.
+        processes = [place.spawn(replace(launch, agent=f"api{number}")) for number in range(60)]
+        assert [await place.exit_of(process) for process in processes] == [Exit(0, None)] * 60
+        assert launch.log.read_text().split() == ["123"] * 60
+
+    in_a_yard(tmp_path, story)
+
+
 def orphan(marker: str, *argv: str) -> Run:
     """A process as a dead daemon leaves it: its parent has ended."""
     start = "import subprocess,sys; print(subprocess.Popen(sys.argv[1:], start_new_session=True, stdout=2).pid)"

@@ -1,25 +1,25 @@
-"""Is a program that stood by the same as one that was started anew, and does nothing stay behind?"""
+"""Is a program that stood by the same as one that was started anew?"""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from selfheal.supervise import proc
-from selfheal.supervise.launcher import Exit, Launch, Process, Standby
+from selfheal.supervise.launcher import Exit, Standby
 from selfheal.vitals import Standing
 from selfheal.vocabulary import StandbyKind, StartWay
 from tests.real.processes import CLOCK, Yard, in_a_yard, until
+from tests.real.standbys import KINDS, python, standing, told_by, write
 
-WAYS: tuple[StartWay, ...] = ("cold", "spare", "zygote")
-KINDS: tuple[StandbyKind, ...] = ("spare", "zygote")
+# Only root may start as somebody else.
+OTHER = "nobody" if os.geteuid() == 0 else None
 
 # What a program can see of how it was started. Numbers of processes and of files differ from run to run.
 LOOKS = """
@@ -45,65 +45,6 @@ if __name__ == "__main__":
     print(json.dumps(facts, sort_keys=True), flush=True)
     print("to stderr", file=sys.stderr, flush=True)
 """
-
-
-@dataclass
-class Seen:
-    """What a launcher told of a standby."""
-
-    told: list[Standing] = field(default_factory=list)
-
-    @property
-    def last(self) -> Standing | None:
-        return self.told[-1] if self.told else None
-
-    @property
-    def ready(self) -> bool:
-        return self.last is not None and self.last.ready
-
-
-def python(place: Yard, *words: str, standby: Standby | None = None, directory: Path | None = None) -> Launch:
-    words = words if words[0].startswith("python") else ("python3", *words)
-    launch = place.launch(str(Path(sys.executable).with_name(words[0])), *words[1:])  # none of a version manager's
-    return replace(launch, standby=standby, directory=directory or launch.directory)
-
-
-async def standing(place: Yard, launch: Launch) -> Seen:
-    """Let a standby become ready, or fail."""
-    seen = Seen()
-    place.launcher.stand_by(launch, seen.told.append)
-    await until(lambda: seen.last is not None and (seen.last.ready or bool(seen.last.why)))
-    return seen
-
-
-async def begun(place: Yard, way: StartWay, *words: str, imports: Sequence[str] = (), generation: int = 7) -> Process:
-    """A run that began in this way."""
-    launch = python(place, *words, standby=None if way == "cold" else Standby(way, tuple(imports)))
-    if way != "cold":
-        seen = await standing(place, launch)
-        assert seen.ready, seen.last
-    process = place.spawn(launch, generation)
-    assert process.how == way
-    return process
-
-
-def write(folder: Path, name: str, text: str) -> Path:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
-def told_by(folder: Path, way: StartWay, *words: str, imports: Sequence[str] = ()) -> tuple[str, Exit]:
-    """All that a program wrote, and how it ended."""
-    (folder / "logs" / "api.log").unlink(missing_ok=True)
-    ended: list[Exit] = []
-
-    async def story(place: Yard) -> None:
-        ended.append(await place.exit_of(await begun(place, way, *words, imports=imports)))
-
-    in_a_yard(folder, story)
-    return (folder / "logs" / "api.log").read_text(), ended[0]
 
 
 @pytest.mark.parametrize("way", KINDS)
@@ -231,10 +172,10 @@ def test_not_all_do_their_imports_at_once_and_all_have_their_turn(tmp_path: Path
             place.launcher.stand_by(launch, told.append)
             place.launcher.stand_by(launch, told.append)
         most = 0
-        while len(told) < len(launches):
-            most = max(most, len([one for one in place.marked() if one.waits and one.leads]) - len(told))
+        while len(ready := [standing for standing in told if standing.ready]) < len(launches):
+            most = max(most, len([one for one in place.marked() if one.waits and one.leads]) - len(ready))
             await CLOCK.sleep(0.001)
-        assert all(standing.ready for standing in told)
+        assert len(told) == 2 * len(launches)  # on its way, and ready
         assert most <= 2
 
     in_a_yard(tmp_path, story)
@@ -252,98 +193,6 @@ def test_named_modules_are_imported_before_also_the_programs_own(tmp_path: Path,
         assert launch.log.read_text() == "heavy\nshop.api True\n"
         await place.exit_of(place.spawn(launch))
         assert launch.log.read_text() == "heavy\nshop.api True\n__main__ False\n"
-
-    in_a_yard(tmp_path, story)
-
-
-@pytest.mark.parametrize("way", KINDS)
-def test_a_deployment_since_is_noticed_and_the_new_version_runs(tmp_path: Path, way: StandbyKind) -> None:
-    library = write(tmp_path, "library.py", "version = 1\n")
-    write(tmp_path, "work.py", "import library, os, sys\nprint(library.version, os.environ['SELFHEAL_ID'], sys.argv)\n")
-
-    async def story(place: Yard) -> None:
-        launch = python(place, "work.py", "a", standby=Standby(way, ("library",)))
-        await standing(place, launch)
-        library.write_text("version = 'two'\n")
-        process = place.spawn(launch, 5)
-        assert await place.exit_of(process) == Exit(0, None)
-        assert launch.log.read_text() == f"two {place.folder}/api:5 ['work.py', 'a']\n"
-
-    in_a_yard(tmp_path, story)
-
-
-@pytest.mark.parametrize("way", KINDS)
-def test_what_stands_by_for_something_else_by_now_is_not_used(tmp_path: Path, way: StandbyKind) -> None:
-    write(tmp_path, "one/work.py", "print('works', flush=True)\n")
-    (tmp_path / "now").symlink_to("one")
-
-    async def story(place: Yard) -> None:
-        launch = python(place, "work.py", standby=Standby(way), directory=tmp_path / "now")
-        for change in ("command", "directory", "log"):
-            await standing(place, launch)
-            wanted = launch
-            if change == "command":
-                wanted = replace(launch, argv=(*launch.argv, "more"))
-            elif change == "directory":
-                write(tmp_path, "two/work.py", "print('works', flush=True)\n")
-                (tmp_path / "now").unlink()
-                (tmp_path / "now").symlink_to("two")
-            else:
-                launch.log.unlink()
-            process = place.spawn(wanted)
-            assert process.how == "cold"
-            assert await place.exit_of(process) == Exit(0, None)
-            await until(lambda: place.marked() == [])
-
-    in_a_yard(tmp_path, story)
-
-
-@pytest.mark.parametrize("way", KINDS)
-def test_what_cannot_be_imported_is_told_and_it_starts_anew(tmp_path: Path, way: StandbyKind) -> None:
-    write(tmp_path, "work.py", "print('works')\n")
-
-    async def story(place: Yard) -> None:
-        launch = python(place, "work.py", standby=Standby(way, ("not_there",)))
-        seen = await standing(place, launch)
-        assert seen.told == [Standing(way, why="ModuleNotFoundError: No module named 'not_there'")]
-        process = place.spawn(launch)
-        assert process.how == "cold"
-        assert await place.exit_of(process) == Exit(0, None)
-        await until(lambda: place.marked() == [])
-
-    in_a_yard(tmp_path, story)
-
-
-@pytest.mark.parametrize("way", KINDS)
-def test_one_that_dies_is_told_and_buried(tmp_path: Path, way: StandbyKind) -> None:
-    write(tmp_path, "work.py", "print('works')\n")
-
-    async def story(place: Yard) -> None:
-        launch = python(place, "work.py", standby=Standby(way))
-        seen = await standing(place, launch)
-        assert seen.last is not None
-        assert seen.last.pid is not None
-        os.kill(seen.last.pid, signal.SIGKILL)
-        while proc.stat(seen.last.pid).alive:
-            pass  # a turn of the loop would tell us
-        assert place.spawn(launch).how == "cold"  # although nobody has told us yet
-        await until(lambda: not seen.ready)
-        assert seen.last == Standing(way, why="killed by SIGKILL while it waited")
-        await until(lambda: place.marked() == [])
-
-    in_a_yard(tmp_path, story)
-
-
-def test_a_zygote_with_threads_is_refused(tmp_path: Path) -> None:
-    write(
-        tmp_path, "busy.py", "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-    )
-    write(tmp_path, "work.py", "import busy\n")
-
-    async def story(place: Yard) -> None:
-        seen = await standing(place, python(place, "work.py", standby=Standby("zygote", ("busy",))))
-        assert seen.told == [Standing("zygote", why="an import has started 1 threads, which a fork would lose")]
-        await until(lambda: place.marked() == [])
 
     in_a_yard(tmp_path, story)
 
@@ -369,16 +218,30 @@ def test_a_zygote_forks_again_and_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", KINDS)
-def test_closing_the_launcher_ends_what_waits_and_nothing_else(tmp_path: Path, way: StandbyKind) -> None:
-    write(tmp_path, "work.py", "import time\nprint('works', flush=True)\ntime.sleep(60)\n")
+def test_it_has_the_limits_the_priority_the_umask_and_the_user_of_its_agent(way: StandbyKind) -> None:
+    shown = "os.getuid(), os.getgid(), os.getgroups(), os.umask(0), os.nice(0), resource.getrlimit(7), os.getcwd()"
+    ways: list[StartWay] = ["cold", way]
+    said: dict[StartWay, str] = {}
+    with tempfile.TemporaryDirectory(prefix="sh-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # another user reads the program
+        write(folder, "work.py", f"import os, resource\nprint({shown})\n")
 
-    async def story(place: Yard) -> None:
-        process = await begun(place, way, "work.py")
-        await standing(place, python(place, "work.py", standby=Standby(way)))
-        assert len([one for one in place.marked() if one.waits and one.leads]) == (1 if way == "spare" else 2)
-        assert [run.pid for _, run in await place.launcher.strays()] == [process.run.pid]
-        assert [run.pid for _, run in place.launcher.leftovers()] == [process.run.pid]
-        place.launcher.close()
-        await until(lambda: [one.run.pid for one in place.marked()] == [process.run.pid])
+        async def story(place: Yard) -> None:
+            for one in ways:
+                launch = replace(
+                    place.launch("/usr/bin/python3", "work.py", agent=one, user=OTHER, max_fds=300),
+                    umask="037",
+                    nice=5,
+                    standby=Standby(way) if one == way else None,
+                )
+                if one == way:
+                    assert (seen := await standing(place, launch)).ready, (seen.last, launch.log.read_text())
+                process = place.spawn(launch)
+                assert process.how == one
+                assert await place.exit_of(process) == Exit(0, None)
+                said[one] = launch.log.read_text()
 
-    in_a_yard(tmp_path, story)
+        in_a_yard(folder, story)
+    assert said[way] == said["cold"]
+    assert " 31 5 (300, 300) " in said[way]
