@@ -302,7 +302,7 @@ def test_a_thousand_agents_are_listed_without_holding_up_the_loop() -> None:
             daemon.vitals.put_signals(name, {"cpu": 0.1, "rss": 1e6})
         await client.get("/observability/agents")
         gc.collect()
-        gc.freeze()  # as the daemon does; and here the heap is that of the tests, which takes half a second to look through
+        gc.freeze()  # as the daemon does; here it is the heap of the tests, which takes half a second to look through
         asked = asyncio.get_running_loop().create_task(client.get("/observability/agents"))
         longest, before = 0.0, time.thread_time()
         while not asked.done():
