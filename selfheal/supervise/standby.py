@@ -32,6 +32,7 @@ _RUNNER = str(Path(__file__).resolve().with_name("standby_runner.py"))
 _CREDENTIALS = struct.Struct("=iII")  # pid, uid, gid
 _MESSAGE_BYTES = 4096
 _FORK = b"f"
+_OLD = b"o"
 # Imports are done at the cost of those who work: when a hundred agents have crashed, not all at once.
 _AT_ONCE = 2
 # Whatever takes longer hangs, and those that wait for their turn shall not.
@@ -181,6 +182,8 @@ class Reserve:
                 self._fail(held, "its zygote lost a child before that was ready")
         elif said.startswith(b"e"):
             self._fail(held, said[1:].decode(errors="replace"))
+        elif said == _OLD:
+            self._renew(held)
         else:
             self._is_ready(held, waiter, pid)
 
@@ -202,6 +205,12 @@ class Reserve:
             self._ask_for_child(held)
         else:
             held.on_change(Standing(held.kind, True, waiter.pid, proc.rss_bytes(held.first.pid)))
+
+    def _renew(self, held: _Standby) -> None:
+        """Replace a zygote whose imports are of the version before a deployment: that is no failure of anybody."""
+        if self._held.get(held.launch.agent) is held:
+            self.stand_down(held.launch.agent)
+            self.stand_by(held.launch, held.on_change)
 
     def _fail(self, held: _Standby, why: str) -> None:
         if self._held.get(held.launch.agent) is held:

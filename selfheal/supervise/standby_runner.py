@@ -6,7 +6,8 @@ Run by the agent's own interpreter in place of its program, from 3.8 on, with no
 
 It imports what the program will import, says so on descriptor 3, and waits there. The message that comes is the mark
 of the run that begins: from there on it is the program, as if it had just been started. The end of the descriptor is
-the end of the daemon, and then it ends too. A zygote is asked for children, each of which waits at its own descriptor.
+the end of the daemon, and then it ends too. A zygote is asked for children, each of which waits at its own descriptor;
+it says so where its imports are of a version that is no more.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    _Stamps = dict[str, tuple[int, int, int] | None]
+
 DAEMON = 3
 _VARIABLE = "SELFHEAL_ID"
 _PR_SET_PDEATHSIG, _SIGKILL = 1, 9
@@ -51,8 +54,7 @@ class Program:
         self.is_module = way == "module"
         self.is_folder = not self.is_module and (os.path.isdir(target) or zipfile.is_zipfile(target))
         words = ["-m", target] if self.is_module else [target]
-        with open("/proc/self/cmdline", "rb") as file:
-            given = [os.fsdecode(word) for word in file.read().split(b"\0")]
+        given = _command_line()
         self.command = [*given[: given.index(__file__)], *words, *arguments]
         self.argv = ["-m" if self.is_module else target, *arguments]
         self.package, self.file = self._source()
@@ -120,14 +122,17 @@ def main() -> None:
     _end_with_the_daemon(True)
     program = Program(way, target, arguments)
     program.put_in_place()
+    began_ns = time.time_ns()
     try:
         _write_mark(os.environ[_VARIABLE])  # now, as it cannot be told later that it is impossible
         _import_all(program, names.split(",") if names else [])
     except BaseException as why:
         _give_up(DAEMON, f"{type(why).__name__}: {why}")
     known = _stamps(program)
+    if _is_any_newer(known, began_ns):  # a deployment is on its way: some of it may be of the version before
+        _begin_again()
     _end_with_the_daemon(False)
-    waits_at = _children_wait_at(life) if kind == "zygote" else DAEMON
+    waits_at = _children_wait_at(life, program, known) if kind == "zygote" else DAEMON
     mark = _wait(waits_at)
     os.close(waits_at)
     _write_mark(mark)
@@ -159,7 +164,22 @@ def _wait(fd: int) -> str:
     return os.fsdecode(mark)
 
 
-def _children_wait_at(life: str) -> int:
+def _begin_again() -> None:
+    """Do the imports anew in an empty interpreter. The daemon gives up what never gets done with it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.set_inheritable(DAEMON, True)
+    words = _command_line()
+    os.execvp(words[0], words)
+
+
+def _command_line() -> list[str]:
+    """All words that this process was started with, also those that the interpreter took for itself."""
+    with open("/proc/self/cmdline", "rb") as file:
+        return [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+
+
+def _children_wait_at(life: str, program: Program, known: _Stamps) -> int:
     """Fork for as long as the daemon asks for it. Returns only in the children, with the descriptor to wait at."""
     import array  # noqa: PLC0415 - a spare shall hold nothing that it does not need
     import socket  # noqa: PLC0415
@@ -179,6 +199,9 @@ def _children_wait_at(life: str) -> int:
         if not asked:
             os._exit(0)
         _refuse_threads()
+        if _stamps(program, known) != known:  # each child would start anew: the daemon puts another in our place
+            os.write(DAEMON, b"o")
+            continue
         fd = array.array("i", ancillary[0][2])[0]
         os.set_inheritable(fd, False)
         sys.stdout.flush()  # what is not written yet would be written by each child again
@@ -339,26 +362,34 @@ def _located(name: str) -> tuple[str, str]:
     return name.rpartition(".")[0], spec.origin or "" if spec is not None else ""
 
 
-def _stamps(
-    program: Program, known: dict[str, tuple[int, int, int] | None] | None = None
-) -> dict[str, tuple[int, int, int] | None]:
+def _stamps(program: Program, known: _Stamps | None = None) -> _Stamps:
     """Which version of each file is in use: of those that are known, or of all that are."""
     if known is None:
         library = os.path.dirname(os.__file__) + os.sep  # is replaced as a whole, and one file of it stands for all
         files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-        known = dict.fromkeys([program.file, os.__file__])
+        known = dict.fromkeys([program.file, os.__file__, sys.executable])
         for file in files:
             if isinstance(file, str) and (not file.startswith(library) or "-packages" in file):
                 known[file] = None
-    return {file: _stamp(file) for file in known}
+    found = {file: _stat(file) for file in known}
+    return {file: (one.st_ino, one.st_mtime_ns, one.st_size) if one else None for file, one in found.items()}
 
 
-def _stamp(file: str) -> tuple[int, int, int] | None:
+def _is_any_newer(files: _Stamps, since_ns: int) -> bool:
+    """Whether one was put there since, by its change time: a copy keeps the time of modification of its source.
+
+    A time still to come says that a clock was set back, and nothing of the file.
+    """
+    now_ns = time.time_ns()
+    found = [_stat(file) for file in files]
+    return any(since_ns <= one.st_ctime_ns <= now_ns for one in found if one)
+
+
+def _stat(file: str) -> os.stat_result | None:
     try:
-        found = os.stat(file)
+        return os.stat(file)
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 if __name__ == "__main__":

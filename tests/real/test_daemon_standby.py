@@ -29,6 +29,9 @@ command = [{python}, "work.py"]
 standby = "KIND"
 """
 
+# The interpreter of the other fleet takes no module from the program's folder.
+FINDS_ITS_OWN = FLEET.replace("{python}", f'"{sys.executable}"')
+
 
 def waiting(place: House) -> list[int]:
     return [one.run.pid for one in place.marked() if one.waits]
@@ -46,9 +49,9 @@ def next_of(place: House, agent: str = "api") -> int:
     return ready()
 
 
-def begin(place: House, kind: StandbyKind, more: str = "", program: str = PROGRAM) -> None:
+def begin(place: House, kind: StandbyKind, more: str = "", program: str = PROGRAM, fleet: str = FLEET) -> None:
     (place.folder / "work.py").write_text(program)
-    place.boot(FLEET.replace("KIND", kind) + more)
+    place.boot(fleet.replace("KIND", kind) + more)
     place.until_state("healthy")
 
 
@@ -208,8 +211,7 @@ def test_one_that_still_imports_ends_with_a_killed_daemon() -> None:
     with house() as place:
         (place.folder / "hangs.py").write_text(hangs)
         (place.folder / "work.py").write_text(PROGRAM)
-        finds_its_own = FLEET.replace("{python}", f'"{sys.executable}"').replace("KIND", "spare")
-        place.boot(finds_its_own + 'standby_imports = ["hangs"]\n')
+        place.boot(FINDS_ITS_OWN.replace("KIND", "spare") + 'standby_imports = ["hangs"]\n')
         until((place.folder / "hangs").exists)
         place.daemon.kill()
         until(lambda: waiting(place) == [])
@@ -301,3 +303,54 @@ def test_what_waits_for_an_agent_that_is_no_more_ends_with_it(kind: StandbyKind)
         place.configure('[agents.else]\ncommand = "sleep 1000"\n')
         assert place.order("reload").status == 200
         until(lambda: {one.agent for one in place.marked()} == {"else"})
+
+
+# --- a deployment ---
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deployment_over_the_files_is_no_failure_and_what_stands_by_after_it_is_of_the_new_version(
+    kind: StandbyKind,
+) -> None:
+    with house() as place:
+        (place.folder / "library.py").write_text("version = 1\n")
+        program = PROGRAM.replace('"works"', "library.version").replace("import colorsys", "import library")
+        begin(place, kind, 'standby_imports = ["library"]\n', program, FINDS_ITS_OWN)
+        next_of(place)
+        old = waiting(place)
+        (place.folder / "library.py").write_text("version = 12\n")
+        log = place.state_dir / "logs" / "api.log"
+        for count in range(1, 3):
+            before, coming = place.pid("api"), next_of(place)
+            os.kill(before, signal.SIGKILL)
+            until(lambda coming=coming: place.pid("api") == coming)  # type: ignore[misc]
+            until(lambda count=count: log.read_text() == "1\n" + "12\n" * count, what=log.read_text)  # type: ignore[misc]
+            place.until_state("healthy")
+            until(lambda: not set(old) & set(waiting(place)))
+        assert "standby_runner.py" in Path(f"/proc/{place.pid('api')}/cmdline").read_text()  # it had its imports done
+        assert place.logged("standby.failed") == []
+
+
+# --- what it says of itself ---
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_stood_by_is_ready_when_it_says_so_itself(kind: StandbyKind) -> None:
+    program = """
+import os, socket, time
+while os.path.exists("wait"): time.sleep(0.01)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+    wire.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
+    wire.send(b"READY=1")
+time.sleep(1000)
+"""
+    with house() as place:
+        begin(place, kind, "ready = { notify = true }\n", program)
+        coming = next_of(place)
+        (place.folder / "wait").touch()
+        os.kill(place.pid("api"), signal.SIGKILL)
+        until(lambda: place.pid("api") == coming)
+        assert not place.agent("api").part("standby").flag("ready")  # none before it is ready, and it has said nothing
+        (place.folder / "wait").unlink()
+        assert next_of(place) != coming
+        assert [entry.text("how") for entry in place.logged("agent.started")] == ["cold", kind]

@@ -200,3 +200,115 @@ def test_another_memory_limit_changes_nothing_about_what_waits(tmp_path: Path, w
         assert await place.exit_of(process) == Exit(0, None)
 
     in_a_yard(tmp_path, story)
+
+
+# --- a deployment ---
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+def test_a_zygote_of_the_version_before_is_replaced_and_its_next_runs_are_forked_again(tmp_path: Path) -> None:
+    write(tmp_path, "library.py", "version = 1\n")
+    write(tmp_path, "work.py", "import library, time\nprint(library.version, flush=True)\ntime.sleep(60)\n")
+
+    async def story(place: Yard) -> None:
+        launch = python(place, "work.py", standby=Standby("zygote", ("library",)))
+        seen = await standing(place, launch)
+        assert seen.last is not None
+        (old,) = [one.run.pid for one in place.marked() if one.run.pid != seen.last.pid]
+        write(tmp_path, "library.py", "version = 12\n")
+        place.spawn(launch, 1)
+        await place.said("12\n")
+        assert (await standing(place, launch)).ready
+        await until(lambda: old not in [one.run.pid for one in place.marked()])
+        process = place.spawn(launch, 2)
+        await place.said("12\n12\n")
+        assert process.how == "zygote"
+        assert "standby_runner.py" in command_line(process.run.pid)  # it was not started anew inside
+
+    in_a_yard(tmp_path, story)
+
+
+@pytest.mark.parametrize("way", KINDS)
+def test_what_is_replaced_in_the_middle_of_the_imports_is_imported_again(tmp_path: Path, way: StandbyKind) -> None:
+    write(tmp_path, "library.py", "version = 1\n")
+    write(
+        tmp_path,
+        "slow.py",
+        "import os, time\nopen('begun', 'w').close()\nwhile not os.path.exists('go'): time.sleep(0.01)\n",
+    )
+    write(tmp_path, "work.py", "import library\nprint(library.version, flush=True)\n")
+
+    async def story(place: Yard) -> None:
+        launch = python(place, "work.py", standby=Standby(way, ("library", "slow")))
+        seen = Seen()
+        place.launcher.stand_by(launch, seen.told.append)
+        await until((tmp_path / "begun").exists)
+        write(tmp_path, "library.py", "version = 12\n")
+        write(tmp_path, "go", "")
+        await until(lambda: seen.ready)
+        process = place.spawn(launch)
+        assert process.how == way
+        assert await place.exit_of(process) == Exit(0, None)
+        assert launch.log.read_text() == "12\n"
+
+    in_a_yard(tmp_path, story)
+
+
+@pytest.mark.parametrize("way", KINDS)
+def test_another_interpreter_under_the_same_name_is_noticed(tmp_path: Path, way: StandbyKind) -> None:
+    write(tmp_path, "work.py", "import sys\nprint('works', flush=True)\n")
+    named = tmp_path / "python3"
+    named.symlink_to("/usr/bin/python3")
+    other = write(tmp_path, "other", "#!/bin/sh\necho another interpreter\n")
+    other.chmod(0o755)
+
+    async def story(place: Yard) -> None:
+        launch = replace(place.launch(str(named), "work.py"), standby=Standby(way))
+        assert (await standing(place, launch)).ready
+        named.unlink()
+        named.symlink_to("other")
+        await place.exit_of(place.spawn(launch))
+        assert launch.log.read_text() == "another interpreter\n"
+
+    in_a_yard(tmp_path, story)
+
+
+def test_a_clock_that_was_set_back_since_its_files_were_put_there_keeps_none_from_waiting(tmp_path: Path) -> None:
+    write(
+        tmp_path, "early/sitecustomize.py", "import time\nnow = time.time_ns\ntime.time_ns = lambda: now() - 10**13\n"
+    )
+    write(tmp_path, "library.py", "import time\nprint(time.time_ns() < time.time() * 1e9 - 10**12, flush=True)\n")
+    write(tmp_path, "work.py", "print('works')\n")
+
+    async def story(place: Yard) -> None:
+        launch = python(place, "work.py", standby=Standby("spare", ("library",)))
+        early = {**launch.environment, "PYTHONPATH": str(tmp_path / "early")}
+        assert (await standing(place, replace(launch, environment=early))).ready
+        assert launch.log.read_text() == "True\n"  # one turn, with the time of before
+
+    in_a_yard(tmp_path, story)
+
+
+# --- its tree ---
+
+
+@pytest.mark.parametrize("way", KINDS)
+def test_what_a_run_that_stood_by_starts_is_of_its_generation_and_ends_with_it(
+    tmp_path: Path, way: StandbyKind
+) -> None:
+    helper = "subprocess.Popen(['sleep', '60'], start_new_session=True)"
+    write(tmp_path, "work.py", f"import subprocess, time\n{helper}\nprint('works', flush=True)\ntime.sleep(60)\n")
+
+    async def story(place: Yard) -> None:
+        process = await begun(place, way, "work.py", generation=9)
+        await place.said("works")
+        await until(lambda: len([one for one in place.marked() if one.run.generation == 9]) == 2)
+        place.launcher.stand_down("api")
+        process.signal_group(signal.SIGKILL)
+        assert process.signal_strays(signal.SIGKILL)
+        await until(lambda: place.marked() == [])
+
+    in_a_yard(tmp_path, story)
