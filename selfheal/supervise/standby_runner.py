@@ -35,7 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    _Stamps = dict[str, tuple[int, int, int] | None]
+    _Stamps = dict[bytes, tuple[int, int, int] | None]
 
 DAEMON = 3
 _VARIABLE = "SELFHEAL_ID"
@@ -128,16 +128,16 @@ def main() -> None:
         _import_all(program, names.split(",") if names else [])
     except BaseException as why:
         _give_up(DAEMON, f"{type(why).__name__}: {why}")
-    known = _stamps(program)
-    if _is_any_newer(known, began_ns):  # a deployment is on its way: some of it may be of the version before
+    stamps = _stamps(program)
+    if _is_any_newer(stamps, began_ns):  # a deployment is on its way: some of it may be of the version before
         _begin_again()
     _end_with_the_daemon(False)
-    waits_at = _children_wait_at(life, program, known) if kind == "zygote" else DAEMON
+    waits_at = _children_wait_at(life, stamps) if kind == "zygote" else DAEMON
     mark = _wait(waits_at)
     os.close(waits_at)
     _write_mark(mark)
     os.environ[_VARIABLE] = mark
-    if _stamps(program, known) != known:  # a deployment: what was imported is of the version before
+    if not _are_current(stamps):  # a deployment: what was imported is of the version before
         os.execvp(program.command[0], program.command)
     program.run()
 
@@ -179,7 +179,7 @@ def _command_line() -> list[str]:
         return [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
 
 
-def _children_wait_at(life: str, program: Program, known: _Stamps) -> int:
+def _children_wait_at(life: str, stamps: _Stamps) -> int:
     """Fork for as long as the daemon asks for it. Returns only in the children, with the descriptor to wait at."""
     import array  # noqa: PLC0415 - a spare shall hold nothing that it does not need
     import socket  # noqa: PLC0415
@@ -199,7 +199,7 @@ def _children_wait_at(life: str, program: Program, known: _Stamps) -> int:
         if not asked:
             os._exit(0)
         _refuse_threads()
-        if _stamps(program, known) != known:  # each child would start anew: the daemon puts another in our place
+        if not _are_current(stamps):  # each child would start anew: the daemon puts another in our place
             os.write(DAEMON, b"o")
             continue
         fd = array.array("i", ancillary[0][2])[0]
@@ -362,30 +362,36 @@ def _located(name: str) -> tuple[str, str]:
     return name.rpartition(".")[0], spec.origin or "" if spec is not None else ""
 
 
-def _stamps(program: Program, known: _Stamps | None = None) -> _Stamps:
-    """Which version of each file is in use: of those that are known, or of all that are."""
-    if known is None:
-        library = os.path.dirname(os.__file__) + os.sep  # is replaced as a whole, and one file of it stands for all
-        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-        known = dict.fromkeys([program.file, os.__file__, sys.executable])
-        for file in files:
-            if isinstance(file, str) and (not file.startswith(library) or "-packages" in file):
-                known[file] = None
-    found = {file: _stat(file) for file in known}
-    return {file: (one.st_ino, one.st_mtime_ns, one.st_size) if one else None for file, one in found.items()}
+def _stamps(program: Program) -> _Stamps:
+    """Which version of each file is in use. The names lie beside each other: a child that reads them copies few pages."""
+    library = os.path.dirname(os.__file__) + os.sep  # is replaced as a whole, and one file of it stands for all
+    files = dict.fromkeys([program.file, os.__file__, sys.executable])
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and (not file.startswith(library) or "-packages" in file):
+            files[file] = None
+    return {name: _stamp(name) for name in map(os.fsencode, files)}
 
 
-def _is_any_newer(files: _Stamps, since_ns: int) -> bool:
+def _are_current(stamps: _Stamps) -> bool:
+    return all(_stamp(file) == stamp for file, stamp in stamps.items())
+
+
+def _is_any_newer(stamps: _Stamps, since_ns: int) -> bool:
     """Whether one was put there since, by its change time: a copy keeps the time of modification of its source.
 
     A time still to come says that a clock was set back, and nothing of the file.
     """
     now_ns = time.time_ns()
-    found = [_stat(file) for file in files]
-    return any(since_ns <= one.st_ctime_ns <= now_ns for one in found if one)
+    return any(since_ns <= found.st_ctime_ns <= now_ns for found in map(_stat, stamps) if found)
 
 
-def _stat(file: str) -> os.stat_result | None:
+def _stamp(file: bytes) -> tuple[int, int, int] | None:
+    found = _stat(file)
+    return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
+
+
+def _stat(file: bytes) -> os.stat_result | None:
     try:
         return os.stat(file)
     except OSError:
