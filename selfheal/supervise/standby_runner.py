@@ -54,8 +54,9 @@ class Program:
         self.is_module = way == "module"
         self.is_folder = not self.is_module and (os.path.isdir(target) or zipfile.is_zipfile(target))
         words = ["-m", target] if self.is_module else [target]
-        given = _command_line()
-        self.command = [*given[: given.index(__file__)], *words, *arguments]
+        with open("/proc/self/cmdline", "rb") as file:
+            self.started_as = [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+        self.command = [*self.started_as[: self.started_as.index(__file__)], *words, *arguments]
         self.argv = ["-m" if self.is_module else target, *arguments]
         self.package, self.file = self._source()
 
@@ -130,7 +131,7 @@ def main() -> None:
         _give_up(DAEMON, f"{type(why).__name__}: {why}")
     stamps = _stamps(program)
     if _is_any_newer(stamps, began_ns):  # a deployment is on its way: some of it may be of the version before
-        _begin_again()
+        _begin_again(program)
     _end_with_the_daemon(False)
     waits_at = _children_wait_at(life, stamps) if kind == "zygote" else DAEMON
     mark = _wait(waits_at)
@@ -164,19 +165,12 @@ def _wait(fd: int) -> str:
     return os.fsdecode(mark)
 
 
-def _begin_again() -> None:
+def _begin_again(program: Program) -> None:
     """Do the imports anew in an empty interpreter. The daemon gives up what never gets done with it."""
     sys.stdout.flush()
     sys.stderr.flush()
     os.set_inheritable(DAEMON, True)
-    words = _command_line()
-    os.execvp(words[0], words)
-
-
-def _command_line() -> list[str]:
-    """All words that this process was started with, also those that the interpreter took for itself."""
-    with open("/proc/self/cmdline", "rb") as file:
-        return [os.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
+    os.execvp(program.started_as[0], program.started_as)
 
 
 def _children_wait_at(life: str, stamps: _Stamps) -> int:
@@ -363,7 +357,7 @@ def _located(name: str) -> tuple[str, str]:
 
 
 def _stamps(program: Program) -> _Stamps:
-    """Which version of each file is in use. The names lie beside each other: a child that reads them copies few pages."""
+    """Which version of each file is in use. Names of its own lie together: a child that reads them copies few pages."""
     library = os.path.dirname(os.__file__) + os.sep  # is replaced as a whole, and one file of it stands for all
     files = dict.fromkeys([program.file, os.__file__, sys.executable])
     for module in list(sys.modules.values()):
