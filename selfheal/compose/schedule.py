@@ -7,14 +7,11 @@ slowly; a clock that jumps over some of them runs one of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
-
-from cronsim import CronSim
 
 from selfheal.clock import Clock
+from selfheal.compose.cron import first_after
 from selfheal.config.models import ProcessConfig
 from selfheal.errors import FixFailed
 from selfheal.events import RunScheduled
@@ -25,6 +22,8 @@ from selfheal.world import Agent, World
 # A clock that was set back by less is waited for, as cron does: the times in between were run already. One that was
 # set back further was wrong before, and the times are counted anew.
 SET_BACK_S = 3 * 3600.0
+# Cron's times have no seconds: one that came while the daemon was away for a moment is not over yet.
+NOT_OVER_S = 60.0
 
 Spawn = Callable[[str, Coroutine[object, object, None]], object]
 
@@ -59,8 +58,10 @@ class Schedules:
         if agent.next_run is None or next_at < agent.next_run - SET_BACK_S:
             self._ledger.record(RunScheduled(now, name, next_at))
         elif agent.next_run <= wall:
-            down = missed and not config.catch_up
+            down = missed and not config.catch_up and wall - agent.next_run >= NOT_OVER_S
             why = "the daemon was down at that time" if down else left_out(self._ledger.world, agent, config)
+            if not why and waits(self._ledger.world, agent):
+                return  # it is due, and looked at again in a moment
             self._ledger.record(RunScheduled(now, name, next_at, why))
             if not why:
                 self._spawn(f"scheduled run of {name}", self._begin(name))
@@ -77,8 +78,7 @@ class Schedules:
 def next_run(config: ProcessConfig, now: float) -> float:
     """The first time of the schedule after `now`, both wall time."""
     assert config.schedule is not None
-    zone = UTC if config.timezone == "UTC" else ZoneInfo(config.timezone)
-    return next(CronSim(config.schedule, datetime.fromtimestamp(now, zone))).timestamp()
+    return first_after(config.schedule, config.timezone, now)
 
 
 def left_out(world: World, agent: Agent, config: ProcessConfig) -> str:
@@ -89,10 +89,23 @@ def left_out(world: World, agent: Agent, config: ProcessConfig) -> str:
         return "healing is paused"
     if agent.maintenance_until is not None:
         return "in maintenance"
-    if agent.breaker.state == "open":
+    if agent.breaker.state == "open" and config.restart != "never":  # else no trial ever comes but this one
         return f"quarantined: {agent.breaker.why}"
     if agent.run is not None and config.overlap == "skip":
         return "the last run still runs"
-    known = (world.agents.get(name) for name in agent.depends_on)
-    down = next((one.name for one in known if one is not None and one.down), None)
+    down = next((one.name for one in _needed(world, agent) if one.down and not _on_its_way(one)), None)
     return f"{down}, which it depends on, is not well" if down is not None else ""
+
+
+def waits(world: World, agent: Agent) -> bool:
+    """Whether something that a run depends on is about to be there: with the daemon all of a fleet begins at once."""
+    return any(_on_its_way(one) for one in _needed(world, agent))
+
+
+def _needed(world: World, agent: Agent) -> Iterator[Agent]:
+    return (world.agents[name] for name in agent.depends_on if name in world.agents)
+
+
+def _on_its_way(agent: Agent) -> bool:
+    """Whether it begins, or is a job that others wait for and that has not come to its end."""
+    return agent.state == "starting" or (agent.ends and not agent.schedule and agent.run is not None and agent.well)

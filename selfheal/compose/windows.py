@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
-
+from selfheal.compose.cron import first_after
 from selfheal.config.models import WindowConfig
 from selfheal.events import MaintenanceBegan, MaintenanceOver
 from selfheal.world import World
@@ -35,7 +32,6 @@ def window_changes(
 
 def open_until(window: WindowConfig, now: float) -> float | None:
     """When the window that is open at `now` ends; None while it is closed."""
-    lasts = timedelta(minutes=window.minutes)
-    here = datetime.fromtimestamp(now, UTC).astimezone(ZoneInfo(window.timezone))
-    begins = next(CronSim(window.cron, here - lasts))
-    return (begins + lasts).timestamp() if begins <= here else None
+    lasts_s = 60.0 * window.minutes
+    begins = first_after(window.cron, window.timezone, now - lasts_s)
+    return begins + lasts_s if begins <= now else None

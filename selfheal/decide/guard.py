@@ -91,7 +91,7 @@ def dependency_gate(world: World, vitals: Vitals, incident: Incident, agent: Age
     began = max([incident.onset, *(failing.since for failing in agent.failing.values())])
     for name in world.dependencies(agent.name):
         dependency = world.agents.get(name)
-        if dependency is None or dependency.finished:
+        if dependency is None or dependency.at_rest:
             continue
         if not dependency.well:
             return Hold(f"its dependency {name} is {dependency.state}", now + 1.0)

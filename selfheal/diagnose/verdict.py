@@ -150,7 +150,7 @@ def _refused(world: World, agent: Agent, incident: Incident, hit: Hit, log: Sequ
 
 
 def _was_away(dependency: Agent, onset: float) -> bool:
-    if dependency.finished:
+    if dependency.at_rest:
         return False
     ended = dependency.last_exit
     return not dependency.well or max(dependency.since, ended.at if ended else 0.0) >= onset - RECENT_S

@@ -187,7 +187,7 @@ class SimulatedLauncher:
         return (process.agent, process.run.generation) if process is not None and process.alive else None
 
     def limit(self, run: Run, launch: Launch) -> None:
-        pass
+        self._machine.limits[run.pid] = launch.limits
 
     def reap(self) -> None:
         pass
@@ -216,7 +216,8 @@ class SimulatedMachine:
 
     `outages` are agents that are of no use whatever their process does, with the reason; `raising` those whose check
     itself is broken; `commands` what a user's commands end with, by program, 0 where it is not listed. `standbys` are
-    the agents for which something shall stand by, with who is to be told what becomes of it.
+    the agents for which something shall stand by, with who is to be told what becomes of it; `limits` are the latest
+    for runs that went on, by pid.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, programs: Mapping[str, Program]) -> None:
@@ -228,6 +229,7 @@ class SimulatedMachine:
         self.commands: dict[str, Callable[[], int]] = {}
         self.commands_run: list[tuple[str, ...]] = []
         self.standbys: dict[str, OnStandby] = {}
+        self.limits: dict[int, tuple[int | None, float | None]] = {}
         self.hear: Hear = lambda agent, generation, said: None
         self.spawned = 0
         self._loop = loop

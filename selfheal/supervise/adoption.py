@@ -83,6 +83,8 @@ class Adoption:
     def _takes(self, child: Child, process: Process) -> None:
         child.process = process
         child.generation = max(child.generation, process.run.generation)
+        # The daemon before may have died before it held this run, or had other limits.
+        self._launcher.limit(process.run, child.launch)
         self._books.enter(child.name, partial(self._book, child, process, self._clock.now()))
 
     def _book(self, child: Child, process: Process, at: float) -> None:

@@ -239,7 +239,7 @@ def _limit(group: str, launch: Launch, controllers: frozenset[str]) -> None:
 
 def _move_tree(group: str, run: Run) -> None:
     """Move a process and its descendants. Children of what has moved are born in the group."""
-    moved: set[int] = set()
+    moved = set(map(int, proc.read_all(f"{group}/cgroup.procs").split()))  # to move one again would hold forks up too
     for _ in range(_MOVES):
         left = [pid for pid in (run.pid, *proc.descendants([run.pid])) if pid not in moved]
         if not left:

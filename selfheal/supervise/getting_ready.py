@@ -87,13 +87,18 @@ class GettingReady:
         if child.process is process:
             self.is_ready(child, run, max(0.0, self._clock.now() - since))
         if child.config.timeout is not None:
-            await self._end_in_time(child, process, child.config.timeout)
+            await self._end_in_time(child, process)
 
-    async def _end_in_time(self, child: Child, process: Process, limit_s: float) -> None:
+    async def _end_in_time(self, child: Child, process: Process) -> None:
         """End a run that takes longer than it may. Its death is one as any other, and no clean one."""
-        await self._clock.sleep(max(0.0, process.run.started_at + limit_s - self._clock.now()))
-        if child.process is not process or child.stopping:
+        while (limit_s := child.config.timeout) is not None:  # a reload may have given it more
+            left_s = process.run.started_at + limit_s - self._clock.now()
+            if left_s <= 0.0:
+                break
+            await self._clock.sleep(left_s)
+        if limit_s is None or child.process is not process or child.stopping:
             return
         why = f"it did not come to its end within {limit_s:g} s and is ended; see its log, or raise 'timeout'"
         self._ledger.record(AgentStartFailed(self._clock.now(), child.name, why, "hung"))
-        await stop_group(process, signal=signals.SIGTERM, timeout_s=child.config.stop.timeout, clock=self._clock)
+        number = getattr(signals, f"SIG{child.config.stop.signal}")
+        await stop_group(process, signal=number, timeout_s=child.config.stop.timeout, clock=self._clock)

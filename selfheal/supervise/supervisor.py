@@ -324,10 +324,12 @@ class Supervisor:
         elif started is not None:
             now = self._clock.now()
             wait_s = self._agent(child.name).breaker.next_wait_s
-            self._ledger.record(
-                AgentStartFailed(now, child.name, str(started), started.cause),
-                BreakerOpened(now, child.name, "restart", now + wait_s, str(started)),
-            )
+            failed = AgentStartFailed(now, child.name, str(started), started.cause)
+            if child.config.restart == "never":  # no trial would ever be allowed: a person starts it, or its schedule
+                self._ledger.record(failed)
+            else:
+                opened = BreakerOpened(now, child.name, "restart", now + wait_s, str(started))
+                self._ledger.record(failed, opened)
 
     # --- later ---
 

@@ -134,7 +134,7 @@ class World:
         if waiting.state != "starting" or not waiting.has_process or waiting.run is not None:
             return ()
         known = (self.agents[name] for name in waiting.depends_on if name in self.agents)
-        return tuple(one.name for one in known if not (one.finished or (one.ready and not one.ends)))
+        return tuple(one.name for one in known if not (one.at_rest or (one.ready and not one.ends)))
 
     def _reach(self, start: str, step: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
         seen = [start]

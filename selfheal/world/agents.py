@@ -180,9 +180,15 @@ class Agent:
         return self.wanted and self.run is not None and not held and self.breaker.state == "closed"
 
     @property
+    def at_rest(self) -> bool:
+        """Whether nothing of it shall run now: its work is done, or its time has not come. A failed run is no rest."""
+        failed = self.died or bool(self.start_error)
+        return self.finished or (bool(self.schedule) and self.run is None and not failed)
+
+    @property
     def down(self) -> bool:
         """It is wanted, and it is not there for those who depend on it."""
-        return self.wanted and not self.finished and not self.well
+        return self.wanted and not self.at_rest and not self.well
 
 
 def fold_agent(agent: Agent, event: AgentEvent) -> Agent:

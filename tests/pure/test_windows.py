@@ -43,6 +43,13 @@ def test_a_window_in_another_zone_follows_its_clocks_over_the_change_of_summer_t
     assert open_until(berlin, at("2026-12-01T01:10:00")) is None
 
 
+def test_a_window_in_the_hour_that_is_there_twice_is_open_once_and_for_as_long_as_ever() -> None:
+    berlin = WindowConfig(agents=("api",), cron="30 2 * * *", minutes=60, timezone="Europe/Berlin")
+    begin = at("2026-10-25T00:30:00")
+    open_at = [minute for minute in range(-60, 240) if open_until(berlin, begin + 60.0 * minute) is not None]
+    assert open_at == list(range(60))
+
+
 def test_a_window_over_midnight_and_one_that_is_never_closed() -> None:
     night = WindowConfig(agents=("api",), cron="45 23 * * *", minutes=30)
     assert open_until(night, at("2026-11-24T00:10:00")) == at("2026-11-24T00:15:00")

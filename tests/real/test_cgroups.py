@@ -182,6 +182,48 @@ def test_what_an_adopted_run_hides_is_found_by_its_group(tmp_path: Path, marker:
     in_groups(tmp_path, marker, story)
 
 
+def test_a_run_that_its_daemon_did_not_live_to_put_into_a_group_is_put_there_by_the_next(
+    tmp_path: Path, marker: str
+) -> None:
+    async def story(launcher: PosixLauncher, place: Place) -> None:
+        launch = _launch(tmp_path)
+        first = PosixLauncher(asyncio.get_running_loop(), CLOCK, marker)
+        run = first.spawn(launch, 4, lambda process, end: None).run
+        first.close()  # at once, with all that was to be done in a moment
+        group = place.folder / "api.4"
+        assert not group.exists()
+        adopted = launcher.adopt(run, "api", lambda process, end: None)
+        assert adopted is not None
+        launcher.limit(run, launch)
+        await until(lambda: group.exists() and str(run.pid) in (group / "cgroup.procs").read_text().split())
+
+    in_groups(tmp_path, marker, story)
+
+
+def test_folders_of_daemons_that_are_no_more_are_taken_away_and_those_of_the_living_are_not(marker: str) -> None:
+    base = _folder_of(marker).parent
+    ages_s = {base / f"selfheal-{uuid4().hex[:12]}": age_s for age_s in (7200.0, 60.0)}
+    for folder, age_s in ages_s.items():
+        (folder / "api.1").mkdir(parents=True)
+        os.utime(folder, (CLOCK.now() - age_s,) * 2)
+    forsaken, living = ages_s
+    try:
+        find_place(marker, CLOCK.now())
+        assert (forsaken.exists(), (living / "api.1").exists()) == (False, True)
+    finally:
+        for folder in (forsaken, living):
+            for group in (folder / "api.1", folder):
+                if group.exists():
+                    group.rmdir()
+        _folder_of(marker).rmdir()
+
+
+def _folder_of(marker: str) -> Path:
+    place = find_place(marker, CLOCK.now())
+    assert place is not None
+    return place.folder
+
+
 def test_a_daemon_leaves_no_group_behind_and_says_what_it_holds() -> None:
     with house('[agents.api]\ncommand = ["sh", "-c", "sleep 0.4; (env -i setsid sleep 72 &); exec sleep 73"]') as place:
         (said,) = place.logged("limits")

@@ -95,6 +95,25 @@ def test_a_oneshot_that_took_too_long_has_failed_also_where_it_ends_with_0_when_
         assert place.agent("web").count("pid") == 0, "what it depends on was not done"
 
 
+STUBBORN = """
+[agents.export]
+command = ["sh", "-c", "trap '' TERM; trap 'echo closed >> ran; exit 1' USR1; echo >> up; while :; do sleep 0.02; done"]
+oneshot = true
+restart = "never"
+timeout = "500ms"
+stop = { signal = "USR1", timeout = "20s" }
+"""
+
+
+def test_a_oneshot_that_took_too_long_is_asked_to_end_as_its_configuration_says() -> None:
+    with house(STUBBORN) as place:
+        until((place.folder / "up").exists, what=lambda: place.log)
+        until(lambda: place.agent("export").count("pid") == 0, what=lambda: place.agent("export").raw)
+        assert (place.folder / "ran").read_text() == "closed\n"
+        (ended,) = place.logged("agent.exited")
+        assert (ended.number("ran_s") or 99.0) < 10.0, "it would have been killed after 20 s"
+
+
 WHOSE = """
 [agents.{name}]
 command = ["sh", "-c", "umask > told; cut -d' ' -f19 /proc/self/stat >> told; pwd >> told; echo $FLAVOUR >> told"]

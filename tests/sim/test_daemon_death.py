@@ -32,6 +32,18 @@ def test_the_next_daemon_adopts_the_whole_fleet(tmp_path: Path) -> None:
     rehearse(tmp_path, SHOP, story)
 
 
+def test_what_is_adopted_is_held_within_the_limits_that_the_file_says_by_now(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.until(lambda: r.agent("api").ready)
+        pid = r.pid("api")
+        await r.crash()
+        await r.boot(agent("api", more='limits = { memory = "300MB", cpu = 0.5 }'))
+        assert r.pid("api") == pid
+        assert r.machine.limits == {pid: (300_000_000, 0.5)}
+
+    rehearse(tmp_path, agent("api", more='limits = { memory = "200MB" }'), story)
+
+
 def test_an_adopted_process_that_dies_is_restarted_at_once(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         await r.all_healthy()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from selfheal.events import AgentExited, AgentStarted, RunScheduled
+from selfheal.events import AgentExited, AgentReady, AgentStarted, AgentStartFailed, RunScheduled
 from selfheal.rehearse.machine import Program
 from selfheal.rehearse.virtual import EPOCH
 from tests.sim.fleets import agent
@@ -108,6 +109,19 @@ def test_a_run_takes_the_place_of_the_last_one_where_that_is_asked_for(tmp_path:
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_a_time_that_came_while_the_daemon_was_away_for_a_moment_is_not_missed(tmp_path: Path, how: str) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.wait(10 * 60.0 - 2.0)
+        await (r.stop() if how == "stopped" else r.crash())
+        await r.wait(4.0)
+        await r.boot()
+        await r.wait(60.0)
+        assert (minutes(r), left_out(r)) == ([10], [])
+
+    rehearse(tmp_path, job(), story, QUICK)
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
 @pytest.mark.parametrize("catch_up", [False, True])
 def test_times_missed_while_no_daemon_ran_are_made_up_for_by_one_run_or_none(
     tmp_path: Path, how: str, catch_up: bool
@@ -183,6 +197,87 @@ def test_what_a_person_stopped_or_maintenance_holds_is_left_out_and_said(tmp_pat
 
     window = '[[guard.maintenance]]\nagents = ["job"]\ncron = "15 * * * *"\nminutes = 10\n'
     rehearse(tmp_path, job() + window, story, QUICK)
+
+
+def test_in_the_night_that_has_an_hour_twice_a_job_of_that_hour_runs_once(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        summer_time_ends = datetime(2027, 10, 31, 1, 0, tzinfo=UTC).timestamp()
+        r.clock.set_wall(summer_time_ends - HOUR_S - r.clock.wall())  # it is 2:00 in Berlin, for the first time
+        await r.wait(60.0)
+        before = len(r.seen(AgentStarted, "job"))  # the one for all that were jumped over
+        await r.wait(3 * HOUR_S)
+        assert len(r.seen(AgentStarted, "job")) == before + 1
+        assert r.agent("job").next_run == summer_time_ends + 24.5 * HOUR_S
+
+    rehearse(tmp_path, job('schedule = "30 2 * * *"\ntimezone = "Europe/Berlin"'), story, QUICK)
+
+
+def test_a_job_that_could_not_be_started_is_started_at_its_next_time(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.wait(11 * 60.0)
+        assert len(r.seen(AgentStartFailed, "job")) == len(r.world.open_incidents()) == 1
+        await r.wait(10 * 60.0)
+        assert len(r.seen(AgentStartFailed, "job")) == 2, "and not in between, for it has its times"
+        r.machine.programs["job"] = QUICK["job"]
+        await r.wait(20 * 60.0)
+        assert (minutes(r), left_out(r)) == ([30, 40], [])
+        assert (r.incident("job").state, r.agent("job").state) == ("resolved", "stopped")
+
+    rehearse(tmp_path, job(), story, {"job": Program(missing=True)})
+
+
+def test_who_depends_on_a_schedule_is_not_held_by_it_between_two_runs(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.wait(21 * 60.0)
+        assert (minutes(r), left_out(r)) == ([10, 20], [])
+        assert r.agent("web").state == "healthy"
+        assert not r.agent("yearly").down
+        r.machine.outages["web"] = "it answers 500"
+        first = r.pid("web")
+        await r.until(lambda: r.pid("web") not in (0, first))
+
+    more = 'schedule = "0 3 1 7 *"'
+    fleet = agent("yearly", checked=False, more=more) + agent("web", "yearly")
+    rehearse(tmp_path, fleet + agent("job", "yearly", checked=False, more=EVERY_TEN), story, QUICK)
+
+
+def test_who_depends_on_a_run_that_failed_is_left_out(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.wait(21 * 60.0)
+        assert minutes(r) == []
+        assert left_out(r)[-1] == "import, which it depends on, is not well"
+
+    fleet = agent("import", checked=False, more='schedule = "5 * * * *"')
+    fleet += agent("job", "import", checked=False, more=EVERY_TEN)
+    rehearse(tmp_path, fleet, story, QUICK | {"import": Program(dies_after_s=5.0)})
+
+
+@pytest.mark.parametrize("starts_in_s", [0.1, 20.0])
+def test_a_run_waits_for_what_is_just_being_started(tmp_path: Path, starts_in_s: float) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.wait(11 * 60.0)
+        await r.stop()
+        await r.wait(34 * 60.0)
+        await r.boot()
+        await r.wait(60.0)
+        assert (minutes(r)[1:], left_out(r)) == ([45], [])
+        (ready,) = [one.at for one in r.seen(AgentReady, "db") if one.at > EPOCH + 44 * 60.0]
+        assert r.seen(AgentStarted, "job")[-1].at >= ready
+
+    fleet = agent("db") + agent("job", "db", checked=False, more=f"{EVERY_TEN}\ncatch_up = true")
+    rehearse(tmp_path, fleet, story, QUICK | {"db": Program(starts_in_s=starts_in_s)})
+
+
+def test_a_run_waits_for_a_oneshot_that_has_not_ended_yet(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.wait(11 * 60.0)
+        assert minutes(r) == []
+        await r.wait(9 * 60.0 + 30.0)
+        assert (minutes(r), left_out(r)) == ([15, 20], [])
+
+    fleet = agent("migrate", checked=False, more="oneshot = true")
+    fleet += agent("job", "migrate", checked=False, more=EVERY_TEN)
+    rehearse(tmp_path, fleet, story, QUICK | {"migrate": Program(dies_after_s=15 * 60.0, exit_code=0)})
 
 
 @pytest.mark.parametrize("whom", [None, "job"])
@@ -265,5 +360,18 @@ def test_a_run_that_takes_too_long_is_ended_and_has_failed(tmp_path: Path) -> No
         assert [(round(one.ran_s), one.expected) for one in exits] == [(60, False)]
         assert "within 60 s" in r.incident("job").sign
         assert (r.incident("job").cause, r.machine.alive("job")) == ("hung", 0)
+
+    rehearse(tmp_path, job(f'{EVERY_TEN}\ntimeout = "60s"'), story, {"job": Program()})
+
+
+def test_a_run_may_take_as_long_as_a_reload_says_meanwhile(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.wait(10 * 60.0 + 30.0)
+        r.write(job(f'{EVERY_TEN}\ntimeout = "5m"'))
+        await r.daemon.control.reload("ann")
+        await r.wait(4 * 60.0)
+        assert r.machine.alive("job") == 1
+        await r.wait(60.0)
+        assert [round(one.ran_s) for one in r.seen(AgentExited, "job")] == [300]
 
     rehearse(tmp_path, job(f'{EVERY_TEN}\ntimeout = "60s"'), story, {"job": Program()})
