@@ -20,6 +20,13 @@ def members(group: int) -> list[int]:
     return [entry.pid for entry in proc.processes() if entry.group == group and entry.alive]
 
 
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def test_a_process_that_ends_when_asked_is_not_killed(tmp_path: Path) -> None:
     async def story(place: Yard) -> None:
         process = place.start("sleep", "60")
@@ -58,6 +65,8 @@ def test_a_stopped_process_is_woken_to_end(tmp_path: Path) -> None:
     async def story(place: Yard) -> None:
         process = place.start("sh", "-c", "trap 'exit 7' TERM; sleep 60 & echo ready; wait")
         await place.said("ready")
+        # Until it is `sleep`, its child is a shell that loses the signal between the trap and the program.
+        await until(lambda: [name_of(pid) for pid in proc.children(process.run.pid)] == ["sleep"])
         process.signal_group(signal.SIGSTOP)
         await until(lambda: proc.state(process.run.pid) == "T")
         assert not await stop_group(process, signal=signal.SIGTERM, timeout_s=10, clock=CLOCK)
