@@ -271,9 +271,11 @@ def _often(count: int) -> str:
 def _foreseen(world: World) -> str:
     ended = world.foresight.ended
     averted, happened, withdrawn = (ended.get(outcome, 0) for outcome in ("averted", "happened", "withdrawn"))
-    total = averted + happened + withdrawn + len(world.foresight.predictions)
+    open_ = len(world.foresight.predictions)
+    total = averted + happened + withdrawn + open_
     noun = "failure was" if total == 1 else "failures were"
-    return f"{total} {noun} foreseen: {averted} prevented, {happened} came, {withdrawn} no longer expected."
+    still = f", {open_} still expected" if open_ else ""
+    return f"{total} {noun} foreseen: {averted} prevented, {happened} came, {withdrawn} no longer expected{still}."
 
 
 def _uptime(world: World) -> str:

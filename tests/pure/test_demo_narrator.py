@@ -138,7 +138,7 @@ def test_the_report_counts_by_cause_and_says_what_was_prevented() -> None:
     lines = [line.text for line in report(replay([*agents, *CRASH, *OUTAGE, *FORESEEN]))]
     assert lines[0] == "1 incident was noticed, explained and healed, 1 still open."
     assert lines[1] == "  once crashed (billing): away for 200 ms as a rule, 200 ms at worst"
-    assert lines[2] == "2 failures were foreseen: 1 prevented, 0 came, 0 no longer expected."
+    assert lines[2] == "2 failures were foreseen: 1 prevented, 0 came, 0 no longer expected, 1 still expected."
     assert lines[3] == "  reports: restart ahead of time, succeeded once"
     assert lines[4].startswith("The fleet was up for ")
 

@@ -72,3 +72,10 @@ def told_by(folder: Path, way: StartWay, *words: str, imports: Sequence[str] = (
 
     in_a_yard(folder, story)
     return (folder / "logs" / "api.log").read_text(), ended[0]
+
+
+def zygote_of(place: Yard, seen: Seen) -> int:
+    """The process that forks those who wait: all others that are there are `seen`."""
+    assert seen.last is not None
+    (zygote,) = [one.run.pid for one in place.marked() if one.run.pid != seen.last.pid]
+    return zygote

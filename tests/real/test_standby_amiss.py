@@ -14,7 +14,7 @@ from selfheal.supervise.launcher import Exit, Standby
 from selfheal.vitals import Standing
 from selfheal.vocabulary import StandbyKind
 from tests.real.processes import Yard, in_a_yard, until
-from tests.real.standbys import KINDS, Seen, begun, python, standing, write
+from tests.real.standbys import KINDS, Seen, begun, python, standing, write, zygote_of
 
 
 @pytest.mark.parametrize("edited", ["library.py", "work.py"])
@@ -155,8 +155,7 @@ def test_a_zygote_that_is_stuck_is_given_up_and_it_starts_anew(tmp_path: Path) -
     async def story(place: Yard) -> None:
         launch = python(place, "work.py", standby=Standby("zygote"))
         seen = await standing(place, launch)
-        assert seen.last is not None
-        (zygote,) = [one.run.pid for one in place.marked() if one.run.pid != seen.last.pid]
+        zygote = zygote_of(place, seen)
         os.kill(zygote, signal.SIGSTOP)
         assert place.spawn(launch).how == "zygote"  # this one was there
         place.launcher.stand_by(launch, seen.told.append)
@@ -174,8 +173,7 @@ def test_a_zygote_that_dies_takes_the_one_that_waits_with_it(tmp_path: Path) -> 
     async def story(place: Yard) -> None:
         launch = python(place, "work.py", standby=Standby("zygote"))
         seen = await standing(place, launch)
-        assert seen.last is not None
-        (zygote,) = [one.run.pid for one in place.marked() if one.run.pid != seen.last.pid]
+        zygote = zygote_of(place, seen)
         os.kill(zygote, signal.SIGKILL)
         await until(lambda: not seen.ready)
         assert seen.last == Standing("zygote", why="killed by SIGKILL while it waited")
@@ -216,8 +214,7 @@ def test_a_zygote_of_the_version_before_is_replaced_and_its_next_runs_are_forked
     async def story(place: Yard) -> None:
         launch = python(place, "work.py", standby=Standby("zygote", ("library",)))
         seen = await standing(place, launch)
-        assert seen.last is not None
-        (old,) = [one.run.pid for one in place.marked() if one.run.pid != seen.last.pid]
+        old = zygote_of(place, seen)
         write(tmp_path, "library.py", "version = 12\n")
         place.spawn(launch, 1)
         await place.said("12\n")
