@@ -106,13 +106,15 @@ class Check(Protocol):
 class CheckKind:
     """A kind of check. `name` is its key in the configuration; its model has a field of that name.
 
-    `local` says that it looks at the agent's own process: no trouble of a dependency explains its failure.
+    `local` says that it looks at the agent's own process: no trouble of a dependency explains its failure. `again_s`
+    says by what a good answer has measured when it could no longer be good: it is asked again then, if not before.
     """
 
     name: str
     model: type[CheckConfig]
     build: Callable[[CheckConfig, CheckContext], Check]
     local: bool = False
+    again_s: Callable[[CheckConfig, Mapping[str, float]], float] | None = None
 
 
 # --- fixes ---------------------------------------------------------------------------------------------------------

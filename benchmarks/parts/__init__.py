@@ -11,6 +11,7 @@ from benchmarks.bench import Bench
 from benchmarks.parts.again import again
 from benchmarks.parts.crash import crash
 from benchmarks.parts.death import death
+from benchmarks.parts.hang import hang
 from benchmarks.parts.idle import idle
 from benchmarks.parts.mass import mass
 from benchmarks.parts.training import training
@@ -26,4 +27,5 @@ PARTS: Mapping[str, Callable[[Bench], Findings]] = {
     "death": death,
     "trees": trees,
     "training": training,
+    "hang": hang,
 }

@@ -30,7 +30,10 @@ _OWN_LAG_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class ScheduledCheck:
-    """A check, and when to ask it. `fall` and `rise` are the results in a row that settle a matter."""
+    """A check, and when to ask it. `fall` and `rise` are the results in a row that settle a matter.
+
+    `again_s` is as in `CheckKind`, for this one.
+    """
 
     name: str
     check: Check
@@ -38,6 +41,7 @@ class ScheduledCheck:
     timeout_s: float
     fall: int
     rise: int
+    again_s: Callable[[Mapping[str, float]], float] | None = None
 
 
 def scheduled(config: CheckConfig, context: CheckContext, kinds: Sequence[CheckKind]) -> ScheduledCheck:
@@ -50,6 +54,7 @@ def scheduled(config: CheckConfig, context: CheckContext, kinds: Sequence[CheckK
         timeout_s=config.timeout,
         fall=config.fall,
         rise=config.rise,
+        again_s=partial(kind.again_s, config) if kind.again_s is not None else None,
     )
 
 
@@ -207,8 +212,10 @@ class Scheduler:
     def _keep_pace(self, watched: _Watched, seen: Observation) -> None:
         plan = watched.plan
         watched.pace = watched.pace.after(seen.result, plan.fall, plan.rise)
-        if watched.pace.in_doubt:
-            self._wheel.reschedule(watched.key, min(plan.interval_s, FAST_S))
+        if watched.pace.in_doubt:  # from start to start: an answer that never came has taken its time already
+            self._wheel.reschedule(watched.key, max(0.0, min(plan.interval_s, FAST_S) - seen.took_s))
+        elif seen.result == "ok" and plan.again_s is not None:
+            self._wheel.reschedule(watched.key, plan.again_s(seen.signals))
 
     def _start_queued(self) -> None:
         while self._queue and len(self._in_flight) < self._max_in_flight:
