@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -22,3 +23,5 @@ def pytest_configure() -> None:
     for name in filter(OURS.match, list(os.environ)):
         del os.environ[name]
     settings.load_profile("selfheal")
+    # What a shell runs in the background is deaf to Ctrl-C, and so would be every process that a test starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
