@@ -369,7 +369,9 @@ class Daemon:
 
     async def _stop_watching(self) -> None:
         """No check and no fix any more: what ends from here on ends because we end it."""
+        self.scheduler.close()
         self.wheel.close()
+        self.ports.dialer.close()
         await self.runner.stop_errands()
 
     async def _last_words(self) -> None:

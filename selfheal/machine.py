@@ -31,6 +31,7 @@ from selfheal.kinds import Notifier
 from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
 from selfheal.loops import Loop
+from selfheal.net import Dialer
 from selfheal.notify.webhook import WebhookNotifier
 from selfheal.observe import CHECKS
 from selfheal.observe.dial import probe_tcp
@@ -151,6 +152,7 @@ def _prepare(state_dir: Path, shared: str) -> None:
 def _ports(loaded: Loaded, doors: _Doors) -> Ports:
     clock = SteadyClock()
     marker = hashlib.blake2b(os.fsencode(loaded.config.daemon.state_dir.resolve()), digest_size=6).hexdigest()
+    dialer = Dialer()
     launcher = PosixLauncher(asyncio.get_running_loop(), clock, marker)
     structlog.get_logger("selfheal").info("limits", **launcher.enforced)
     return Ports(
@@ -161,9 +163,10 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         agent_variables=doors.agent_variables,
         checks=CHECKS,
         launcher=launcher,
+        dialer=dialer,
         run_command=CommandRunner(clock),
         run_fix=CommandRunner(clock, leaves_helpers=True),
-        probe_http=probe_http,
+        probe_http=partial(probe_http, dialer=dialer),
         probe_tcp=probe_tcp,
         run_in_thread=_in_thread,
         disk_used=_disk_used,

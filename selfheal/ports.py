@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from selfheal.clock import Clock
 from selfheal.config.models import Config
 from selfheal.kinds import CheckKind, Notifier, RunCommand
+from selfheal.net import Dialer
 from selfheal.supervise.launcher import Launcher
 from selfheal.telemetry.systemd import ServiceManager
 
@@ -41,6 +42,7 @@ class Ports:
     agent_variables: Callable[[str], Mapping[str, str]]
     checks: tuple[CheckKind, ...]
     launcher: Launcher
+    dialer: Dialer
     run_command: RunCommand
     run_fix: RunCommand
     probe_http: Callable[[str, float], Awaitable[None]]

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from selfheal.kinds import Observation
 from selfheal.vocabulary import StandbyKind
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRecord:
+class CheckRecord(msgspec.Struct, frozen=True):
     """A check as it stands.
 
     `streak` results in a row were, or were not, `ok`, the first of them at `since`. `settled` is the verdict after

@@ -54,6 +54,7 @@ class Care:
             clock=self._ports.clock,
             directory=plan.directory,
             environment=plan.environment,
+            dialer=self._ports.dialer,
             run=partial(self._supervisor.run_of, plan.name),
             last_beat=partial(self._heartbeats.last, plan.name),
             run_command=self._ports.run_command,
@@ -62,7 +63,7 @@ class Care:
         )
         checks = [scheduled(one, context, self._ports.checks) for one in plan.checks]
         self._vitals.forget(plan.name)  # else the records of checks that it has no more would stay
-        self._scheduler.watch(plan.name, [*checks, *scrapes(plan.config.signals)])
+        self._scheduler.watch(plan.name, [*checks, *scrapes(plan.config.signals, self._ports.dialer)])
 
     def renew(self, before: AgentPlan, after: AgentPlan) -> None:
         """Take care of an agent as it is configured now."""

@@ -7,7 +7,8 @@ an event.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from selfheal.compose.fleet import Settling
 from selfheal.detect.anomalies import AnomalyWatch

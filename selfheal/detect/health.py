@@ -7,7 +7,7 @@ check that breaks `fall` times in a row is told as broken, for nobody watches wh
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from selfheal.events import CheckBroke, CheckMended, HealthChanged
 from selfheal.kinds import Observation
@@ -18,6 +18,8 @@ def judge(
     record: CheckRecord, seen: Observation, fall: int, rise: int, *, local: bool = False
 ) -> tuple[CheckRecord, HealthChanged | None]:
     """Return the record after `seen`, and the change where the check settled on the other side."""
+    if seen.result == "ok" and record.settled and record.ok:  # as it is nearly always
+        return CheckRecord(record.check, True, True, record.streak + 1, record.since, seen, record.errors), None
     if seen.result in ("inconclusive", "error"):
         return replace(record, last=seen), None
     if record.streak and record.ok == seen.ok:
@@ -42,7 +44,8 @@ def judge_check(
     if seen.result == "inconclusive":
         return record, None
     if seen.result != "error":
-        return replace(record, errors=0), CheckMended(seen.at, seen.agent, seen.check) if broken else None
+        record = replace(record, errors=0) if record.errors else record
+        return record, CheckMended(seen.at, seen.agent, seen.check) if broken else None
     record = replace(record, errors=record.errors + 1)
     if broken or record.errors < fall:
         return record, None

@@ -57,13 +57,34 @@ async def probe_tcp(address: str, timeout_s: float) -> None:
 
 def in_words(why: OSError) -> CheckFailed:
     """Say what the other side did. Raises `why` itself where this machine is the reason."""
+    told = _of_other_side(why)
+    if told is None:
+        raise why
+    return told
+
+
+def cannot_connect(host: str, why: Exception) -> Exception:
+    """Say why there is no connection to a host: a CheckFailed, or `why` itself where this machine is the reason."""
+    if isinstance(why, socket.gaierror | UnicodeError):
+        return _unresolved(host, why)
+    return (_of_other_side(why) if isinstance(why, OSError) else None) or why
+
+
+def _of_other_side(why: OSError) -> CheckFailed | None:
     if isinstance(why, TimeoutError):
         return CheckFailed("connection timed out", "timeout", "unreachable")
     if why.errno in _WORDS:
         return CheckFailed(_WORDS[why.errno], cause="unreachable")
     if isinstance(why, ConnectionError):  # without a number: asyncio's own, such as the end of a TLS handshake
         return CheckFailed("connection closed by the other side", cause="unreachable")
-    raise why
+    return None
+
+
+def _unresolved(host: str, why: socket.gaierror | UnicodeError) -> CheckFailed:
+    """A label that is empty or longer than 63 characters is a UnicodeError, and no such host."""
+    if isinstance(why, socket.gaierror) and why.errno == socket.EAI_AGAIN:
+        return CheckFailed(f"the name {host!r} cannot be resolved now", cause="unreachable")
+    return CheckFailed(f"no such host {host!r}", cause="unreachable")
 
 
 async def _resolve(host: str, port: int) -> list[_Place]:
@@ -75,12 +96,8 @@ async def _resolve(host: str, port: int) -> list[_Place]:
         return [(family, (host, port))]  # spares the thread: most checks ask an address of this machine
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except socket.gaierror as why:
-        if why.errno == socket.EAI_AGAIN:
-            raise CheckFailed(f"the name {host!r} cannot be resolved now", cause="unreachable") from why
-        raise CheckFailed(f"no such host {host!r}", cause="unreachable") from why
-    except UnicodeError as why:  # a label that is empty or longer than 63 characters
-        raise CheckFailed(f"no such host {host!r}", cause="unreachable") from why
+    except (socket.gaierror, UnicodeError) as why:
+        raise _unresolved(host, why) from why
     return [(family, address) for family, _, _, _, address in found]
 
 

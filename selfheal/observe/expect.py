@@ -22,7 +22,7 @@ from pydantic import (
 from selfheal.config.models import Section
 from selfheal.config.texts import Text, holds
 from selfheal.config.units import Duration
-from selfheal.observe.http_client import MAX_BODY_BYTES, Response
+from selfheal.observe.http_request import MAX_BODY_BYTES, Response
 from selfheal.observe.wording import excerpt, span_text, with_words
 
 _STATUS = re.compile(r"([1-5])xx|([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")

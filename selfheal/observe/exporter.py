@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from selfheal.config.models import SignalConfig
 from selfheal.errors import CheckFailed
-from selfheal.observe.http_client import Request, exchange
+from selfheal.net import Dialer
+from selfheal.observe.http_client import exchange
+from selfheal.observe.http_request import Request
 from selfheal.observe.scheduler import ScheduledCheck
 
 NAME = "signals"
@@ -26,10 +28,11 @@ class Scrape:
 
     request: Request
     take: frozenset[str]
+    dialer: Dialer
 
     async def run(self) -> Mapping[str, float]:
         try:
-            response = await exchange(self.request)
+            response = await exchange(self.request, self.dialer)
         except CheckFailed as why:
             raise CheckFailed(f"cannot scrape the exporter: {why.reason}", "error") from why
         if response.status != 200:
@@ -39,12 +42,12 @@ class Scrape:
         return series(response.text, self.take)
 
 
-def scrapes(configs: Sequence[SignalConfig]) -> tuple[ScheduledCheck, ...]:
+def scrapes(configs: Sequence[SignalConfig], dialer: Dialer) -> tuple[ScheduledCheck, ...]:
     """The scrapes of an agent, ready to be scheduled."""
     return tuple(
         ScheduledCheck(
             name=NAME if number == 0 else f"{NAME}-{number + 1}",
-            check=Scrape(Request.build(config.prometheus), frozenset(config.take)),
+            check=Scrape(Request.build(config.prometheus), frozenset(config.take), dialer),
             interval_s=config.interval,
             timeout_s=min(TIMEOUT_S, config.interval),
             fall=1,

@@ -3,68 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
-
-from pydantic import Field, SecretStr, model_validator
 
 from selfheal.clock import Clock
 from selfheal.config.models import CheckConfig
-from selfheal.config.units import Flag, Url
-from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.expect import HttpExpect, judge, judge_latency
-from selfheal.observe.http_client import Request, exchange
-from selfheal.observe.wording import Unwell
+from selfheal.kinds import Check, CheckContext, CheckKind, Tell
+from selfheal.net import Dialer
+from selfheal.observe.http_config import HttpCheckConfig, judged
+from selfheal.observe.http_connection import HttpConnection
+from selfheal.observe.http_request import Response
+from selfheal.observe.probe import ask_once
+from selfheal.observe.wording import Unwell, span_text
 
 
-class HttpCheckConfig(CheckConfig):
-    """An HTTP request, and what the answer should be."""
-
-    http: Url = Field(description="URL to ask; a user and password in it are sent as Basic authorization.")
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = Field("GET", description="As named.")
-    headers: dict[str, SecretStr] = Field({}, description="Sent with it; never shown.")
-    body: str = Field("", description="Sent with it.")
-    verify: Flag = Field(True, description="https: the certificate must be valid.")
-    expect: HttpExpect = Field(HttpExpect(), description="What the answer should be.")
-
-    @model_validator(mode="after")
-    def _can_be_asked(self) -> HttpCheckConfig:
-        self.request()
-        return self
-
-    def request(self) -> Request:
-        """The request in bytes. Raises ValueError where it cannot be sent."""
-        headers = [(name, value.get_secret_value()) for name, value in self.headers.items()]
-        return Request.build(
-            self.http, method=self.method, headers=headers, body=self.body.encode(), verify=self.verify
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class HttpCheck:
-    """Signals: `latency` in seconds, name resolution and connection included, and `status`."""
+    """Signals: `latency` in seconds, name resolution and connection included, `status`, and `tls_expires_in` in seconds
+    where the certificate was looked at.
+    """
 
-    request: Request
-    expect: HttpExpect
-    clock: Clock
+    def __init__(self, config: HttpCheckConfig, dialer: Dialer, clock: Clock) -> None:
+        self._connection = HttpConnection(config.request(), dialer)
+        self._expect = config.expect
+        self._certificate_s = config.certificate
+        self._clock = clock
+        self._began = 0.0
+        self._tell: Tell | None = None
 
     async def run(self) -> Mapping[str, float]:
-        began = self.clock.monotonic()
-        response = await exchange(self.request)
-        took_s = self.clock.monotonic() - began
+        return await ask_once(self)
+
+    def ask(self, tell: Tell) -> None:
+        self._tell = tell
+        self._began = self._clock.monotonic()
+        self._connection.ask(self._heard)
+
+    def give_up(self) -> None:
+        self._connection.give_up()
+
+    def _heard(self, response: Response | None, failure: Exception | None) -> None:
+        tell = self._tell
+        assert tell is not None
+        if response is None:
+            tell({}, failure)
+            return
+        took_s = self._clock.monotonic() - self._began
         signals = {"latency": took_s, "status": float(response.status)}
-        wrong = judge(self.expect, response)
+        wrong = judged(self._expect, response, signals) or self._judge_certificate(signals)
         if wrong is not None:
-            raise Unwell(wrong, signals, "wrong_answer")
-        late = judge_latency(self.expect, took_s)
-        if late is not None:
-            raise Unwell(late, signals, "slow")
-        return signals
+            self._connection.close()  # asked again over a fresh one: a kept one may lead to what is no longer there
+        tell(signals, wrong)
+
+    def _judge_certificate(self, signals: dict[str, float]) -> Unwell | None:
+        ends = self._connection.certificate_ends
+        if ends is None:
+            return None
+        left_s = signals["tls_expires_in"] = ends - self._clock.wall()
+        if self._certificate_s is None or left_s >= self._certificate_s:
+            return None
+        wanted = span_text(self._certificate_s)
+        return Unwell(f"the certificate expires in {span_text(left_s)}, expected {wanted} or more", signals)
 
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, HttpCheckConfig)
-    return HttpCheck(config.request(), config.expect, context.clock)
+    if config.needs_client:
+        from selfheal.observe.http_browse import BrowsingCheck  # with a library that few need
+
+        return BrowsingCheck(config, context.clock)
+    return HttpCheck(config, context.dialer, context.clock)
 
 
 HTTP = CheckKind(name="http", model=HttpCheckConfig, build=_build)

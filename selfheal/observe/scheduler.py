@@ -1,8 +1,9 @@
 """When is each check asked, and what came of it?
 
-Checks stand on the wheel; one that is due becomes a task, at most so many at once, and ends as exactly one
-`Observation`. The same check of the same agent is never asked twice at a time: a wish for it while it runs joins it.
-After a first miss, and while a fallen agent comes back, it is asked at a faster pace until the matter is settled.
+Checks stand on the wheel; one that is due is asked, at most so many at once, and ends as exactly one `Observation`: a
+`Probe` by callbacks, with its deadline on the wheel, any other check as a task. The same check of the same agent is
+never asked twice at a time: a wish for it while it runs joins it. After a first miss, and while a fallen agent comes
+back, it is asked at a faster pace until the matter is settled.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 from selfheal.clock import Clock
 from selfheal.config.models import CheckConfig
 from selfheal.errors import CheckFailed
-from selfheal.kinds import Check, CheckContext, CheckKind, Observation
+from selfheal.kinds import Check, CheckContext, CheckKind, Observation, Probe, Tell
 from selfheal.observe.deadline import Deadline
-from selfheal.observe.wheel import Wheel
+from selfheal.observe.wheel import TICK_S, Alarm, Wheel
 from selfheal.observe.wording import Unwell
 from selfheal.vocabulary import CheckResult
 
@@ -42,6 +44,11 @@ class ScheduledCheck:
     fall: int
     rise: int
     again_s: Callable[[Mapping[str, float]], float] | None = None
+
+    @property
+    def probe(self) -> Probe | None:
+        """The check, where it is driven by callbacks."""
+        return cast(Probe, self.check) if hasattr(self.check, "ask") else None
 
 
 def scheduled(config: CheckConfig, context: CheckContext, kinds: Sequence[CheckKind]) -> ScheduledCheck:
@@ -79,25 +86,39 @@ class Pace:
         return self.against > 0
 
 
-@dataclass(slots=True, eq=False)
 class _Watched:
-    """One check of one agent on the wheel. `asked` are those who wait for its next run."""
+    """One check of one agent on the wheel.
 
-    agent: str
-    plan: ScheduledCheck
-    pace: Pace = Pace()
-    queued: bool = False
-    asked: list[asyncio.Future[Observation | None]] = field(default_factory=list)
+    `asked` are those who wait for its next run, `answering` those who wait for the one in flight, which began at
+    `began` (monotonic). `said` and `deadline` are made once, for each run of a probe.
+    """
+
+    __slots__ = ("agent", "answering", "asked", "began", "deadline", "key", "pace", "plan", "queued", "said")
+
+    def __init__(self, agent: str, plan: ScheduledCheck) -> None:
+        self.agent = agent
+        self.plan = plan
+        self.key = f"{agent}/{plan.name}"
+        self.pace = Pace()
+        self.queued = False
+        self.began = 0.0
+        self.asked: list[_Answer] = []
+        self.answering: list[_Answer] = []
+        self.said: Tell = _unheard
+        self.deadline = Alarm(_nothing)
 
     @property
-    def key(self) -> str:
-        return f"{self.agent}/{self.plan.name}"
+    def suspect(self) -> bool:
+        """Whether it may well use up its whole timeout."""
+        return self.pace.fallen or self.pace.in_doubt
 
 
 class Scheduler:
     """Asks the checks of every agent.
 
     `spawn` gives a task its parent. `sink` gets each observation once, in the loop, except of agents forgotten since.
+    At most `max_in_flight` checks are asked at once, and at most half of them are such as fail: a thousand targets that
+    are dead leave room for the others.
     """
 
     def __init__(
@@ -114,13 +135,16 @@ class Scheduler:
         self._sink = sink
         self._max_in_flight = max_in_flight
         self._agents: dict[str, dict[str, _Watched]] = {}
-        self._in_flight: set[str] = set()
+        self._in_flight: dict[str, bool] = {}  # key -> whether it is suspect
+        self._suspects = 0
         self._queue: deque[_Watched] = deque()
+        self._suspect_queue: deque[_Watched] = deque()
+        self._emptying = False
 
     def watch(self, agent: str, checks: Sequence[ScheduledCheck]) -> None:
         """Ask these checks of an agent from now on, in place of those it had."""
         self.forget(agent)
-        self._agents[agent] = {plan.name: _Watched(agent, plan) for plan in checks}
+        self._agents[agent] = {plan.name: self._watched(agent, plan) for plan in checks}
         for watched in self._agents[agent].values():
             self._wheel.add(watched.key, watched.plan.interval_s, partial(self._start, watched))
 
@@ -129,6 +153,14 @@ class Scheduler:
         for watched in self._agents.pop(agent, {}).values():
             self._wheel.remove(watched.key)
             _settle(watched.asked, None)
+            probe = watched.plan.probe
+            if probe is not None:
+                self._give_up(watched, probe)
+
+    def close(self) -> None:
+        """Ask nothing any more, and leave no connection open."""
+        for agent in tuple(self._agents):
+            self.forget(agent)
 
     def sweep(self, agents: Iterable[str] | None = None) -> None:
         """Ask every check of these agents now, of all agents where none are named."""
@@ -147,13 +179,20 @@ class Scheduler:
 
         A check in flight is asked again when it ends. Empty for an agent without checks, or forgotten meanwhile.
         """
-        answers: list[asyncio.Future[Observation | None]] = []
+        answers: list[_Answer] = []
         for watched in self._checks(agent):
             answers.append(asyncio.get_running_loop().create_future())
             watched.asked.append(answers[-1])
             self._start(watched)
         seen = await asyncio.gather(*answers)
         return tuple(observation for observation in seen if observation is not None)
+
+    def _watched(self, agent: str, plan: ScheduledCheck) -> _Watched:
+        watched = _Watched(agent, plan)
+        if plan.probe is not None:
+            watched.said = partial(self._said, watched)
+            watched.deadline = Alarm(partial(self._overdue, watched, plan.probe))
+        return watched
 
     def _checks(self, agent: str) -> Iterator[_Watched]:
         return iter(tuple(self._agents.get(agent, {}).values()))
@@ -162,26 +201,92 @@ class Scheduler:
         """The one that is watched under this key now: the same, or what took its place."""
         return self._agents.get(watched.agent, {}).get(watched.plan.name)
 
+    # --- asking ---
+
     def _start(self, watched: _Watched) -> None:
         """Let a check run now, or as soon as there is room, unless it does already."""
         if watched.queued or watched.key in self._in_flight:
             return
-        if len(self._in_flight) >= self._max_in_flight:
+        suspect = watched.suspect
+        if not self._has_room(suspect):
             watched.queued = True
-            self._queue.append(watched)
+            (self._suspect_queue if suspect else self._queue).append(watched)
             return
-        self._in_flight.add(watched.key)
-        self._spawn(f"check {watched.key}", self._run(watched))
+        self._in_flight[watched.key] = suspect
+        self._suspects += suspect
+        if watched.asked:
+            watched.answering, watched.asked = watched.asked, []
+        watched.began = self._clock.monotonic()
+        if watched.plan.probe is None:
+            self._spawn(f"check {watched.key}", self._run(watched))
+        else:
+            self._wheel.set(watched.deadline, watched.plan.timeout_s)
+            self._ask(watched, watched.plan.probe)
+
+    def _has_room(self, suspect: bool) -> bool:
+        if suspect and self._suspects >= max(1, self._max_in_flight // 2):
+            return False
+        return len(self._in_flight) < self._max_in_flight
+
+    def _ask(self, watched: _Watched, probe: Probe) -> None:
+        try:
+            probe.ask(watched.said)
+        except Exception as why:  # noqa: BLE001 - a check is other people's code, and must not end the others
+            self._said(watched, {}, why)
+
+    def _said(self, watched: _Watched, signals: Mapping[str, float], failure: Exception | None) -> None:
+        """Take what a probe tells."""
+        self._wheel.unset(watched.deadline)
+        self._end(watched, self._seen(watched, signals, failure))
+
+    def _overdue(self, watched: _Watched, probe: Probe) -> None:
+        probe.give_up()
+        lag_s = self._clock.monotonic() - watched.began - watched.plan.timeout_s - TICK_S
+        result, reason = _too_late(watched.plan.timeout_s, lag_s)
+        self._end(watched, self._seen(watched, {}, CheckFailed(reason, result)))
+
+    def _give_up(self, watched: _Watched, probe: Probe) -> None:
+        probe.give_up()
+        self._wheel.unset(watched.deadline)
+        if watched.key in self._in_flight:
+            self._left(watched, None)
 
     async def _run(self, watched: _Watched) -> None:
-        asked, watched.asked = watched.asked, []
+        """Ask once by a task. Whatever the check does is an observation; only cancellation escapes."""
+        plan = watched.plan
         seen: Observation | None = None
+        deadline = Deadline(plan.timeout_s)
         try:
-            seen = await self._observe(watched)
+            async with deadline:
+                seen = self._seen(watched, dict(await plan.check.run()), None)
+        except TimeoutError:
+            result, reason = _too_late(plan.timeout_s, deadline.lag_s)
+            seen = self._seen(watched, {}, CheckFailed(reason, result))
+        except Exception as why:  # noqa: BLE001 - a check is other people's code, and must not end the others
+            seen = self._seen(watched, {}, why)
         finally:
-            self._in_flight.discard(watched.key)
-            _settle(asked, seen)
-        self._start_queued()
+            if seen is None:
+                self._left(watched, None)
+        self._end(watched, seen)
+
+    # --- what came of it ---
+
+    def _seen(self, watched: _Watched, signals: Mapping[str, float], failure: Exception | None) -> Observation:
+        took_s = self._clock.monotonic() - watched.began
+        at = self._clock.now() - took_s
+        if failure is None:
+            return Observation(watched.agent, watched.plan.name, at, took_s, "ok", "", signals)
+        if not isinstance(failure, CheckFailed):
+            reason = f"{type(failure).__name__}: {failure}"
+            return Observation(watched.agent, watched.plan.name, at, took_s, "error", reason)
+        if isinstance(failure, Unwell):
+            signals = failure.signals
+        return Observation(
+            watched.agent, watched.plan.name, at, took_s, failure.result, failure.reason, signals, failure.cause
+        )
+
+    def _end(self, watched: _Watched, seen: Observation) -> None:
+        self._left(watched, seen)
         current = self._current(watched)
         if current is not None and current.asked:
             self._start(current)
@@ -189,49 +294,63 @@ class Scheduler:
             self._keep_pace(watched, seen)
             self._sink(seen)
 
-    async def _observe(self, watched: _Watched) -> Observation:
-        """Ask once. Whatever the check does is an observation; only cancellation escapes."""
-        plan, at, began = watched.plan, self._clock.now(), self._clock.monotonic()
-        result: CheckResult = "ok"
-        reason = cause = ""
-        signals: Mapping[str, float] = {}
-        deadline = Deadline(plan.timeout_s)
-        try:
-            async with deadline:
-                signals = dict(await plan.check.run())
-        except CheckFailed as why:
-            result, reason, cause = why.result, why.reason, why.cause
-            signals = why.signals if isinstance(why, Unwell) else {}
-        except TimeoutError:
-            result, reason = _overdue(plan.timeout_s, deadline.lag_s)
-        except Exception as why:  # noqa: BLE001 - a check is other people's code, and must not end the others
-            result, reason = "error", f"{type(why).__name__}: {why}"
-        took_s = self._clock.monotonic() - began
-        return Observation(watched.agent, plan.name, at, took_s, result, reason, signals, cause)
+    def _left(self, watched: _Watched, seen: Observation | None) -> None:
+        """It is in flight no more: others may be."""
+        self._suspects -= self._in_flight.pop(watched.key)
+        if watched.answering:
+            _settle(watched.answering, seen)
+            watched.answering = []
+        if self._queue or self._suspect_queue:
+            self._start_queued()
 
     def _keep_pace(self, watched: _Watched, seen: Observation) -> None:
         plan = watched.plan
-        watched.pace = watched.pace.after(seen.result, plan.fall, plan.rise)
-        if watched.pace.in_doubt:  # from start to start: an answer that never came has taken its time already
+        pace = watched.pace
+        if seen.result != "ok" or pace.fallen or pace.against:
+            pace = watched.pace = pace.after(seen.result, plan.fall, plan.rise)
+        if pace.against:  # from start to start: an answer that never came has taken its time already
             self._wheel.reschedule(watched.key, max(0.0, min(plan.interval_s, FAST_S) - seen.took_s))
-        elif seen.result == "ok" and plan.again_s is not None:
+        elif plan.again_s is not None and seen.result == "ok":
             self._wheel.reschedule(watched.key, plan.again_s(seen.signals))
 
     def _start_queued(self) -> None:
-        while self._queue and len(self._in_flight) < self._max_in_flight:
-            watched = self._queue.popleft()
-            watched.queued = False
-            if self._current(watched) is watched:
-                self._start(watched)
+        if self._emptying:  # a probe that failed at once: the loop below goes on
+            return
+        self._emptying = True
+        try:
+            while (watched := self._next_queued()) is not None:
+                watched.queued = False
+                if self._current(watched) is watched:
+                    self._start(watched)
+        finally:
+            self._emptying = False
+
+    def _next_queued(self) -> _Watched | None:
+        if self._queue and self._has_room(False):
+            return self._queue.popleft()
+        if self._suspect_queue and self._has_room(True):
+            return self._suspect_queue.popleft()
+        return None
 
 
-def _overdue(timeout_s: float, lag_s: float) -> tuple[CheckResult, str]:
+def _too_late(timeout_s: float, lag_s: float) -> tuple[CheckResult, str]:
     if lag_s > _OWN_LAG_S:
         return "inconclusive", f"no answer within {timeout_s:g} s, but selfheal itself was {lag_s:.2g} s late to look"
     return "timeout", f"no answer within {timeout_s:g} s"
 
 
-def _settle(answers: list[asyncio.Future[Observation | None]], seen: Observation | None) -> None:
+_Answer = asyncio.Future[Observation | None]
+
+
+def _settle(answers: list[_Answer], seen: Observation | None) -> None:
     for answer in answers:
         if not answer.done():
             answer.set_result(seen)
+
+
+def _nothing() -> None:
+    """What is called of a check that has no deadline on the wheel."""
+
+
+def _unheard(signals: Mapping[str, float], failure: Exception | None) -> None:
+    """What hears a check that is no probe."""

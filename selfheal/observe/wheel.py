@@ -16,25 +16,42 @@ import math
 import zlib
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 TICK_S = 0.05
-FIRST_WITHIN_S = 1.0  # a new check is first asked within this time, spread out
+FIRST_WITHIN_S = 1.0  # a new check is first asked within this time, spread out …
+FIRST_PER_S = 2000.0  # … but no more of them than so many a second
+_HAIR = 1e-6  # of a slot: sums of fractions are a hair off, and would land in the slot after theirs
 # Nothing is asked twice within half of the fast pace: an early look and the regular one would count as two misses of
 # the same moment.
 _LEAST_GAP_S = 0.5
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """A key on the wheel. `regular` is its next time by phase; it stands in slot `tick`, or in none at all."""
+class Alarm:
+    """Something that is called once at its time, unless it is taken off the wheel before. It may be set again."""
 
-    key: str
-    interval_s: float
-    callback: Callable[[], None]
-    regular: float
-    due: float
-    tick: int | None = None
+    __slots__ = ("callback", "tick")
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback = callback
+        self.tick: int | None = None
+        """The slot in which it stands; None in none."""
+
+
+class _Periodic(Alarm):
+    """What is called again and again. `regular` is its next time by phase, `due` the next time at all."""
+
+    __slots__ = ("due", "interval_s", "key", "regular")
+
+    def __init__(self, key: str, interval_s: float, callback: Callable[[], None], regular: float, due: float) -> None:
+        super().__init__(callback)
+        self.key = key
+        self.interval_s = interval_s
+        self.regular = regular
+        self.due = due
+
+
+# The slot of those whose time has come: they are out of the wheel, and about to be called.
+_FIRING = -1
 
 
 class Wheel:
@@ -42,44 +59,55 @@ class Wheel:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._entries: dict[str, _Entry] = {}
-        self._slots: dict[int, dict[str, _Entry]] = {}
+        self._entries: dict[str, _Periodic] = {}
+        self._slots: dict[int, dict[Alarm, None]] = {}
         self._ticks: list[int] = []  # a heap of the slots that there are
-        self._firing: deque[_Entry] = deque()
+        self._firing: deque[Alarm] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._armed = 0
 
     def add(self, key: str, interval_s: float, callback: Callable[[], None], first_s: float | None = None) -> None:
         """Call `callback` in `first_s` seconds and then once a period, until removed. Replaces an earlier one.
 
-        Without `first_s` the first time comes within a second, or within the period where that is shorter.
+        Without `first_s` the first time comes within a second, or within the period where that is shorter; of many
+        thousands it takes longer, so that they do not all come at once.
         """
         self.remove(key)
         interval_s = max(interval_s, TICK_S)
         share = zlib.crc32(key.encode()) / 2**32
         now = self._loop.time()
-        due = now + (share * min(interval_s, FIRST_WITHIN_S) if first_s is None else first_s)
-        entry = _Entry(key, interval_s, callback, _phase_after(due, share, interval_s), due)
+        within = max(FIRST_WITHIN_S, len(self._entries) / FIRST_PER_S)
+        due = now + (share * min(interval_s, within) if first_s is None else first_s)
+        entry = _Periodic(key, interval_s, callback, _phase_after(due, share, interval_s), due)
         self._entries[key] = entry
-        self._place(entry)
+        self._place(entry, due)
 
     def remove(self, key: str) -> None:
         """Do not call this one any more, even where it is due already."""
         entry = self._entries.pop(key, None)
-        if entry is None:
-            return
-        self._take_out(entry)
-        if not self._entries:
-            self.close()
+        if entry is not None:
+            self.unset(entry)
 
     def reschedule(self, key: str, in_s: float) -> None:
         """Call this one in `in_s` seconds if it is not due before; its phase stays. Unknown keys are ignored."""
         entry = self._entries.get(key)
         due = self._loop.time() + in_s
         if entry is not None and due < entry.due:
-            self._take_out(entry)
+            self.unset(entry)
             entry.due = due
-            self._place(entry)
+            self._place(entry, due)
+
+    def set(self, alarm: Alarm, in_s: float) -> None:
+        """Call this one in `in_s` seconds, and at no other time."""
+        self.unset(alarm)
+        self._place(alarm, self._loop.time() + in_s)
+
+    def unset(self, alarm: Alarm) -> None:
+        """Do not call this one, even where it is due already."""
+        # An emptied slot stays until its time: one idle wake-up costs less than to search the heap.
+        tick, alarm.tick = alarm.tick, None
+        if tick is not None and tick != _FIRING:
+            self._slots.get(tick, {}).pop(alarm, None)  # of a wheel that was closed there are no slots
 
     def close(self) -> None:
         """Forget everything. The wheel may be used again."""
@@ -89,21 +117,16 @@ class Wheel:
         self._firing.clear()
         self._disarm()
 
-    def _place(self, entry: _Entry) -> None:
-        tick = math.ceil(entry.due / TICK_S)
-        if tick not in self._slots:
-            self._slots[tick] = {}
+    def _place(self, alarm: Alarm, due: float) -> None:
+        tick = math.ceil(due / TICK_S - _HAIR)
+        slot = self._slots.get(tick)
+        if slot is None:
+            slot = self._slots[tick] = {}
             heapq.heappush(self._ticks, tick)
-        self._slots[tick][entry.key] = entry
-        entry.tick = tick
+        slot[alarm] = None
+        alarm.tick = tick
         if self._timer is None or tick < self._armed:
             self._arm(tick)
-
-    def _take_out(self, entry: _Entry) -> None:
-        # An emptied slot stays until its time: one idle wake-up costs less than to search the heap.
-        if entry.tick is not None:
-            del self._slots[entry.tick][entry.key]
-            entry.tick = None
 
     def _arm(self, tick: int) -> None:
         self._disarm()
@@ -121,9 +144,11 @@ class Wheel:
         now = max(self._loop.time(), self._armed * TICK_S)  # asyncio may call a hair before the time
         while self._ticks and self._ticks[0] * TICK_S <= now:
             slot = self._slots.pop(heapq.heappop(self._ticks))
-            for entry in slot.values():
-                entry.tick = None
-            self._firing.extend(slot.values())
+            for alarm in slot:
+                alarm.tick = _FIRING
+            self._firing.extend(slot)
+        while self._ticks and not self._slots[self._ticks[0]]:  # all that stood in it was taken out
+            del self._slots[heapq.heappop(self._ticks)]
         if self._ticks:
             self._arm(self._ticks[0])
         self._fire(now)
@@ -131,11 +156,14 @@ class Wheel:
     def _fire(self, now: float) -> None:
         try:
             while self._firing:
-                entry = self._firing.popleft()
-                if self._entries.get(entry.key) is entry and entry.tick is None:  # neither removed nor put elsewhere
-                    entry.due = entry.regular = _next_regular(entry, now)
-                    self._place(entry)
-                    entry.callback()
+                alarm = self._firing.popleft()
+                if alarm.tick != _FIRING:  # it was taken out, or put elsewhere
+                    continue
+                alarm.tick = None
+                if isinstance(alarm, _Periodic):
+                    alarm.due = alarm.regular = _next_regular(alarm, now)
+                    self._place(alarm, alarm.due)
+                alarm.callback()
         finally:
             if self._firing:  # a callback raised, which the loop reports; the others are none the worse for it
                 self._loop.call_soon(self._fire, now)
@@ -144,11 +172,11 @@ class Wheel:
 def _phase_after(moment: float, share: float, interval_s: float) -> float:
     """The first time by phase that is not too soon after `moment`."""
     earliest = moment + min(_LEAST_GAP_S, interval_s / 2)
-    phase = share * interval_s
+    phase = math.floor(share * interval_s / TICK_S) * TICK_S  # so that it is never late by a part of a slot
     return phase + interval_s * math.ceil((earliest - phase) / interval_s)
 
 
-def _next_regular(entry: _Entry, now: float) -> float:
+def _next_regular(entry: _Periodic, now: float) -> float:
     """The regular time after a firing at `now`: those that were missed are left out."""
     if entry.due >= entry.regular:
         missed = max(0, math.floor((now - entry.regular) / entry.interval_s))

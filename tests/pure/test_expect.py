@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from selfheal.observe.expect import HttpExpect, judge, judge_latency
-from selfheal.observe.http_client import Response
+from selfheal.observe.http_request import Response
 from selfheal.observe.wording import excerpt, exit_text, size_text, span_text
 
 WELL = Response(200, {"content-type": "application/json", "x-version": "1.2"}, b'{"db": {"state": "up"}, "ok": true}')

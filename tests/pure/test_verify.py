@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from selfheal.events import (
     AgentRemoved,
@@ -117,7 +118,7 @@ def test_a_breaker_on_trial_closes_on_three_good_answers_not_on_time_alone() -> 
     answers = {streak: vitals(world, DONE + 1.0) for streak in (2, 3)}
     for streak, seen in answers.items():
         for check in ("http", "process"):
-            seen.put("api", replace(seen.check("api", check), streak=streak))
+            seen.put("api", structs.replace(seen.check("api", check), streak=streak))
     assert isinstance(judged(world, answers[2], DONE + 500.0), Waiting)
     assert isinstance(judged(world, answers[3], DONE + 500.0), Verified)
 

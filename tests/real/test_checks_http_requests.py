@@ -39,7 +39,7 @@ def test_a_request_says_what_a_server_needs_to_know() -> None:
     first, headers, body = sent({}, path="/ab?q=ü&r=%20")
     assert first == "GET /ab?q=%C3%BC&r=%20 HTTP/1.1"
     assert headers["host"].startswith("127.0.0.1:")
-    assert headers["connection"] == "close"
+    assert headers["connection"] == "keep-alive"
     assert "content-length" not in headers
     assert body == b""
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from selfheal.errors import CheckFailed
-from selfheal.observe import http_client
+from selfheal.net import Dialer
+from selfheal.observe import http_request
 from selfheal.observe.http import HTTP
 from selfheal.observe.http_client import get
 from tests.real.servers import Handler, answering, build, outcome, page, serving
@@ -61,17 +62,17 @@ def test_a_trusted_certificate_is_accepted_for_its_own_names_only(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    http_client._tls.cache_clear()
+    http_request._tls.cache_clear()
 
     async def story(port: int) -> None:
-        assert (await get(f"https://localhost:{port}/", timeout_s=5.0)).body == b"ok"
+        assert (await get(f"https://localhost:{port}/", Dialer(), timeout_s=5.0)).body == b"ok"
         with pytest.raises(CheckFailed, match=r"^the certificate is not to be trusted: .*127\.0\.0\.1"):
-            await get(f"https://127.0.0.1:{port}/", timeout_s=5.0)
+            await get(f"https://127.0.0.1:{port}/", Dialer(), timeout_s=5.0)
 
     try:
         over_tls(certificate, story)
     finally:
-        http_client._tls.cache_clear()
+        http_request._tls.cache_clear()
 
 
 def test_a_server_that_hangs_up_during_the_handshake_is_a_failure() -> None:

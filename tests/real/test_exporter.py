@@ -8,6 +8,7 @@ import pytest
 
 from selfheal.config.models import SignalConfig
 from selfheal.errors import CheckFailed
+from selfheal.net import Dialer
 from selfheal.observe.exporter import scrapes
 
 
@@ -28,7 +29,7 @@ def url(server: asyncio.Server) -> str:
 def test_the_series_that_are_named_become_signals() -> None:
     async def story() -> None:
         async with await answer("queue_depth 3\nother 4\n") as server:
-            [scrape] = scrapes([SignalConfig(prometheus=url(server), take=("queue_depth",))])
+            [scrape] = scrapes([SignalConfig(prometheus=url(server), take=("queue_depth",))], Dialer())
             assert (scrape.name, await scrape.check.run()) == ("signals", {"queue_depth": 3.0})
 
     asyncio.run(story())
@@ -38,7 +39,7 @@ def test_an_exporter_that_fails_is_an_error_and_no_failure_of_the_agent() -> Non
     async def story() -> None:
         async with await answer("no", "503 Unavailable") as server:
             place = url(server)
-            [scrape] = scrapes([SignalConfig(prometheus=place)])
+            [scrape] = scrapes([SignalConfig(prometheus=place)], Dialer())
             with pytest.raises(CheckFailed, match="status 503") as refused:
                 await scrape.check.run()
             assert refused.value.result == "error"

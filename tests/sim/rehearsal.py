@@ -16,6 +16,7 @@ from selfheal.events import Event, Unknown, decode, encode
 from selfheal.kinds import Alert, NotifyFailed
 from selfheal.ledger import replay
 from selfheal.loops import Loop
+from selfheal.net import Dialer
 from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.rehearse.machine import Program, SimulatedLauncher, SimulatedMachine, inline
@@ -239,6 +240,7 @@ class Rehearsal:
             agent_variables=lambda agent: {},
             checks=self.machine.checks(),
             launcher=launcher,
+            dialer=Dialer(),
             run_command=self.machine.run_command,
             run_fix=self.machine.run_command,
             probe_http=self.machine.probe,
