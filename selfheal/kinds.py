@@ -133,6 +133,8 @@ class CheckKind:
 
     `local` says that it looks at the agent's own process: no trouble of a dependency explains its failure. `again_s`
     says by what a good answer has measured when it could no longer be good: it is asked again then, if not before.
+    `signals` are the names of what it measures: of two checks of an agent that share one, the later has its own name
+    before them.
     """
 
     name: str
@@ -140,6 +142,7 @@ class CheckKind:
     build: Callable[[CheckConfig, CheckContext], Check]
     local: bool = False
     again_s: Callable[[CheckConfig, Mapping[str, float]], float] | None = None
+    signals: tuple[str, ...] = ()
 
 
 # --- fixes ---------------------------------------------------------------------------------------------------------

@@ -66,18 +66,26 @@ class Vitals:
         return self._records.get(agent, {})
 
     def check(self, agent: str, check: str) -> CheckRecord:
-        return self.checks(agent).get(check, CheckRecord(check))
+        return self.checks(agent).get(check) or CheckRecord(check)
 
     def signals(self, agent: str) -> Mapping[str, float]:
         """The latest value of each signal of an agent."""
         return self._signals.get(agent, {})
 
     def put(self, agent: str, record: CheckRecord) -> None:
-        self.verdicts += record.settled != self.check(agent, record.check).settled
-        self._records.setdefault(agent, {})[record.check] = record
+        records = self._records.get(agent)
+        if records is None:
+            records = self._records[agent] = {}
+        before = records.get(record.check)
+        if record.settled != (before.settled if before is not None else None):
+            self.verdicts += 1
+        records[record.check] = record
 
     def put_signals(self, agent: str, signals: Mapping[str, float]) -> None:
-        self._signals.setdefault(agent, {}).update(signals)
+        known = self._signals.get(agent)
+        if known is None:
+            known = self._signals[agent] = {}
+        known.update(signals)
 
     def standby(self, agent: str) -> Standing | None:
         """What stands by for an agent; None where nothing shall."""

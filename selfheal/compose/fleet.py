@@ -213,18 +213,26 @@ def _within(memory: int | None, check: CheckConfig) -> CheckConfig:
 
 @dataclass(frozen=True, slots=True)
 class Settling:
-    """When a check settles: failures in a row until failed, successes in a row until well; `local` as of its kind."""
+    """When a check settles: failures in a row until failed, successes in a row until well; `local` as of its kind.
+
+    `prefix` stands before the names of its signals, where another check of the agent has signals of these names.
+    """
 
     fall: int
     rise: int
     local: bool
+    prefix: str = ""
 
 
 def settling(fleet: Sequence[AgentPlan], kinds: Sequence[CheckKind]) -> dict[tuple[str, str], Settling]:
     """How each check settles, by (agent, check)."""
-    local = tuple(kind.model for kind in kinds if kind.local)
-    return {
-        (plan.name, check.name): Settling(check.fall, check.rise, isinstance(check, local))
-        for plan in fleet
-        for check in plan.checks
-    }
+    known = {kind.model: kind for kind in kinds}
+    rules: dict[tuple[str, str], Settling] = {}
+    for plan in fleet:
+        taken: set[str] = set()
+        for check in plan.checks:
+            kind = known[type(check)]
+            prefix = "" if taken.isdisjoint(kind.signals) else f"{check.name}."
+            taken.update(kind.signals)
+            rules[plan.name, check.name] = Settling(check.fall, check.rise, kind.local, prefix)
+    return rules

@@ -58,12 +58,11 @@ class Senses:
         if rule is not None:  # else it is a scrape, which is about numbers and not about health
             self._judge(agent, seen, rule)
         if seen.signals:
-            self.signals(seen.agent, seen.at, seen.signals)
+            self.signals(seen.agent, seen.at, _named(seen.signals, rule.prefix if rule is not None else ""))
 
     def _judge(self, agent: Agent, seen: Observation, rule: Settling) -> None:
-        record, told = judge_check(
-            self._vitals.check(seen.agent, seen.check), seen, rule.fall, broken=seen.check in agent.broken
-        )
+        before = self._vitals.check(seen.agent, seen.check)
+        record, told = judge_check(before, seen, rule.fall, broken=seen.check in agent.broken)
         if told is not None:
             self._ledger.record(told)
         if not seen.ok and _starting(agent, seen.at):
@@ -75,11 +74,12 @@ class Senses:
         self._vitals.put(seen.agent, record)
         if change is not None:
             self._ledger.record(change)
-        self._welcome(self._ledger.world.agents[seen.agent], seen.at)
+        if not (agent.has_process or agent.ready):
+            self._welcome(self._ledger.world.agents[seen.agent], seen.at)
 
     def _welcome(self, agent: Agent, at: float) -> None:
         """What runs elsewhere is ready once every check that works has found it well."""
-        if agent.has_process or agent.ready or agent.failing:
+        if agent.failing:
             return
         if all(self._vitals.check(agent.name, check).ok for check in agent.checks if check not in agent.broken):
             self._ledger.record(AgentReady(at, agent.name, agent.generation, max(0.0, at - agent.since)))
@@ -89,8 +89,13 @@ class Senses:
         self._vitals.put_signals(agent, values)
         for signal, value in values.items():
             self._history.append(agent, signal, at, value)
-            count = self._ledger.world.foresight.anomalies_seen
-            self._ledger.record(*self._anomalies.look(agent, signal, at, value, count))
+            found = self._anomalies.look(agent, signal, at, value, self._ledger.world.foresight.anomalies_seen)
+            if found:
+                self._ledger.record(*found)
+
+
+def _named(signals: Mapping[str, float], prefix: str) -> Mapping[str, float]:
+    return {f"{prefix}{name}": value for name, value in signals.items()} if prefix else signals
 
 
 def _starting(agent: Agent, at: float) -> bool:

@@ -11,9 +11,12 @@ and autocorrelated noise.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import exp2, isfinite, sqrt
 from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from selfheal.events import AnomalyOver, AnomalySeen
 from selfheal.world import World
@@ -59,8 +62,7 @@ SENSES: Mapping[str, Sense] = {
 _ANY = Sense()
 
 
-@dataclass(frozen=True, slots=True)
-class Normal:
+class Normal(msgspec.Struct, frozen=True):
     """What one signal has learned to be normal, and how far it is into an anomaly; `since` is None outside one."""
 
     count: int = 0
@@ -86,20 +88,33 @@ def step(state: Normal, at: float, value: float, sense: Sense = _ANY) -> tuple[N
     """Take one sample: return what is normal after it, and a verdict where one changed."""
     if not isfinite(value):
         return state, None
+    silent = state.silent - 1 if state.silent else 0
     if state.count < WARM_UP:
-        return _learned(state, at, value, silent=max(0, state.silent - 1)), None
+        return _learned(state, at, value, 0, silent), None
     spread = _spread(state, sense)
-    z = (value - state.mean) / spread
-    distance = abs(z) if sense.falls else max(0.0, z)
+    distance = (value - state.mean) / spread
+    if distance < 0.0:
+        distance = -distance if sense.falls else 0.0
     if state.since is not None:
         return _within(state, at, value, distance)
-    hit = distance >= ALARM_Z
-    hits = min(HITS, state.hits + 1) if hit else max(0, state.hits - 1)
-    if hit and hits == HITS and not state.silent:
+    if distance < ALARM_Z:  # as it is nearly always
+        return _learned(
+            state, at, value if sense.falls else _near(state, value, spread), _fewer(state.hits), silent
+        ), None
+    hits = min(HITS, state.hits + 1)
+    if hits == HITS and not state.silent:
         return replace(state, at=at, hits=0, since=at), Verdict("seen", state.mean, _score(distance))
+    return _learned(state, at, _near(state, value, spread), hits, silent), None
+
+
+def _fewer(hits: int) -> int:
+    return hits - 1 if hits else 0
+
+
+def _near(state: Normal, value: float, spread: float) -> float:
+    """The value, or the alarm line where it is beyond: what is far out is learned no further than to there."""
     reach = ALARM_Z * spread
-    near = min(max(value, state.mean - reach), state.mean + reach)
-    return _learned(state, at, near, hits=hits, silent=max(0, state.silent - 1)), None
+    return min(max(value, state.mean - reach), state.mean + reach)
 
 
 def _within(state: Normal, at: float, value: float, distance: float) -> tuple[Normal, Verdict | None]:
@@ -116,22 +131,26 @@ def _within(state: Normal, at: float, value: float, distance: float) -> tuple[No
 
 def _learned(state: Normal, at: float, value: float, hits: int = 0, silent: int = 0) -> Normal:
     """Move mean and spread towards a value by the time that has passed; a young state is a plain average."""
-    passed = max(0.0, at - state.at)
+    passed = at - state.at if at > state.at else 0.0
     young = 1.0 / (state.count + 1)
     delta = value - state.mean
-    move = max(young, _weight(passed, MEAN_HALF_LIFE_S))
-    widen = max(young, _weight(passed, SPREAD_HALF_LIFE_S))
+    move, widen = _weight(passed, MEAN_HALF_LIFE_S), _weight(passed, SPREAD_HALF_LIFE_S)
+    move = max(move, young)
+    widen = max(widen, young)
     variance = (1.0 - widen) * (state.variance + widen * delta * delta)
-    return Normal(state.count + 1, state.mean + move * delta, variance, at, hits, silent=silent)
+    return Normal(state.count + 1, state.mean + move * delta, variance, at, hits, 0, silent)
 
 
 def _weight(passed_s: float, half_life_s: float) -> float:
-    return min(MOST_LEARNED, 1.0 - exp2(-passed_s / half_life_s))
+    weight = 1.0 - exp2(-passed_s / half_life_s)
+    return min(MOST_LEARNED, weight)
 
 
 def _spread(state: Normal, sense: Sense) -> float:
     learned = sqrt(state.variance * (1.0 + EARLY / state.count))
-    return max(learned, sense.floor, sense.share * abs(state.mean))
+    share = sense.share * abs(state.mean)
+    least = max(share, sense.floor)
+    return max(least, learned)
 
 
 def _score(distance: float) -> float:
@@ -142,10 +161,18 @@ def _score(distance: float) -> float:
 NAMES_OF_THINGS = frozenset({"status"})
 
 
-@dataclass(frozen=True, slots=True)
+_NONE: Mapping[str, _Watched] = {}
+
+
 class _Watched:
-    normal: Normal
-    anomaly: str | None = None
+    """One signal: how it is read, if at all, what is normal, and the anomaly that it is in, if any."""
+
+    __slots__ = ("anomaly", "normal", "sense")
+
+    def __init__(self, sense: Sense | None) -> None:
+        self.sense = sense
+        self.normal = Normal()
+        self.anomaly: str | None = None
 
 
 class AnomalyWatch:
@@ -158,20 +185,23 @@ class AnomalyWatch:
         self, agent: str, signal: str, at: float, value: float, seen: int
     ) -> tuple[AnomalySeen | AnomalyOver, ...]:
         """Take one sample; returns what there is to record. `seen` counts the anomalies of the world so far."""
-        if signal in NAMES_OF_THINGS:
+        watched = self._watched.get(agent, _NONE).get(signal) or self._watch(agent, signal)
+        if watched.sense is None:
             return ()
-        signals = self._watched.setdefault(agent, {})
-        then = signals.get(signal, _Watched(Normal()))
-        normal, verdict = step(then.normal, at, value, SENSES.get(signal, _ANY))
+        watched.normal, verdict = step(watched.normal, at, value, watched.sense)
         if verdict is None:
-            signals[signal] = replace(then, normal=normal)
             return ()
         if verdict.kind == "over":
-            signals[signal] = _Watched(normal)
-            return (AnomalyOver(at, then.anomaly),) if then.anomaly else ()
-        name = f"ano-{seen + 1}"
-        signals[signal] = _Watched(normal, name)
-        return (AnomalySeen(at, name, agent, signal, value, verdict.expected, verdict.score),)
+            name, watched.anomaly = watched.anomaly, None
+            return (AnomalyOver(at, name),) if name else ()
+        watched.anomaly = f"ano-{seen + 1}"
+        return (AnomalySeen(at, watched.anomaly, agent, signal, value, verdict.expected, verdict.score),)
+
+    def _watch(self, agent: str, signal: str) -> _Watched:
+        measured = signal.rpartition(".")[2]  # without the name of its check, where that stands before it
+        sense = None if measured in NAMES_OF_THINGS else SENSES.get(measured, _ANY)
+        watched = self._watched.setdefault(agent, {})[signal] = _Watched(sense)
+        return watched
 
     def forget(self, agent: str, at: float) -> tuple[AnomalyOver, ...]:
         """Drop everything of an agent; returns the ends of its anomalies to record."""

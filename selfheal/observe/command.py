@@ -57,4 +57,4 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return CommandCheck(config.command, config.timeout, context)
 
 
-COMMAND = CheckKind(name="command", model=CommandCheckConfig, build=_build)
+COMMAND = CheckKind(name="command", model=CommandCheckConfig, build=_build, signals=("duration",))

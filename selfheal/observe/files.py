@@ -101,4 +101,4 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return FileCheck(context.directory / config.file, config, context.clock)
 
 
-FILE = CheckKind(name="file", model=FileCheckConfig, build=_build)
+FILE = CheckKind(name="file", model=FileCheckConfig, build=_build, signals=("age", "size"))

@@ -69,4 +69,4 @@ def _again_s(config: CheckConfig, signals: Mapping[str, float]) -> float:
     return max(_LOOK_S, config.limit_s - signals["age"] + _LOOK_S)
 
 
-HEARTBEAT = CheckKind(name="heartbeat", model=HeartbeatCheckConfig, build=_build, again_s=_again_s)
+HEARTBEAT = CheckKind(name="heartbeat", model=HeartbeatCheckConfig, build=_build, again_s=_again_s, signals=("age",))

@@ -72,4 +72,4 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return HttpCheck(config, context.dialer, context.clock)
 
 
-HTTP = CheckKind(name="http", model=HttpCheckConfig, build=_build)
+HTTP = CheckKind(name="http", model=HttpCheckConfig, build=_build, signals=("latency", "status", "tls_expires_in"))

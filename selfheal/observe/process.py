@@ -183,4 +183,6 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return ProcessCheck(config, context)
 
 
-PROCESS = CheckKind(name="process", model=ProcessCheckConfig, build=_build, local=True)
+PROCESS = CheckKind(
+    name="process", model=ProcessCheckConfig, build=_build, local=True, signals=("rss", "threads", "fds", "cpu")
+)

@@ -68,4 +68,4 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return TcpCheck(host, port, config.send.encode(), config.expect, context.clock)
 
 
-TCP = CheckKind(name="tcp", model=TcpCheckConfig, build=_build)
+TCP = CheckKind(name="tcp", model=TcpCheckConfig, build=_build, signals=("latency",))
