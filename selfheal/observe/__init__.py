@@ -7,5 +7,6 @@ from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.http import HTTP
 from selfheal.observe.process import PROCESS
 from selfheal.observe.tcp import TCP
+from selfheal.observe.tls import TLS
 
-CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, COMMAND, HEARTBEAT, FILE, PROCESS)
+CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, TLS, COMMAND, HEARTBEAT, FILE, PROCESS)
