@@ -2,6 +2,7 @@
 
 from selfheal.kinds import CheckKind
 from selfheal.observe.command import COMMAND
+from selfheal.observe.dns import DNS
 from selfheal.observe.files import FILE
 from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.http import HTTP
@@ -9,4 +10,4 @@ from selfheal.observe.process import PROCESS
 from selfheal.observe.tcp import TCP
 from selfheal.observe.tls import TLS
 
-CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, TLS, COMMAND, HEARTBEAT, FILE, PROCESS)
+CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, TLS, DNS, COMMAND, HEARTBEAT, FILE, PROCESS)
