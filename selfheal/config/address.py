@@ -40,6 +40,16 @@ def check_address(text: str) -> str:
     return text
 
 
+def check_host(text: str) -> str:
+    """Return `text` where it is an IP address or the name of a host; raises ValueError else."""
+    try:
+        split_address(f"[{text}]:0" if ":" in text else f"{text}:0")
+        text.encode("idna")
+    except ValueError:  # UnicodeError is one: a label that is empty or longer than 63 characters
+        raise ValueError(f"{text!r} is not a host; write a name such as 'example.org', or an IP address") from None
+    return text
+
+
 def check_url(text: str, example: str = "http://127.0.0.1:8000/health") -> str:
     """Return `text` where it is an http or https URL with a host; raises ValueError, which does not show it, else."""
     try:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSchema
 
-from selfheal.config.address import check_address, check_url
+from selfheal.config.address import check_address, check_host, check_url
 
 _MILLISECONDS = {"ms": 1, "s": 1_000, "": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _BYTES = {
@@ -162,6 +162,7 @@ Command = Annotated[
 ]
 Place = Annotated[Path, BeforeValidator(not_empty)]
 Address = Annotated[str, AfterValidator(check_address)]
+Host = Annotated[str, AfterValidator(check_host)]
 Url = Annotated[str, AfterValidator(check_url)]
 Cron = Annotated[str, AfterValidator(cron)]
 Zone = Annotated[str, AfterValidator(zone)]

@@ -18,7 +18,7 @@ from selfheal.errors import CheckFailed
 # while the next address of the same name would answer.
 _ONE_OF_SEVERAL_S = 1.0
 
-_Place = tuple[socket.AddressFamily, tuple[object, ...]]
+Place = tuple[socket.AddressFamily, tuple[object, ...]]
 
 _WORDS = {
     errno.ECONNREFUSED: "connection refused",
@@ -34,7 +34,7 @@ _WORDS = {
 async def dial(host: str, port: int) -> socket.socket:
     """Return a connected, non-blocking socket. Raises CheckFailed; the caller bounds the time."""
     failures: list[OSError] = []
-    places = await _resolve(host, port)
+    places = await resolve(host, port)
     for place in places:
         several = place is not places[-1]
         try:
@@ -87,7 +87,8 @@ def _unresolved(host: str, why: socket.gaierror | UnicodeError) -> CheckFailed:
     return CheckFailed(f"no such host {host!r}", cause="unreachable")
 
 
-async def _resolve(host: str, port: int) -> list[_Place]:
+async def resolve(host: str, port: int) -> list[Place]:
+    """Return the addresses of a name, the preferred one first. Raises CheckFailed where it has none."""
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
@@ -101,7 +102,7 @@ async def _resolve(host: str, port: int) -> list[_Place]:
     return [(family, address) for family, _, _, _, address in found]
 
 
-async def _connect(place: _Place) -> socket.socket:
+async def _connect(place: Place) -> socket.socket:
     family, address = place
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:

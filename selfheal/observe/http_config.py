@@ -39,8 +39,8 @@ class HttpCheckConfig(CheckConfig):
     @model_validator(mode="after")
     def _can_be_asked(self) -> HttpCheckConfig:
         self.request()
-        if self.certificate is not None and not (self.verify and self.http.startswith("https:")):
-            raise ValueError("certificate means nothing here; it needs an https URL, and verify = true")
+        if self.certificate is not None and not self.http.startswith("https:"):
+            raise ValueError("certificate means nothing here; write an https URL, or take it out")
         if self.certificate is not None and self.needs_client:
             raise ValueError("certificate is not seen through redirects or a proxy; write a check of its own for it")
         return self

@@ -19,8 +19,10 @@ import httptools
 
 from selfheal.errors import CheckFailed
 from selfheal.net.poller import READ, WRITE
+from selfheal.observe.certificate import Certificate
 from selfheal.observe.dial import cannot_connect
 from selfheal.observe.http_request import MAX_BODY_BYTES, Headers, Request, Response
+from selfheal.observe.tls_session import broken, distrusted
 from selfheal.observe.wording import excerpt
 
 if TYPE_CHECKING:
@@ -309,13 +311,14 @@ def _decoded(body: bytes, encoding: bytes) -> bytes:
 
 def _no_tls(host: str, why: OSError) -> Exception:
     if isinstance(why, ssl.SSLCertVerificationError):
-        return CheckFailed(f"the certificate is not to be trusted: {why.verify_message}")
+        return distrusted(why, host)
     if isinstance(why, ssl.SSLError) and not isinstance(why, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        reason = why.reason.lower().replace("_", " ") if why.reason else str(why)
-        return CheckFailed(f"no TLS connection: {reason}")
+        return broken(why)
     return cannot_connect(host, ConnectionError() if isinstance(why, ssl.SSLError) else why)
 
 
 def _expiry(secure: ssl.SSLSocket) -> float | None:
-    ends = (secure.getpeercert() or {}).get("notAfter")
-    return float(ssl.cert_time_to_seconds(ends)) if isinstance(ends, str) else None
+    try:
+        return Certificate.read(secure.getpeercert(binary_form=True) or b"").not_after
+    except ValueError:  # it was accepted all the same: with `verify = false` anything is
+        return None

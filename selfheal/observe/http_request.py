@@ -140,6 +140,7 @@ def _query(query: str) -> str:
 def _tls(verify: bool) -> ssl.SSLContext:
     """One context for all: reading the certificates of the machine takes 20 ms and half a megabyte each time."""
     context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python's own default, but not that of each distribution
     context.set_alpn_protocols(["http/1.1"])
     if not verify:
         context.check_hostname = False

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from selfheal.clock import Clock
 from selfheal.config.address import split_address
 from selfheal.config.models import CheckConfig
 from selfheal.config.texts import Text, holds
-from selfheal.config.units import Address
+from selfheal.config.units import Address, Flag, Host
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.dial import dial, in_words
+from selfheal.observe.dial import dial
+from selfheal.observe.starttls import StartTls, start_tls
+from selfheal.observe.tls_session import TlsSession
+from selfheal.observe.wire import Wire
 from selfheal.observe.wording import excerpt
 
 _MAX_ANSWER_BYTES = 64 * 1024  # what is looked for stands in the greeting or in one short answer
@@ -26,46 +27,71 @@ class TcpCheckConfig(CheckConfig):
     """A TCP connection, and what is said on it."""
 
     tcp: Address = Field(description="host:port to connect to.")
+    secure: Flag = Field(False, description="TLS from the start.")
+    starttls: StartTls | None = Field(None, description="The protocol in which TLS is asked for before all else.")
+    verify: Flag = Field(True, description="With TLS: the certificate must be valid for the name.")
+    server_name: Host | None = Field(None, description="With TLS: whom the certificate is for, if not the host.")
     send: str = Field("", description="Sent once connected.")
     expect: Text | None = Field(None, description="Text that the answer contains, or /a regular expression/.")
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether there is TLS on the connection, sooner or later."""
+        return self.secure or self.starttls is not None
+
+    @model_validator(mode="after")
+    def _one_way_to_tls(self) -> TcpCheckConfig:
+        if self.secure and self.starttls is not None:
+            raise ValueError("TLS begins at once with secure, and later with starttls; take one of them out")
+        if not self.encrypted and self.model_fields_set & {"verify", "server_name"}:
+            raise ValueError("without TLS there is no certificate; write secure = true, or starttls")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
 class TcpCheck:
-    """Signal: `latency` in seconds until connected, or until the answer where one is expected."""
+    """Signal: `latency` in seconds until connected, TLS included, or until the answer where one is expected."""
 
-    host: str
-    port: int
-    send: bytes
-    expect: str | None
+    wanted: TcpCheckConfig
     clock: Clock
 
     async def run(self) -> Mapping[str, float]:
         began = self.clock.monotonic()
-        with await dial(self.host, self.port) as sock:
-            try:
-                await self._talk(sock)
-            except OSError as why:
-                raise in_words(why) from why
+        host, port = split_address(self.wanted.tcp)
+        with await dial(host, port) as sock:
+            await self._talk(await self._encrypted(Wire(sock), host))
         return {"latency": self.clock.monotonic() - began}
 
-    async def _talk(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.sock_sendall(sock, self.send)
+    async def _encrypted(self, wire: Wire, host: str) -> Wire | TlsSession:
+        """The wire itself where nothing is to be encrypted."""
+        if not self.wanted.encrypted:
+            return wire
+        if self.wanted.starttls is not None:
+            await start_tls(wire, self.wanted.starttls)
+        session = TlsSession(wire, self.wanted.server_name or host, trust=self.wanted.verify)
+        await session.handshake()
+        return session
+
+    async def _talk(self, line: Wire | TlsSession) -> None:
+        wanted = self.wanted.expect
+        await line.send(self.wanted.send.encode())
         heard = b""
-        while self.expect is not None and not holds(self.expect, heard.decode(errors="replace")):
-            more = await loop.sock_recv(sock, _MAX_ANSWER_BYTES)
+        while wanted is not None and not holds(wanted, heard.decode(errors="replace")):
+            more = await line.receive(_MAX_ANSWER_BYTES)
             heard += more
             if not more or len(heard) > _MAX_ANSWER_BYTES:
-                said = excerpt(heard.decode(errors="replace"))
-                told, cause = (f"it said {said!r}", "wrong_answer") if said else ("it said nothing", "unreachable")
-                raise CheckFailed(f"expected {self.expect!r}, {told}", cause=cause)
+                raise _unexpected(wanted, excerpt(heard.decode(errors="replace")))
+
+
+def _unexpected(wanted: str, said: str) -> CheckFailed:
+    if not said:
+        return CheckFailed(f"expected {wanted!r}, it said nothing", cause="unreachable")
+    return CheckFailed(f"expected {wanted!r}, it said {said!r}", cause="wrong_answer")
 
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, TcpCheckConfig)
-    host, port = split_address(config.tcp)
-    return TcpCheck(host, port, config.send.encode(), config.expect, context.clock)
+    return TcpCheck(config, context.clock)
 
 
 TCP = CheckKind(name="tcp", model=TcpCheckConfig, build=_build, signals=("latency",))

@@ -14,7 +14,7 @@ from tests.architecture.tree import PACKAGE, ROOT, parsed, place, python_files
 MUTABLE_CALLS = frozenset({"bytearray", "Counter", "defaultdict", "deque", "dict", "list", "OrderedDict", "set"})
 
 # The name that a distribution is imported by, where it is not its own.
-IMPORTED_AS = {"prometheus-client": "prometheus_client"}
+IMPORTED_AS = {"dnspython": "dns", "prometheus-client": "prometheus_client"}
 # FastAPI is Starlette with types, and pydantic's own documentation sends one to pydantic_core for errors and URLs.
 COMES_WITH = {"starlette": "fastapi", "pydantic_core": "pydantic"}
 
