@@ -89,7 +89,7 @@ class Sources:
     subscribe: Callable[[Subscriber], None]
     events_after: Callable[[int, int], Awaitable[Sequence[tuple[int, Event]]]]
     log_tail: Callable[[str | None, int, str, float], Awaitable[Tail]]
-    metrics_text: Callable[[str], tuple[bytes, str]]
+    metrics_text: Callable[[str], Awaitable[tuple[bytes, str]]]
     loops: Callable[[], Mapping[str, LoopStats]]
     ready: Callable[[], bool]
     trouble: Callable[[], str | None]
