@@ -8,6 +8,7 @@ from the configuration and words of closed vocabularies, never an id, a text or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
@@ -66,6 +67,9 @@ RECOVERY_BUCKETS = (
     3600.0,
 )
 LOOP_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+# Names of ours need no escaping; the other ways of doing it change them all the same, or in one format only.
+_ESCAPING = re.compile(r"\bescaping=[\w-]+")
 
 
 class Metrics:
@@ -176,8 +180,7 @@ class Metrics:
 
         Those who ask at the same time get the same page. Who is cancelled leaves nothing behind.
         """
-        # Our names are of the old alphabet. Of the ways to write others, this is the only one that would change them.
-        encode, content_type = choose_encoder(accept.replace("escaping=dots", "escaping=underscores"))
+        encode, content_type = choose_encoder(_ESCAPING.sub("escaping=underscores", accept))
         openmetrics = content_type.startswith("application/openmetrics-text")
         page = partial(self._page, encode, openmetrics=openmetrics)
         return await self._scrapes.get(content_type, page), content_type
