@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import accumulate
 
@@ -23,13 +23,11 @@ class Counts:
 
     def __init__(self) -> None:
         self._by_agent: defaultdict[str, defaultdict[Key, int]] = defaultdict(partial(defaultdict, int))
+        self.of: Callable[[str], Mapping[Key, int] | None] = self._by_agent.get
+        """The counts of an agent; None where nothing happened to it."""
 
     def add(self, agent: str, key: Key) -> None:
         self._by_agent[agent][key] += 1
-
-    def of(self, agent: str) -> Mapping[Key, int] | None:
-        """The counts of an agent; None where nothing happened to it."""
-        return self._by_agent.get(agent)
 
     def forget(self, agent: str) -> None:
         self._by_agent.pop(agent, None)

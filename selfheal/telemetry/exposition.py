@@ -55,7 +55,7 @@ class Lines:
     def __init__(self) -> None:
         self._keys: tuple[Key, ...] = ()
         self._numbers: tuple[float, ...] = ()
-        self._form = ""
+        self._form = b""
         self._text = b""
 
     def of(self, family: Family, agent: str, numbers: Numbers) -> bytes:
@@ -66,7 +66,7 @@ class Lines:
         elif values == self._numbers:  # what is the same object is equal without a look into it
             return self._text
         self._numbers = values
-        self._text = encoded(self._form % _written(values))
+        self._text = _filled(self._form, values)
         return self._text
 
 
@@ -83,20 +83,21 @@ def encoded(text: str) -> bytes:
 def number(value: float) -> str:
     """A number as Go reads it, which spells the three that are none differently from Python."""
     if isfinite(value):
-        return repr(value)
+        return repr(float(value))
     if isnan(value):
         return "NaN"
     return "+Inf" if value > 0 else "-Inf"
 
 
-def _form(family: Family, agent: str, keys: Iterable[Key]) -> str:
-    """Lines with a place for each number."""
-    return "".join(family.line(agent, key, "\0") for key in keys).replace("%", "%%").replace(" \0\n", " %s\n")
+def _form(family: Family, agent: str, keys: Iterable[Key]) -> bytes:
+    """Lines with a place for each number, which takes what repr() makes of it."""
+    lines = "".join(family.line(agent, key, "\0") for key in keys)
+    return encoded(lines.replace("%", "%%").replace(" \0\n", " %a\n"))
 
 
-def _written(values: tuple[float, ...]) -> tuple[float | str, ...]:
-    """What the places of a form are filled with: finite floats as they are, since Python and Go write them alike."""
+def _filled(form: bytes, values: tuple[float, ...]) -> bytes:
+    """A form with its numbers: those that are finite as they are, since Python and Go write them alike."""
     floats = tuple(map(float, values))  # an int or a bool would show as such
     if isfinite(sum(floats)):  # else one of them is not, or they are huge
-        return floats
-    return tuple(map(number, floats))
+        return form % floats
+    return form.replace(b" %a\n", b" %b\n") % tuple([number(value).encode() for value in floats])

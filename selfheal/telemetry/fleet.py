@@ -7,12 +7,12 @@ others. All lines of one agent are of one moment, and between agents the loop ha
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 
 from selfheal.clock import Clock
 from selfheal.telemetry.counters import Counts
-from selfheal.telemetry.exposition import Family, Key, Lines, Numbers, encoded, escaped
+from selfheal.telemetry.exposition import Family, Key, Lines, Numbers, encoded, escaped, number
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import AGENT_STATES, AgentState
 from selfheal.world import Agent, World
@@ -20,7 +20,7 @@ from selfheal.world import Agent, World
 # A user's exporter may have thousands of series; they are better scraped there than here.
 SIGNALS_PER_AGENT = 32
 # What is written without a pause: short beside the 10 ms for which nothing may block the loop.
-SLICE_S = 0.004
+SLICE_S = 0.003
 
 _STATE = Family(
     "selfheal_agent_state", "gauge", "1 for the state that the agent is in, 0 for the others.", labels=("state",)
@@ -42,7 +42,8 @@ _NUMBERED = (
 )
 FAMILIES = (*_TOLD, *_NUMBERED)
 
-_AGENT = "$"  # stands for the name in lines that are the same for all agents
+# Stand for the name and a number in lines that are the same for all agents.
+_AGENT, _NUMBER = b"$", b"#"
 _CALM: Mapping[Key, float] = {(): 0.0}
 
 Source = Callable[[str], Numbers | None]
@@ -65,29 +66,31 @@ class FleetText:
         for counts in self._counts:
             counts.forget(agent)
 
-    async def columns(self) -> list[bytes]:
-        """Write all lines, in slices: of each of FAMILIES those of all agents."""
-        self._keep(self._world().agents)
-        blocks = await self._written()
-        columns: list[bytes] = []
-        for column in zip(*blocks, strict=True):
-            columns.append(b"".join(column))
-            await self._clock.sleep(0)
-        return columns or [b""] * len(FAMILIES)
-
-    async def _written(self) -> list[tuple[bytes, ...]]:
-        """The lines of each agent, one piece a family. Who is removed meanwhile is left out, and not kept again."""
+    async def columns(self) -> list[list[bytes]]:
+        """Write all lines, in slices: of each of FAMILIES the pieces that make up those of all agents."""
         world = self._world()
-        sources, began = self._sources(world), self._clock.monotonic()
-        written: list[tuple[bytes, ...]] = []
-        for name in tuple(world.agents):
+        self._keep(world.agents)
+        sources, left = self._sources(world), deque(world.agents)
+        columns: list[list[bytes]] = [[] for _ in FAMILIES]
+        while left:
+            for column, pieces in zip(columns, zip(*self._slice(left, world, sources), strict=True), strict=False):
+                column.append(b"".join(pieces))  # while they are still in the cache
+            await self._clock.sleep(0)
+            then, world = world, self._world()
+            if world.foresight is not then.foresight:
+                sources = self._sources(world)
+        return columns
+
+    def _slice(self, left: deque[str], world: World, sources: Sequence[Source]) -> list[list[bytes]]:
+        """The lines of the next agents, for as long as a slice takes. Who is gone by now is left out, and not kept."""
+        began = self._clock.monotonic()
+        written: list[list[bytes]] = []
+        while left:
+            agent = world.agents.get(left.popleft())
+            if agent is not None:
+                written.append(self._block(agent.name).lines(agent, sources))
             if self._clock.monotonic() - began > SLICE_S:
-                await self._clock.sleep(0)
-                began, then, world = self._clock.monotonic(), world, self._world()
-                if world.foresight is not then.foresight:
-                    sources = self._sources(world)
-            if name in world.agents:
-                written.append(self._block(name).lines(world.agents[name], sources))
+                break
         return written
 
     @property
@@ -109,9 +112,8 @@ class FleetText:
     def _sources(self, world: World) -> Sequence[Source]:
         """Where the numbers of each of _NUMBERED come from."""
         probability, eta = _predictions(world, self._clock.now())
-        worst = _worst(world)
         return (
-            lambda agent: worst.get(agent, _CALM),
+            _worst(world).get,
             probability.get,
             eta.get,
             self._signals,
@@ -135,53 +137,56 @@ class _Block:
         self._told: tuple[bytes, ...] = ()
         self._numbered: list[Lines | None] = [None] * len(_NUMBERED)
 
-    def lines(self, agent: Agent, sources: Sequence[Source]) -> tuple[bytes, ...]:
+    def lines(self, agent: Agent, sources: Sequence[Source]) -> list[bytes]:
         """A piece for each of FAMILIES, as things are now."""
         if agent is not self._agent:
             self._agent, self._told = agent, _told(agent)
-        return (*self._told, *[self._lines(at, agent.name, source) for at, source in enumerate(sources)])
+        pieces = [*self._told]
+        for at, source in enumerate(sources):
+            numbers = source(agent.name)
+            pieces.append(self._of(at).of(_NUMBERED[at], agent.name, numbers) if numbers else b"")
+        return pieces
 
-    def _lines(self, at: int, agent: str, source: Source) -> bytes:
-        numbers = source(agent)
-        if not numbers:
-            return b""
+    def _of(self, at: int) -> Lines:
         lines = self._numbered[at]
         if lines is None:
             lines = self._numbered[at] = Lines()
-        return lines.of(_NUMBERED[at], agent, numbers)
+        return lines
 
 
 def _told(agent: Agent) -> tuple[bytes, ...]:
     """The lines that hang on nothing but the agent, in the order of _TOLD."""
-    name = escaped(agent.name)
+    name = encoded(escaped(agent.name))
     texts = (
         _STATES[agent.state],
         _UP_OR_NOT[agent.state in ("healthy", "degraded")],
         _BROKEN_OR_NOT[agent.breaker.state == "open"],
-        _RESTARTS.line(_AGENT, (), repr(float(agent.restarts))),
+        _RESTARTED.replace(_NUMBER, b"%d" % agent.restarts),
     )
-    return tuple(encoded(text.replace(_AGENT, name)) for text in texts)
+    return tuple([text.replace(_AGENT, name) for text in texts])
 
 
-def _states(state: AgentState) -> str:
-    return "".join(_STATE.line(_AGENT, other, repr(float(other == state))) for other in AGENT_STATES)
+def _sample(family: Family, key: Key, value: str) -> bytes:
+    """A line that is the same for all agents, but for the name."""
+    return family.line(_AGENT.decode(), key, value).encode()
 
 
-def _flags(family: Family) -> tuple[str, str]:
-    return family.line(_AGENT, (), "0.0"), family.line(_AGENT, (), "1.0")
+def _states(state: AgentState) -> bytes:
+    return b"".join(_sample(_STATE, other, number(other == state)) for other in AGENT_STATES)
 
 
 _STATES = {state: _states(state) for state in AGENT_STATES}
-_UP_OR_NOT, _BROKEN_OR_NOT = _flags(_UP), _flags(_BROKEN)
+_UP_OR_NOT, _BROKEN_OR_NOT = ([_sample(family, (), number(flag)) for flag in (0, 1)] for family in (_UP, _BROKEN))
+_RESTARTED = _sample(_RESTARTS, (), _NUMBER.decode())
 
 
 def _worst(world: World) -> Mapping[str, Numbers]:
-    """The score of the strongest anomaly that lasts, by agent."""
-    worst: dict[str, Mapping[Key, float]] = {}
+    """The score of the strongest anomaly that lasts, of every agent."""
+    worst = dict.fromkeys(world.agents, _CALM)
     for anomaly in world.foresight.anomalies.values():
-        if anomaly.over_at is None:
-            seen = anomaly.seen
-            worst[seen.agent] = {(): max(worst.get(seen.agent, _CALM)[()], seen.score)}
+        seen = anomaly.seen
+        if anomaly.over_at is None and seen.agent in worst:
+            worst[seen.agent] = {(): max(worst[seen.agent][()], seen.score)}
     return worst
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from itertools import chain
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -186,12 +185,12 @@ class Metrics:
         return await self._scrapes.get(content_type, page), content_type
 
     async def _page(self, encode: Callable[[CollectorRegistry], bytes], *, openmetrics: bool) -> bytes:
-        columns = await self._fleet.columns()
-        heads = [family.head(openmetrics=openmetrics) for family in FAMILIES]
+        pieces: list[bytes] = []
+        for family, column in zip(FAMILIES, await self._fleet.columns(), strict=True):
+            pieces += [family.head(openmetrics=openmetrics), *column]
+        pieces.append(encode(self._registry))  # has the mark of the end
         await self._clock.sleep(0)
-        own = encode(self._registry)  # has the mark of the end
-        await self._clock.sleep(0)
-        return b"".join([*chain.from_iterable(zip(heads, columns, strict=True)), own])
+        return b"".join(pieces)
 
     def _on_known(
         self, event: Diagnosed | IncidentMerged | IncidentResolved | IncidentSuppressed, world: World

@@ -116,7 +116,7 @@ def test_scrapes_at_the_same_time_are_written_once() -> None:
     assert clock.pauses == alone
 
 
-@pytest.mark.parametrize("pause", [1, 15, 35, 43])
+@pytest.mark.parametrize("pause", [1, 15, 31])
 def test_a_scrape_that_is_cancelled_leaves_nothing_behind(pause: int) -> None:
     bench, clock = _fleet()
 
