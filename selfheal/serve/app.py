@@ -122,7 +122,7 @@ def _metrics(sources: Sources, gate: Gate) -> APIRouter:
         text, media_type = await sources.metrics_text(request.headers.get("accept", ""))
         headers = {"Content-Type": media_type, "Vary": "Accept, Accept-Encoding"}
         if len(text) >= WORTH_PACKING and _takes_gzip(",".join(request.headers.getlist("accept-encoding"))):
-            text = await asyncio.to_thread(gzip.compress, text, 1)  # level 9 takes ten times as long for a third less
+            text = await asyncio.to_thread(gzip.compress, text, 1)  # level 6 takes four times as long for a tenth less
             headers["Content-Encoding"] = "gzip"
         return Response(text, headers=headers)
 

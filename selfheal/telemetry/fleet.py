@@ -73,7 +73,8 @@ class FleetText:
         sources, left = self._sources(world), deque(world.agents)
         columns: list[list[bytes]] = [[] for _ in FAMILIES]
         while left:
-            for column, pieces in zip(columns, zip(*self._slice(left, world, sources), strict=True), strict=False):
+            blocks = self._slice(left, world, sources)
+            for column, pieces in zip(columns, zip(*blocks, strict=True), strict=bool(blocks)):
                 column.append(b"".join(pieces))  # while they are still in the cache
             await self._clock.sleep(0)
             then, world = world, self._world()
