@@ -76,7 +76,7 @@ class Sources:
     log_tail     (agent, n, cursor, since): at most n lines of an agent, of the daemon where the name is None: the last
                  ones where the cursor is empty, else those written behind it; none from before a time, as far as
                  that is known. Raises UnknownName
-    metrics_text the body and content type of /metrics for a request's Accept header
+    metrics_text the body and content type of /metrics for a request's Accept header; written while the loop goes on
     trouble      why the journal or the state files cannot be written now; None when all is well
     windows      the maintenance windows in force
     patterns     what the diagnosis knows about logs
@@ -89,7 +89,7 @@ class Sources:
     subscribe: Callable[[Subscriber], None]
     events_after: Callable[[int, int], Awaitable[Sequence[tuple[int, Event]]]]
     log_tail: Callable[[str | None, int, str, float], Awaitable[Tail]]
-    metrics_text: Callable[[str], tuple[bytes, str]]
+    metrics_text: Callable[[str], Awaitable[tuple[bytes, str]]]
     loops: Callable[[], Mapping[str, LoopStats]]
     ready: Callable[[], bool]
     trouble: Callable[[], str | None]

@@ -167,7 +167,7 @@ class Daemon:
             subscribe=self.ledger.subscribe,
             events_after=self._events_after,
             log_tail=_log_tail,
-            metrics_text=lambda accept: (b"selfheal_agent_up 1\n", "text/plain; version=0.0.4; charset=utf-8"),
+            metrics_text=_metrics_text,
             loops=lambda: self.loops,
             ready=lambda: self.ready,
             trouble=lambda: self.ledger.trouble,
@@ -201,6 +201,13 @@ class Daemon:
     async def _events_after(self, seq: int, limit: int) -> Sequence[tuple[int, Event]]:
         page = enumerate(self.journal.records[seq : seq + limit], seq + 1)
         return [(number, event) for number, record in page if isinstance(event := decode(record), Event)]
+
+
+async def _metrics_text(accept: str) -> tuple[bytes, str]:
+    """A page that is small, and one that is large for who wants OpenMetrics."""
+    if accept.startswith("application/openmetrics-text"):
+        return b"selfheal_agent_up 1\n" * 10_000, "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    return b"selfheal_agent_up 1\n", "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def _log_tail(agent: str | None, limit: int, cursor: str, since: float) -> Tail:

@@ -1,40 +1,25 @@
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 from dataclasses import replace
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from selfheal.events import (
-    AgentDeclared,
-    AgentReady,
     AgentRemoved,
-    AgentStarted,
     AlertDelivered,
     AnomalyOver,
-    AnomalySeen,
     BreakerOpened,
-    Cause,
-    Diagnosed,
-    Event,
-    FailurePredicted,
-    FixEnded,
-    FixStarted,
     IncidentMerged,
     IncidentOpened,
     IncidentResolved,
-    LoopFailed,
     PredictionEnded,
-    Run,
-    Verified,
 )
 from selfheal.kinds import Observation
-from selfheal.telemetry.metrics import Metrics
-from selfheal.vitals import Vitals
 from selfheal.vocabulary import AGENT_STATES
-from selfheal.world import EMPTY, fold
+from tests.real.metering import Bench, busy, up
 
 PROMISED = {
     "selfheal_build_info": "gauge",
@@ -64,87 +49,8 @@ PROMISED = {
 }
 
 
-class _Stopped:
-    """A clock that stands at 1000 s."""
-
-    def now(self) -> float:
-        return 1000.0
-
-    def wall(self) -> float:
-        return 1000.0
-
-    def monotonic(self) -> float:
-        return 1000.0
-
-    def of_file(self, modified_at: float) -> float:
-        return modified_at
-
-    async def sleep(self, seconds: float) -> None:
-        raise AssertionError("nothing here waits")
-
-
-class _Bench:
-    """Metrics over a world that is folded here."""
-
-    def __init__(self) -> None:
-        self.world = EMPTY
-        self.vitals = Vitals()
-        self.metrics = Metrics(lambda: self.world, self.vitals, _Stopped(), "1.2.3")
-
-    def tell(self, *events: Event) -> None:
-        for seq, event in enumerate(events):
-            self.world = fold(self.world, event)
-            self.metrics.on_event(seq, event, self.world)
-
-    def samples(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-        text = self.metrics.render("")[0].decode()
-        return {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
-
-    def value(self, name: str, **labels: str) -> float | None:
-        return self.samples().get((name, frozenset(labels.items())))
-
-
-def _up(name: str) -> list[Event]:
-    return [
-        AgentDeclared(1.0, name, "process", "application", (), (), True),
-        AgentStarted(1.0, name, Run(7, 1, 1.0, 1, "boot"), "first"),
-        AgentReady(1.0, name, 1, 0.1),
-    ]
-
-
-def _busy() -> _Bench:
-    """A bench on which every family has samples."""
-    bench = _Bench()
-    bench.tell(
-        *_up("api"),
-        IncidentOpened(10.1, "inc-1", "api", "exit", "exited", 10.0),
-        Diagnosed(10.2, "inc-1", (Cause("hung", 0.9, "api"),)),
-        Diagnosed(10.3, "inc-1", (Cause("killed", 0.9, "api"),)),
-        FixStarted(10.3, "inc-1", 1, "restart", "application", "api", "hung"),
-        FixEnded(11.0, "inc-1", 1, "failed", "no"),
-        Verified(11.1, "inc-1", 1, "failed", "it did not start"),
-        FixStarted(12.0, "inc-1", 2, "restart", "application", "api", "hung"),
-        FixEnded(13.0, "inc-1", 2, "succeeded", ""),
-        Verified(33.0, "inc-1", 2, "succeeded", "well", 14.0),
-        IncidentResolved(33.0, "inc-1", "well", 40.0),
-        AnomalySeen(50.0, "ano-1", "api", "rss", 2.0, 1.0, 0.75),
-        FailurePredicted(990.0, "api", "out_of_memory", "rss", 0.8, 100.0, 90.0, 110.0, 1.0, 2.0, 0.01),
-        AlertDelivered(991.0, "key", "webhook", False, None),
-    )
-    bench.metrics.on_retry("webhook")
-    bench.metrics.on_observation(Observation("api", "http", 1.0, 0.02, "ok"))
-    bench.metrics.on_loop("observe", 0.01, 0.002)
-    bench.tell(LoopFailed(992.0, "observe", "ValueError", 1.0), LoopFailed(993.0, "heal inc-77", "ValueError", 0.0))
-    bench.vitals.put_signals("api", {"rss": 1e8, "queue_depth": 3.0})
-    return bench
-
-
 def test_every_promised_family_has_its_type_and_help_from_the_start() -> None:
-    lines = _Bench().metrics.render("")[0].decode().splitlines()
+    lines = Bench().page().splitlines()
     types = dict(line.split()[2:4] for line in lines if line.startswith("# TYPE"))
     assert PROMISED.items() <= types.items()
     helped = {line.split()[2] for line in lines if line.startswith("# HELP") and len(line.split()) > 3}
@@ -152,15 +58,15 @@ def test_every_promised_family_has_its_type_and_help_from_the_start() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-@pytest.mark.parametrize("bench", [_Bench, _busy])
-def test_promtool_finds_nothing(bench: type[_Bench]) -> None:
-    page = bench().metrics.render("")[0]
+@pytest.mark.parametrize("bench", [Bench, busy])
+def test_promtool_finds_nothing(bench: type[Bench]) -> None:
+    page = bench().page().encode()
     done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
 
 
 def test_what_the_world_knows_is_shown_as_it_is_now() -> None:
-    bench = _busy()
+    bench = busy()
     states = {state: bench.value("selfheal_agent_state", agent="api", state=state) for state in AGENT_STATES}
     assert states == {state: float(state == "healthy") for state in AGENT_STATES}
     assert bench.value("selfheal_agent_up", agent="api") == 1.0
@@ -183,7 +89,7 @@ def test_what_the_world_knows_is_shown_as_it_is_now() -> None:
 
 
 def test_an_incident_is_counted_once_under_its_first_diagnosis() -> None:
-    bench = _busy()
+    bench = busy()
     counted = {key: value for key, value in bench.samples().items() if key[0] == "selfheal_incidents_total"}
     assert counted == {("selfheal_incidents_total", frozenset({("agent", "api"), ("cause", "hung")})): 1.0}
     bench.tell(
@@ -197,63 +103,75 @@ def test_an_incident_is_counted_once_under_its_first_diagnosis() -> None:
 
 
 def test_an_attempt_is_counted_once_with_its_verified_outcome() -> None:
-    bench = _busy()
+    bench = busy()
     for outcome in ("failed", "succeeded"):
         assert bench.value("selfheal_recoveries_total", agent="api", fix="restart", outcome=outcome) == 1.0
 
 
 def test_the_promised_minute_is_an_edge_of_the_recovery_histogram() -> None:
-    bench = _busy()
+    bench = busy()
     assert bench.value("selfheal_recovery_seconds_bucket", le="30.0") == 0.0
     assert bench.value("selfheal_recovery_seconds_bucket", le="60.0") == 1.0
     assert bench.value("selfheal_detection_seconds_bucket", le="0.25") == 1.0
 
 
 def test_a_failing_task_is_no_label_of_its_own() -> None:
-    bench = _busy()
+    bench = busy()
     assert bench.value("selfheal_loop_failures_total", loop="observe") == 1.0
     assert bench.value("selfheal_loop_failures_total", loop="task") == 1.0
 
 
 def test_every_try_to_deliver_an_alert_is_counted_whether_it_is_an_event_or_not() -> None:
-    bench = _busy()
+    bench = busy()
     bench.tell(AlertDelivered(992.0, "key", "webhook", False, "status 410"))
     for outcome in ("delivered", "retried", "failed"):
         assert bench.value("selfheal_alert_deliveries_total", notifier="webhook", outcome=outcome) == 1.0
 
 
 def test_an_agent_that_is_removed_takes_its_series_with_it() -> None:
-    bench = _busy()
-    bench.tell(*_up("web"), AgentRemoved(999.0, "api"))
+    bench = busy()
+    bench.tell(*up("web"), AgentRemoved(999.0, "api"))
     bench.metrics.on_observation(Observation("web", "http", 1.0, 0.02, "ok"))
     agents = {dict(labels).get("agent") for _, labels in bench.samples()}
     assert agents - {None} == {"web"}
 
 
 def test_a_thousand_signals_of_one_agent_are_not_all_shown() -> None:
-    bench = _busy()
+    bench = busy()
     bench.vitals.put_signals("api", {f"series_{number}": 1.0 for number in range(1000)})
     assert sum(name == "selfheal_signal" for name, _ in bench.samples()) <= 32
 
 
 def test_the_accept_header_chooses_the_format() -> None:
-    bench = _busy()
-    page, content_type = bench.metrics.render("application/openmetrics-text; version=1.0.0")
+    bench = busy()
+    page, content_type = asyncio.run(bench.metrics.render("application/openmetrics-text; version=1.0.0"))
     assert content_type.startswith("application/openmetrics-text")
     assert page.endswith(b"# EOF\n")
-    assert bench.metrics.render("")[1].startswith("text/plain")
     assert b"_created" not in page
+    plain, content_type = asyncio.run(bench.metrics.render(""))
+    assert content_type.startswith("text/plain")
+    assert b"# EOF" not in plain
+
+
+@pytest.mark.parametrize("scheme", ["allow-utf-8", "dots", "underscores", "values"])
+def test_names_are_the_same_however_others_would_be_escaped(scheme: str) -> None:
+    bench = busy()
+    accept = f"application/openmetrics-text; version=1.0.0; escaping={scheme}"
+    page, content_type = asyncio.run(bench.metrics.render(accept))
+    assert content_type.endswith("escaping=underscores")
+    assert 'selfheal_agent_up{agent="api"} 1.0\n' in page.decode()
+    assert "\nselfheal_journal_events_total " in page.decode()
 
 
 def test_two_daemons_in_one_process_do_not_share_a_registry() -> None:
-    first, second = _Bench(), _Bench()
-    first.tell(*_up("api"))
+    first, second = Bench(), Bench()
+    first.tell(*up("api"))
     assert second.value("selfheal_journal_events_total") == 0.0
     assert first.value("selfheal_journal_events_total") == 3.0
 
 
 def test_a_restart_is_counted_from_the_world_and_so_outlives_the_daemon() -> None:
-    bench = _busy()
+    bench = busy()
     api = bench.world.agents["api"]
     bench.world = replace(bench.world, agents={"api": replace(api, restarts=41)})
     assert bench.value("selfheal_agent_restarts_total", agent="api") == 41.0
