@@ -237,20 +237,26 @@ class HttpConnection:
         elif self._taken > _MOST_BYTES:
             self._fail(f"an answer of more than {_MOST_BYTES // 1024} KiB")
 
-    # The parser's callbacks: called from within feed_data, and what they would raise it would rename.
+    # The parser's callbacks: called from within feed_data, and what they would raise it would rename. What comes after
+    # the answer in the same breath was not asked for.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head.append((name, value))
+        if not self._complete:
+            self._head.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._complete:
+            self._alive = False
+            return
         self._status = self._parser.get_status_code()
         self._alive = self._request.keeps and self._parser.should_keep_alive()
         if not self._request.wants_body:
             self._complete = True
 
     def on_body(self, body: bytes) -> None:
-        self._body.append(body)
-        self._body_bytes += len(body)
+        if not self._complete:
+            self._body.append(body)
+            self._body_bytes += len(body)
 
     def on_message_complete(self) -> None:
         if self._status is not None and 100 <= self._status < 200 and self._status != 101:

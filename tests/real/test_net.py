@@ -1,0 +1,171 @@
+"""Are names resolved and connections opened without holding anybody up?"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from selfheal.net import Dialer
+from selfheal.net.names import MOST_AT_ONCE, Names, Place
+from selfheal.net.poller import READ, Poller
+from tests.real.servers import free_port, serving
+
+LOOPBACK: Sequence[Place] = ((socket.AF_INET, "127.0.0.1"),)
+
+
+async def addresses(names: Names, host: str) -> Sequence[Place]:
+    answer: asyncio.Future[Sequence[Place]] = asyncio.get_running_loop().create_future()
+
+    def tell(found: Sequence[Place], failure: Exception | None) -> None:
+        if failure is not None:
+            answer.set_exception(failure)
+        else:
+            answer.set_result(found)
+
+    names.resolve(host, tell)
+    return await answer
+
+
+async def connected(dialer: Dialer, host: str, port: int) -> socket.socket:
+    answer: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+
+    def tell(sock: socket.socket | None, failure: Exception | None) -> None:
+        if sock is not None:
+            answer.set_result(sock)
+        else:
+            answer.set_exception(failure or AssertionError("told nothing"))
+
+    dialer.dial(host, port, tell)
+    return await answer
+
+
+async def idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+def test_this_machine_is_found_by_its_name() -> None:
+    assert asyncio.run(addresses(Names(), "localhost"))[0][1] in ("127.0.0.1", "::1")
+
+
+def test_a_name_that_is_none_is_told_as_such() -> None:
+    with pytest.raises(UnicodeError):
+        asyncio.run(addresses(Names(), "a..b"))
+
+
+def test_many_who_ask_for_one_name_at_once_are_one_question() -> None:
+    asked: list[str] = []
+    go = threading.Event()
+
+    def lookup(host: str) -> Sequence[Place]:
+        asked.append(host)
+        go.wait(10.0)
+        return LOOPBACK
+
+    async def story() -> None:
+        names = Names(lookup)
+        waiting = asyncio.gather(*(addresses(names, "a.example") for _ in range(50)))
+        await asyncio.sleep(0)
+        go.set()
+        assert await waiting == [LOOPBACK] * 50
+        assert await addresses(names, "a.example") == LOOPBACK  # a moment later, too
+        assert asked == ["a.example"]
+
+    asyncio.run(story())
+
+
+def test_names_that_nobody_answers_for_hold_up_no_other_until_there_are_very_many() -> None:
+    go = threading.Event()
+
+    def lookup(host: str) -> Sequence[Place]:
+        if host.startswith("dead"):
+            go.wait(20.0)
+            raise socket.gaierror(socket.EAI_AGAIN, "try again")
+        return LOOPBACK
+
+    async def story() -> None:
+        names = Names(lookup)
+        dead = [asyncio.ensure_future(addresses(names, f"dead{number}")) for number in range(MOST_AT_ONCE - 1)]
+        await asyncio.sleep(0)
+        assert await addresses(names, "alive") == LOOPBACK
+        assert not any(one.done() for one in dead)
+        go.set()
+        assert all(isinstance(one, socket.gaierror) for one in await asyncio.gather(*dead, return_exceptions=True))
+
+    asyncio.run(story())
+
+
+def test_a_question_that_is_called_off_before_its_turn_is_never_asked() -> None:
+    asked: list[str] = []
+    go = threading.Event()
+
+    def lookup(host: str) -> Sequence[Place]:
+        asked.append(host)
+        go.wait(20.0)
+        return LOOPBACK
+
+    async def story() -> None:
+        names = Names(lookup)
+        busy = [asyncio.ensure_future(addresses(names, f"busy{number}")) for number in range(MOST_AT_ONCE)]
+        await asyncio.sleep(0)
+        call_off = names.resolve("given up", lambda found, failure: pytest.fail("it was called off"))
+        call_off()
+        go.set()
+        await asyncio.gather(*busy)
+        assert await addresses(names, "next") == LOOPBACK
+        assert "given up" not in asked
+
+    asyncio.run(story())
+
+
+def test_each_address_of_a_name_is_tried_and_a_refusal_is_what_is_told() -> None:
+    async def story() -> None:
+        two = Dialer(names=Names(lambda host: ((socket.AF_INET, "127.0.0.2"), (socket.AF_INET, "127.0.0.1"))))
+        async with serving(idle) as port:  # at 127.0.0.1 alone
+            (await connected(two, "two.example", port)).close()
+        with pytest.raises(ConnectionRefusedError) as refused:
+            await connected(two, "two.example", free_port())
+        assert refused.value.errno == errno.ECONNREFUSED
+        two.close()
+
+    asyncio.run(story())
+
+
+def test_a_callback_that_raises_keeps_no_other_from_being_called() -> None:
+    called: list[str] = []
+    told: list[object] = []
+
+    async def story() -> None:
+        poller = Poller()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: told.append(context["exception"]))
+        pipes = [os.pipe() for _ in range(2)]
+        done = asyncio.Event()
+
+        def broken() -> None:
+            os.read(pipes[0][0], 1)
+            raise ValueError("broken")
+
+        def well() -> None:
+            os.read(pipes[1][0], 1)
+            called.append("well")
+            done.set()
+
+        poller.watch(pipes[0][0], READ, broken)
+        poller.watch(pipes[1][0], READ, well)
+        for _, end in pipes:
+            os.write(end, b"x")
+        await asyncio.wait_for(done.wait(), 10.0)
+        poller.close()
+        for pair in pipes:
+            for end in pair:
+                os.close(end)
+
+    asyncio.run(story())
+    assert called == ["well"]
+    assert len(told) == 1
