@@ -6,6 +6,7 @@ from selfheal.observe.files import FILE
 from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.http import HTTP
 from selfheal.observe.process import PROCESS
+from selfheal.observe.prometheus import PROMETHEUS
 from selfheal.observe.tcp import TCP
 
-CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, COMMAND, HEARTBEAT, FILE, PROCESS)
+CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, COMMAND, HEARTBEAT, FILE, PROCESS, PROMETHEUS)
