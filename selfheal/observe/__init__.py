@@ -2,6 +2,7 @@
 
 from selfheal.kinds import CheckKind
 from selfheal.observe.command import COMMAND
+from selfheal.observe.disk import DISK
 from selfheal.observe.files import FILE
 from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.http import HTTP
@@ -9,4 +10,4 @@ from selfheal.observe.process import PROCESS
 from selfheal.observe.prometheus import PROMETHEUS
 from selfheal.observe.tcp import TCP
 
-CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, COMMAND, HEARTBEAT, FILE, PROCESS, PROMETHEUS)
+CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, COMMAND, HEARTBEAT, FILE, PROCESS, PROMETHEUS, DISK)
