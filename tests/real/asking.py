@@ -16,10 +16,13 @@ from tests.real.servers import CLOCK, build, cause, outcome
 class Standing(RealClock):
     """A clock that stands still, so that ages are exact."""
 
-    def __init__(self) -> None:
-        self._now = CLOCK.now()
+    def __init__(self, now: float | None = None) -> None:
+        self._now = CLOCK.now() if now is None else now
 
     def now(self) -> float:
+        return self._now
+
+    def wall(self) -> float:
         return self._now
 
 

@@ -10,14 +10,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from selfheal.kinds import Run
 from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.process import PROCESS
-from tests.real.asking import NOON, named, run_of, seen
+from tests.real.asking import NOON, Standing, named, run_of, seen
 from tests.real.servers import CLOCK, build, context, outcome
 
 # --- heartbeat ---
@@ -77,6 +79,72 @@ def test_without_a_process_of_ours_a_heartbeat_counts_from_the_begin_of_the_watc
     beat = None if beat_ago_s is None else NOON.now() - beat_ago_s
     within = replace(context(tmp_path, None, beat, clock=NOON), watched_since=NOON.now() - watched_ago_s)
     assert seen("heartbeat", {"heartbeat": "10s"}, within)[0] == reason
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+NIGHTLY = {"heartbeat": "0 3 * * *", "timezone": "Europe/Berlin", "grace": "30m"}
+
+
+@pytest.mark.parametrize(
+    ("beat", "now", "left_h"),
+    [
+        ("2026-06-10T03:05+02:00", "2026-06-10T12:00+02:00", 15.5),
+        ("2026-06-10T03:05+02:00", "2026-06-11T03:29+02:00", 1 / 60),
+        ("2026-06-10T03:05+02:00", "2026-06-11T03:31+02:00", -1 / 60),
+        ("2026-06-10T02:55+02:00", "2026-06-10T12:00+02:00", -8.5),  # it came before its time
+        ("2026-10-24T03:05+02:00", "2026-10-25T03:29+01:00", 1 / 60),  # summer time has ended in between
+        ("2026-03-28T03:05+01:00", "2026-03-29T03:29+02:00", 1 / 60),
+    ],
+)
+def test_a_heartbeat_by_cron_is_due_once_for_each_of_its_times(
+    tmp_path: Path, beat: str, now: str, left_h: float
+) -> None:
+    clock = Standing(at(now))
+    within = replace(context(tmp_path, None, at(beat), clock=clock), watched_since=at(now) - 60.0)
+    reason, signals = seen("heartbeat", NIGHTLY, within)
+    assert signals == pytest.approx({"age": at(now) - at(beat), "left": left_h * 3600.0})
+    assert reason.startswith("no heartbeat for ") is (left_h < 0)
+    assert not reason or reason.endswith(" h, expected one for each time of '0 3 * * *' (Europe/Berlin)")
+
+
+def test_a_heartbeat_by_cron_that_never_came_is_due_after_the_first_of_its_times(tmp_path: Path) -> None:
+    def left(began: str, now: str, beat: str | None = None) -> float:
+        run = Run(1, 1, at(began), 0, "boot")
+        last = None if beat is None else at(beat)
+        table = {"heartbeat": "0 3 * * *"}
+        return seen("heartbeat", table, context(tmp_path, run, last, clock=Standing(at(now))))[1]["left"]
+
+    assert left("2026-06-10T04:00Z", "2026-06-11T03:09Z") == 60.0
+    assert left("2026-06-10T04:00Z", "2026-06-11T03:11Z") == -60.0
+    # A process that was started since is asked for nothing that was due before.
+    assert left("2026-06-11T03:11Z", "2026-06-11T03:20Z", beat="2026-06-10T03:05Z") == 23 * 3600 + 50 * 60
+
+
+def test_a_heartbeat_is_looked_at_when_it_gets_too_old(tmp_path: Path) -> None:
+    assert HEARTBEAT.again_s is not None
+    period = HEARTBEAT.model.model_validate({"heartbeat": 10})
+    assert HEARTBEAT.again_s(period, {"age": 4.0}) == pytest.approx(11.0, abs=0.1)
+    cron = HEARTBEAT.model.model_validate(NIGHTLY)
+    assert HEARTBEAT.again_s(cron, {"age": 4.0, "left": 30.0}) == pytest.approx(30.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"heartbeat": "0 25 * * *"}, "is not a cron expression"),
+        ({"heartbeat": "0 3 * *"}, "has not 5 fields"),
+        ({"heartbeat": "often"}, "is not a duration; write seconds"),
+        ({"heartbeat": 0}, "greater than 0"),
+        ({"heartbeat": "10s", "timezone": "Europe/Berlin"}, "a period is the same in every time zone"),
+        ({"heartbeat": "0 3 * * *", "timezone": "Berlin"}, "is no time zone known here"),
+    ],
+)
+def test_a_rhythm_that_none_can_keep_is_refused(table: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        HEARTBEAT.model.model_validate(table)
 
 
 # --- process ---
