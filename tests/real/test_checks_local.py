@@ -179,8 +179,8 @@ def state(pid: int) -> str:
 
 
 @contextmanager
-def child(script: str) -> Iterator[Child]:
-    argv = [sys.executable, "-c", script]
+def child(script: str, *arguments: str) -> Iterator[Child]:
+    argv = [sys.executable, "-c", script, *arguments]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
@@ -195,7 +195,7 @@ def test_a_process_is_measured_and_held_to_its_limits(tmp_path: Path) -> None:
         within = context(tmp_path, hungry.run)
         reason, signals = seen("process", {"process": True, "max_rss": "1GB", "max_threads": 4, "max_cpu": 8}, within)
         assert reason == ""
-        assert set(signals) == {"rss", "threads", "fds", "cpu"}
+        assert set(signals) == {"rss", "threads", "fds", "cpu", "children", "io_read", "io_write"}
         assert 60e6 < signals["rss"] < 200e6
         assert signals["threads"] == 4.0
         assert signals["fds"] == float(len(list(Path(f"/proc/{hungry.pid}/fd").iterdir())))
@@ -220,6 +220,9 @@ def test_what_a_process_has_started_is_measured_with_it(tmp_path: Path) -> None:
         assert "is over 110 MB" in reason
         assert signals["rss"] > alone["rss"] + 50e6
         assert (signals["threads"], signals["fds"]) == (8.0, alone["fds"])
+        assert (signals["children"], alone["children"]) == (1.0, 0.0)
+        assert seen("process", {"process": True, "max_children": 1}, within)[0] == ""
+        assert seen("process", {"process": True, "max_children": 0}, within)[0] == "children: 1, expected at most 0"
 
 
 def test_cpu_is_counted_in_cores_from_check_to_check(tmp_path: Path) -> None:
@@ -239,6 +242,35 @@ def test_cpu_is_counted_in_cores_from_check_to_check(tmp_path: Path) -> None:
             assert 0.1 < signals["cpu"] < 1.2
 
         asyncio.run(story())
+
+
+WRITES = """
+import os, sys
+with open(sys.argv[1], "wb") as file:
+    file.write(bytes(3_000_000))
+    file.flush()
+    os.fsync(file.fileno())
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_the_disks_have_to_do_for_a_tree_is_counted_a_second(tmp_path: Path) -> None:
+    def counted(pid: int) -> int:
+        lines = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+        return int(lines["write_bytes"])
+
+    with child(WRITES, str(tmp_path / "one")) as one, child(WRITES, str(tmp_path / "two")) as two:
+        within = replace(context(tmp_path, one.run, clock=NOON), helpers=lambda: (two.pid,))
+        _, signals = seen("process", {"process": True}, within)
+        # Nothing where it is a file system in memory.
+        assert signals["io_write"] == pytest.approx((counted(one.pid) + counted(two.pid)) / 10.0)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may see everything")
+def test_what_belongs_to_another_user_is_measured_as_far_as_it_can_be_seen(tmp_path: Path) -> None:
+    run = run_of(1, 10.0, start_ticks(1))
+    assert set(seen("process", {"process": True}, context(tmp_path, run))[1]) == {"rss", "threads", "cpu", "children"}
 
 
 def test_a_process_younger_than_its_ticks_can_tell_has_no_cpu_share_yet(tmp_path: Path) -> None:
