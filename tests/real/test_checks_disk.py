@@ -56,7 +56,7 @@ look("full", writable=True)
 look("full and not written to")
 (there / "rest").unlink()
 os.umask(0)
-subprocess.run(["mount", "-o", "remount,ro", there], check=True)
+subprocess.run(["mount", "-o", "remount,bind,ro", there], check=True)
 look("read-only", writable=True)
 print(json.dumps(told))
 """
