@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 
 from selfheal.clock import Clock
-from selfheal.compose.cron import first_after
+from selfheal.config.cron import first_after
 from selfheal.config.models import ProcessConfig
 from selfheal.errors import FixFailed
 from selfheal.events import RunScheduled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from selfheal.compose.cron import first_after
+from selfheal.config.cron import first_after
 from selfheal.config.models import WindowConfig
 from selfheal.events import MaintenanceBegan, MaintenanceOver
 from selfheal.world import World

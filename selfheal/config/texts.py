@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -19,8 +20,13 @@ def check_text(text: str) -> str:
 
 def holds(wanted: str, text: str) -> bool:
     """Whether `text` contains `wanted`, or matches it anywhere where it stands between slashes."""
+    return finder(wanted)(text)
+
+
+def finder(wanted: str) -> Callable[[str], bool]:
+    """As `holds`, read once, for what is looked for again and again."""
     pattern = _pattern(wanted)
-    return wanted in text if pattern is None else pattern.search(text) is not None
+    return (lambda text: wanted in text) if pattern is None else (lambda text: pattern.search(text) is not None)
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:

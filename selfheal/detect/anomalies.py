@@ -56,6 +56,9 @@ SENSES: Mapping[str, Sense] = {
     "cpu": Sense(floor=0.05),
     "rss": Sense(floor=1e6, falls=False),
     "fds": Sense(floor=2.0, falls=False),
+    "children": Sense(floor=1.0),
+    "io_read": Sense(floor=1e6, falls=False),
+    "io_write": Sense(floor=1e6, falls=False),
     "latency": Sense(floor=0.01, falls=False),
     "error_rate": Sense(floor=0.01, falls=False),
 }

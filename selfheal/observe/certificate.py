@@ -10,6 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from selfheal.observe.wording import span_text
+
 _SEQUENCE = 0x30
 _VERSION = 0xA0
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
@@ -28,6 +30,13 @@ class Certificate:
         """Read a certificate in DER. Raises ValueError where it is none, or its dates are none."""
         begin, end = _dates(der)
         return cls(_seconds(*begin), _seconds(*end), hashlib.sha256(der).hexdigest())
+
+
+def too_soon(left_s: float, wanted_s: float) -> str:
+    """Say that a certificate is not good for as long as it should be."""
+    if left_s < 0:
+        return f"the certificate expired {span_text(-left_s)} ago"
+    return f"the certificate expires in {span_text(left_s)}, expected at least {span_text(wanted_s)}"
 
 
 _Element = tuple[int, bytes]  # its tag, and what it holds

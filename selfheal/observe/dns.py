@@ -175,4 +175,4 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return DnsCheck(config, context.clock)
 
 
-DNS = CheckKind(name="dns", model=DnsCheckConfig, build=_build)
+DNS = CheckKind(name="dns", model=DnsCheckConfig, build=_build, signals=("latency", "answers", "ttl"))

@@ -1,34 +1,29 @@
 """Is an HTTP answer as the configuration expects it?
 
-Pure: an answer, or how long it took, in; the first thing that is not as expected out.
+Pure: an answer, or how long it took, in; the first thing that is not as expected out. What is expected is compiled
+once, by the first answer that is judged.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 import msgspec
-from pydantic import (
-    BeforeValidator,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    WithJsonSchema,
-)
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from selfheal.config.models import Section
-from selfheal.config.texts import Text, holds
+from selfheal.config.texts import Text, finder
 from selfheal.config.units import Duration
+from selfheal.observe.compare import MISSING, SHOWN_CHARS, Condition, Expected, condition
 from selfheal.observe.http_request import MAX_BODY_BYTES, Response
 from selfheal.observe.wording import excerpt, span_text, with_words
 
 _STATUS = re.compile(r"([1-5])xx|([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
-_SHOWN_CHARS = 60  # of one value in a reason
-
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
+_LENGTH = "#"  # the last step of a path: how many there are of what it leads to
 
 
 def statuses(value: object) -> object:
@@ -54,18 +49,79 @@ class HttpExpect(Section):
     headers: dict[str, Text] = Field({}, description="Text that a header contains, or /a regular expression/.")
     body: Text | None = Field(None, description="Text that the body contains, or /a regular expression/.")
     # Under another name in Python, since `json` is a method of pydantic's models.
-    values: dict[str, Scalar] = Field({}, alias="json", description="Values by dotted path, such as 'db.0.state'.")
+    values: dict[str, Expected] = Field(
+        {}, alias="json", description="Values by dotted path, such as 'db.0.state'; '#' at its end is a length."
+    )
     latency: Duration | None = Field(None, gt=0, description="The whole answer within this time.")
+
+    @cached_property
+    def judge(self) -> Judge:
+        """What is expected, compiled."""
+        return Judge.of(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Says what is not as expected in an answer. `texts` are names in lower case, as written, what is looked for, and
+    how; `values` the path as it is written, its steps, and what it should lead to.
+    """
+
+    statuses: frozenset[int]
+    expected_statuses: str
+    headers: tuple[tuple[str, str, str, Callable[[str], bool]], ...]
+    body: tuple[str, Callable[[str], bool]] | None
+    values: tuple[tuple[str, tuple[str, ...], Condition], ...]
+
+    @classmethod
+    def of(cls, expect: HttpExpect) -> Judge:
+        return cls(
+            frozenset(status for spec in expect.status for status in _covered(spec)),
+            ", ".join(expect.status),
+            tuple((name.lower(), name, wanted, finder(wanted)) for name, wanted in expect.headers.items()),
+            None if expect.body is None else (expect.body, finder(expect.body)),
+            tuple((path, tuple(path.split(".")), condition(wanted)) for path, wanted in expect.values.items()),
+        )
+
+    def __call__(self, response: Response) -> str | None:
+        """The first thing in the answer that is not as expected, in words; None where all is well."""
+        if response.status not in self.statuses:
+            return with_words(f"status {response.status}, expected {self.expected_statuses}", response.text)
+        return (
+            (self._judge_headers(response) if self.headers else None)
+            or (self._judge_body(response) if self.body is not None else None)
+            or (self._judge_json(response) if self.values else None)
+        )
+
+    def _judge_headers(self, response: Response) -> str | None:
+        for key, name, wanted, holds in self.headers:
+            value = response.headers.get(key)
+            if value is None:
+                return f"header {name} is missing, expected {wanted!r}"
+            if not holds(value):
+                return f"header {name} is {excerpt(value, SHOWN_CHARS)!r}, expected {wanted!r}"
+        return None
+
+    def _judge_body(self, response: Response) -> str | None:
+        assert self.body is not None
+        wanted, holds = self.body
+        if holds(response.text):
+            return None
+        return f"{wanted!r} is not in the body: {excerpt(response.text) or 'it is empty'}"
+
+    def _judge_json(self, response: Response) -> str | None:
+        if response.truncated:
+            return f"not valid JSON: it was cut after {MAX_BODY_BYTES // 1024} KiB"
+        try:
+            document: object = msgspec.json.decode(response.body)
+        except (msgspec.DecodeError, RecursionError):
+            return f"not valid JSON: {excerpt(response.text) or 'the body is empty'}"
+        wrongs = (wanted.judge(path, look_up(document, steps)) for path, steps, wanted in self.values)
+        return next((wrong for wrong in wrongs if wrong is not None), None)
 
 
 def judge(expect: HttpExpect, response: Response) -> str | None:
     """The first thing in the answer that is not as expected, in words; None where all is well."""
-    return (
-        _judge_status(expect, response)
-        or _judge_headers(expect, response)
-        or _judge_body(expect, response)
-        or _judge_json(expect, response)
-    )
+    return expect.judge(response)
 
 
 def judge_latency(expect: HttpExpect, took_s: float) -> str | None:
@@ -75,80 +131,24 @@ def judge_latency(expect: HttpExpect, took_s: float) -> str | None:
     return f"took {span_text(took_s)}, expected at most {span_text(expect.latency)}"
 
 
-def _judge_status(expect: HttpExpect, response: Response) -> str | None:
-    if any(_covers(spec, response.status) for spec in expect.status):
-        return None
-    return with_words(f"status {response.status}, expected {', '.join(expect.status)}", response.text)
+def look_up(document: object, steps: tuple[str, ...]) -> object:
+    """Follow a path: keys of objects, indices of lists, `#` at its end for a length. MISSING where it leads nowhere."""
+    value = document
+    for place, step in enumerate(steps, start=1):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        elif step == _LENGTH and place == len(steps) and isinstance(value, dict | list | str):
+            value = len(value)
+        else:
+            return MISSING
+    return value
 
 
-def _covers(spec: str, status: int) -> bool:
+def _covered(spec: str) -> Iterable[int]:
     match = _STATUS.fullmatch(spec)
     assert match is not None  # `statuses` read it
     if match[1]:
-        return status // 100 == int(match[1])
-    return int(match[2]) <= status <= int(match[3] or match[2])
-
-
-def _judge_headers(expect: HttpExpect, response: Response) -> str | None:
-    for name, wanted in expect.headers.items():
-        value = response.headers.get(name.lower())
-        if value is None:
-            return f"header {name} is missing, expected {wanted!r}"
-        if not holds(wanted, value):
-            return f"header {name} is {excerpt(value, _SHOWN_CHARS)!r}, expected {wanted!r}"
-    return None
-
-
-def _judge_body(expect: HttpExpect, response: Response) -> str | None:
-    if expect.body is None or holds(expect.body, response.text):
-        return None
-    return f"{expect.body!r} is not in the body: {excerpt(response.text) or 'it is empty'}"
-
-
-def _judge_json(expect: HttpExpect, response: Response) -> str | None:
-    if not expect.values:
-        return None
-    if response.truncated:
-        return f"not valid JSON: it was cut after {MAX_BODY_BYTES // 1024} KiB"
-    try:
-        document: object = msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, RecursionError):
-        return f"not valid JSON: {excerpt(response.text) or 'the body is empty'}"
-    for path, wanted in expect.values.items():
-        found, value = _look_up(document, path)
-        if not found:
-            return f"{path} is missing, expected {_show(wanted)}"
-        if not _same(value, wanted):
-            return f"{path} is {_show(value)}, expected {_show(wanted)}"
-    return None
-
-
-def _look_up(document: object, path: str) -> tuple[bool, object]:
-    """Follow a dotted path; a number is an index into a list. Returns whether it leads anywhere, and where."""
-    value = document
-    for step in path.split("."):
-        match value:
-            case dict() if step in value:
-                value = value[step]
-            case list() if step.isdecimal() and int(step) < len(value):
-                value = value[int(step)]
-            case _:
-                return False, None
-    return True, value
-
-
-def _same(value: object, wanted: bool | float | str) -> bool:
-    """Equality as JSON has it: true is not 1, while 1 is 1.0."""
-    return isinstance(value, bool) == isinstance(wanted, bool) and value == wanted
-
-
-def _show(value: object) -> str:
-    match value:
-        case str():
-            return repr(excerpt(value, _SHOWN_CHARS))
-        case dict():
-            return "an object"
-        case list():
-            return "a list"
-        case _:
-            return msgspec.json.encode(value).decode()
+        return range(int(match[1]) * 100, int(match[1]) * 100 + 100)
+    return range(int(match[2]), int(match[3] or match[2]) + 1)

@@ -7,8 +7,7 @@ the result `error`, never a failure.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from selfheal.config.models import SignalConfig
@@ -16,6 +15,7 @@ from selfheal.errors import CheckFailed
 from selfheal.net import Dialer
 from selfheal.observe.http_client import exchange
 from selfheal.observe.http_request import Request
+from selfheal.observe.samples import Samples, scanner, sums
 from selfheal.observe.scheduler import ScheduledCheck
 
 NAME = "signals"
@@ -24,10 +24,10 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """One exporter. `take` are the names to keep; none keeps all."""
+    """One exporter. `scan` finds the samples to keep."""
 
     request: Request
-    take: frozenset[str]
+    scan: Callable[[str], Samples]
     dialer: Dialer
 
     async def run(self) -> Mapping[str, float]:
@@ -39,7 +39,7 @@ class Scrape:
             raise CheckFailed(f"cannot scrape the exporter: status {response.status}, expected 200", "error")
         if response.truncated:
             raise CheckFailed("cannot scrape the exporter: it gives more than 1 MiB; scrape it elsewhere", "error")
-        return series(response.text, self.take)
+        return sums(self.scan(response.text))
 
 
 def scrapes(configs: Sequence[SignalConfig], dialer: Dialer) -> tuple[ScheduledCheck, ...]:
@@ -47,7 +47,7 @@ def scrapes(configs: Sequence[SignalConfig], dialer: Dialer) -> tuple[ScheduledC
     return tuple(
         ScheduledCheck(
             name=NAME if number == 0 else f"{NAME}-{number + 1}",
-            check=Scrape(Request.build(config.prometheus), frozenset(config.take), dialer),
+            check=Scrape(Request.build(config.prometheus), scanner(config.take), dialer),
             interval_s=config.interval,
             timeout_s=min(TIMEOUT_S, config.interval),
             fall=1,
@@ -55,27 +55,3 @@ def scrapes(configs: Sequence[SignalConfig], dialer: Dialer) -> tuple[ScheduledC
         )
         for number, config in enumerate(configs)
     )
-
-
-def series(text: str, take: frozenset[str]) -> dict[str, float]:
-    """Return the sum over all label sets of each series in Prometheus' text format. Lines that are none are skipped."""
-    sums: dict[str, float] = {}
-    for line in text.splitlines():
-        name = line.partition("{")[0].partition(" ")[0]
-        if not name or name.startswith("#") or (take and name not in take):
-            continue
-        value = _value(line)
-        if value is not None:
-            sums[name] = sums.get(name, 0.0) + value
-    return sums
-
-
-def _value(line: str) -> float | None:
-    """The value of a sample: what follows the labels, before a time stamp if there is one."""
-    rest = line.rpartition("}")[2] if "{" in line else line.partition(" ")[2]
-    words = rest.split()
-    try:
-        value = float(words[0])
-    except (IndexError, ValueError):
-        return None
-    return value if math.isfinite(value) else None

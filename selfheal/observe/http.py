@@ -8,11 +8,12 @@ from selfheal.clock import Clock
 from selfheal.config.models import CheckConfig
 from selfheal.kinds import Check, CheckContext, CheckKind, Tell
 from selfheal.net import Dialer
+from selfheal.observe.certificate import too_soon
 from selfheal.observe.http_config import HttpCheckConfig, judged
 from selfheal.observe.http_connection import HttpConnection
 from selfheal.observe.http_request import Response
 from selfheal.observe.probe import ask_once
-from selfheal.observe.wording import Unwell, span_text
+from selfheal.observe.wording import Unwell
 
 
 class HttpCheck:
@@ -23,7 +24,7 @@ class HttpCheck:
     def __init__(self, config: HttpCheckConfig, dialer: Dialer, clock: Clock) -> None:
         self._connection = HttpConnection(config.request(), dialer)
         self._expect = config.expect
-        self._certificate_s = config.certificate
+        self._expires_in_s = config.tls_expires_in
         self._clock = clock
         self._began = 0.0
         self._tell: Tell | None = None
@@ -57,10 +58,9 @@ class HttpCheck:
         if ends is None:
             return None
         left_s = signals["tls_expires_in"] = ends - self._clock.wall()
-        if self._certificate_s is None or left_s >= self._certificate_s:
+        if self._expires_in_s is None or left_s >= self._expires_in_s:
             return None
-        wanted = span_text(self._certificate_s)
-        return Unwell(f"the certificate expires in {span_text(left_s)}, expected {wanted} or more", signals)
+        return Unwell(too_soon(left_s, self._expires_in_s), signals, "stale")
 
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:

@@ -23,7 +23,9 @@ class HttpCheckConfig(CheckConfig):
     headers: dict[str, SecretStr] = Field({}, description="Sent with it; never shown.")
     body: str = Field("", description="Sent with it.")
     verify: Flag = Field(True, description="https: the certificate must be valid.")
-    certificate: Duration | None = Field(None, gt=0, description="https: the certificate is valid for so long yet.")
+    tls_expires_in: Duration | None = Field(
+        None, description="https: the certificate must be good for at least so long."
+    )
     keep_alive: Flag = Field(True, description="Use a connection for several requests, at most 20.")
     redirects: Annotated[Count, Field(ge=0, le=20)] = Field(0, description="Follow so many redirects, one by one.")
     proxy: SecretStr | None = Field(None, description="Ask through this proxy: an http URL, perhaps with a password.")
@@ -39,10 +41,10 @@ class HttpCheckConfig(CheckConfig):
     @model_validator(mode="after")
     def _can_be_asked(self) -> HttpCheckConfig:
         self.request()
-        if self.certificate is not None and not self.http.startswith("https:"):
-            raise ValueError("certificate means nothing here; write an https URL, or take it out")
-        if self.certificate is not None and self.needs_client:
-            raise ValueError("certificate is not seen through redirects or a proxy; write a check of its own for it")
+        if self.tls_expires_in is not None and not self.http.startswith("https:"):
+            raise ValueError("tls_expires_in means nothing here; write an https URL, or take it out")
+        if self.tls_expires_in is not None and self.needs_client:
+            raise ValueError("tls_expires_in is not seen through redirects or a proxy; write a check of its own for it")
         return self
 
     @property

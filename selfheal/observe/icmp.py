@@ -159,4 +159,4 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return IcmpCheck(config, context.clock)
 
 
-ICMP = CheckKind(name="icmp", model=IcmpCheckConfig, build=_build)
+ICMP = CheckKind(name="icmp", model=IcmpCheckConfig, build=_build, signals=("latency", "loss"))

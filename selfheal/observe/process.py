@@ -40,35 +40,41 @@ class ProcessCheckConfig(CheckConfig):
     max_cpu: Annotated[Number, Field(gt=0)] | None = Field(
         None, description="Cores of the whole tree, since the check before."
     )
+    max_children: Annotated[Count, Field(ge=0)] | None = Field(
+        None, description="Processes that it has started and that still run."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One look at a process. `cpu_s` counts children that were waited for; `fds` is None where another user's process
-    does not let us see.
+    """One look at a process, or the sum of a tree. `used` is what only grows, by the signal that its rate is: seconds
+    of CPU, bytes from and to the disks, all with the children that were waited for. Where another user's process does
+    not let us see, `fds` is None and the bytes are missing.
     """
 
     state: str
-    cpu_s: float
+    used: Mapping[str, float]
     threads: int
     start_ticks: int
     rss_bytes: int
     fds: int | None
+    children: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """CPU time of a run at a moment, from which the next share is counted."""
+    """What a run had used at a moment, from which the next rates are counted."""
 
     start_ticks: int
     at: float
-    cpu_s: float
-    cores: float
+    used: Mapping[str, float]
+    rates: Mapping[str, float]
 
 
 class ProcessCheck:
-    """Signals: `rss` in bytes, `threads`, and `cpu` in cores since the check before, first since the start, all of the
-    tree: the process and everything that it has started. `fds` is the most that one of them holds, as the limit is.
+    """Signals: `rss` in bytes, `threads`, and since the check before, first since the start, `cpu` in cores, `io_read`
+    and `io_write` in bytes a second, all of the tree: the process and everything that it has started, which are its
+    `children`. `fds` is the most that one of them holds, as the limit is.
     """
 
     def __init__(self, limits: ProcessCheckConfig, context: CheckContext) -> None:
@@ -83,28 +89,31 @@ class ProcessCheck:
         reading = _read(process)
         _check_state(reading.state)
         reading = _sum(reading, self._context.helpers())
-        signals = {"rss": float(reading.rss_bytes), "threads": float(reading.threads)}
+        signals = {
+            "rss": float(reading.rss_bytes),
+            "threads": float(reading.threads),
+            "children": float(reading.children),
+        }
         if reading.fds is not None:
             signals["fds"] = float(reading.fds)
-        cores = self._cores(process, reading)
-        if cores is not None:
-            signals["cpu"] = cores
+        signals |= self._rates(process, reading)
         self._check_limits(signals)
         return signals
 
-    def _cores(self, process: Run, reading: _Reading) -> float | None:
-        """Cores used since the last mark; None in the first moments of a process."""
+    def _rates(self, process: Run, reading: _Reading) -> Mapping[str, float]:
+        """What was used a second since the last mark; nothing in the first moments of a process."""
         now, mark = self._context.clock.monotonic(), self._mark
         if mark is None or mark.start_ticks != reading.start_ticks:
             age_s = self._context.clock.now() - process.started_at
-            cores = reading.cpu_s / age_s if age_s >= _LEAST_WINDOW_S else None
-        elif now - mark.at < _LEAST_WINDOW_S:
-            return mark.cores
-        else:
-            cores = max(0.0, reading.cpu_s - mark.cpu_s) / (now - mark.at)  # an orphan takes its time with it
-        if cores is not None:
-            self._mark = _Mark(reading.start_ticks, now, reading.cpu_s, cores)
-        return cores
+            mark = _Mark(reading.start_ticks, now - age_s, dict.fromkeys(reading.used, 0.0), {})
+        span_s = now - mark.at
+        if span_s < _LEAST_WINDOW_S:
+            return mark.rates
+        # An orphan takes with it what it used, so a sum may fall.
+        grown = {name: used - mark.used[name] for name, used in reading.used.items() if name in mark.used}
+        rates = {name: max(0.0, more) / span_s for name, more in grown.items()}
+        self._mark = _Mark(reading.start_ticks, now, reading.used, rates)
+        return rates
 
     def _check_limits(self, signals: dict[str, float]) -> None:
         limits = self._limits
@@ -117,6 +126,8 @@ class ProcessCheck:
             raise Unwell(f"{signals['threads']:.0f} threads are over {limits.max_threads}", signals)
         if limits.max_cpu is not None and signals.get("cpu", 0.0) > limits.max_cpu:
             raise Unwell(f"cpu {signals['cpu']:.2f} cores is over {limits.max_cpu:g}", signals)
+        if limits.max_children is not None and signals["children"] > limits.max_children:
+            raise Unwell(f"children: {signals['children']:.0f}, expected at most {limits.max_children}", signals)
 
 
 def _check_state(state: str) -> None:
@@ -137,10 +148,11 @@ def _sum(first: _Reading, helpers: Iterable[int]) -> _Reading:
             fds = [count for count in (total.fds, one.fds) if count is not None]
             total = replace(
                 total,
-                cpu_s=total.cpu_s + one.cpu_s,
+                used={name: used + one.used.get(name, 0.0) for name, used in total.used.items()},
                 threads=total.threads + one.threads,
                 rss_bytes=total.rss_bytes + one.rss_bytes,
                 fds=max(fds) if fds else None,
+                children=total.children + 1,
             )
     return total
 
@@ -163,12 +175,22 @@ def _look(pid: int) -> _Reading:
         raise CheckFailed("the process is gone") from why
     return _Reading(
         state=fields[0].decode(),
-        cpu_s=sum(map(int, fields[11:15])) / _TICKS_PER_S,
+        used={"cpu": sum(map(int, fields[11:15])) / _TICKS_PER_S, **_disk_bytes(place / "io")},
         threads=int(fields[17]),
         start_ticks=int(fields[19]),
         rss_bytes=pages * _PAGE_BYTES,
         fds=fds,
     )
+
+
+def _disk_bytes(place: Path) -> dict[str, float]:
+    """What the disks had to read and write for a process, and for its children that were waited for."""
+    try:
+        lines = place.read_bytes().splitlines()
+    except OSError:  # not ours to see, not kept by this kernel, or gone, which another file tells
+        return {}
+    counts = dict(line.split(b": ") for line in lines)
+    return {"io_read": float(counts[b"read_bytes"]), "io_write": float(counts[b"write_bytes"])}
 
 
 def _open_files(place: Path) -> int | None:

@@ -19,7 +19,7 @@ from selfheal.config.models import CheckConfig
 from selfheal.config.units import Address, Duration, Flag, Host
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.certificate import Certificate
+from selfheal.observe.certificate import Certificate, too_soon
 from selfheal.observe.dial import dial
 from selfheal.observe.starttls import StartTls, start_tls
 from selfheal.observe.tls_session import EXPIRED, NOT_YET_VALID, OTHER_ADDRESS, OTHER_NAME, Distrusted, TlsSession
@@ -65,7 +65,7 @@ class _Seen:
 
 @dataclass(frozen=True, slots=True)
 class TlsCheck:
-    """Signals: `latency` in seconds until the handshake is done, and `expires_in`, negative once that is over."""
+    """Signals: `latency` in seconds until the handshake is done, and `tls_expires_in`, negative once that is over."""
 
     wanted: TlsCheckConfig
     clock: Clock
@@ -80,9 +80,9 @@ class TlsCheck:
         wrong = self._judge(seen)
         if wrong is not None:
             raise Unwell(wrong, signals, "wrong_answer")
-        left_s = signals["expires_in"]
+        left_s = signals["tls_expires_in"]
         if left_s < self.wanted.expires_in:
-            raise Unwell(_too_soon(left_s, self.wanted.expires_in), signals, "stale")
+            raise Unwell(too_soon(left_s, self.wanted.expires_in), signals, "stale")
         return signals
 
     @property
@@ -99,7 +99,9 @@ class TlsCheck:
             return _Seen(session.version, session.certificate(), session.names)
 
     def _signals(self, seen: _Seen) -> dict[str, float]:
-        return {"expires_in": seen.certificate.not_after - self.clock.wall()}  # people date certificates by the wall
+        return {
+            "tls_expires_in": seen.certificate.not_after - self.clock.wall()
+        }  # people date certificates by the wall
 
     def _judge(self, seen: _Seen) -> str | None:
         if seen.version < self.wanted.min_version:
@@ -134,12 +136,6 @@ class TlsCheck:
         return why.reason
 
 
-def _too_soon(left_s: float, wanted_s: float) -> str:
-    if left_s < 0:
-        return f"the certificate expired {span_text(-left_s)} ago"
-    return f"the certificate expires in {span_text(left_s)}, expected at least {span_text(wanted_s)}"
-
-
 def _listed(names: tuple[str, ...]) -> str:
     if not names:
         return "no host at all"
@@ -152,4 +148,4 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return TlsCheck(config, context.clock)
 
 
-TLS = CheckKind(name="tls", model=TlsCheckConfig, build=_build)
+TLS = CheckKind(name="tls", model=TlsCheckConfig, build=_build, signals=("latency", "tls_expires_in"))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.compose.cron import first_after
+from selfheal.config.cron import first_after
 
 BERLIN = "Europe/Berlin"
 # Half an hour of summer time, a change at midnight, a zone that is 5:45 ahead, and some plain ones.

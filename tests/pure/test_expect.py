@@ -111,6 +111,37 @@ def test_json_is_compared_by_dotted_path_and_by_type(path: str, wanted: object, 
     assert wrong({"json": {path: wanted}}, answer(document)) == said
 
 
+@pytest.mark.parametrize(
+    ("path", "wanted", "said"),
+    [
+        ("items.#", {">": 0}, None),
+        ("items.#", 2, None),
+        ("items.#", {">=": 3, "<=": 5}, "items.# is 2, expected >= 3 and <= 5"),
+        ("db.#", 1, None),
+        ("db.state.#", {"==": 2}, None),
+        ("items.#.0", 2, "items.#.0 is missing, expected 2"),
+        ("sharp.#", 7, None),  # a key of that name comes first
+        ("one.#", {">": 0}, "one.# is missing, expected > 0"),
+        ("db.state", {"=~": "^up"}, None),
+        ("db.error", {"exists": False}, None),
+        ("db.state", {"exists": False}, "db.state is 'up', expected that it does not exist"),
+    ],
+)
+def test_json_is_compared_by_operators_and_a_length_stands_at_the_end_of_a_path(
+    path: str, wanted: object, said: str | None
+) -> None:
+    document = {"items": [1, 2], "db": {"state": "up"}, "sharp": {"#": 7}, "one": 1}
+    assert wrong({"json": {path: wanted}}, answer(document)) == said
+
+
+def test_what_has_judged_an_answer_is_still_equal_to_what_has_not() -> None:
+    table = {"status": 200, "json": {"a": {">": 1}}}
+    used = HttpExpect.model_validate(table)
+    judge(used, WELL)
+    assert used == HttpExpect.model_validate(table)
+    assert used.model_dump() == HttpExpect.model_validate(table).model_dump()
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": ', b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_json_is_said_to_be_none(body: bytes) -> None:
     said = wrong({"json": {"a": 1}}, Response(200, {}, body))

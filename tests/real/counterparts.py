@@ -14,7 +14,12 @@ from pathlib import Path
 import pytest
 
 # Where Debian keeps what is not on the PATH of every user.
-_PLACES = ("/usr/sbin", "/sbin", *(str(place) for place in sorted(Path("/usr/lib/postgresql").glob("*/bin"))))
+_PLACES = (
+    "/usr/sbin",
+    "/sbin",
+    "/usr/lib/nagios/plugins",
+    *(str(place) for place in sorted(Path("/usr/lib/postgresql").glob("*/bin"))),
+)
 
 
 def program(name: str, package: str) -> str:

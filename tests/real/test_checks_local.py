@@ -1,4 +1,4 @@
-"""Do the checks of commands, heartbeats, files and processes see what is really there?"""
+"""Do the checks of heartbeats and processes see what is really there?"""
 
 from __future__ import annotations
 
@@ -7,91 +7,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from selfheal.clock import RealClock
-from selfheal.kinds import CheckContext, CheckKind, Completed, Run
-from selfheal.observe.command import COMMAND
-from selfheal.observe.files import FILE
+from selfheal.kinds import Run
 from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.process import PROCESS
-from tests.real.servers import CLOCK, build, cause, context, outcome
-
-
-class Standing(RealClock):
-    """A clock that stands still, so that ages are exact."""
-
-    def __init__(self) -> None:
-        self._now = CLOCK.now()
-
-    def now(self) -> float:
-        return self._now
-
-
-NOON = Standing()
-
-
-async def run_command(
-    argv: tuple[str, ...], *, directory: Path, environment: Mapping[str, str], timeout_s: float
-) -> Completed:
-    process = await asyncio.create_subprocess_exec(
-        *argv, cwd=directory, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    async with asyncio.timeout(timeout_s):
-        output, _ = await process.communicate()
-    assert process.returncode is not None
-    return Completed(process.returncode, output.decode(), 0.25)
-
-
-def seen(check: str, table: Mapping[str, object], within: CheckContext) -> tuple[str, Mapping[str, float]]:
-    kinds = {kind.name: kind for kind in (COMMAND, HEARTBEAT, FILE, PROCESS)}
-    return asyncio.run(outcome(build(kinds[check], table, within)))
-
-
-def named(check: CheckKind, table: Mapping[str, object], within: CheckContext) -> str | None:
-    return asyncio.run(cause(build(check, table, within)))
-
-
-# --- command ---
-
-
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        ("echo all is well", ""),
-        ("echo 'WARNING - disk 91% full'; echo details; exit 1", "exit 1: WARNING - disk 91% full"),
-        ("echo; echo 'CRITICAL - down'; exit 2", "exit 2: CRITICAL - down"),
-        ("echo to stderr >&2; exit 3", "exit 3: to stderr"),
-        ("exit 4", "exit 4"),
-        ("kill -9 $$", "killed by SIGKILL"),
-        ("test -f here && test $GREETING = hello", ""),
-    ],
-)
-def test_a_command_is_run_where_the_agent_is_and_its_first_line_is_the_reason(
-    tmp_path: Path, script: str, reason: str
-) -> None:
-    (tmp_path / "here").touch()
-    within = context(tmp_path, run_command=run_command)
-    assert seen("command", {"command": ["sh", "-c", script]}, within) == (reason, {"duration": 0.25})
-
-
-def test_of_a_traceback_the_last_line_is_the_reason(tmp_path: Path) -> None:
-    within = context(tmp_path, run_command=run_command)
-    reason, _ = seen("command", {"command": [sys.executable, "-c", "raise KeyError('stock')"]}, within)
-    assert reason == "exit 1: KeyError: 'stock'"
-
+from tests.real.asking import NOON, Standing, named, run_of, seen
+from tests.real.servers import CLOCK, build, context, outcome
 
 # --- heartbeat ---
-
-
-def run_of(pid: int, started_ago_s: float, start_ticks: int = 0) -> Run:
-    return Run(pid, 1, NOON.now() - started_ago_s, start_ticks, "boot")
 
 
 @pytest.mark.parametrize(
@@ -150,80 +81,70 @@ def test_without_a_process_of_ours_a_heartbeat_counts_from_the_begin_of_the_watc
     assert seen("heartbeat", {"heartbeat": "10s"}, within)[0] == reason
 
 
-# --- file ---
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
-def test_a_file_is_found_from_the_directory_of_the_agent_and_measured(tmp_path: Path) -> None:
-    file = tmp_path / "out" / "report.txt"
-    file.parent.mkdir()
-    file.write_bytes(b"x" * 1234)
-    os.utime(file, (0, NOON.now() - 50))
-    reason, signals = seen("file", {"file": "out/report.txt"}, context(tmp_path, clock=NOON))
-    assert reason == ""
-    assert signals == {"age": pytest.approx(50, abs=1e-3), "size": 1234.0}
-    assert seen("file", {"file": str(file)}, context(Path("/")))[0] == ""
+NIGHTLY = {"heartbeat": "0 3 * * *", "timezone": "Europe/Berlin", "grace": "30m"}
 
 
 @pytest.mark.parametrize(
-    ("table", "reason"),
+    ("beat", "now", "left_h"),
     [
-        ({"max_age": "1m"}, ""),
-        ({"max_age": 30}, "was last written 50 s ago, expected within 30 s"),
-        ({"min_size": "1KB", "max_size": "2KB"}, ""),
-        ({"min_size": "2KB"}, "has 1.234 KB, expected at least 2 KB"),
-        ({"max_size": "1KB"}, "has 1.234 KB, expected at most 1 KB"),
-        ({"contains": "done"}, ""),
-        ({"contains": "/d.ne$/"}, ""),
-        ({"contains": "failed"}, "does not contain 'failed' in its last 64 KiB"),
+        ("2026-06-10T03:05+02:00", "2026-06-10T12:00+02:00", 15.5),
+        ("2026-06-10T03:05+02:00", "2026-06-11T03:29+02:00", 1 / 60),
+        ("2026-06-10T03:05+02:00", "2026-06-11T03:31+02:00", -1 / 60),
+        ("2026-06-10T02:55+02:00", "2026-06-10T12:00+02:00", -8.5),  # it came before its time
+        ("2026-10-24T03:05+02:00", "2026-10-25T03:29+01:00", 1 / 60),  # summer time has ended in between
+        ("2026-03-28T03:05+01:00", "2026-03-29T03:29+02:00", 1 / 60),
     ],
 )
-def test_age_size_and_content_of_a_file_are_judged(tmp_path: Path, table: dict[str, object], reason: str) -> None:
-    file = tmp_path / "report.txt"
-    file.write_bytes(b"x" * 1230 + b"done")
-    os.utime(file, (0, NOON.now() - 50))
-    said, signals = seen("file", {"file": "report.txt", **table}, context(tmp_path, clock=NOON))
-    assert said == (f"'{file}' {reason}" if reason else "")
-    assert signals["size"] == 1234.0
+def test_a_heartbeat_by_cron_is_due_once_for_each_of_its_times(
+    tmp_path: Path, beat: str, now: str, left_h: float
+) -> None:
+    clock = Standing(at(now))
+    within = replace(context(tmp_path, None, at(beat), clock=clock), watched_since=at(now) - 60.0)
+    reason, signals = seen("heartbeat", NIGHTLY, within)
+    assert signals == pytest.approx({"age": at(now) - at(beat), "left": left_h * 3600.0})
+    assert reason.startswith("no heartbeat for ") is (left_h < 0)
+    assert not reason or reason.endswith(" h, expected one for each time of '0 3 * * *' (Europe/Berlin)")
 
 
-def test_a_file_that_is_old_or_missing_is_stale_and_any_other_is_wrong(tmp_path: Path) -> None:
-    (tmp_path / "report.txt").write_bytes(b"x" * 1234)
-    os.utime(tmp_path / "report.txt", (0, NOON.now() - 50))
-    causes = [
-        named(FILE, {"file": "report.txt", **table}, context(tmp_path, clock=NOON))
-        for table in (
-            {"max_age": 30, "max_size": "1KB"},
-            {"max_size": "1KB"},
-            {"min_size": "2KB"},
-            {"contains": "y"},
-            {},
-        )
-    ]
-    assert causes == ["stale", "wrong_answer", "wrong_answer", "wrong_answer", None]
-    assert named(FILE, {"file": "nothing"}, context(tmp_path)) == "stale"
+def test_a_heartbeat_by_cron_that_never_came_is_due_after_the_first_of_its_times(tmp_path: Path) -> None:
+    def left(began: str, now: str, beat: str | None = None) -> float:
+        run = Run(1, 1, at(began), 0, "boot")
+        last = None if beat is None else at(beat)
+        table = {"heartbeat": "0 3 * * *"}
+        return seen("heartbeat", table, context(tmp_path, run, last, clock=Standing(at(now))))[1]["left"]
+
+    assert left("2026-06-10T04:00Z", "2026-06-11T03:09Z") == 60.0
+    assert left("2026-06-10T04:00Z", "2026-06-11T03:11Z") == -60.0
+    # A process that was started since is asked for nothing that was due before.
+    assert left("2026-06-11T03:11Z", "2026-06-11T03:20Z", beat="2026-06-10T03:05Z") == 23 * 3600 + 50 * 60
 
 
-def test_only_the_end_of_a_long_file_is_read(tmp_path: Path) -> None:
-    (tmp_path / "log").write_bytes(b"early" + b"x" * 1_000_000 + b"late")
-    assert seen("file", {"file": "log", "contains": "late"}, context(tmp_path))[0] == ""
-    assert "does not contain 'early'" in seen("file", {"file": "log", "contains": "early"}, context(tmp_path))[0]
+def test_a_heartbeat_is_looked_at_when_it_gets_too_old(tmp_path: Path) -> None:
+    assert HEARTBEAT.again_s is not None
+    period = HEARTBEAT.model.model_validate({"heartbeat": 10})
+    assert HEARTBEAT.again_s(period, {"age": 4.0}) == pytest.approx(11.0, abs=0.1)
+    cron = HEARTBEAT.model.model_validate(NIGHTLY)
+    assert HEARTBEAT.again_s(cron, {"age": 4.0, "left": 30.0}) == pytest.approx(30.0, abs=0.1)
 
 
-def test_a_file_that_is_not_there_fails_and_so_does_one_below_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for name in ("nothing", "file/below"):
-        assert seen("file", {"file": name}, context(tmp_path)) == (f"'{tmp_path / name}' does not exist", {})
-
-
-def test_a_pipe_is_not_opened_to_look_into_it(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    reason, _ = seen("file", {"file": "pipe", "contains": "x"}, context(tmp_path))
-    assert reason.endswith("is not a regular file, so there is nothing to read")
-
-
-def test_sizes_that_no_file_can_have_are_refused() -> None:
-    with pytest.raises(ValidationError, match="min_size is larger than max_size"):
-        FILE.model.model_validate({"file": "x", "min_size": 2, "max_size": 1})
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"heartbeat": "0 25 * * *"}, "is not a cron expression"),
+        ({"heartbeat": "0 3 * *"}, "has not 5 fields"),
+        ({"heartbeat": "often"}, "is not a duration; write seconds"),
+        ({"heartbeat": 0}, "greater than 0"),
+        ({"heartbeat": "10s", "timezone": "Europe/Berlin"}, "a period is the same in every time zone"),
+        ({"heartbeat": "0 3 * * *", "timezone": "Berlin"}, "is no time zone known here"),
+    ],
+)
+def test_a_rhythm_that_none_can_keep_is_refused(table: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        HEARTBEAT.model.model_validate(table)
 
 
 # --- process ---
@@ -258,8 +179,8 @@ def state(pid: int) -> str:
 
 
 @contextmanager
-def child(script: str) -> Iterator[Child]:
-    argv = [sys.executable, "-c", script]
+def child(script: str, *arguments: str) -> Iterator[Child]:
+    argv = [sys.executable, "-c", script, *arguments]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
@@ -274,7 +195,7 @@ def test_a_process_is_measured_and_held_to_its_limits(tmp_path: Path) -> None:
         within = context(tmp_path, hungry.run)
         reason, signals = seen("process", {"process": True, "max_rss": "1GB", "max_threads": 4, "max_cpu": 8}, within)
         assert reason == ""
-        assert set(signals) == {"rss", "threads", "fds", "cpu"}
+        assert set(signals) == {"rss", "threads", "fds", "cpu", "children", "io_read", "io_write"}
         assert 60e6 < signals["rss"] < 200e6
         assert signals["threads"] == 4.0
         assert signals["fds"] == float(len(list(Path(f"/proc/{hungry.pid}/fd").iterdir())))
@@ -299,6 +220,9 @@ def test_what_a_process_has_started_is_measured_with_it(tmp_path: Path) -> None:
         assert "is over 110 MB" in reason
         assert signals["rss"] > alone["rss"] + 50e6
         assert (signals["threads"], signals["fds"]) == (8.0, alone["fds"])
+        assert (signals["children"], alone["children"]) == (1.0, 0.0)
+        assert seen("process", {"process": True, "max_children": 1}, within)[0] == ""
+        assert seen("process", {"process": True, "max_children": 0}, within)[0] == "children: 1, expected at most 0"
 
 
 def test_cpu_is_counted_in_cores_from_check_to_check(tmp_path: Path) -> None:
@@ -318,6 +242,37 @@ def test_cpu_is_counted_in_cores_from_check_to_check(tmp_path: Path) -> None:
             assert 0.1 < signals["cpu"] < 1.2
 
         asyncio.run(story())
+
+
+WRITES = """
+import os, sys
+with open(sys.argv[1], "wb") as file:
+    file.write(bytes(3_000_000))
+    file.flush()
+    os.fsync(file.fileno())
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_the_disks_have_to_do_for_a_tree_is_counted_a_second(tmp_path: Path) -> None:
+    def counted(pid: int) -> int:
+        lines = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+        return int(lines["write_bytes"])
+
+    with child(WRITES, str(tmp_path / "one")) as one, child(WRITES, str(tmp_path / "two")) as two:
+        within = replace(context(tmp_path, one.run, clock=NOON), helpers=lambda: (two.pid,))
+        _, signals = seen("process", {"process": True}, within)
+        # Nothing where it is a file system in memory.
+        assert signals["io_write"] == pytest.approx((counted(one.pid) + counted(two.pid)) / 10.0)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may see everything")
+def test_what_belongs_to_another_user_is_measured_as_far_as_it_can_be_seen(tmp_path: Path) -> None:
+    run = run_of(1, 10.0, start_ticks(1))
+    _, signals = seen("process", {"process": True}, context(tmp_path, run))
+    assert {"rss", "threads", "cpu", "children"} <= set(signals)
+    assert not {"io_read", "io_write"} & set(signals)
 
 
 def test_a_process_younger_than_its_ticks_can_tell_has_no_cpu_share_yet(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_its_certificate_is_looked_at_too(protocol: str, tls: ssl.SSLContext) ->
 
     reason, signals = asyncio.run(story())
     assert reason == ""
-    assert signals["expires_in"] > 30 * 86400
+    assert signals["tls_expires_in"] > 30 * 86400
 
 
 def test_tls_from_the_start_is_asked_for_as_secure(tls: ssl.SSLContext) -> None:

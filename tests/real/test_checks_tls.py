@@ -59,15 +59,15 @@ def test_a_good_certificate_is_well_and_its_time_is_told(leaf: trustme.LeafCert)
     for host in ("localhost", "127.0.0.1"):
         reason, signals = seen(for_server(leaf), host=host)
         assert reason == ""
-        assert set(signals) == {"latency", "expires_in"}
+        assert set(signals) == {"latency", "tls_expires_in"}
         assert 0 < signals["latency"] < 5
-        assert 30.4 * DAY < signals["expires_in"] < 30.5 * DAY
+        assert 30.4 * DAY < signals["tls_expires_in"] < 30.5 * DAY
 
 
 def test_one_that_ends_soon_is_told_in_good_time(leaf: trustme.LeafCert) -> None:
     reason, signals = seen(for_server(leaf), {"expires_in": "31d"})
     assert reason == "the certificate expires in 30.5 days, expected at least 31 days"
-    assert signals["expires_in"] > 30 * DAY
+    assert signals["tls_expires_in"] > 30 * DAY
 
 
 def test_one_that_has_ended_is_told_with_since_when_whether_it_is_verified_or_not(authority: trustme.CA) -> None:
@@ -75,7 +75,7 @@ def test_one_that_has_ended_is_told_with_since_when_whether_it_is_verified_or_no
     for verify in (True, False):
         reason, signals = seen(expired, {"verify": verify, "expires_in": 0})
         assert reason == "the certificate expired 3 days ago"
-        assert -3.1 * DAY < signals["expires_in"] < -3 * DAY
+        assert -3.1 * DAY < signals["tls_expires_in"] < -3 * DAY
 
 
 def test_one_that_begins_later_is_told_with_when(authority: trustme.CA) -> None:
@@ -87,7 +87,7 @@ def test_one_that_begins_later_is_told_with_when(authority: trustme.CA) -> None:
 def test_one_for_another_host_is_told_with_its_names(authority: trustme.CA) -> None:
     reason, signals = seen(for_server(good_for(authority, 30, "a.example", "*.b.example")))
     assert reason == "the certificate is not for 'localhost' but for a.example, *.b.example"
-    assert signals["expires_in"] > 29 * DAY
+    assert signals["tls_expires_in"] > 29 * DAY
     assert seen(for_server(good_for(authority, 30, "localhost")), host="127.0.0.1")[0] == (
         "the certificate is not for '127.0.0.1' but for localhost"
     )
@@ -108,14 +108,14 @@ def test_one_by_an_authority_that_nobody_knows_is_told(authority: trustme.CA) ->
     alone = good_for(stranger, 30)
     reason, signals = seen(for_server(alone))
     assert reason == "the certificate's authority is unknown here, or its own certificate is not sent"
-    assert signals["expires_in"] > 29 * DAY
+    assert signals["tls_expires_in"] > 29 * DAY
     with_chain = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     both = alone.private_key_and_cert_chain_pem.bytes() + stranger.cert_pem.bytes()
     with trustme.Blob(both).tempfile() as file:
         with_chain.load_cert_chain(file)
     reason, signals = seen(with_chain)
     assert reason.startswith("the certificate's authority is unknown here: its chain ends in a self-signed one")
-    assert signals["expires_in"] > 29 * DAY
+    assert signals["tls_expires_in"] > 29 * DAY
     assert seen(with_chain, {"verify": False})[0] == ""
 
 
@@ -139,7 +139,7 @@ def test_one_that_nobody_else_signed_is_told_unless_it_is_the_one_that_is_wanted
     assert seen(server_of(file), {**table, "sha256": spelt})[0] == ""
     reason, signals = seen(server_of(file), {**table, "sha256": "0" * 64})
     assert reason == f"another certificate is shown, with sha256 {digits}"
-    assert signals["expires_in"] > DAY
+    assert signals["tls_expires_in"] > DAY
 
 
 def test_a_weak_key_is_told(authority: trustme.CA, tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_a_chain_is_followed_and_missed_where_it_is_not_sent(authority: trustme.
         assert asyncio.run(outcome(build(TLS, table)))[0] == ""
         reason, signals = asyncio.run(outcome(build(TLS, {"tls": f"127.0.0.1:{alone}"})))
     assert reason == "the certificate's authority is unknown here, or its own certificate is not sent"
-    assert signals["expires_in"] > 29 * DAY
+    assert signals["tls_expires_in"] > 29 * DAY
 
 
 async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
