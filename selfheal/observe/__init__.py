@@ -3,9 +3,18 @@
 from selfheal.kinds import CheckKind
 from selfheal.observe.command import COMMAND
 from selfheal.observe.files import FILE
+from selfheal.observe.grpc import GRPC
 from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.http import HTTP
 from selfheal.observe.process import PROCESS
 from selfheal.observe.tcp import TCP
 
-CHECKS: tuple[CheckKind, ...] = (HTTP, TCP, COMMAND, HEARTBEAT, FILE, PROCESS)
+CHECKS: tuple[CheckKind, ...] = (
+    HTTP,
+    TCP,
+    GRPC,
+    COMMAND,
+    HEARTBEAT,
+    FILE,
+    PROCESS,
+)
