@@ -8,11 +8,13 @@ from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.http import HTTP
 from selfheal.observe.process import PROCESS
 from selfheal.observe.tcp import TCP
+from selfheal.observe.websocket import WEBSOCKET
 
 CHECKS: tuple[CheckKind, ...] = (
     HTTP,
     TCP,
     GRPC,
+    WEBSOCKET,
     COMMAND,
     HEARTBEAT,
     FILE,
