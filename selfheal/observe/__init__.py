@@ -7,6 +7,7 @@ from selfheal.observe.grpc import GRPC
 from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.http import HTTP
 from selfheal.observe.process import PROCESS
+from selfheal.observe.redis import REDIS
 from selfheal.observe.tcp import TCP
 from selfheal.observe.websocket import WEBSOCKET
 
@@ -15,6 +16,7 @@ CHECKS: tuple[CheckKind, ...] = (
     TCP,
     GRPC,
     WEBSOCKET,
+    REDIS,
     COMMAND,
     HEARTBEAT,
     FILE,
