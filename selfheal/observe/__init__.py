@@ -6,6 +6,7 @@ from selfheal.observe.files import FILE
 from selfheal.observe.grpc import GRPC
 from selfheal.observe.heartbeat import HEARTBEAT
 from selfheal.observe.http import HTTP
+from selfheal.observe.postgres import POSTGRES
 from selfheal.observe.process import PROCESS
 from selfheal.observe.redis import REDIS
 from selfheal.observe.tcp import TCP
@@ -17,6 +18,7 @@ CHECKS: tuple[CheckKind, ...] = (
     GRPC,
     WEBSOCKET,
     REDIS,
+    POSTGRES,
     COMMAND,
     HEARTBEAT,
     FILE,
