@@ -192,4 +192,4 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return FileCheck(context.directory, config, context.clock, Patience(), Checksum())
 
 
-FILE = CheckKind(name="file", model=FileCheckConfig, build=_build, signals=("age", "size"))
+FILE = CheckKind(name="file", model=FileCheckConfig, build=_build, signals=("age", "size", "count"))

@@ -126,4 +126,6 @@ def _again_s(config: CheckConfig, signals: Mapping[str, float]) -> float:
     return max(_LOOK_S, left_s + _LOOK_S)
 
 
-HEARTBEAT = CheckKind(name="heartbeat", model=HeartbeatCheckConfig, build=_build, again_s=_again_s, signals=("age",))
+HEARTBEAT = CheckKind(
+    name="heartbeat", model=HeartbeatCheckConfig, build=_build, again_s=_again_s, signals=("age", "left")
+)

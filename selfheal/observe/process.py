@@ -206,5 +206,9 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
 
 
 PROCESS = CheckKind(
-    name="process", model=ProcessCheckConfig, build=_build, local=True, signals=("rss", "threads", "fds", "cpu")
+    name="process",
+    model=ProcessCheckConfig,
+    build=_build,
+    local=True,
+    signals=("rss", "threads", "fds", "children", "cpu", "io_read", "io_write"),
 )

@@ -1,4 +1,4 @@
-"""How do sizes, spans of time and other people's text look in the reason of a failure?
+"""How do sizes, spans of time, shares and other people's text look in the reason of a failure?
 
 A reason is one line that a person reads on a phone: short, in units that need no arithmetic, and with what the agent
 said cut to its beginning.
@@ -29,6 +29,11 @@ def span_text(seconds: float) -> str:
         if seconds >= least:
             return f"{seconds / unit:.3g} {name}"
     return f"{seconds:.3g} s"
+
+
+def percent_text(share: float) -> str:
+    """A share of a whole, 1 being all of it."""
+    return f"{100 * share:.3g} %"
 
 
 def excerpt(text: str, limit: int = EXCERPT_CHARS) -> str:

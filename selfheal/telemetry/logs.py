@@ -25,8 +25,9 @@ from selfheal.telemetry.recent import RecentLines
 from selfheal.telemetry.redact import Redactor
 
 _LINES_MAX = 10_000  # some 5 MB; a burst of a storm fits, an unread pipe does not eat the memory
-# They log every request at info, with its URL; uvicorn greets and says goodbye once for each listener.
-_QUIET = ("httpx", "httpcore", "uvicorn", "uvicorn.error", "uvicorn.access")
+# They log every request at info, with its URL, hpack every header at debug, with a token that it may hold; uvicorn
+# greets and says goodbye once for each listener.
+_QUIET = ("hpack", "httpx", "httpcore", "uvicorn", "uvicorn.error", "uvicorn.access")
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")  # they come with handlers of their own
 
 Level = Literal["debug", "info", "warning", "error"]

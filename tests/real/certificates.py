@@ -56,3 +56,19 @@ def trusting(authority: trustme.CA, folder: Path) -> Iterator[None]:
         patch.setenv("SSL_CERT_FILE", str(file))
         yield
     tls_session.context.cache_clear()
+
+
+def self_signed(folder: Path) -> Path:
+    """The folder, with a certificate for localhost that nobody else signed, `cert.pem`, and its key, `key.pem`."""
+    both = signed_by_itself(folder, ec.generate_private_key(ec.SECP256R1())).read_text()
+    begin = both.index("-----BEGIN CERTIFICATE")
+    (folder / "key.pem").write_text(both[:begin])
+    (folder / "cert.pem").write_text(both[begin:])
+    return folder
+
+
+def server_side(folder: Path) -> ssl.SSLContext:
+    """What a server with the certificate of such a folder needs."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return tls

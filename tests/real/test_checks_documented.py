@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from selfheal.agents import AGENT_KINDS
+from selfheal.compose.secrets import secrets_of
+from selfheal.config.load import Overrides, load
 from selfheal.config.models import CheckConfig
+from selfheal.config.show import show
 from selfheal.kinds import CheckKind
 from selfheal.observe import CHECKS
 from selfheal.observe.scheduler import scheduled
+from selfheal.telemetry.redact import redact
 from tests.real.servers import context
 
 PAGE = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
@@ -48,6 +53,24 @@ def test_the_key_that_names_a_kind_has_to_be_given_and_says_what_it_is(kind: Che
     fields = kind.model.model_fields
     assert fields[kind.name].is_required()
     assert all(field.description for field in fields.values())
+
+
+def test_what_is_secret_in_a_check_is_known_and_never_shown(tmp_path: Path) -> None:
+    path = tmp_path / "selfheal.toml"
+    path.write_text("""
+        [agents.shop]
+        kind = "service"
+        checks = [
+            { redis = "redis://:hunter2-a@h:1/0" },
+            { postgres = "postgresql://u:hunter2-b@h/d?sslmode=require" },
+            { websocket = "wss://u:hunter2-c@h/d", headers = { X-Token = "hunter2-d" }, send = "hunter2-e" },
+            { grpc = "h:1", metadata = { x-token = "hunter2-f" } },
+        ]
+    """)
+    agents = {kind.name: kind.model for kind in AGENT_KINDS}
+    loaded = load(path, {}, Overrides(), agents, {kind.name: kind.model for kind in CHECKS})
+    assert "hunter2" not in "\n".join(map(str, show(loaded, redact)))
+    assert {f"hunter2-{letter}" for letter in "abcdf"} <= set(secrets_of(loaded))
 
 
 def test_no_two_kinds_share_a_name_and_no_kind_has_the_key_of_another() -> None:

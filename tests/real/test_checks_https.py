@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from selfheal.errors import CheckFailed
 from selfheal.net import Dialer
 from selfheal.observe import http_request
 from selfheal.observe.http import HTTP
 from selfheal.observe.http_client import get
+from tests.real.certificates import signed_by_itself
 from tests.real.servers import Handler, answering, build, outcome, page, serving
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost that nobody signed, with its key in the same file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed, and nothing else here can make a certificate")
-    folder = tmp_path_factory.mktemp("tls")
-    command = (
-        f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost "
-        f"-addext subjectAltName=DNS:localhost -keyout {folder}/key.pem -out {folder}/cert.pem"
-    )
-    subprocess.run(command.split(), check=True, capture_output=True, timeout=30)
-    both = folder / "both.pem"
-    both.write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
-    return both
+    """A certificate for localhost that nobody else signed, with its key in the same file."""
+    return signed_by_itself(tmp_path_factory.mktemp("tls"), ec.generate_private_key(ec.SECP256R1()))
 
 
 def over_tls(certificate: Path, story: Callable[[int], Awaitable[None]], handler: Handler | None = None) -> None:
