@@ -31,6 +31,8 @@ TAIL_POINTS = 1_000_000
 TAIL_SHARE = 8
 # An hour is over when what was asked in it has been answered and written.
 GRACE_S = 60.0
+# Between two signals the thread lets go of the interpreter: the loop then waits for a millisecond, not for five.
+PAUSE_S = 0.0005
 
 _T = TypeVar("_T")
 
@@ -147,7 +149,7 @@ class Archive:
     def _take_over(self) -> None:
         self._shelf.open()
         if self._shelf.tail_size:
-            seal(self._shelf, self._stopping.is_set)
+            seal(self._shelf, self._halt)
 
     def _points(self, volume: Volume, since: float) -> list[Fresh]:
         """The points of a volume from a time on."""
@@ -161,13 +163,17 @@ class Archive:
 
     def _tidy(self) -> None:
         """Whatever is due. Where it is to stop, the next daemon does the rest."""
-        now, kept, halt = self._ports.clock.now(), self._settings(), self._stopping.is_set
+        now, kept, halt = self._ports.clock.now(), self._settings(), self._halt
         if self._is_tail_full(now):
             seal(self._shelf, halt)
             self._tail_points, self._tail_since = 0, 0.0
         self._each(due_hours(self._shelf, now - GRACE_S), self._hours_tried, partial(condense, self._shelf, halt=halt))
         self._each(due_days(self._shelf, now), self._days_tried, partial(bind, self._shelf, halt=halt))
         self._shelf.expire(now, {"raw": kept.raw, "minutes": kept.minutes, "hours": max(kept.hours, DAY_S)})
+
+    def _halt(self) -> bool:
+        """Whether it is to stop."""
+        return self._stopping.wait(PAUSE_S)
 
     def _each(self, begins: list[float], tried: set[float], work: Callable[[float], None]) -> None:
         """Do the work of each time. Where it makes nothing, or there is no room for it, it is not done again."""

@@ -88,9 +88,11 @@ def _whole(column: array[float], scale: int) -> list[int] | None:
     most = _EXACT / scale
     if not column or not (-most < min(column) and max(column) < most):
         return None
-    whole = [round(value * scale) for value in column] if abs(column[0]) < most else []
-    same = all(number / scale == value for number, value in zip(whole, column, strict=False))
-    return whole if same and len(whole) == len(column) else None
+    if round(column[0] * scale) / scale != column[0]:
+        return None  # as nearly always where they are no whole numbers: then no other is looked at
+    whole = [round(value * scale) for value in column]
+    same = all(number / scale == value for number, value in zip(whole, column, strict=True))
+    return whole if same else None
 
 
 def _narrowest(steps: Sequence[int]) -> Literal["b", "h", "i", "q"]:

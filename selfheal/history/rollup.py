@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import lt
 
 from selfheal.history.columns import Table
 from selfheal.history.sketch import sketch
@@ -37,7 +38,7 @@ def as_rows(times: array[float], values: array[float]) -> Table:
 
 def in_order(times: array[float], values: array[float]) -> tuple[array[float], array[float]]:
     """The points by time, each time once: what was written twice, or after the clock was set back, is one again."""
-    if all(times[place] < times[place + 1] for place in range(len(times) - 1)):
+    if all(map(lt, times, times[1:])):
         return times, values
     points = dict(zip(times, values, strict=True))
     ordered = sorted(points)
