@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from math import inf
 from typing import TypeVar
 
 from selfheal.compose.condense import DAY_S, Halted, bind, condense, due_days, due_hours, seal, tables_of
@@ -18,13 +19,13 @@ from selfheal.config.models import HistoryConfig
 from selfheal.events import LoopFailed, StateDamaged
 from selfheal.history.batches import names_of, pack
 from selfheal.history.rings import POINTS_IN_ALL, Fresh, History
-from selfheal.history.rollup import HOUR_S
+from selfheal.history.rollup import HOUR_S, within
 from selfheal.ledger import Ledger
 from selfheal.ports import Ports
 from selfheal.store.shelf import NoRoom, Shelf, Volume
 
 FLUSH_S = 15.0
-# Agents whose points are gathered in one go: some 1,000 signals, one millisecond.
+# Agents whose points, or uptime, are gathered in one go: about a millisecond.
 AT_ONCE = 250
 # The tail is read as a whole, and made a volume when it is an hour, so many points (16 MB) or this share of all.
 TAIL_POINTS = 1_000_000
@@ -99,32 +100,33 @@ class Archive:
             await self._recall(found)
         self._open = True
 
-    async def _recall(self, found: list[Fresh]) -> None:
-        for begin in range(0, len(found), AT_ONCE):
-            for agent, signal, points in found[begin : begin + AT_ONCE]:
+    async def _recall(self, found: Sequence[Fresh]) -> None:
+        for some in _slices(found):
+            for agent, signal, points in some:
                 series = self._history.series(agent, signal) if agent in self._ledger.world.agents else None
                 if series is not None:
                     series.precede(points)
             await self._ports.clock.sleep(0)
 
     async def _flush(self, *, last: bool = False) -> None:
-        due = self._uptimes.due(self._ports.clock.now(), last=last)
-        if due:
-            await self._write(due)
-            self._uptimes.written()
-        agents = self._history.agents()
-        for begin in range(0, len(agents), AT_ONCE):
-            taken = self._history.take(agents[begin : begin + AT_ONCE])
-            written = False
+        now = self._ports.clock.now()
+        if last or self._uptimes.is_due(now):
+            for names in _slices(tuple(self._ledger.world.agents)):
+                await self._write(self._uptimes.more(names, now))
+                self._uptimes.written()
+            self._uptimes.all_written(now)
+        for names in _slices(self._history.agents()):
+            taken, written = self._history.take(names), False
             try:
-                if taken:
-                    await self._write(taken)
+                await self._write(taken)
                 written = True
             finally:
                 if not written:
                     self._history.take_back(taken)
 
     async def _write(self, taken: list[Fresh]) -> None:
+        if not taken:
+            return
         await self._in_thread(lambda: self._shelf.append(pack(taken)))
         self._tail_since = self._tail_since or self._ports.clock.now()
         self._tail_points += sum(len(points) // 2 for _, _, points in taken)
@@ -149,27 +151,36 @@ class Archive:
     def _take_over(self) -> None:
         self._shelf.open()
         if self._shelf.tail_size:
-            seal(self._shelf, self._halt)
+            self._seal()
 
     def _points(self, volume: Volume, since: float) -> list[Fresh]:
         """The points of a volume from a time on."""
-        found: list[Fresh] = []
         with self._shelf.reading(volume) as file:
-            for key, body in file.blocks() if file is not None else ():
-                for times, values in tables_of([body]):
-                    pairs = zip(times, values, strict=True)
-                    found.append((*names_of(key), array("d", (x for pair in pairs if pair[0] >= since for x in pair))))
+            found = [
+                (*names_of(key), _pairs(*within(table, since, inf)))
+                for key, body in (file.blocks() if file is not None else ())
+                for table in tables_of([body], 2)
+            ]
         return [one for one in found if one[2] and one[1] not in (HEALTHY, WANTED)]
 
     def _tidy(self) -> None:
         """Whatever is due. Where it is to stop, the next daemon does the rest."""
         now, kept, halt = self._ports.clock.now(), self._settings(), self._halt
         if self._is_tail_full(now):
-            seal(self._shelf, halt)
-            self._tail_points, self._tail_since = 0, 0.0
+            self._seal()
         self._each(due_hours(self._shelf, now - GRACE_S), self._hours_tried, partial(condense, self._shelf, halt=halt))
         self._each(due_days(self._shelf, now), self._days_tried, partial(bind, self._shelf, halt=halt))
         self._shelf.expire(now, {"raw": kept.raw, "minutes": kept.minutes, "hours": max(kept.hours, DAY_S)})
+
+    def _seal(self) -> None:
+        try:
+            seal(self._shelf, self._halt)
+        except NoRoom:  # it was written under a larger budget: what cannot be kept makes room for what comes
+            self._shelf.drop_tail()
+            raise
+        finally:
+            if not self._shelf.tail_size:
+                self._tail_points, self._tail_since = 0, 0.0
 
     def _halt(self) -> bool:
         """Whether it is to stop."""
@@ -191,3 +202,15 @@ class Archive:
         over = bool(self._tail_since) and self._tail_since // HOUR_S < (now - GRACE_S) // HOUR_S
         large = self._shelf.tail_size > self._settings().max_size // TAIL_SHARE
         return over or large or self._tail_points >= TAIL_POINTS
+
+
+def _slices(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """So many at once that the loop is not held up by them."""
+    return (items[begin : begin + AT_ONCE] for begin in range(0, len(items), AT_ONCE))
+
+
+def _pairs(times: array[float], values: array[float]) -> array[float]:
+    """Points in order: time, value, time, value, …"""
+    pairs = array("d", bytes(16 * len(times)))
+    pairs[::2], pairs[1::2] = times, values
+    return pairs

@@ -29,7 +29,7 @@ class Halted(Exception):
 
 
 def seal(shelf: Shelf, halt: Halt) -> None:
-    """Make a volume of the tail, in which each signal is found by itself. Raises OSError, Halted."""
+    """Make a volume of the tail, in which each signal is found by itself. Raises OSError, NoRoom, Halted."""
     parts: dict[bytes, tuple[array[float], array[float]]] = {}
     for key, times, values in points_of_tail(shelf):
         mine = parts.setdefault(key, (array("d"), array("d")))
@@ -45,7 +45,7 @@ def seal(shelf: Shelf, halt: Halt) -> None:
 
 
 def points_of_tail(shelf: Shelf, wanted: bytes | None = None) -> Iterator[tuple[bytes, array[float], array[float]]]:
-    """Key, times and values of what the tail holds, in the order in which it was written. Raises OSError."""
+    """Key, times and values of what the tail holds, in the order in which it was written."""
     for payload in shelf.tail():
         try:
             yield from unpack(payload, wanted)
@@ -56,7 +56,7 @@ def points_of_tail(shelf: Shelf, wanted: bytes | None = None) -> Iterator[tuple[
 def due_hours(shelf: Shelf, now: float) -> list[float]:
     """The begins of hours that are over and of which there are only points."""
     done = {begin for volume in shelf.volumes("hours") for begin in _hours(volume)}
-    there = {begin for volume in shelf.volumes("raw", now - DAY_S) for begin in _hours(volume, now - DAY_S)}
+    there = {begin for volume in shelf.volumes("raw") for begin in _hours(volume, volume.end - DAY_S)}
     return sorted(begin for begin in there - done if begin + HOUR_S <= now)
 
 
@@ -100,14 +100,16 @@ def bind(shelf: Shelf, day: float, halt: Halt) -> None:
             shelf.drop(volume)
 
 
-def tables_of(bodies: Iterable[bytes]) -> list[Table]:
-    """The tables of blocks; what another version has written is left out."""
+def tables_of(bodies: Iterable[bytes], columns: int | None = None) -> list[Table]:
+    """The tables of blocks, with so many columns; what another version has written is left out."""
     tables = []
     for body in bodies:
         try:
-            tables.append(decode(body))
+            table = decode(body)
         except ValueError:
             continue
+        if len(table) == (columns or len(table)):
+            tables.append(table)
     return tables
 
 
@@ -134,6 +136,7 @@ def _by_key(files: list[BlockFile]) -> Iterator[tuple[bytes, list[Table]]]:
 
 
 def _hours(volume: Volume, since: float = 0.0) -> Iterator[float]:
+    """The begins of its hours: of the last day, where a clock that jumped has made it span years."""
     begin = max(volume.begin, since) // HOUR_S * HOUR_S
     while begin < volume.end:
         yield begin

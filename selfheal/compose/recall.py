@@ -92,7 +92,7 @@ class Recall:
             end, volumes = begin, self._shelf.volumes(coarser)
             begin = max(since, volumes[0].begin) if volumes and coarser != GRAINS[-1] else since
             step = _STEPS[coarser]
-            rows = joined(tables_of(self._shelf.find(coarser, key, begin - step, end)), 6)
+            rows = joined(tables_of(self._shelf.find(coarser, key, begin - step, end), 6), 6)
             if rows[AT]:
                 yield within(distinct(rows), begin - step, end)
 
@@ -107,7 +107,7 @@ class Recall:
     ) -> tuple[array[float], array[float]]:
         """Points from the disk, and from memory those that are newer than it: there they are not rounded."""
         tail = [[times, values] for _, times, values in points_of_tail(self._shelf, key)]  # first: it becomes a volume
-        found = joined([*tables_of(self._shelf.find("raw", key, since, until)), *tail], 2)
+        found = joined([*tables_of(self._shelf.find("raw", key, since, until), 2), *tail], 2)
         first = latest[0][0] if latest else until
         times, values = within(list(in_order(*found)), since, first - 0.001)
         times.extend(at for at, _ in latest)
@@ -127,12 +127,12 @@ class Recall:
     def _sketches(self, agent: str, now: float, begin: float, latest: list[tuple[float, float]]) -> Table:
         key = key_of(agent, "latency")
         times, values = within(list(self._points(key, begin, now, latest)), begin, now + 1.0)
-        made = joined(tables_of(self._shelf.find("hours", key + SKETCH, now - WINDOWS["90d"], now)), 3)
+        made = joined(tables_of(self._shelf.find("hours", key + SKETCH, now - WINDOWS["90d"], now), 3), 3)
         return joined([distinct(made), sketched(times, values, MINUTE_S)], 3)
 
     def _sums(self, key: bytes, now: float, begin: float) -> Table:
         """Times and sums: of the hours that were made, and of each point since."""
-        rows = distinct(joined(tables_of(self._shelf.find("hours", key, now - WINDOWS["90d"], now)), 6))
+        rows = distinct(joined(tables_of(self._shelf.find("hours", key, now - WINDOWS["90d"], now), 6), 6))
         times, values = self._points(key, begin, now + 1.0, [])
         return joined([[rows[AT], rows[SUM]], [times, values]], 2)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Iterator
 
 from selfheal.history.rings import Fresh
 from selfheal.ledger import Ledger
-from selfheal.world.agents import settled
+from selfheal.world.agents import Uptime, uptime_until
 
 # A daemon that is killed loses no more of it than this.
 EACH_S = 60.0
 HEALTHY, WANTED = "uptime.healthy", "uptime.wanted"
 """Signals that are on the disk alone: whole milliseconds healthy, and wanted up, since the point before."""
 
-_Counts = dict[str, tuple[int, int]]
+_Counts = tuple[int, int]
 
 
 class Uptimes:
@@ -21,35 +22,42 @@ class Uptimes:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._last = {name: _ms(one.uptime.healthy_s, one.uptime.wanted_s) for name, one in ledger.world.agents.items()}
-        self._now = self._last
-        self._at = self._now_at = 0.0
+        self._last = {name: _ms(agent.uptime) for name, agent in ledger.world.agents.items()}
+        self._seen: dict[str, _Counts] = {}
+        self._at = 0.0
 
-    def due(self, now: float, *, last: bool = False) -> list[Fresh]:
-        """What is to be written, if anything is before `EACH_S` have passed; `last` is at the daemon's end."""
-        if 0.0 <= now - self._at < EACH_S and not last:
-            return []
-        counted = {name: settled(agent, now).uptime for name, agent in self._ledger.world.agents.items()}
-        self._now = {name: _ms(uptime.healthy_s, uptime.wanted_s) for name, uptime in counted.items()}
-        self._now_at = now
+    def is_due(self, now: float) -> bool:
+        """Whether a minute has passed since it was all written, or the clock was set back."""
+        return not 0.0 <= now - self._at < EACH_S
+
+    def more(self, names: Iterable[str], now: float) -> list[Fresh]:
+        """What is to be written of these agents."""
+        agents = self._ledger.world.agents
+        self._seen = {name: _ms(uptime_until(agents[name], now)) for name in names if name in agents}
         return [
             (agent, signal, array("d", (now, more)))
-            for agent, counts in self._now.items()
-            for signal, more in zip((HEALTHY, WANTED), self._more(agent, counts), strict=True)
+            for agent, counts in self._seen.items()
+            for signal, more in self._since(agent, counts)
             if more
         ]
 
     def written(self) -> None:
-        """What was due is on the disk."""
-        self._last, self._at = self._now, self._now_at
+        """The latest `more` is on the disk."""
+        self._last.update(self._seen)
 
-    def _more(self, agent: str, counts: tuple[int, int]) -> tuple[int, int]:
-        """What has been healthy may turn out not to have been, and be less; what is wanted is less of another agent."""
+    def all_written(self, now: float) -> None:
+        """It is so of every agent; those that are gone are forgotten."""
+        self._at = now
+        self._last = {name: counts for name, counts in self._last.items() if name in self._ledger.world.agents}
+
+    def _since(self, agent: str, counts: _Counts) -> Iterator[tuple[str, int]]:
+        """What was healthy may turn out not to have been, and be less; less is wanted only of another agent."""
         healthy, wanted = self._last.get(agent, (0, 0))
         if counts[1] < wanted:
-            return counts
-        return counts[0] - healthy, counts[1] - wanted
+            healthy = wanted = 0
+        yield HEALTHY, counts[0] - healthy
+        yield WANTED, counts[1] - wanted
 
 
-def _ms(healthy_s: float, wanted_s: float) -> tuple[int, int]:
-    return round(healthy_s * 1000), round(wanted_s * 1000)
+def _ms(uptime: Uptime) -> _Counts:
+    return round(uptime.healthy_s * 1000), round(uptime.wanted_s * 1000)

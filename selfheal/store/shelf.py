@@ -84,9 +84,8 @@ class Shelf:
 
     def take_lost(self) -> list[Lost]:
         """What was found damaged since the last time, one thing a file."""
-        lost = list(self._lost.values())
-        self._lost.clear()
-        return lost
+        lost, self._lost = self._lost, {}
+        return list(lost.values())
 
     # --- the tail ---
 
@@ -211,8 +210,8 @@ class Shelf:
         """Make room for so many bytes more. Raises NoRoom."""
         if not self._make_room(count):
             raise NoRoom(
-                f"there is no room for {count} bytes within {self._budget()}: [history] max_size is too small for "
-                f"so many signals"
+                f"there is no room for more within {self._budget()} bytes; [history] max_size is too small for so "
+                f"many signals"
             )
         self._claimed += count
 
@@ -228,10 +227,13 @@ class Shelf:
     def _victim(self) -> Volume | None:
         for grain in GRAINS:
             volumes = self.volumes(grain)
-            spared = 1 if grain == GRAINS[0] else 0
-            if len(volumes) > spared:
+            if len(volumes) > self._spared(grain, volumes):
                 return volumes[0]
         return None
+
+    def _spared(self, grain: str, volumes: list[Volume]) -> int:
+        """The newest points stay, unless they were written under a budget that was much larger."""
+        return int(grain == GRAINS[0] and bool(volumes) and 2 * volumes[-1].size <= self._budget())
 
     def _unreadable(self, volume: Volume, why: OSError) -> None:
         if volume.path.name not in self._volumes:

@@ -209,6 +209,19 @@ def test_what_does_not_fit_at_all_is_refused_and_the_newest_stays(tmp_path: Path
     assert len(times(shelf)) == 60
 
 
+def test_a_budget_that_was_made_much_smaller_is_kept_from_then_on(tmp_path: Path) -> None:
+    shelf = shelf_in(tmp_path)
+    for turn in range(20):
+        shelf.append(os.urandom(10_000))
+        with shelf.writing("raw", HOUR + turn * 60, HOUR + turn * 60 + 60) as writer:
+            writer.add(KEY, os.urandom(30_000))
+    small = shelf_in(tmp_path, 40_000)
+    small.drop_tail()
+    write(small, HOUR + 5000)
+    assert taken(small.directory) <= 40_000
+    assert len(times(small)) == 30
+
+
 def test_what_is_older_than_it_is_kept_goes_and_so_does_what_a_wrong_clock_has_left(tmp_path: Path) -> None:
     shelf = shelf_in(tmp_path)
     for begin in (HOUR, HOUR + 30_000, HOUR + 500_000):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from selfheal.events import LoopFailed, StateDamaged
+from selfheal.history.batches import pack
 from selfheal.serve.ports import Past
+from selfheal.store.frames import encode as frame
 from tests.sim.fleets import agent
 from tests.sim.rehearsal import Rehearsal, rehearse
 
@@ -89,6 +92,8 @@ def test_where_nothing_is_known_nothing_is_made_up(tmp_path: Path) -> None:
         assert set(seen.uptime.values()) | set(seen.latency.values()) == {None}
         drawing = await r.daemon.memory.recall.draw("api", "nothing", 0.0, r.clock.now(), 10)
         assert list(drawing.buckets) == []
+        odd = await r.daemon.memory.recall.draw("api", "latency\0sketch", 0.0, r.clock.now(), 10)
+        assert list(odd.buckets) == []
 
     rehearse(tmp_path, FLEET, story, views=True)
 
@@ -146,6 +151,28 @@ def test_a_disk_that_refuses_is_told_once_and_what_was_not_written_is_written_la
         await r.crash()
         await boot(r)
         assert len(recent(r)) >= len(points) - 3
+
+    rehearse(tmp_path, FLEET, story, views=True)
+
+
+def test_a_tail_that_is_too_large_for_the_budget_of_now_makes_room(tmp_path: Path) -> None:
+    small = "[history]\nmax_size = 1_000_000\n"
+
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        await r.crash()
+        with (folder(r) / "tail").open("ab") as tail:
+            for turn in range(30):
+                points = array("d", [float(x) for x in range(2 * 5000)])
+                points[1::2] = array("d", [r.chance.random() for _ in range(5000)])
+                tail.write(frame(1, pack([("api", f"made-{turn}", points)])))
+        await boot(r, small + FLEET)
+        await r.wait(60.0)
+        assert [one.loop for one in r.seen(LoopFailed)] == ["history"]
+        assert "max_size" in r.seen(LoopFailed)[0].error
+        assert sum(path.stat().st_size for path in folder(r).iterdir()) < 1_000_000
+        await r.stop()
+        assert (folder(r) / "tail").stat().st_size > 0
 
     rehearse(tmp_path, FLEET, story, views=True)
 
