@@ -1,6 +1,6 @@
 """What does the history of signals cost: in memory, on the disk, to write and to read?
 
-Ten thousand agents with latency and status, asked every ten seconds for twenty minutes of made-up time, written every
+Ten thousand agents with latency and status, asked every ten seconds for some minutes of made-up time, written every
 fifteen seconds as the daemon does it, in a folder that is thrown away.
 """
 
@@ -161,7 +161,7 @@ def measure(agents: int, minutes: int) -> dict[str, float]:
 def main() -> None:
     parser = ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
     parser.add_argument("--agents", type=int, default=10_000, help="with two signals each")
-    parser.add_argument("--minutes", type=int, default=20, help="of made-up time")
+    parser.add_argument("--minutes", type=int, default=6, help="of made-up time")
     chosen = parser.parse_args()
     found = measure(chosen.agents, chosen.minutes)
     print_table(
