@@ -19,6 +19,7 @@ from selfheal.compose.evidence import Evidence
 from selfheal.compose.fleet import Fleet
 from selfheal.compose.hands import FleetHands
 from selfheal.compose.heartbeats import Heartbeats
+from selfheal.compose.memory import Memory
 from selfheal.compose.notices import Notices
 from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
@@ -47,7 +48,6 @@ from selfheal.events import (
     Verified,
     decode,
 )
-from selfheal.history.rings import History
 from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
 from selfheal.ledger import Ledger, replay
@@ -109,7 +109,8 @@ class Daemon:
         self.journal, records, self._damages = Journal.open(self.state_dir / "journal", ports.run_in_thread, clock)
         self.ledger = Ledger(self.journal, replay(known_events(records)), self.journal.last_seq)
         self.vitals = Vitals()
-        self.history = History()
+        self.memory = Memory(self.ledger, ports, self.state_dir, lambda: self.config.history)
+        self.history = self.memory.history
         self.metrics = Metrics(lambda: self.ledger.world, self.vitals, clock, __version__)
         files = Documents(self.state_dir, ports.run_in_thread)
         self.views = Views(self.ledger, ports, self.journal, files, self.vitals, self.material, self.redact)
@@ -201,6 +202,7 @@ class Daemon:
             Loop("schedules", self.schedules.look, every_s=1.0, idle=self.schedules.has_none),
             Loop("notify", self.router.deliver, every_s=5.0, idle=lambda: not self.ledger.world.undelivered),
             Loop("save", self.views.save, every_s=1.0, limit_s=30.0, idle=self.views.is_saved, idle_s=5.0, least_s=1.0),
+            self.memory.loop,
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
@@ -376,6 +378,7 @@ class Daemon:
 
     async def _last_words(self) -> None:
         self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))
+        await self.memory.archive.close()
         await self.views.save()
 
     async def _stop_server(self, server: Sequence[Loop]) -> None:

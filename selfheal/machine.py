@@ -271,6 +271,8 @@ class _Doors:
             windows=lambda: daemon.config.guard.maintenance,
             scorecard=figures,
             belief=posterior,
+            draw=daemon.memory.recall.draw,
+            past=daemon.memory.recall.past,
             patterns=PATTERNS,
         )
 

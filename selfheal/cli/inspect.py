@@ -28,6 +28,7 @@ from selfheal.cli.output import (
 from selfheal.cli.verb import FAILED, NOT_WELL, Group, Verb, as_json, named, the_daemon
 
 _BYTES = frozenset({"rss", "memory", "rss_bytes", "memory_bytes", "pss"})
+_WINDOWS = ("24h", "7d", "30d", "90d")
 _HEADER = ("AGENT", "STATE", "SINCE", "PID", "RESTARTS", "CHECKS", "RISK", "WHY")
 
 
@@ -161,8 +162,26 @@ def _facts(agent: Document, now: datetime) -> Mapping[str, str]:
         "risk": share(agent.number("risk") or 0.0),
         "breaker": breaker.text("state") if breaker.text("state") != "closed" else "",
         "standby": _standby(agent.part("standby")),
+        "uptime": _uptime(agent.part("uptime")),
+        "latency": _latency(agent.part("latency")),
         "signals": ", ".join(_signal(name, signals.number(name)) for name in sorted(signals.raw)),
     }
+
+
+def _uptime(known: Document) -> str:
+    """The share of the last day, week, and so on, rounded down: what was down for a moment was not up all the time."""
+    figures = {window: known.number(window) for window in _WINDOWS}
+    return ", ".join(f"{int(one * 1e4) / 100:g} % in {window}" for window, one in figures.items() if one is not None)
+
+
+def _latency(known: Document) -> str:
+    """The quantiles of the shortest window in which anything was measured."""
+    for window in _WINDOWS:
+        figures = {name: known.part(window).number(name) for name in ("p50", "p95", "p99")}
+        told = [f"{name} {duration(figure)}" for name, figure in figures.items() if figure is not None]
+        if told:
+            return f"{', '.join(told)} in {window}"
+    return ""
 
 
 def _standby(standby: Document) -> str:

@@ -208,6 +208,17 @@ class GuardConfig(Section):
     maintenance: tuple[WindowConfig, ...] = Field((), description="When nothing is done, and nobody alerted.")
 
 
+class HistoryConfig(Section):
+    """What is kept of the signals on the disk, and for how long: points, then minutes, then hours of them."""
+
+    max_size: Size = Field(
+        200_000_000, ge=1_000_000, description="All of it together; over it the oldest goes, points before minutes."
+    )
+    raw: Duration = Field(21_600.0, ge=3600, description="Each point is kept for so long.")
+    minutes: Duration = Field(604_800.0, ge=3600, description="What each minute was is kept for so long.")
+    hours: Duration = Field(7_776_000.0, ge=86_400, description="What each hour was is kept for so long.")
+
+
 class NotifyConfig(Section):
     """Where alerts go besides the log and the page."""
 
@@ -228,6 +239,7 @@ class Config(Section):
     agents: dict[str, SerializeAsAny[AgentConfig]] = Field({}, description="What is watched and healed, by name.")
     fixes: dict[str, FixConfig] = Field({}, description="Fixes of the user's own, by name.")
     guard: GuardConfig = Field(GuardConfig(), description="What holds the healer back.")
+    history: HistoryConfig = Field(HistoryConfig(), description="What is kept of the signals, and for how long.")
     notify: NotifyConfig = Field(NotifyConfig(), description="Where alerts go besides the log and the page.")
 
 

@@ -61,6 +61,46 @@ class Tail:
     cursor: str = ""
 
 
+class Stretch(Protocol):
+    """What a signal was from `at` on, for one width of what is drawn."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def mean(self) -> float: ...
+    @property
+    def least(self) -> float: ...
+    @property
+    def most(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A signal over time, from the `grain` raw, minutes or hours; what is older than that reaches is coarser."""
+
+    grain: str
+    buckets: Sequence[Stretch]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Quantiles of latency, in seconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """How an agent was over the windows 24h, 7d, 30d and 90d: share of uptime, and latency; None where nobody knows."""
+
+    uptime: Mapping[str, float | None] = field(default_factory=dict)
+    latency: Mapping[str, Pace | None] = field(default_factory=dict)
+
+
 Scoring = Callable[[World, float], Mapping[str, Measure]]
 """Measured figures of a world at a time, by name."""
 Believing = Callable[[Mapping[tuple[str, str, str], Odds], str, str, str], Belief]
@@ -79,6 +119,8 @@ class Sources:
     metrics_text the body and content type of /metrics for a request's Accept header; written while the loop goes on
     trouble      why the journal or the state files cannot be written now; None when all is well
     windows      the maintenance windows in force
+    draw         (agent, signal, since, until, n): a signal in at most n buckets
+    past         uptime and latency of an agent, by name
     patterns     what the diagnosis knows about logs
     """
 
@@ -96,6 +138,8 @@ class Sources:
     windows: Callable[[], Sequence[WindowConfig]]
     scorecard: Scoring
     belief: Believing
+    draw: Callable[[str, str, float, float, int], Awaitable[Drawing]]
+    past: Callable[[str], Awaitable[Past]]
     patterns: Sequence[KnownPattern]
 
 

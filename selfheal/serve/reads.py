@@ -16,11 +16,20 @@ from pydantic import BeforeValidator, WithJsonSchema
 from selfheal.errors import UnknownName
 from selfheal.serve.auth import Gate
 from selfheal.serve.models.base import Items
-from selfheal.serve.models.fleet import AgentDetail, AgentView, Experiment, Figure, Log, SignalsView, Summary
+from selfheal.serve.models.fleet import (
+    AgentDetail,
+    AgentView,
+    Experiment,
+    Figure,
+    HistoryView,
+    Log,
+    SignalsView,
+    Summary,
+)
 from selfheal.serve.models.foresight import AnomalyView, Maintenance, PredictionView
 from selfheal.serve.models.incidents import Analysis, Fixes, IncidentDetail, IncidentView, StrategyView, TraceView
 from selfheal.serve.ports import Sources
-from selfheal.serve.problems import documented
+from selfheal.serve.problems import Refusal, documented
 from selfheal.serve.times import read_rfc3339, rfc3339
 from selfheal.serve.views import fleet, foresight
 from selfheal.serve.views.incidents import (
@@ -38,6 +47,8 @@ from selfheal.serve.views.traces import trace
 from selfheal.world import Incident, World
 
 MOST = 1000  # of any list
+POINTS = 2000  # of a chart: more than a screen is wide
+HOUR_S = 3600.0
 AT_ONCE = 200  # agents shown without a pause: about 5 ms
 
 
@@ -50,6 +61,10 @@ Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many, the ne
 Since = Annotated[
     Annotated[float, BeforeValidator(_read_time), WithJsonSchema({"type": "string", "format": "date-time"})] | None,
     Query(description="Only what began at this time or later."),
+]
+Until = Annotated[
+    Annotated[float, BeforeValidator(_read_time), WithJsonSchema({"type": "string", "format": "date-time"})] | None,
+    Query(description="Only what was before this time."),
 ]
 Name = Annotated[str, Path(min_length=1, max_length=256, examples=["api:0"])]
 
@@ -92,7 +107,8 @@ class Reads:
         world = await self._sources.shown()
         if name not in world.agents:
             raise UnknownName(f"cannot find agent {name!r}: there is none of that name; /observability/agents has all")
-        return fleet.agent_detail(world, self._sources.vitals, name, self._sources.clock.now())
+        past = await self._sources.past(name)
+        return fleet.agent_detail(world, self._sources.vitals, name, self._sources.clock.now(), past)
 
     async def incidents(self, limit: Limit = 100, since: Since = None) -> Items[IncidentView]:
         """Incidents, newest first; `since` they opened."""
@@ -163,6 +179,25 @@ class Reads:
         world = await self._sources.shown()
         return _newest(fleet.signals(world, self._sources.vitals, _seconds(since)), limit)
 
+    async def history(
+        self,
+        agent: Annotated[str, Query(min_length=1, max_length=256, description="Whose.", examples=["api:0"])],
+        signal: Annotated[str, Query(min_length=1, max_length=512, description="Which.", examples=["latency"])],
+        since: Since = None,
+        until: Until = None,
+        points: Annotated[int, Query(ge=1, le=POINTS, description="At most so many buckets.")] = 300,
+    ) -> HistoryView:
+        """A signal over time, in buckets of equal width; without `since` the last hour, without `until` up to now."""
+        world = await self._sources.shown()
+        if agent not in world.agents:
+            raise UnknownName(f"cannot find agent {agent!r}: there is none of that name; /observability/agents has all")
+        end = self._sources.clock.now() if until is None else until
+        begin = max(0.0, end - HOUR_S) if since is None else since
+        if begin >= end:
+            raise Refusal(422, "invalid_request", "cannot draw this: since is not before until")
+        drawing = await self._sources.draw(agent, signal, begin, end, points)
+        return fleet.history(agent, signal, begin, end, drawing)
+
     async def scorecard(self) -> dict[str, Figure]:
         """The daemon's own figures, measured, with counts and intervals."""
         world = await self._sources.shown()
@@ -208,6 +243,7 @@ def routes(reads: Reads, gate: Gate) -> APIRouter:
         ("/chaos", reads.chaos, (422,)),
         ("/scorecard", reads.scorecard, ()),
         ("/metrics", reads.metrics, (422,)),
+        ("/history", reads.history, (404, 422)),
         ("/traces", reads.traces, (422,)),
         ("/logs", reads.logs, (404, 422)),
     ):

@@ -201,7 +201,7 @@ def fold_agent(agent: Agent, event: AgentEvent) -> Agent:
 
 def settled(agent: Agent, at: float) -> Agent:
     """Return the agent with the state that follows from its facts, its uptime counted up to `at`."""
-    uptime = _counted(agent, at)
+    uptime = uptime_until(agent, at)
     state = _state(agent)
     if state == agent.state:
         return replace(agent, uptime=uptime)
@@ -245,7 +245,7 @@ def _without_process(agent: Agent) -> AgentState:
     return "stopped" if agent.last_exit.expected else "unhealthy"
 
 
-def _counted(agent: Agent, at: float) -> Uptime:
+def uptime_until(agent: Agent, at: float) -> Uptime:
     """Count the time since the last event into uptime, by the state that held until now."""
     wanted = agent.state not in ("stopped", "maintenance")
     return agent.uptime.counted(at, wanted=wanted, healthy=agent.state == "healthy")

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import json
+from array import array
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.history.rings import DOCUMENT_POINTS, POINTS, RINGS, SIGNALS_PER_AGENT, History
+from selfheal.history.rings import POINTS, POINTS_IN_ALL, RINGS, SIGNALS_PER_AGENT, History, points_of_each
 
 
 def _history(points: int) -> History:
@@ -68,40 +68,72 @@ def test_there_are_never_more_rings_than_memory_allows() -> None:
     assert history.recent("late", "rss") == [(1.0, 1.0)]
 
 
-def test_a_document_brings_the_signals_back() -> None:
-    document = json.loads(json.dumps(_history(50).as_document()))
-    history, lost = History.from_document({"schema_version": 1, **document})
-    assert lost is None
-    assert history.recent("api", "rss") == _history(50).recent("api", "rss")
+def test_points_by_a_handle_and_by_name_are_the_same() -> None:
+    history = History()
+    series = history.series("api", "rss")
+    assert series is not None
+    series.append(1.0, 2.0)
+    history.append("api", "rss", 2.0, 3.0)
+    assert history.series("api", "rss") is series
+    assert history.recent("api", "rss") == [(1.0, 2.0), (2.0, 3.0)]
 
 
-def test_a_document_of_a_long_history_is_thinned_and_keeps_its_latest_point() -> None:
-    history, _ = History.from_document(_history(POINTS).as_document())
+def test_a_handle_of_an_agent_that_is_forgotten_is_nobody_s() -> None:
+    history = History()
+    series = history.series("api", "rss")
+    history.forget("api")
+    assert series is not None
+    series.append(1.0, 2.0)
+    assert history.recent("api", "rss") == []
+    assert history.series("api", "rss") is not series
+
+
+def test_the_more_signals_there_are_the_fewer_points_each_has_and_the_newest_stay() -> None:
+    history = _history(POINTS)
+    many = [f"agent-{number}" for number in range(2 * POINTS_IN_ALL // POINTS)]
+    for name in many:
+        history.append(name, "rss", 1.0, 1.0)
     points = history.recent("api", "rss")
-    assert len(points) == DOCUMENT_POINTS
+    assert POINTS / 4 < len(points) <= POINTS / 2
     assert points[-1] == (POINTS - 1.0, (POINTS - 1) * 2.0)
+    for name in many:
+        history.forget(name)
+    for at in range(POINTS, 2 * POINTS):
+        history.append("api", "rss", float(at), 0.0)
+    assert len(history.recent("api", "rss")) == POINTS
 
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["signals", "at", "x"]), inner),
-    max_leaves=10,
-)
+@given(st.integers(1, RINGS))
+def test_all_rings_together_stay_within_their_bound(count: int) -> None:
+    assert 1 <= points_of_each(count) <= POINTS
+    assert count * points_of_each(count) <= POINTS_IN_ALL
 
 
-@given(_JSON)
-def test_a_malformed_document_gives_an_empty_history_and_says_so(document: object) -> None:
-    history, lost = History.from_document(document)
-    assert lost is None or (lost.startswith("cannot read") and history.as_document() == {"signals": {}})
+def test_what_is_new_is_taken_once_and_again_where_it_could_not_be_written() -> None:
+    history = _history(2)
+    taken = history.take(("api", "nobody"))
+    assert taken == [("api", "rss", array("d", [0.0, 0.0, 1.0, 2.0]))]
+    assert history.take(("api",)) == []
+    history.append("api", "rss", 2.0, 4.0)
+    history.take_back(taken)
+    assert history.take(("api",)) == [("api", "rss", array("d", [0.0, 0.0, 1.0, 2.0, 2.0, 4.0]))]
 
 
-def test_a_document_without_signals_is_malformed() -> None:
-    documents: tuple[object, ...] = (
-        {},
-        [],
-        None,
-        {"signals": {"api": {"rss": {"at": [1.0]}}}},
-        {"signals": {"api": 3}},
-    )
-    for document in documents:
-        assert History.from_document(document)[1] is not None
+def test_what_the_clock_has_taken_back_is_not_taken_for_new() -> None:
+    history = _history(5)
+    history.take(("api",))
+    history.append("api", "rss", 5.0, 1.0)
+    history.append("api", "rss", 2.5, 9.0)
+    assert history.take(("api",)) == [("api", "rss", array("d", [2.5, 9.0]))]
+
+
+def test_what_is_known_from_before_stands_before_and_is_not_new() -> None:
+    history = History()
+    series = history.series("api", "rss")
+    assert series is not None
+    series.append(3.0, 30.0)
+    series.precede(array("d", [1.0, 10.0, 2.0, 20.0, 3.0, 99.0, 4.0, 99.0]))
+    assert history.recent("api", "rss") == [(1.0, 10.0), (2.0, 20.0), (3.0, 30.0)]
+    assert history.take(("api",)) == [("api", "rss", array("d", [3.0, 30.0]))]
+    series.precede(array("d", [float(place) for pair in range(-1000, 1) for place in (pair, pair)]))
+    assert len(history.recent("api", "rss", since=-1e9)) == POINTS

@@ -139,4 +139,4 @@ def _handler(daemon: Daemon) -> type[BaseHTTPRequestHandler]:
 
 def _plain(value: object) -> object:
     assert isinstance(value, BaseModel)
-    return value.model_dump(mode="json")
+    return value.model_dump(mode="json", by_alias=True)

@@ -37,12 +37,13 @@ from selfheal.events import (
     Verified,
     decode,
 )
+from selfheal.history.rollup import Bucket
 from selfheal.ledger import Ledger
 from selfheal.loops import LoopStats
 from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, serve
-from selfheal.serve.ports import Order, Reloaded, Sources, Tail
+from selfheal.serve.ports import Drawing, Order, Pace, Past, Reloaded, Sources, Tail
 from selfheal.vitals import Vitals
 from selfheal.world import Odds, World
 
@@ -174,6 +175,8 @@ class Daemon:
             windows=lambda: (WindowConfig(agents=("api",), cron="0 3 * * sun", minutes=30),),
             scorecard=_scorecard,
             belief=_belief,
+            draw=_draw,
+            past=_past,
             patterns=(Pattern("port_taken", re.compile("already in use"), 4.0),),
         )
         self.app: FastAPI = create_app(self.sources, self.orders, self.access)
@@ -215,6 +218,15 @@ async def _log_tail(agent: str | None, limit: int, cursor: str, since: float) ->
         raise UnknownName("cannot find agent 'nobody': there is none of that name")
     lines = [f"line {number}" for number in range(limit)][-3:] if since <= T0 else []
     return Tail(lines, "3")
+
+
+async def _draw(agent: str, signal: str, since: float, until: float, count: int) -> Drawing:
+    width_s = (until - since) / count
+    return Drawing("minutes", [Bucket(since + place * width_s, 6, 0.5, 0.1, 0.9) for place in range(count)])
+
+
+async def _past(agent: str) -> Past:
+    return Past({"24h": 0.999, "7d": None}, {"24h": Pace(0.1, 0.2, 0.3), "7d": None})
 
 
 def _scorecard(world: World, now: float) -> Mapping[str, Measured]:

@@ -94,6 +94,24 @@ def test_status_shows_the_fleet_and_says_whether_it_is_well(state_dir: Path, cap
         assert "1 incident in 24 h" in shown
 
 
+def test_an_agent_in_full_says_what_is_known_of_its_past(state_dir: Path, capsys: Shown) -> None:
+    daemon = Daemon(replay(WELL), NOW)
+    past: dict[str, object] = {
+        "name": "api",
+        "uptime": {"ratio": 0.9, "24h": 0.99999, "7d": 0.5, "30d": None},
+        "latency": {"24h": None, "7d": {"p50": 0.02, "p95": 0.3, "p99": 1.3}},
+    }
+    daemon.special["/observability/agents/api"] = lambda query: (200, past)
+    with served(daemon, state_dir):
+        assert main(["agents", "api"]) == 0
+        shown = capsys.readouterr().out
+        assert "99.99 % in 24h, 50 % in 7d\n" in shown
+        assert "p50 20 ms, p95 300 ms, p99 1.3 s in 7d\n" in shown
+        past.clear()
+        assert main(["agents", "api"]) == 0
+        assert "uptime" not in capsys.readouterr().out
+
+
 def test_json_is_the_daemons_own_document(state_dir: Path, capsys: Shown) -> None:
     with served(Daemon(replay([*WELL, *CRASHED, *STRANGE]), NOW), state_dir):
         for words in ("status", "agents", "agents api", "incidents", "incidents show i1", "why billing", "health"):

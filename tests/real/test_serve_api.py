@@ -316,6 +316,44 @@ def test_a_thousand_agents_are_listed_without_holding_up_the_loop() -> None:
     with_daemon(use)
 
 
+def test_a_signal_over_time_is_drawn_within_bounds() -> None:
+    async def use(daemon: Daemon, client: AsyncClient) -> None:
+        daemon.ledger.record(*story_of_a_day())
+        asked = {"agent": "api", "signal": "latency", "since": "2026-01-02T03:00:00Z", "until": "2026-01-02T04:00:00Z"}
+        drawn = (await client.get("/observability/history", params={**asked, "points": 3})).json()
+        assert [one["at"] for one in drawn["items"]] == [f"2026-01-02T03:{at}:00.000Z" for at in ("00", "20", "40")]
+        assert drawn["items"][0] | {"at": ""} == {"at": "", "count": 6, "mean": 0.5, "min": 0.1, "max": 0.9}
+        assert (drawn["grain"], drawn["since"]) == ("minutes", "2026-01-02T03:00:00.000Z")
+        assert len((await client.get("/observability/history", params=asked)).json()["items"]) == 300
+        for wrong, status in (
+            ({"points": 0}, 422),
+            ({"points": 2001}, 422),
+            ({"since": "2026-01-02T05:00:00Z"}, 422),
+            ({"until": "yesterday"}, 422),
+            ({"agent": "nobody"}, 404),
+        ):
+            answer = await client.get("/observability/history", params={**asked, **wrong})
+            assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), wrong
+        assert (await client.get("/observability/history", params={"agent": "api"})).status_code == 422
+
+    with_daemon(use)
+
+
+def test_an_agent_tells_its_uptime_and_latency_and_null_where_nothing_is_known() -> None:
+    async def use(daemon: Daemon, client: AsyncClient) -> None:
+        daemon.ledger.record(*story_of_a_day())
+        agent = (await client.get("/observability/agents/api")).json()
+        assert {"ratio", "healthy_seconds", "wanted_seconds"} < agent["uptime"].keys()
+        assert {window: agent["uptime"][window] for window in ("24h", "7d", "30d", "90d")} == {
+            "24h": 0.999, "7d": None, "30d": None, "90d": None,
+        }  # fmt: skip
+        assert agent["latency"] == {"24h": {"p50": 0.1, "p95": 0.2, "p99": 0.3}, "7d": None, "30d": None, "90d": None}
+        described = (await client.get("/openapi.json")).json()["components"]["schemas"]
+        assert {"24h", "7d", "30d", "90d"} <= described["UptimesView"]["properties"].keys()
+
+    with_daemon(use)
+
+
 def test_the_description_names_an_operation_and_the_errors_of_every_route() -> None:
     async def use(daemon: Daemon, client: AsyncClient) -> None:
         described = (await client.get("/openapi.json")).json()

@@ -55,10 +55,10 @@ class Inbox:
 
 
 class NoViews(Daemon):
-    """A daemon that writes no views and rotates no logs: nothing that is decided follows from them."""
+    """A daemon that writes no views and no history, and rotates no logs: nothing that is decided follows from them."""
 
     def loops(self) -> tuple[Loop, ...]:
-        return tuple(loop for loop in super().loops() if loop.name not in ("save", "logs"))
+        return tuple(loop for loop in super().loops() if loop.name not in ("save", "logs", "history"))
 
 
 @dataclass

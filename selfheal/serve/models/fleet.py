@@ -52,6 +52,32 @@ class UptimeView(View):
     wanted_seconds: Seconds
 
 
+class UptimesView(UptimeView):
+    """All of it, and its share over the last day, week, 30 and 90 days: null where nothing was counted."""
+
+    last_24h: Probability | None = Field(None, serialization_alias="24h")
+    last_7d: Probability | None = Field(None, serialization_alias="7d")
+    last_30d: Probability | None = Field(None, serialization_alias="30d")
+    last_90d: Probability | None = Field(None, serialization_alias="90d")
+
+
+class QuantilesView(View):
+    """How long answers took, within 2 %: half of them, 95 % and 99 % took no longer."""
+
+    p50: Seconds
+    p95: Seconds
+    p99: Seconds
+
+
+class LatencyView(View):
+    """Latency over the last day, week, 30 and 90 days: null where nothing was measured."""
+
+    last_24h: QuantilesView | None = Field(None, serialization_alias="24h")
+    last_7d: QuantilesView | None = Field(None, serialization_alias="7d")
+    last_30d: QuantilesView | None = Field(None, serialization_alias="30d")
+    last_90d: QuantilesView | None = Field(None, serialization_alias="90d")
+
+
 class StandbyView(View):
     """What stands by to be the next run of an agent."""
 
@@ -99,6 +125,8 @@ class AgentView(View):
 class AgentDetail(AgentView):
     """An agent with everything that concerns it."""
 
+    uptime: UptimesView
+    latency: LatencyView
     dependents: list[str]
     incidents: list[IncidentView] = Field(description="From which it suffers or suffered, newest first, at most 20.")
     predictions: list[PredictionView]
@@ -110,6 +138,29 @@ class SignalsView(View):
 
     agent: str
     signals: dict[str, float | None]
+
+
+class BucketView(View):
+    """What a signal was from `at` on, until the next bucket begins."""
+
+    at: Time
+    count: int = Field(description="How many points.")
+    mean: float | None
+    min: float | None
+    max: float | None
+
+
+class HistoryView(View):
+    """A signal over time. Buckets without a point are left out."""
+
+    agent: str
+    signal: str = Field(examples=["latency"])
+    since: Time
+    until: Time
+    grain: Literal["raw", "minutes", "hours"] = Field(
+        description="What it was made from; what is older than that reaches is coarser."
+    )
+    items: list[BucketView]
 
 
 class Log(View):

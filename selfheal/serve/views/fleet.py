@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from selfheal.serve.models.fleet import (
     AgentCounts,
@@ -14,16 +14,21 @@ from selfheal.serve.models.fleet import (
     AlertView,
     AnomalyCounts,
     BreakerView,
+    BucketView,
     CheckView,
     ExitView,
     Figure,
+    HistoryView,
     IncidentCounts,
+    LatencyView,
     LoopView,
     PredictionCounts,
+    QuantilesView,
     RecoveryView,
     SignalsView,
     StandbyView,
     Summary,
+    UptimesView,
     UptimeView,
 )
 from selfheal.serve.times import moment, rfc3339, span
@@ -35,9 +40,11 @@ from selfheal.vocabulary import AGENT_STATES, FleetStatus
 if TYPE_CHECKING:
     from selfheal.events import AlertRaised
     from selfheal.loops import LoopStats
-    from selfheal.serve.ports import Measure
+    from selfheal.serve.ports import Drawing, Measure, Past
     from selfheal.vitals import Vitals
     from selfheal.world import Agent, Breaker, Incident, LastExit, Uptime, World
+
+T = TypeVar("T")
 
 HOUR_S, DAY_S = 3600.0, 86400.0
 INCIDENTS_OF_AN_AGENT = 20  # its detail is for a person; the whole list is one question away
@@ -65,12 +72,16 @@ def agents(world: World, vitals: Vitals, names: Iterable[str] | None = None) -> 
     ]
 
 
-def agent_detail(world: World, vitals: Vitals, name: str, now: float) -> AgentDetail:
-    """Show everything that concerns an agent, which must be there."""
+def agent_detail(world: World, vitals: Vitals, name: str, now: float, past: Past | None = None) -> AgentDetail:
+    """Show everything that concerns an agent, which must be there; without its `past` where nothing is known of it."""
     (agent,) = agents(world, vitals, (name,))
     concerned = [one for one in incidents(world) if name in one.agents]
     return AgentDetail(
-        **dict(agent),
+        **{
+            **dict(agent),
+            "uptime": UptimesView.model_validate({**dict(agent.uptime), **_windows(past.uptime if past else {})}),
+            "latency": _latency(past),
+        },
         dependents=list(world.dependents(name)),
         incidents=[incident_view(one) for one in concerned[:INCIDENTS_OF_AN_AGENT]],
         predictions=[one for one in predictions(world, now) if one.agent == name],
@@ -151,6 +162,29 @@ def signals(world: World, vitals: Vitals, since: float = 0.0) -> list[SignalsVie
         for name in world.agents
         if max((one.last_at for one in vitals.checks(name).values()), default=0.0) >= since
     ]
+
+
+def history(agent: str, signal: str, since: float, until: float, drawing: Drawing) -> HistoryView:
+    """Show a signal over time."""
+    return HistoryView.model_validate(
+        {
+            "agent": agent,
+            "signal": signal,
+            "since": rfc3339(since),
+            "until": rfc3339(until),
+            "grain": drawing.grain,
+            "items": [
+                BucketView(
+                    at=rfc3339(one.at),
+                    count=one.count,
+                    mean=finite(one.mean),
+                    min=finite(one.least),
+                    max=finite(one.most),
+                )
+                for one in drawing.buckets
+            ],
+        }
+    )
 
 
 def _counts(world: World) -> AgentCounts:
@@ -312,6 +346,17 @@ def _uptime(one: Uptime) -> UptimeView:
         healthy_seconds=round(one.healthy_s, 3),
         wanted_seconds=round(one.wanted_s, 3),
     )
+
+
+def _windows(known: Mapping[str, T]) -> dict[str, T]:
+    """By the names of the fields that hold the windows."""
+    return {f"last_{window}": value for window, value in known.items()}
+
+
+def _latency(past: Past | None) -> LatencyView:
+    paces = {window: pace for window, pace in past.latency.items() if pace is not None} if past else {}
+    shown = {name: QuantilesView(p50=one.p50, p95=one.p95, p99=one.p99) for name, one in paces.items()}
+    return LatencyView(**_windows(shown))
 
 
 def _exit(one: LastExit) -> ExitView:

@@ -1,0 +1,26 @@
+"""What of the signals is remembered: the latest points in memory, and what is older on the disk?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from selfheal.compose.archive import FLUSH_S, Archive
+from selfheal.compose.recall import Recall
+from selfheal.config.models import HistoryConfig
+from selfheal.history.rings import History
+from selfheal.ledger import Ledger
+from selfheal.loops import Loop
+from selfheal.ports import Ports
+from selfheal.store.shelf import Shelf
+
+
+class Memory:
+    """The history, who writes it down, and who reads it."""
+
+    def __init__(self, ledger: Ledger, ports: Ports, state_dir: Path, settings: Callable[[], HistoryConfig]) -> None:
+        shelf = Shelf(state_dir / "history", lambda: settings().max_size)
+        self.history = History()
+        self.archive = Archive(ledger, ports, self.history, shelf, settings)
+        self.recall = Recall(ports, self.history, shelf)
+        self.loop = Loop("history", self.archive.keep, every_s=FLUSH_S)
