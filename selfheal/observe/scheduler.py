@@ -220,8 +220,9 @@ class Scheduler:
         if watched.plan.probe is None:
             self._spawn(f"check {watched.key}", self._run(watched))
         else:
-            self._wheel.set(watched.deadline, watched.plan.timeout_s)
             self._ask(watched, watched.plan.probe)
+            if watched.key in self._in_flight:  # what is told at once needs no deadline
+                self._wheel.set(watched.deadline, watched.plan.timeout_s)
 
     def _has_room(self, suspect: bool) -> bool:
         if suspect and self._suspects >= max(1, self._max_in_flight // 2):
