@@ -130,6 +130,12 @@ def boot_ticks() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_PER_S // 10**9  # no `Clock`: it is part of a name
 
 
+def stolen_s() -> tuple[float, float]:
+    """Seconds of processor time that the host of this machine has given to others instead, and all, since boot."""
+    counts = [int(word) for word in read_all("/proc/stat").split(b"\n", 1)[0].split()[1:9]]
+    return counts[7] / _TICKS_PER_S, sum(counts) / _TICKS_PER_S
+
+
 def started_at(start_ticks: int, now: float) -> float:
     """Wall time of a start given in ticks since the boot, `now` being wall time now."""
     return now - (boot_ticks() - start_ticks) / _TICKS_PER_S
