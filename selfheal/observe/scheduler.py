@@ -256,9 +256,8 @@ class Scheduler:
     def _well(self) -> list[Endpoint]:
         """What the checks that are well have asked."""
         all_watched = (watched for checks in self._agents.values() for watched in checks.values())
-        return [
-            one.plan.target for one in all_watched if one.plan.target is not None and one.was_well and not one.failing
-        ]
+        well = (one.plan for one in all_watched if one.was_well and not one.failing)
+        return [plan.target for plan in well if plan.target is not None]
 
     def _end(self, watched: _Watched, seen: Observation) -> None:
         if self._in_flight.get(watched.key) is not watched:  # it was forgotten while others were asked about it

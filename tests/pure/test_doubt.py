@@ -88,23 +88,22 @@ def test_what_was_slow_while_the_machine_was_elsewhere_says_nothing() -> None:
     play(story)
 
 
-def fleet(bench: Bench, *others: Endpoint, failure: CheckFailed = SILENT) -> None:
-    """An agent that falls silent, and others that are well."""
-    for number, other in enumerate(others):
-        bench.scheduler.watch(f"other{number}", [to(other, Failing(bench, None))])
-    bench.scheduler.watch("api", [to(HERE, Failing(bench, failure))])
-
-
-async def of_api(bench: Bench) -> Observation:
-    for number in range(3):
+async def others(bench: Bench, *targets: Endpoint) -> None:
+    """Agents that are well, and known to be."""
+    for number, target in enumerate(targets):
+        bench.scheduler.watch(f"other{number}", [to(target, Failing(bench, None))])
         await bench.scheduler.ask(f"other{number}")
+
+
+async def of_api(bench: Bench, failure: CheckFailed = SILENT, target: Endpoint = HERE) -> Observation:
+    bench.scheduler.watch("api", [to(target, Failing(bench, failure))])
     (seen,) = await bench.scheduler.ask("api")
     return seen
 
 
 def test_while_nothing_unrelated_answers_either_the_network_is_lost() -> None:
     async def story(bench: Bench) -> None:
-        fleet(bench, THERE, ELSEWHERE, FAR)
+        await others(bench, THERE, ELSEWHERE, FAR)
         bench.silent.add("*")
         seen = await of_api(bench)
         assert seen.result == "inconclusive"
@@ -120,16 +119,16 @@ def test_while_nothing_unrelated_answers_either_the_network_is_lost() -> None:
 @pytest.mark.parametrize("failure", [SILENT, CheckFailed("no answer within 2 s", "timeout")])
 def test_while_anything_unrelated_answers_silence_is_the_agents_own(failure: CheckFailed) -> None:
     async def story(bench: Bench) -> None:
-        fleet(bench, THERE, ELSEWHERE, failure=failure)
+        await others(bench, THERE, ELSEWHERE)
         bench.silent.add("192.0.2.2:80")
-        assert (await of_api(bench)).result == failure.result
+        assert (await of_api(bench, failure)).result == failure.result
 
     play(story)
 
 
 def test_one_other_target_is_no_proof_and_neither_is_another_port_of_the_same_host() -> None:
     async def story(bench: Bench) -> None:
-        fleet(bench, THERE, ("192.0.2.1", 443), ("192.0.2.2", 443))
+        await others(bench, THERE, ("192.0.2.1", 443), ("192.0.2.2", 443))
         bench.silent.add("*")
         assert (await of_api(bench)).result == "failed"
         assert bench.probed == []
@@ -142,10 +141,9 @@ def test_no_network_comes_between_us_and_this_very_machine(target: Endpoint) -> 
     assert is_local(target)
 
     async def story(bench: Bench) -> None:
-        fleet(bench, THERE, ELSEWHERE)
-        bench.scheduler.watch("api", [to(target, Failing(bench, SILENT))])
+        await others(bench, THERE, ELSEWHERE)
         bench.silent.add("*")
-        assert (await of_api(bench)).result == "failed"
+        assert (await of_api(bench, target=target)).result == "failed"
         assert bench.probed == []
 
     play(story)
@@ -153,9 +151,9 @@ def test_no_network_comes_between_us_and_this_very_machine(target: Endpoint) -> 
 
 def test_who_refuses_or_answers_wrongly_was_reached() -> None:
     async def story(bench: Bench) -> None:
-        fleet(bench, THERE, ELSEWHERE, failure=CheckFailed("connection refused", cause="unreachable"))
+        await others(bench, THERE, ELSEWHERE)
         bench.silent.add("*")
-        assert (await of_api(bench)).result == "failed"
+        assert (await of_api(bench, CheckFailed("connection refused", cause="unreachable"))).result == "failed"
         assert bench.probed == []
 
     play(story)
@@ -163,13 +161,10 @@ def test_who_refuses_or_answers_wrongly_was_reached() -> None:
 
 def test_many_that_fall_silent_together_are_one_question() -> None:
     async def story(bench: Bench) -> None:
-        fleet(bench, THERE, ELSEWHERE)
+        await others(bench, THERE, ELSEWHERE)
+        bench.silent.add("*")
         for number in range(50):
             bench.scheduler.watch(f"quiet{number}", [to((f"198.51.100.{number}", 80), Failing(bench, SILENT))])
-        bench.silent.add("*")
-        for number in range(2):
-            await bench.scheduler.ask(f"other{number}")
-        bench.scheduler.sweep([f"quiet{number}" for number in range(50)])
         await bench.clock.sleep(1.5)
         quiet = [seen for seen in bench.seen if seen.agent.startswith("quiet")]
         assert {seen.result for seen in quiet} == {"inconclusive"}
@@ -181,10 +176,9 @@ def test_many_that_fall_silent_together_are_one_question() -> None:
 
 def test_an_agent_that_is_taken_away_while_others_are_asked_is_not_heard_of() -> None:
     async def story(bench: Bench) -> None:
-        fleet(bench, THERE, ELSEWHERE)
+        await others(bench, THERE, ELSEWHERE)
         bench.silent.add("*")
-        for number in range(2):
-            await bench.scheduler.ask(f"other{number}")
+        bench.scheduler.watch("api", [to(HERE, Failing(bench, SILENT))])
         bench.scheduler.sweep(["api"])
         await bench.clock.sleep(0.5)
         bench.scheduler.forget("api")
