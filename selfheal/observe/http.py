@@ -68,8 +68,10 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     if config.needs_client:
         from selfheal.observe.http_browse import BrowsingCheck  # with a library that few need
 
-        return BrowsingCheck(config, context.clock)
+        return BrowsingCheck(config, context.dialer, context.clock)
     return HttpCheck(config, context.dialer, context.clock)
 
 
-HTTP = CheckKind(name="http", model=HttpCheckConfig, build=_build, signals=("latency", "status", "tls_expires_in"))
+HTTP = CheckKind(
+    name="http", model=HttpCheckConfig, build=_build, signals=("latency", "status", "tls_expires_in", "redirects")
+)

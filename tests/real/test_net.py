@@ -14,7 +14,8 @@ import pytest
 from selfheal.net import Dialer
 from selfheal.net.names import MOST_AT_ONCE, Names, Place
 from selfheal.net.poller import READ, Poller
-from tests.real.servers import free_port, serving
+from tests.real.daemon_process import free_port
+from tests.real.servers import serving, silent
 
 LOOPBACK: Sequence[Place] = ((socket.AF_INET, "127.0.0.1"),)
 
@@ -43,10 +44,6 @@ async def connected(dialer: Dialer, host: str, port: int) -> socket.socket:
 
     dialer.dial(host, port, tell)
     return await answer
-
-
-async def idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
 
 
 def test_this_machine_is_found_by_its_name() -> None:
@@ -126,7 +123,7 @@ def test_a_question_that_is_called_off_before_its_turn_is_never_asked() -> None:
 def test_each_address_of_a_name_is_tried_and_a_refusal_is_what_is_told() -> None:
     async def story() -> None:
         two = Dialer(names=Names(lambda host: ((socket.AF_INET, "127.0.0.2"), (socket.AF_INET, "127.0.0.1"))))
-        async with serving(idle) as port:  # at 127.0.0.1 alone
+        async with serving(silent) as port:  # at 127.0.0.1 alone
             (await connected(two, "two.example", port)).close()
         with pytest.raises(ConnectionRefusedError) as refused:
             await connected(two, "two.example", free_port())
