@@ -91,13 +91,14 @@ def context(
     beat: float | None = None,
     run_command: RunCommand = no_command,
     clock: Clock = CLOCK,
+    dialer: Dialer | None = None,
 ) -> CheckContext:
     return CheckContext(
         agent="api",
         clock=clock,
         directory=directory,
         environment={"PATH": os.environ["PATH"], "GREETING": "hello"},
-        dialer=Dialer(),
+        dialer=dialer or Dialer(),
         run=lambda: run,
         last_beat=lambda: beat,
         run_command=run_command,
@@ -110,9 +111,9 @@ def build(kind: CheckKind, table: Mapping[str, object], given: CheckContext | No
 
 
 @contextmanager
-def within(directory: Path = Path()) -> Iterator[CheckContext]:
+def within(dialer: Dialer | None = None) -> Iterator[CheckContext]:
     """A context whose checks may leave nothing behind that is watched, and of which nothing is open in the end."""
-    made = context(directory)
+    made = context(Path(), dialer=dialer)
     try:
         yield made
     finally:

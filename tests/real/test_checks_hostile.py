@@ -6,15 +6,26 @@ import asyncio
 import os
 import resource
 import struct
+import threading
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import pytest
 
 from selfheal.kinds import Check, CheckContext, CheckKind
+from selfheal.net import Dialer
+from selfheal.net.names import Names, Place
+from selfheal.observe.dns import DNS
 from selfheal.observe.grpc import GRPC
+from selfheal.observe.http import HTTP
+from selfheal.observe.icmp import ICMP
 from selfheal.observe.postgres import POSTGRES
+from selfheal.observe.prometheus import PROMETHEUS
 from selfheal.observe.redis import REDIS
+from selfheal.observe.tcp import TCP
+from selfheal.observe.tls import TLS
 from selfheal.observe.websocket import WEBSOCKET
 from tests.real.daemon_process import free_port
 from tests.real.processes import open_files
@@ -141,3 +152,49 @@ def test_an_endless_answer_fills_no_memory(
     assert reason
     assert most_bytes < 6_000_000
     assert open_files() <= before
+
+
+NAMED: tuple[tuple[CheckKind, Mapping[str, object]], ...] = (
+    (HTTP, {"http": "http://a.example/"}),
+    (HTTP, {"http": "http://a.example/", "redirects": 1}),
+    (TCP, {"tcp": "a.example:1"}),
+    (TLS, {"tls": "a.example:1"}),
+    (DNS, {"dns": "b.example", "resolver": "a.example"}),
+    (ICMP, {"icmp": "a.example"}),
+    (GRPC, {"grpc": "a.example:1"}),
+    (WEBSOCKET, {"websocket": "ws://a.example/"}),
+    (REDIS, {"redis": "a.example:1"}),
+    (POSTGRES, {"postgres": "postgresql://u:x@a.example/d"}),
+    (PROMETHEUS, {"prometheus": "http://a.example/"}),
+)
+
+
+class Forbidden(ThreadPoolExecutor):
+    """Threads that nobody may ask for anything."""
+
+    def submit(self, *_args: object, **_named: object) -> NoReturn:
+        raise AssertionError("the state files are saved by these threads, and would wait behind a dead name server")
+
+
+@pytest.mark.parametrize(("kind", "table"), NAMED, ids=lambda part: getattr(part, "name", ""))
+def test_a_name_server_that_is_dead_holds_up_no_threads_but_its_own(
+    kind: CheckKind, table: Mapping[str, object]
+) -> None:
+    asked, go = threading.Event(), threading.Event()
+
+    def lookup(host: str) -> Sequence[Place]:
+        assert host == "a.example"
+        asked.set()
+        go.wait(20.0)
+        return ()
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_default_executor(Forbidden())
+        with within(Dialer(names=Names(lookup))) as given, pytest.raises(TimeoutError):
+            await outcome(build(kind, table, given), limit_s=0.05)
+
+    try:
+        asyncio.run(story())
+        assert asked.wait(10.0)
+    finally:
+        go.set()
