@@ -53,6 +53,7 @@ from selfheal.learn.scorecard import figures
 from selfheal.ledger import Ledger, replay
 from selfheal.loops import Failure, Loop, LoopRunner
 from selfheal.notify.router import Router
+from selfheal.observe.doubt import Doubt
 from selfheal.observe.scheduler import Scheduler
 from selfheal.observe.wheel import Wheel
 from selfheal.plans import Ending, Reflex, Step
@@ -118,23 +119,17 @@ class Daemon:
 
         # Who runs and watches.
         loaded = as_scaled(loaded, self.ledger.world, redactor.learn, log)
-        variables = ports.agent_variables
-        self.fleet = Fleet(loaded, AGENT_KINDS, ports.checks, FIXES, ports.environment, variables)
+        self.fleet = Fleet(loaded, AGENT_KINDS, ports.checks, FIXES, ports.environment, ports.agent_variables)
         self.plans = self.fleet.plans
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
         self.wheel = Wheel(asyncio.get_running_loop())
         self.heartbeats = Heartbeats(self.state_dir, clock)
         self.anomalies = AnomalyWatch()
         self.senses = Senses(
-            self.ledger,
-            self.vitals,
-            self.history,
-            self.anomalies,
-            self.metrics,
-            self.fleet.settling,
-            self.redact,
+            self.ledger, self.vitals, self.history, self.anomalies, self.metrics, self.fleet.settling, self.redact
         )
-        self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe)
+        doubt = Doubt(clock, ports.probe_tcp, ports.stolen, self.runner.spawn, self.fleet.canaries)
+        self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe, doubt=doubt)
         notices = Notices(self.heartbeats.beat)
         ports.launcher.listen(notices.hear)
         ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks, self._log_begin)

@@ -139,6 +139,13 @@ class CheckFailed(SelfhealError):
         self.cause = cause
 
 
+class NoAnswer(CheckFailed):
+    """Nothing came back, neither from a service nor from its host: it may be the network between, or our own."""
+
+    def __init__(self, reason: str, result: CheckResult = "failed") -> None:
+        super().__init__(reason, result, "unreachable")
+
+
 class FixFailed(SelfhealError):
     """A fix was applied and did not work; the message is its output, redacted before it is kept."""
 

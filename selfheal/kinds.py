@@ -96,6 +96,10 @@ class CheckContext:
     """For an agent that has no process of ours: wall time since when it is watched."""
 
 
+Endpoint = tuple[str, int]
+"""The host and port that a check asks."""
+
+
 class Check(Protocol):
     """One check of one agent."""
 
@@ -134,7 +138,7 @@ class CheckKind:
     `local` says that it looks at the agent's own process: no trouble of a dependency explains its failure. `again_s`
     says by what a good answer has measured when it could no longer be good: it is asked again then, if not before.
     `signals` are the names of what it measures: of two checks of an agent that share one, the later has its own name
-    before them.
+    before them. `target` is what it asks, where that is a port somewhere.
     """
 
     name: str
@@ -143,6 +147,7 @@ class CheckKind:
     local: bool = False
     again_s: Callable[[CheckConfig, Mapping[str, float]], float] | None = None
     signals: tuple[str, ...] = ()
+    target: Callable[[CheckConfig], Endpoint] | None = None
 
 
 # --- fixes ---------------------------------------------------------------------------------------------------------

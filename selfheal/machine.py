@@ -44,6 +44,7 @@ from selfheal.serve.ports import Sources, Tail
 from selfheal.store.disk import make_private
 from selfheal.store.key import read_key
 from selfheal.store.lock import StateLock, usable
+from selfheal.supervise import proc
 from selfheal.supervise.oneshot import CommandRunner
 from selfheal.supervise.posix import PosixLauncher
 from selfheal.telemetry.logs import LogStream, configure, set_level
@@ -170,6 +171,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         probe_tcp=partial(probe_tcp, dialer=dialer),
         run_in_thread=_in_thread,
         disk_used=_disk_used,
+        stolen=proc.stolen_s,
         notifiers=_notifiers(loaded.config),
         renewed=_renewed,
         manager=ServiceManager.from_environment(os.environ, _ourselves()),

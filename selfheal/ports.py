@@ -32,6 +32,7 @@ class Ports:
     """The machine as the daemon sees it. `pid` and `environment` are the daemon's own.
 
     `agent_variables` says what a process of an agent, by name, finds in its environment besides its configuration.
+    `stolen` gives the seconds of processor time that the machine took from its guests, and all seconds, since boot.
     `renewed` lets the outside follow a configuration that was read again; it returns the notifiers of that.
     """
 
@@ -49,6 +50,7 @@ class Ports:
     probe_tcp: Callable[[str, float], Awaitable[None]]
     run_in_thread: RunInThread
     disk_used: Callable[[Path], float]
+    stolen: Callable[[], tuple[float, float]]
     notifiers: tuple[Notifier, ...]
     renewed: Callable[[Config], tuple[Notifier, ...]]
     manager: ServiceManager = field(default_factory=ServiceManager)

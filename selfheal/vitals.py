@@ -21,7 +21,7 @@ class CheckRecord(msgspec.Struct, frozen=True):
 
     `streak` results in a row were, or were not, `ok`, the first of them at `since`. `settled` is the verdict after
     hysteresis, None before there is one. `last` may be an observation that counts for neither side; `errors` in a row
-    were none because the check itself broke.
+    were none because the check itself broke. `unsure_since` is when the first of those that are inconclusive came.
     """
 
     check: str
@@ -31,6 +31,7 @@ class CheckRecord(msgspec.Struct, frozen=True):
     since: float = 0.0
     last: Observation | None = None
     errors: int = 0
+    unsure_since: float = 0.0
 
     @property
     def last_at(self) -> float:

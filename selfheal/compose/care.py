@@ -14,7 +14,8 @@ from selfheal.history.rings import History
 from selfheal.kinds import CheckContext
 from selfheal.ledger import Ledger
 from selfheal.observe.exporter import scrapes
-from selfheal.observe.scheduler import Scheduler, scheduled
+from selfheal.observe.scheduled import scheduled
+from selfheal.observe.scheduler import Scheduler
 from selfheal.ports import Ports
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.vitals import Vitals

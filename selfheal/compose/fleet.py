@@ -12,11 +12,12 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
 
+from selfheal.config.address import split_address
 from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
 from selfheal.config.models import AgentConfig, CheckConfig, Config, process_of
 from selfheal.events import AgentDeclared
-from selfheal.kinds import AgentKind, CheckKind, Fix
+from selfheal.kinds import AgentKind, CheckKind, Endpoint, Fix
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.recover.command import command_fix
 from selfheal.supervise.launcher import Launch, Standby
@@ -89,6 +90,10 @@ class Fleet:
     @property
     def config(self) -> Config:
         return self.loaded.config
+
+    def canaries(self) -> tuple[Endpoint, ...]:
+        """What the user names as hardly ever failing."""
+        return tuple(split_address(address) for address in self.config.daemon.canaries)
 
     def draft(self, loaded: Loaded) -> Mapping[str, AgentPlan]:
         """The agents that a configuration would make, in its order. Raises SpawnFailed as `plan_fleet` does."""

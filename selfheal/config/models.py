@@ -39,7 +39,7 @@ class Section(BaseModel):
 
 
 class DaemonConfig(Section):
-    """The daemon itself. A reload takes the intervals, stop_timeout, on_stop, log_level; the rest needs a restart."""
+    """The daemon itself. A reload takes intervals, canaries, stop_timeout, on_stop, log_level; a restart the rest."""
 
     state_dir: Place = Field(
         Path("state"), description="Where the journal, the views and the logs live; SELFHEAL_STATE_DIR."
@@ -65,6 +65,11 @@ class DaemonConfig(Section):
     )
     on_stop: Literal["stop", "leave"] = Field("stop", description="What becomes of agents when the daemon is stopped.")
     public_reads: Flag = Field(False, description="Reads need no token; control always does.")
+    canaries: tuple[Address, ...] = Field(
+        (),
+        description="host:port of things elsewhere that hardly ever fail: while none of them answers, nor any other "
+        "target that was well, the network is lost, and no agent is blamed.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged; SELFHEAL_LOG_LEVEL."
     )

@@ -2,7 +2,8 @@
 
 Hysteresis: `fall` failures in a row until it has failed, `rise` successes in a row until it is well. One miss is no
 failure; what says nothing of the agent (`inconclusive`, or a check that broke: `error`) counts for neither side. But a
-check that breaks `fall` times in a row is told as broken, for nobody watches where it was to look.
+check that breaks `fall` times in a row, or is unsure for a minute, is told as broken, for nobody watches where it was
+to look.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from msgspec.structs import replace
 from selfheal.events import CheckBroke, CheckMended, HealthChanged
 from selfheal.kinds import Observation
 from selfheal.vitals import CheckRecord
+
+# Who has been unsure for so long is told to be blind: a network that stays lost must not look like a quiet night.
+BLIND_S = 60.0
 
 
 def judge(
@@ -42,7 +46,12 @@ def judge_check(
 ) -> tuple[CheckRecord, CheckBroke | CheckMended | None]:
     """Return the record after `seen`, and whether the check itself broke or was mended. `broken` is how it stood."""
     if seen.result == "inconclusive":
-        return record, None
+        since = record.unsure_since or seen.at
+        record = replace(record, unsure_since=since)
+        blind = seen.at - since >= BLIND_S and not broken
+        return record, CheckBroke(seen.at, seen.agent, seen.check, seen.reason) if blind else None
+    if record.unsure_since:
+        record = replace(record, unsure_since=0.0)
     if seen.result != "error":
         record = replace(record, errors=0) if record.errors else record
         return record, CheckMended(seen.at, seen.agent, seen.check) if broken else None

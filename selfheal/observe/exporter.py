@@ -16,7 +16,7 @@ from selfheal.net import Dialer
 from selfheal.observe.http_client import exchange
 from selfheal.observe.http_request import Request
 from selfheal.observe.samples import Samples, scanner, sums
-from selfheal.observe.scheduler import ScheduledCheck
+from selfheal.observe.scheduled import ScheduledCheck
 
 NAME = "signals"
 TIMEOUT_S = 10.0

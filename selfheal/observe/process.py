@@ -5,23 +5,21 @@ Read from /proc in the loop itself: the kernel answers from memory, in less time
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from pydantic import Field
 
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Count, Number, Size
 from selfheal.errors import CheckFailed
-from selfheal.kinds import Check, CheckContext, CheckKind, Run
+from selfheal.kinds import Check, CheckContext, CheckKind, Run, Tell
+from selfheal.observe.probe import ask_once
+from selfheal.observe.process_files import ProcessFiles, Reading
 from selfheal.observe.wording import Unwell, size_text
 
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_GONE = (ProcessLookupError, FileNotFoundError)
 # CPU time is counted in ticks of 10 ms: over half a second that is an error of 2 %.
 _LEAST_WINDOW_S = 0.5
 
@@ -45,24 +43,7 @@ class ProcessCheckConfig(CheckConfig):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """One look at a process, or the sum of a tree. `used` is what only grows, by the signal that its rate is: seconds
-    of CPU, bytes from and to the disks, all with the children that were waited for. Where another user's process does
-    not let us see, `fds` is None and the bytes are missing.
-    """
-
-    state: str
-    used: Mapping[str, float]
-    threads: int
-    start_ticks: int
-    rss_bytes: int
-    fds: int | None
-    children: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
+class _Mark(msgspec.Struct, frozen=True):
     """What a run had used at a moment, from which the next rates are counted."""
 
     start_ticks: int
@@ -81,38 +62,60 @@ class ProcessCheck:
         self._limits = limits
         self._context = context
         self._mark: _Mark | None = None
+        self._run: Run | None = None
+        self._files: ProcessFiles | None = None
 
     async def run(self) -> Mapping[str, float]:
+        return await ask_once(self)
+
+    def ask(self, tell: Tell) -> None:
+        try:
+            signals = self._look()
+        except (CheckFailed, OSError) as why:
+            tell({}, why)
+        else:
+            tell(signals, None)
+
+    def give_up(self) -> None:
+        if self._files is not None:
+            self._files.close()
+        self._files = self._run = None
+
+    def _look(self) -> Mapping[str, float]:
         process = self._context.run()
         if process is None:
             raise CheckFailed("no process")
-        reading = _read(process)
+        reading = self._read(process)
         _check_state(reading.state)
-        reading = _sum(reading, self._context.helpers())
-        signals = {
-            "rss": float(reading.rss_bytes),
-            "threads": float(reading.threads),
-            "children": float(reading.children),
-        }
-        if reading.fds is not None:
-            signals["fds"] = float(reading.fds)
-        signals |= self._rates(process, reading)
+        signals, used = _sum(reading, self._context.helpers())
+        signals |= self._rates(process, reading.start_ticks, used)
         self._check_limits(signals)
         return signals
 
-    def _rates(self, process: Run, reading: _Reading) -> Mapping[str, float]:
+    def _read(self, process: Run) -> Reading:
+        if self._files is None or self._run != process:
+            self.give_up()
+            self._files, self._run = ProcessFiles(process.pid), process
+        try:
+            reading = self._files.read()
+        except _GONE as why:
+            raise CheckFailed("the process is gone") from why
+        if reading.start_ticks != process.start_ticks:
+            raise CheckFailed("the process is gone, and another one has its pid")
+        return reading
+
+    def _rates(self, process: Run, start_ticks: int, used: Mapping[str, float]) -> Mapping[str, float]:
         """What was used a second since the last mark; nothing in the first moments of a process."""
         now, mark = self._context.clock.monotonic(), self._mark
-        if mark is None or mark.start_ticks != reading.start_ticks:
+        if mark is None or mark.start_ticks != start_ticks:
             age_s = self._context.clock.now() - process.started_at
-            mark = _Mark(reading.start_ticks, now - age_s, dict.fromkeys(reading.used, 0.0), {})
+            mark = _Mark(start_ticks, now - age_s, dict.fromkeys(used, 0.0), {})
         span_s = now - mark.at
         if span_s < _LEAST_WINDOW_S:
             return mark.rates
         # An orphan takes with it what it used, so a sum may fall.
-        grown = {name: used - mark.used[name] for name, used in reading.used.items() if name in mark.used}
-        rates = {name: max(0.0, more) / span_s for name, more in grown.items()}
-        self._mark = _Mark(reading.start_ticks, now, reading.used, rates)
+        rates = {name: max(0.0, used[name] - before) / span_s for name, before in mark.used.items() if name in used}
+        self._mark = _Mark(start_ticks, now, used, rates)
         return rates
 
     def _check_limits(self, signals: dict[str, float]) -> None:
@@ -139,65 +142,39 @@ def _check_state(state: str) -> None:
         raise CheckFailed("the process is held by a debugger", cause="hung")
 
 
-def _sum(first: _Reading, helpers: Iterable[int]) -> _Reading:
-    """The process together with what it has started; what ended since the list was made is left out."""
-    total = first
+def _sum(first: Reading, helpers: Iterable[int]) -> tuple[dict[str, float], dict[str, float]]:
+    """The signals of a process with what it has started, and what they have used; who ended meanwhile is left out."""
+    rss, threads, fds, children = first.rss_bytes, first.threads, first.fds, 0
+    cpu_s, io = first.cpu_s + first.children_cpu_s, first.io
     for pid in helpers:
-        with suppress(CheckFailed):
-            one = _look(pid)
-            fds = [count for count in (total.fds, one.fds) if count is not None]
-            total = replace(
-                total,
-                used={name: used + one.used.get(name, 0.0) for name, used in total.used.items()},
-                threads=total.threads + one.threads,
-                rss_bytes=total.rss_bytes + one.rss_bytes,
-                fds=max(fds) if fds else None,
-                children=total.children + 1,
-            )
-    return total
+        one = _glance(pid)
+        if one is None:
+            continue
+        children += 1
+        rss += one.rss_bytes
+        threads += one.threads
+        cpu_s += one.cpu_s + one.children_cpu_s
+        if one.fds is not None:
+            fds = max(fds or 0, one.fds)
+        if io is not None and one.io is not None:
+            io = (io[0] + one.io[0], io[1] + one.io[1])
+    signals = {"rss": float(rss), "threads": float(threads), "children": float(children)}
+    if fds is not None:
+        signals["fds"] = float(fds)
+    used = {"cpu": cpu_s}
+    if io is not None:
+        used["io_read"], used["io_write"] = io
+    return signals, used
 
 
-def _read(process: Run) -> _Reading:
-    reading = _look(process.pid)
-    if reading.start_ticks != process.start_ticks:
-        raise CheckFailed("the process is gone, and another one has its pid")
-    return reading
-
-
-def _look(pid: int) -> _Reading:
-    place = Path("/proc") / str(pid)
+def _glance(pid: int) -> Reading | None:
+    files = ProcessFiles(pid)
     try:
-        # The name in the middle may hold spaces and parentheses; what follows the last one are the fields from 3 on.
-        fields = (place / "stat").read_bytes().rpartition(b")")[2].split()
-        pages = int((place / "statm").read_bytes().split()[1])
-        fds = _open_files(place / "fd")
-    except (FileNotFoundError, ProcessLookupError) as why:
-        raise CheckFailed("the process is gone") from why
-    return _Reading(
-        state=fields[0].decode(),
-        used={"cpu": sum(map(int, fields[11:15])) / _TICKS_PER_S, **_disk_bytes(place / "io")},
-        threads=int(fields[17]),
-        start_ticks=int(fields[19]),
-        rss_bytes=pages * _PAGE_BYTES,
-        fds=fds,
-    )
-
-
-def _disk_bytes(place: Path) -> dict[str, float]:
-    """What the disks had to read and write for a process, and for its children that were waited for."""
-    try:
-        lines = place.read_bytes().splitlines()
-    except OSError:  # not ours to see, not kept by this kernel, or gone, which another file tells
-        return {}
-    counts = dict(line.split(b": ") for line in lines)
-    return {"io_read": float(counts[b"read_bytes"]), "io_write": float(counts[b"write_bytes"])}
-
-
-def _open_files(place: Path) -> int | None:
-    try:
-        return place.stat().st_size or len(list(place.iterdir()))  # since Linux 6.2 the size is the count
-    except PermissionError:
+        return files.read()
+    except _GONE:
         return None
+    finally:
+        files.close()
 
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:

@@ -11,89 +11,35 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
 from selfheal.clock import Clock
-from selfheal.config.models import CheckConfig
 from selfheal.errors import CheckFailed
-from selfheal.kinds import Check, CheckContext, CheckKind, Observation, Probe, Tell
-from selfheal.observe.deadline import Deadline
-from selfheal.observe.wheel import TICK_S, Alarm, Wheel
+from selfheal.kinds import Endpoint, Observation, Probe, Tell
+from selfheal.observe.doubt import Doubt
+from selfheal.observe.pulse import Pulse
+from selfheal.observe.scheduled import Pace, ScheduledCheck
+from selfheal.observe.wheel import Alarm, Wheel
 from selfheal.observe.wording import Unwell
-from selfheal.vocabulary import CheckResult
 
 # The pace while a check is in doubt: three misses are known in two seconds instead of in two intervals.
 FAST_S = 1.0
-# A timeout that is noticed this much too late was missed by us, not by the agent: its answer may lie unread.
-_OWN_LAG_S = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduledCheck:
-    """A check, and when to ask it. `fall` and `rise` are the results in a row that settle a matter.
-
-    `again_s` is as in `CheckKind`, for this one.
-    """
-
-    name: str
-    check: Check
-    interval_s: float
-    timeout_s: float
-    fall: int
-    rise: int
-    again_s: Callable[[Mapping[str, float]], float] | None = None
-
-    @property
-    def probe(self) -> Probe | None:
-        """The check, where it is driven by callbacks."""
-        return cast(Probe, self.check) if hasattr(self.check, "ask") else None
-
-
-def scheduled(config: CheckConfig, context: CheckContext, kinds: Sequence[CheckKind]) -> ScheduledCheck:
-    """Build a check from its configuration. It is named after its kind where it has no name of its own."""
-    kind = next(kind for kind in kinds if isinstance(config, kind.model))
-    return ScheduledCheck(
-        name=config.name or kind.name,
-        check=kind.build(config, context),
-        interval_s=config.interval,
-        timeout_s=config.timeout,
-        fall=config.fall,
-        rise=config.rise,
-        again_s=partial(kind.again_s, config) if kind.again_s is not None else None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Whether a check is in doubt. Results that say nothing about the agent leave it as it is."""
-
-    fallen: bool = False
-    against: int = 0  # results in a row that speak against how it stands
-
-    def after(self, result: CheckResult, fall: int, rise: int) -> Pace:
-        """The pace after one more result."""
-        if result in ("error", "inconclusive"):
-            return self
-        if (result == "ok") is not self.fallen:
-            return Pace(self.fallen)
-        needed = rise if self.fallen else fall
-        return Pace(self.fallen, self.against + 1) if self.against + 1 < needed else Pace(not self.fallen)
-
-    @property
-    def in_doubt(self) -> bool:
-        return self.against > 0
+# What is inconclusive is asked again at once, unless it was that before.
+AT_ONCE_S = 0.1
 
 
 class _Watched:
     """One check of one agent on the wheel.
 
     `asked` are those who wait for its next run, `answering` those who wait for the one in flight, which began at
-    `began` (monotonic). `said` and `deadline` are made once, for each run of a probe.
+    `began` (monotonic). `said` and `deadline` are made once, for each run of a probe. `suspect` is how it was counted
+    when it was asked last, `unsure` whether its last result was inconclusive, `was_well` whether it ever was.
     """
 
-    __slots__ = ("agent", "answering", "asked", "began", "deadline", "key", "pace", "plan", "queued", "said")
+    __slots__ = (
+        "agent", "answering", "asked", "began", "deadline", "key", "pace", "plan", "queued", "said", "suspect",
+        "unsure", "was_well",
+    )  # fmt: skip
 
     def __init__(self, agent: str, plan: ScheduledCheck) -> None:
         self.agent = agent
@@ -101,6 +47,9 @@ class _Watched:
         self.key = f"{agent}/{plan.name}"
         self.pace = Pace()
         self.queued = False
+        self.suspect = False
+        self.unsure = False
+        self.was_well = False
         self.began = 0.0
         self.asked: list[_Answer] = []
         self.answering: list[_Answer] = []
@@ -108,9 +57,9 @@ class _Watched:
         self.deadline = Alarm(_nothing)
 
     @property
-    def suspect(self) -> bool:
+    def failing(self) -> bool:
         """Whether it may well use up its whole timeout."""
-        return self.pace.fallen or self.pace.in_doubt
+        return self.pace.fallen or self.pace.in_doubt or self.unsure
 
 
 class Scheduler:
@@ -118,7 +67,7 @@ class Scheduler:
 
     `spawn` gives a task its parent. `sink` gets each observation once, in the loop, except of agents forgotten since.
     At most `max_in_flight` checks are asked at once, and at most half of them are such as fail: a thousand targets that
-    are dead leave room for the others.
+    are dead leave room for the others. Without `doubt` every failure is believed.
     """
 
     def __init__(
@@ -128,15 +77,18 @@ class Scheduler:
         spawn: Callable[[str, Coroutine[object, object, None]], object],
         sink: Callable[[Observation], None],
         max_in_flight: int = 256,
+        doubt: Doubt | None = None,
     ) -> None:
         self._clock = clock
         self._wheel = wheel
+        self._doubt = doubt
         self._spawn = spawn
         self._sink = sink
         self._max_in_flight = max_in_flight
         self._agents: dict[str, dict[str, _Watched]] = {}
-        self._in_flight: dict[str, bool] = {}  # key -> whether it is suspect
+        self._in_flight: dict[str, _Watched] = {}
         self._suspects = 0
+        self._pulse = Pulse(asyncio.get_running_loop(), lambda: bool(self._in_flight))
         self._queue: deque[_Watched] = deque()
         self._suspect_queue: deque[_Watched] = deque()
         self._emptying = False
@@ -161,6 +113,7 @@ class Scheduler:
         """Ask nothing any more, and leave no connection open."""
         for agent in tuple(self._agents):
             self.forget(agent)
+        self._pulse.close()
 
     def sweep(self, agents: Iterable[str] | None = None) -> None:
         """Ask every check of these agents now, of all agents where none are named."""
@@ -207,12 +160,13 @@ class Scheduler:
         """Let a check run now, or as soon as there is room, unless it does already."""
         if watched.queued or watched.key in self._in_flight:
             return
-        suspect = watched.suspect
+        suspect = watched.failing
         if not self._has_room(suspect):
             watched.queued = True
             (self._suspect_queue if suspect else self._queue).append(watched)
             return
-        self._in_flight[watched.key] = suspect
+        self._in_flight[watched.key] = watched
+        watched.suspect = suspect
         self._suspects += suspect
         if watched.asked:
             watched.answering, watched.asked = watched.asked, []
@@ -220,8 +174,11 @@ class Scheduler:
         if watched.plan.probe is None:
             self._spawn(f"check {watched.key}", self._run(watched))
         else:
-            self._wheel.set(watched.deadline, watched.plan.timeout_s)
             self._ask(watched, watched.plan.probe)
+            if watched.key not in self._in_flight:  # it was told at once
+                return
+            self._wheel.set(watched.deadline, watched.plan.timeout_s)
+        self._pulse.begin()
 
     def _has_room(self, suspect: bool) -> bool:
         if suspect and self._suspects >= max(1, self._max_in_flight // 2):
@@ -237,37 +194,39 @@ class Scheduler:
     def _said(self, watched: _Watched, signals: Mapping[str, float], failure: Exception | None) -> None:
         """Take what a probe tells."""
         self._wheel.unset(watched.deadline)
-        self._end(watched, self._seen(watched, signals, failure))
+        if failure is None:
+            self._end(watched, self._seen(watched, signals, None))
+        else:
+            self._failed(watched, signals, failure)
 
     def _overdue(self, watched: _Watched, probe: Probe) -> None:
         probe.give_up()
-        lag_s = self._clock.monotonic() - watched.began - watched.plan.timeout_s - TICK_S
-        result, reason = _too_late(watched.plan.timeout_s, lag_s)
-        self._end(watched, self._seen(watched, {}, CheckFailed(reason, result)))
+        self._failed(watched, {}, _too_late(watched.plan))
 
     def _give_up(self, watched: _Watched, probe: Probe) -> None:
         probe.give_up()
         self._wheel.unset(watched.deadline)
-        if watched.key in self._in_flight:
+        if self._in_flight.get(watched.key) is watched:
             self._left(watched, None)
 
     async def _run(self, watched: _Watched) -> None:
         """Ask once by a task. Whatever the check does is an observation; only cancellation escapes."""
         plan = watched.plan
-        seen: Observation | None = None
-        deadline = Deadline(plan.timeout_s)
+        ended = False
         try:
-            async with deadline:
-                seen = self._seen(watched, dict(await plan.check.run()), None)
+            async with asyncio.timeout(plan.timeout_s):
+                signals = dict(await plan.check.run())
+            ended = True
+            self._end(watched, self._seen(watched, signals, None))
         except TimeoutError:
-            result, reason = _too_late(plan.timeout_s, deadline.lag_s)
-            seen = self._seen(watched, {}, CheckFailed(reason, result))
+            ended = True
+            self._failed(watched, {}, _too_late(plan))
         except Exception as why:  # noqa: BLE001 - a check is other people's code, and must not end the others
-            seen = self._seen(watched, {}, why)
+            ended = True
+            self._failed(watched, {}, why)
         finally:
-            if seen is None:
+            if not ended:
                 self._left(watched, None)
-        self._end(watched, seen)
 
     # --- what came of it ---
 
@@ -285,7 +244,24 @@ class Scheduler:
             watched.agent, watched.plan.name, at, took_s, failure.result, failure.reason, signals, failure.cause
         )
 
+    def _failed(self, watched: _Watched, signals: Mapping[str, float], failure: Exception) -> None:
+        """It is in flight until it is known whose failure that is."""
+        seen = self._seen(watched, signals, failure)
+        if self._doubt is None:
+            self._end(watched, seen)
+            return
+        lag_s = self._pulse.lag_s(watched.began)
+        self._doubt.weigh(seen, failure, lag_s, watched.plan.target, self._well, partial(self._end, watched))
+
+    def _well(self) -> list[Endpoint]:
+        """What the checks that are well have asked."""
+        all_watched = (watched for checks in self._agents.values() for watched in checks.values())
+        well = (one.plan for one in all_watched if one.was_well and not one.failing)
+        return [plan.target for plan in well if plan.target is not None]
+
     def _end(self, watched: _Watched, seen: Observation) -> None:
+        if self._in_flight.get(watched.key) is not watched:  # it was forgotten while others were asked about it
+            return
         self._left(watched, seen)
         current = self._current(watched)
         if current is not None and current.asked:
@@ -296,7 +272,8 @@ class Scheduler:
 
     def _left(self, watched: _Watched, seen: Observation | None) -> None:
         """It is in flight no more: others may be."""
-        self._suspects -= self._in_flight.pop(watched.key)
+        del self._in_flight[watched.key]
+        self._suspects -= watched.suspect
         if watched.answering:
             _settle(watched.answering, seen)
             watched.answering = []
@@ -308,6 +285,12 @@ class Scheduler:
         pace = watched.pace
         if seen.result != "ok" or pace.fallen or pace.against:
             pace = watched.pace = pace.after(seen.result, plan.fall, plan.rise)
+        if seen.result == "inconclusive":
+            self._wheel.reschedule(watched.key, FAST_S if watched.unsure else AT_ONCE_S)
+            watched.unsure = True
+            return
+        watched.unsure = False
+        watched.was_well = watched.was_well or seen.result == "ok"
         if pace.against:  # from start to start: an answer that never came has taken its time already
             self._wheel.reschedule(watched.key, max(0.0, min(plan.interval_s, FAST_S) - seen.took_s))
         elif plan.again_s is not None and seen.result == "ok":
@@ -333,10 +316,8 @@ class Scheduler:
         return None
 
 
-def _too_late(timeout_s: float, lag_s: float) -> tuple[CheckResult, str]:
-    if lag_s > _OWN_LAG_S:
-        return "inconclusive", f"no answer within {timeout_s:g} s, but selfheal itself was {lag_s:.2g} s late to look"
-    return "timeout", f"no answer within {timeout_s:g} s"
+def _too_late(plan: ScheduledCheck) -> CheckFailed:
+    return CheckFailed(f"no answer within {plan.timeout_s:g} s", "timeout")
 
 
 _Answer = asyncio.Future[Observation | None]

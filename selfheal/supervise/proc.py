@@ -130,6 +130,12 @@ def boot_ticks() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_PER_S // 10**9  # no `Clock`: it is part of a name
 
 
+def stolen_s() -> tuple[float, float]:
+    """Seconds of processor time that the host of this machine has given to others instead, and all, since boot."""
+    counts = [int(word) for word in read_all("/proc/stat").split(b"\n", 1)[0].split()[1:9]]
+    return counts[7] / _TICKS_PER_S, sum(counts) / _TICKS_PER_S
+
+
 def started_at(start_ticks: int, now: float) -> float:
     """Wall time of a start given in ticks since the boot, `now` being wall time now."""
     return now - (boot_ticks() - start_ticks) / _TICKS_PER_S
@@ -165,6 +171,24 @@ def children(pid: int) -> list[int]:
     for task in _tasks(pid):
         found.extend(map(int, read_all(f"/proc/{pid}/task/{task}/children").split()))
     return found
+
+
+class Forks:
+    """Has anything been started on this machine since? The last pid that was given out says so, in a microsecond."""
+
+    def __init__(self) -> None:
+        self._fd = -1
+
+    def last(self) -> int:
+        """The last pid that was given out, to a process or a thread."""
+        if self._fd < 0:
+            self._fd = os.open("/proc/loadavg", os.O_RDONLY | os.O_CLOEXEC)
+        return int(os.pread(self._fd, _STAT_BYTES, 0).rsplit(None, 1)[1])
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def descendants(roots: Iterable[int]) -> list[int]:

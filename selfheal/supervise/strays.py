@@ -18,6 +18,7 @@ from selfheal.supervise import marks, proc
 
 # Whose an orphan is is asked once; whether there are new ones, so often.
 _ORPHANS_S = 1.0
+_MOST_KEPT = 4096
 
 
 class Strays:
@@ -40,6 +41,8 @@ class Strays:
         self._grouped = grouped
         self._orphans: dict[proc.ProcStat, tuple[str, int] | None] = {}
         self._orphans_at = -_ORPHANS_S
+        self._forks = proc.Forks()
+        self._helpers: dict[str, tuple[int, Run, list[int]]] = {}
         self._dying: set[int] = set()
         self._ended_before: set[tuple[int, int]] = set()
         self._seen: list[int] | None = None
@@ -58,7 +61,21 @@ class Strays:
         return any_there
 
     def helpers(self, run: Run, agent: str) -> list[int]:
-        """What a run has started, in its group or not, itself left out. An orphan is seen within a second."""
+        """What a run has started, in its group or not, itself left out. An orphan is seen within a second.
+
+        Where nothing was started on the whole machine since it was looked at, it is what it was then; some may be gone.
+        """
+        last = self._forks.last()
+        then = self._helpers.get(agent)
+        if then is not None and then[0] == last and then[1] == run:
+            return then[2]
+        found = self._find_helpers(run, agent)
+        if len(self._helpers) >= _MOST_KEPT:  # of agents that are no more
+            self._helpers.clear()
+        self._helpers[agent] = (last, run, found)
+        return found
+
+    def _find_helpers(self, run: Run, agent: str) -> list[int]:
         grouped = self._grouped(run, agent)
         if run.pid in grouped:
             return [pid for pid in grouped if pid != run.pid]
@@ -93,6 +110,8 @@ class Strays:
         """Wait for no more of them."""
         for fd in tuple(self._dying):
             self._let_go(fd)
+        self._forks.close()
+        self._helpers.clear()
 
     def _of(self, run: Run, agent: str) -> list[proc.ProcStat]:
         """All of them, before the first is signalled: the children of one that has ended are no longer its own."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, Observation
-from selfheal.observe.scheduler import ScheduledCheck, Scheduler
+from selfheal.observe.doubt import Doubt
+from selfheal.observe.scheduled import ScheduledCheck
+from selfheal.observe.scheduler import Scheduler
 from selfheal.observe.wheel import Wheel
 from selfheal.rehearse.virtual import EPOCH, VirtualClock, VirtualLoop, in_virtual_time
 from selfheal.vocabulary import CheckResult
@@ -24,12 +26,24 @@ class Bench:
     clock: VirtualClock
     tasks: asyncio.TaskGroup
     room: int = 256
+    stolen_s: float = 0.0
+    silent: set[str] = field(default_factory=set)
+    probed: list[str] = field(default_factory=list)
     seen: list[Observation] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.wheel = Wheel(self.loop)
-        self.scheduler = Scheduler(self.clock, self.wheel, self.spawn, self.seen.append, self.room)
+        doubt = Doubt(self.clock, self.probe_tcp, lambda: (self.stolen_s, self.loop.time()), self.spawn)
+        self.scheduler = Scheduler(self.clock, self.wheel, self.spawn, self.seen.append, self.room, doubt)
+
+    async def probe_tcp(self, address: str, timeout_s: float) -> None:
+        """A network in which whatever is not `silent` refuses, which is an answer."""
+        self.probed.append(address)
+        if address in self.silent or "*" in self.silent:
+            await self.clock.sleep(timeout_s)
+            raise CheckFailed("no answer", "timeout")
+        raise CheckFailed("connection refused")
 
     def spawn(self, name: str, work: Coroutine[object, object, None]) -> None:
         self.names.append(name)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Observation
-from selfheal.observe.scheduler import Pace, Scheduler
+from selfheal.observe.scheduled import Pace
+from selfheal.observe.scheduler import Scheduler
 from selfheal.observe.wheel import TICK_S, Wheel
 from selfheal.observe.wording import Unwell
 from selfheal.rehearse.virtual import EPOCH, VirtualClock, VirtualLoop, in_virtual_time
@@ -103,7 +104,7 @@ def test_a_timeout_that_we_ourselves_were_late_to_see_says_nothing_about_the_age
         bench.scheduler.watch("api", [plan(Doing(answered_while_we_stood_still))])
         (seen,) = await bench.scheduler.ask("api")
         assert seen.result == "inconclusive"
-        assert seen.reason == "no answer within 2 s, but selfheal itself was 28 s late to look"
+        assert seen.reason == "no answer within 2 s, but selfheal itself was held up for 29.9 s"
 
     play(story)
 

@@ -15,7 +15,7 @@ from selfheal.config.models import CheckConfig
 from selfheal.config.show import show
 from selfheal.kinds import CheckKind
 from selfheal.observe import CHECKS
-from selfheal.observe.scheduler import scheduled
+from selfheal.observe.scheduled import scheduled
 from selfheal.telemetry.redact import redact
 from selfheal.vocabulary import CAUSES
 from tests.real.servers import context

@@ -247,6 +247,7 @@ class Rehearsal:
             probe_tcp=self.machine.probe,
             run_in_thread=work_of_the_living,
             disk_used=lambda path: self.disk(),
+            stolen=lambda: (0.0, 0.0),
             notifiers=(self.inbox,),
             renewed=lambda config: (self.inbox,),
         )
