@@ -17,6 +17,9 @@ from selfheal.net import Dialer
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 CLOCK = RealClock()
+# Of the loop, in which a server hears of all who came and hung up: for one that is just being let in when it closes
+# asyncio's would leave a socket open.
+_LAST_TURNS = 20
 
 
 @asynccontextmanager
@@ -30,7 +33,9 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
         ended.append(task)
         try:
             await handler(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except asyncio.CancelledError:
+            writer.transport.abort()  # what it has not got rid of yet would keep it open
+        except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
@@ -39,6 +44,8 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
+        for _ in range(_LAST_TURNS):
+            await asyncio.sleep(0)
         server.close()
         for task in ended:
             task.cancel()

@@ -142,10 +142,10 @@ Reply = Callable[[bytes], bytes | None]
 
 
 @asynccontextmanager
-async def resolving(reply: Reply) -> AsyncIterator[int]:
+async def resolving(reply: Reply, port: int = 0) -> AsyncIterator[int]:
     """A resolver that answers each question with what it is told to, and with nothing where that is None."""
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
+        sock.bind(("127.0.0.1", port))
 
         def heard() -> None:
             question, asker = sock.recvfrom(65535)
@@ -208,11 +208,12 @@ def test_an_answer_that_is_cut_off_is_asked_for_over_tcp() -> None:
         writer.close()
 
     async def story() -> tuple[str, str]:
-        async with resolving(lambda query: response(query, flags=dns.flags.TC)) as port:
+        tcp = socket.socket()
+        tcp.bind(("127.0.0.1", 0))  # the port is ours, and nobody listens at it yet
+        async with resolving(lambda query: response(query, flags=dns.flags.TC), tcp.getsockname()[1]) as port:
             check = build(DNS, {"dns": "www.example", "resolver": f"127.0.0.1:{port}"})
             alone = (await outcome(check))[0]
-            server = await asyncio.start_server(hang_up, "127.0.0.1", port)
-            async with server:
+            async with await asyncio.start_server(hang_up, sock=tcp):
                 return alone, (await outcome(check))[0]
 
     alone, hung_up = asyncio.run(story())
