@@ -368,8 +368,8 @@ class Daemon:
         """No check and no fix any more: what ends from here on ends because we end it."""
         self.scheduler.close()
         self.wheel.close()
-        self.ports.dialer.close()
         await self.runner.stop_errands()
+        self.ports.dialer.close()  # nobody waits for a connection any more
 
     async def _last_words(self) -> None:
         self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))

@@ -168,7 +168,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         run_command=CommandRunner(clock),
         run_fix=CommandRunner(clock, leaves_helpers=True),
         probe_http=partial(probe_http, dialer=dialer),
-        probe_tcp=probe_tcp,
+        probe_tcp=partial(probe_tcp, dialer=dialer),
         run_in_thread=_in_thread,
         disk_used=_disk_used,
         stolen=proc.stolen_s,

@@ -13,7 +13,7 @@ import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from selfheal.net.names import Names, Place, literal
+from selfheal.net.names import Names, Place, literal, socket_address
 from selfheal.net.poller import WRITE, Poller
 
 # The SYN is sent again after 1 s (RFC 6298, 2.1): an address that is silent longer must not use up the whole timeout
@@ -85,11 +85,11 @@ class Dialing:
 
     def _next(self) -> None:
         while self._places:
-            family, address = self._places.popleft()
+            place = self._places.popleft()
             sock: socket.socket | None = None
             try:
-                sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-                if self._begin(sock, address):
+                sock = socket.socket(place[0], socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+                if self._begin(sock, place):
                     return
             except OSError as why:
                 self._failures.append(why)
@@ -99,9 +99,9 @@ class Dialing:
         refused = next((why for why in self._failures if why.errno == errno.ECONNREFUSED), None)
         self._end(None, refused or self._failures[-1])
 
-    def _begin(self, sock: socket.socket, address: str) -> bool:
+    def _begin(self, sock: socket.socket, place: Place) -> bool:
         """Connect; True, for it is told or under way. Raises OSError where that is over at once."""
-        code = sock.connect_ex((address, self._port))
+        code = sock.connect_ex(socket_address(place, self._port))
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))
         if code == 0 or _is_connected(sock):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 Place = tuple[socket.AddressFamily, str]
-"""An address without a port."""
+"""An address without a port. One that means something on one link alone has the number of that link: fe80::1%2."""
 
 Tell = Callable[[Sequence[Place], Exception | None], None]
 
@@ -34,6 +34,12 @@ def literal(host: str) -> Place | None:
             continue
         return family, host
     return None
+
+
+def socket_address(place: Place, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """What a socket of this family calls the place. It would not heed the link in the text (RFC 4007, 11)."""
+    host, on_link, link = place[1].partition("%")
+    return (host, port, 0, int(link)) if on_link else (host, port)
 
 
 class Names:
@@ -100,4 +106,9 @@ class Names:
 
 def _ask_the_system(host: str) -> Sequence[Place]:
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+    return tuple(dict.fromkeys((family, _text(address)) for family, _, _, _, address in found))
+
+
+def _text(address: tuple[object, ...]) -> str:
+    link = address[3] if len(address) > 3 else 0  # of IPv6 alone
+    return f"{address[0]}%{link}" if link else str(address[0])

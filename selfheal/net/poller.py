@@ -21,8 +21,8 @@ _AT_ONCE = 256
 class Poller:
     """Calls back when a descriptor is ready, again and again while it is. Errors and hang-ups count as ready.
 
-    It belongs to the loop in which it was first used. A callback that raises keeps nobody else from being called: what
-    is ready stays so, and is told in the next turn.
+    It belongs to the loop in which it was first used, until that is closed. A callback that raises keeps nobody else
+    from being called: what is ready stays so, and is told in the next turn.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,9 @@ class Poller:
 
     def watch(self, fd: int, events: int, callback: Callable[[], None]) -> None:
         """Call back when this descriptor, which is not watched yet, is ready for `events`."""
-        epoll = self._epoll or self._open()
+        epoll = self._epoll
+        if epoll is None or self._loop is None or self._loop.is_closed():
+            epoll = self._open()
         epoll.register(fd, events)
         self._callbacks[fd] = callback
 
@@ -46,10 +48,10 @@ class Poller:
         self._callbacks[fd] = callback
 
     def release(self, fd: int) -> None:
-        """Watch a descriptor no more that stays open."""
-        assert self._epoll is not None
-        del self._callbacks[fd]
-        self._epoll.unregister(fd)
+        """Watch a descriptor no more that stays open; it may be that nothing is watched any more."""
+        if self._callbacks.pop(fd, None) is not None:
+            assert self._epoll is not None
+            self._epoll.unregister(fd)
 
     def forget(self, fd: int) -> None:
         """Watch it no more. The caller closes it at once, and with that it leaves the epoll: no call is needed."""
@@ -65,6 +67,7 @@ class Poller:
         self._callbacks.clear()
 
     def _open(self) -> select.epoll:
+        self.close()
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._loop.add_reader(self._epoll.fileno(), self._ready)

@@ -37,13 +37,15 @@ class Condition:
     holds: Test
     absent: bool = False
 
+    def is_met(self, value: object) -> bool:
+        """Whether this value, or MISSING, is as it has to be."""
+        return self.absent if value is MISSING else not self.absent and self.holds(value)
+
     def judge(self, name: str, value: object) -> str | None:
         """What is wrong with the value of this name, MISSING where there is none, in words; None where all is well."""
-        if value is MISSING:
-            return None if self.absent else f"{name} is missing, expected {self.expected}"
-        if self.absent or not self.holds(value):
-            return f"{name} is {show(value)}, expected {self.expected}"
-        return None
+        if self.is_met(value):
+            return None
+        return f"{name} is {'missing' if value is MISSING else show(value)}, expected {self.expected}"
 
 
 def condition(wanted: Scalar | Mapping[str, Scalar]) -> Condition:

@@ -21,6 +21,7 @@ from selfheal.config.models import CheckConfig
 from selfheal.config.texts import Text, holds
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
+from selfheal.net import Dialer
 from selfheal.observe.wording import Unwell, excerpt
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class DnsCheck:
     """Signals: `latency` in seconds, the number of `answers`, and their lowest `ttl` in seconds where there are any."""
 
     wanted: DnsCheckConfig
+    dialer: Dialer
     clock: Clock
 
     async def run(self) -> Mapping[str, float]:
@@ -125,7 +127,7 @@ class DnsCheck:
     async def _ask(self, servers: tuple[Server, ...]) -> Answer:
         from selfheal.observe.dns_client import ask
 
-        return await ask(self.wanted.dns, self.wanted.record, servers)
+        return await ask(self.dialer, self.wanted.dns, self.wanted.record, servers)
 
     def _judge_rcode(self, answer: Answer) -> str | None:
         if answer.rcode == self.wanted.rcode:
@@ -172,7 +174,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, DnsCheckConfig)
-    return DnsCheck(config, context.clock)
+    return DnsCheck(config, context.dialer, context.clock)
 
 
 DNS = CheckKind(name="dns", model=DnsCheckConfig, build=_build, signals=("latency", "answers", "ttl"))

@@ -23,8 +23,12 @@ import dns.rdtypes.txtbase
 import dns.reversename
 
 from selfheal.errors import CheckFailed
-from selfheal.observe.dial import dial, in_words, resolve
-from selfheal.observe.wire import Wire
+from selfheal.net import Dialer
+from selfheal.net.awaiting import ready
+from selfheal.net.names import socket_address
+from selfheal.net.poller import READ
+from selfheal.observe.dial import in_words, resolve
+from selfheal.observe.wire import connected
 from selfheal.observe.wording import excerpt
 
 _AGAIN_S = 1.0  # a datagram may get lost
@@ -54,7 +58,7 @@ def check_domain(text: str) -> str:
     return text
 
 
-async def ask(name: str, record: str, servers: Sequence[Server]) -> Answer:
+async def ask(dialer: Dialer, name: str, record: str, servers: Sequence[Server]) -> Answer:
     """Ask one server after the other, round and round, until one answers; the caller bounds the time.
 
     Raises CheckFailed where none of them can be asked.
@@ -64,7 +68,7 @@ async def ask(name: str, record: str, servers: Sequence[Server]) -> Answer:
         failures: list[CheckFailed] = []
         for server in servers:
             try:
-                heard = await _ask(question, server)
+                heard = await _ask(dialer, question, server)
             except CheckFailed as why:
                 failures.append(why)
                 continue
@@ -83,35 +87,34 @@ def _name(name: str, record: str) -> dns.name.Name:
     return dns.reversename.from_address(name) if record == "PTR" else dns.name.from_text(name)
 
 
-async def _ask(question: dns.message.Message, server: Server) -> dns.message.Message | None:
+async def _ask(dialer: Dialer, question: dns.message.Message, server: Server) -> dns.message.Message | None:
     """Ask one server once; None where it is silent."""
-    heard = await _datagram(server, question.to_wire())
+    heard = await _datagram(dialer, server, question.to_wire())
     answer = None if heard is None else _read(question, heard)
     if answer is not None and answer.flags & dns.flags.TC:
-        return _read(question, await _stream(server, question.to_wire()))
+        return _read(question, await _stream(dialer, server, question.to_wire()))
     return answer
 
 
-async def _datagram(server: Server, question: bytes) -> bytes | None:
-    family, address = (await resolve(*server))[0]
-    loop = asyncio.get_running_loop()
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
+async def _datagram(dialer: Dialer, server: Server, question: bytes) -> bytes | None:
+    host, port = server
+    place = (await resolve(dialer.names, host))[0]
+    with socket.socket(place[0], socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock:
         try:
-            await loop.sock_connect(sock, address)  # so that nobody else is heard, and that a refusal is
-            await loop.sock_sendall(sock, question)
+            sock.connect(socket_address(place, port))  # so that nobody else is heard, and that a refusal is
+            sock.send(question)
             async with asyncio.timeout(_AGAIN_S):
-                return await loop.sock_recv(sock, _MAX_DATAGRAM_BYTES)
+                await ready(dialer.poller, sock.fileno(), READ)
+            return sock.recv(_MAX_DATAGRAM_BYTES)
         except TimeoutError:
             return None
         except OSError as why:
             raise in_words(why) from why
 
 
-async def _stream(server: Server, question: bytes) -> bytes:
+async def _stream(dialer: Dialer, server: Server, question: bytes) -> bytes:
     """Over TCP two bytes with its length go before each message (RFC 1035, 4.2.2)."""
-    with await dial(*server) as sock:
-        wire = Wire(sock)
+    async with connected(dialer, *server) as wire:
         await wire.send(len(question).to_bytes(2, "big") + question)
         return await wire.exactly(int.from_bytes(await wire.exactly(2), "big"))
 

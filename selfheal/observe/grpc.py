@@ -14,8 +14,9 @@ from selfheal.config.address import split_address
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Address, Flag
 from selfheal.kinds import Check, CheckContext, CheckKind
+from selfheal.net import Dialer
 from selfheal.observe.grpc_client import SERVING, STATUSES, Question, health
-from selfheal.observe.stream import tls_context
+from selfheal.observe.trust import tls_context
 from selfheal.observe.wording import Unwell
 
 _KEY = re.compile(
@@ -48,7 +49,7 @@ class GrpcCheckConfig(CheckConfig):
     def question(self) -> Question:
         """What is asked, each time anew."""
         host, port = split_address(self.grpc)
-        tls = tls_context(self.verify, "h2") if self.secure else None
+        tls = tls_context(self.verify, alpn="h2") if self.secure else None
         metadata = tuple((key, value.get_secret_value()) for key, value in self.metadata.items())
         return Question(host, port, tls, self.service, metadata, self.timeout)
 
@@ -58,11 +59,12 @@ class GrpcCheck:
     """Signal: `latency` in seconds, connection included."""
 
     question: Question
+    dialer: Dialer
     clock: Clock
 
     async def run(self) -> Mapping[str, float]:
         began = self.clock.monotonic()
-        status = await health(self.question)
+        status = await health(self.question, self.dialer)
         signals = {"latency": self.clock.monotonic() - began}
         if status != SERVING:
             name = STATUSES[status] if status < len(STATUSES) else str(status)
@@ -73,7 +75,7 @@ class GrpcCheck:
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, GrpcCheckConfig)
-    return GrpcCheck(config.question(), context.clock)
+    return GrpcCheck(config.question(), context.dialer, context.clock)
 
 
 GRPC = CheckKind(name="grpc", model=GrpcCheckConfig, build=_build, signals=("latency",))

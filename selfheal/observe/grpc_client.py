@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from selfheal.errors import CheckFailed
-from selfheal.observe.stream import Stream, connected
+from selfheal.net import Dialer
+from selfheal.observe.wire import Wire, connected
 from selfheal.observe.wording import excerpt, with_words
 
 if TYPE_CHECKING:
@@ -79,10 +80,10 @@ class Question:
         ]
 
 
-async def health(question: Question) -> int:
+async def health(question: Question, dialer: Dialer) -> int:
     """The ServingStatus as a number, which may be none of STATUSES. Raises CheckFailed where there is none."""
-    async with connected(question.host, question.port, question.tls) as stream:
-        call = _Call(stream)
+    async with connected(dialer, question.host, question.port, question.tls) as wire:
+        call = _Call(wire)
         await call.begin(question.headers(), framed(encoded(question.service)))
         while not call.ended:
             await call.listen()
@@ -117,7 +118,7 @@ class _Call:
     h2 keeps a frame of up to 16 MiB before it says that it is too long; here all frames together are shorter.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, wire: Wire) -> None:
         from h2.config import H2Configuration
         from h2.connection import H2Connection
 
@@ -126,25 +127,25 @@ class _Call:
         self.body = b""
         self.ended = False
         self._heard_bytes = 0
-        self._stream = stream
+        self._wire = wire
         self._h2: H2Connection = H2Connection(H2Configuration(client_side=True))
 
     async def begin(self, headers: list[tuple[str, str]], body: bytes) -> None:
         self._h2.initiate_connection()
         self._h2.send_headers(_STREAM, headers)
         self._h2.send_data(_STREAM, body, end_stream=True)
-        await self._stream.send(self._h2.data_to_send())
+        await self._wire.send(self._h2.data_to_send())
 
     async def listen(self) -> None:
         """Take in what comes next, and answer what HTTP/2 itself wants answered."""
         from h2.exceptions import ProtocolError
 
-        data = await self._stream.some()
+        data = await self._wire.some()
         self._heard_bytes += len(data)
         if self._is_foreign():
-            raise CheckFailed(f"not an HTTP/2 answer: it begins with {self._stream.greeting!r}", cause="wrong_answer")
+            raise CheckFailed(f"not an HTTP/2 answer: it begins with {self._wire.greeting!r}", cause="wrong_answer")
         if not data:
-            raise self._stream.cut_short()
+            raise self._wire.cut_short()
         if self._heard_bytes > MAX_ANSWER_BYTES:
             raise CheckFailed(f"an answer of more than {MAX_ANSWER_BYTES // 1024} KiB", cause="wrong_answer")
         try:
@@ -154,7 +155,7 @@ class _Call:
         for event in events:
             self._note(event)
         if answer := self._h2.data_to_send():
-            await self._stream.send(answer)
+            await self._wire.send(answer)
 
     def _note(self, event: Event) -> None:
         from h2 import events
@@ -177,7 +178,7 @@ class _Call:
 
     def _is_foreign(self) -> bool:
         """Whether the first frame is no SETTINGS, with which HTTP/2 begins (RFC 9113, 3.4)."""
-        return self._stream.first[3:4] not in (b"", _SETTINGS)
+        return self._wire.first[3:4] not in (b"", _SETTINGS)
 
 
 def _status_in(call: _Call) -> int:

@@ -68,7 +68,7 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     if config.needs_client:
         from selfheal.observe.http_browse import BrowsingCheck  # with a library that few need
 
-        return BrowsingCheck(config, context.clock)
+        return BrowsingCheck(config, context.dialer, context.clock)
     return HttpCheck(config, context.dialer, context.clock)
 
 
@@ -79,5 +79,9 @@ def _target(config: CheckConfig) -> Endpoint:
 
 
 HTTP = CheckKind(
-    name="http", model=HttpCheckConfig, build=_build, signals=("latency", "status", "tls_expires_in"), target=_target
+    name="http",
+    model=HttpCheckConfig,
+    build=_build,
+    signals=("latency", "status", "tls_expires_in", "redirects"),
+    target=_target,
 )

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from selfheal.errors import CheckFailed
 from selfheal.net import Dialer
+from selfheal.net.awaiting import Answer
 from selfheal.observe.http_connection import HttpConnection
 from selfheal.observe.http_request import Request, Response
 from selfheal.observe.wording import with_words
@@ -18,18 +19,11 @@ from selfheal.observe.wording import with_words
 
 async def exchange(request: Request, dialer: Dialer) -> Response:
     """Send a request and return the answer to it. Raises CheckFailed; the caller bounds the time."""
-    answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-
-    def tell(response: Response | None, failure: Exception | None) -> None:
-        if failure is not None:
-            answer.set_exception(failure)
-        elif response is not None:
-            answer.set_result(response)
-
+    answer: Answer[Response] = Answer()
     connection = HttpConnection(request, dialer)
     try:
-        connection.ask(tell)
-        return await answer
+        connection.ask(answer.tell)
+        return await answer.wait()
     finally:
         connection.give_up()
 

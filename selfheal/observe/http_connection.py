@@ -22,7 +22,7 @@ from selfheal.net.poller import READ, WRITE
 from selfheal.observe.certificate import Certificate
 from selfheal.observe.dial import cannot_connect
 from selfheal.observe.http_request import MAX_BODY_BYTES, Headers, Request, Response
-from selfheal.observe.tls_session import broken, distrusted
+from selfheal.observe.trust import no_tls
 from selfheal.observe.wording import excerpt
 
 if TYPE_CHECKING:
@@ -127,8 +127,10 @@ class HttpConnection:
             poller.change(self._fd, READ, self._shake_hands)
         except ssl.SSLWantWriteError:
             poller.change(self._fd, WRITE, self._shake_hands)
-        except OSError as why:  # ssl.SSLError is one
-            self._fail(_no_tls(request.host, why))
+        except ssl.SSLError as why:
+            self._fail(no_tls(why, request.host))
+        except OSError as why:
+            self._fail(cannot_connect(request.host, why))
         else:
             self.certificate_ends = _expiry(secure)
             poller.change(self._fd, READ, self._readable)
@@ -193,6 +195,8 @@ class HttpConnection:
             self.close()
         elif not self._first and self._asked > 1:
             self._open()  # it had closed what was kept, which is its right
+        elif isinstance(why, ssl.SSLError) and not isinstance(why, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            self._fail(no_tls(why, self._request.host))
         elif self._status is not None and why is None and self._ends_with_connection():
             self._alive = False
             self._finish()
@@ -313,14 +317,6 @@ def _decoded(body: bytes, encoding: bytes) -> bytes:
     if not encoding or encoding.strip().lower() not in _GZIPPED or not body:
         return body
     return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, MAX_BODY_BYTES + 1)
-
-
-def _no_tls(host: str, why: OSError) -> Exception:
-    if isinstance(why, ssl.SSLCertVerificationError):
-        return distrusted(why, host)
-    if isinstance(why, ssl.SSLError) and not isinstance(why, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return broken(why)
-    return cannot_connect(host, ConnectionError() if isinstance(why, ssl.SSLError) else why)
 
 
 def _expiry(secure: ssl.SSLSocket) -> float | None:

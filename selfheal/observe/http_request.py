@@ -10,12 +10,12 @@ import re
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
 from selfheal.config.address import check_url
+from selfheal.observe.trust import tls_context
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -110,7 +110,9 @@ class Request:
         lines["connection"] = "keep-alive" if keeps else "close"
         target = quote(parts.path or "/", safe=_PATH_CHARS) + _query(parts.query)
         payload = _head(f"{method} {target} HTTP/1.1", lines) + body
-        return cls(host, port, _tls(verify) if secure else None, payload, method != "HEAD", keeps)
+        return cls(
+            host, port, tls_context(verify, alpn="http/1.1") if secure else None, payload, method != "HEAD", keeps
+        )
 
 
 def _head(first: str, lines: Mapping[str, str]) -> bytes:
@@ -134,15 +136,3 @@ def _host_header(host: str, port: int | None) -> str:
 
 def _query(query: str) -> str:
     return f"?{quote(query, safe=_PATH_CHARS + '?')}" if query else ""
-
-
-@lru_cache(maxsize=2)
-def _tls(verify: bool) -> ssl.SSLContext:
-    """One context for all: reading the certificates of the machine takes 20 ms and half a megabyte each time."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # Python's own default, but not that of each distribution
-    context.set_alpn_protocols(["http/1.1"])
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -6,7 +6,6 @@ net.ipv4.ping_group_range names; a raw socket is what root has in its place.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import struct
@@ -21,8 +20,12 @@ from selfheal.config.models import CheckConfig
 from selfheal.config.units import Count, Duration, Host, Number
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
+from selfheal.net import Dialer
+from selfheal.net.awaiting import ready
+from selfheal.net.names import Place, socket_address
+from selfheal.net.poller import READ, Poller
 from selfheal.observe.deadline import Deadline
-from selfheal.observe.dial import Place, in_words, resolve
+from selfheal.observe.dial import in_words, resolve
 from selfheal.observe.wording import Unwell, span_text
 
 _HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence number (RFC 792, RFC 4443)
@@ -51,10 +54,11 @@ class IcmpCheck:
     """Signals: `latency`, the mean round trip in seconds where anything came back, and `loss` as a share."""
 
     wanted: IcmpCheckConfig
+    dialer: Dialer
     clock: Clock
 
     async def run(self) -> Mapping[str, float]:
-        place = (await resolve(self.wanted.icmp, 0))[0]
+        place = (await resolve(self.dialer.names, self.wanted.icmp))[0]
         trips = await self._trips(place)
         signals = {"loss": 1 - len(trips) / self.wanted.count}
         if trips:
@@ -76,11 +80,10 @@ class IcmpCheck:
 
     async def _trips(self, place: Place) -> Sequence[float]:
         """How long each of the requests took that were answered."""
-        family, address = place
         limit_s = self.wanted.timeout * _SHARE / self.wanted.count
-        with _open(family) as sock:
+        with _open(place[0]) as sock:
             try:
-                sock.connect(address)  # waits for nothing; and nobody else's packets are heard
+                sock.connect(socket_address(place, 0))  # waits for nothing; and nobody else's packets are heard
                 trips = [await self._trip(sock, number, limit_s) for number in range(self.wanted.count)]
             except OSError as why:
                 raise in_words(why) from why
@@ -93,8 +96,8 @@ class IcmpCheck:
         began = self.clock.monotonic()
         try:
             async with deadline:
-                await asyncio.get_running_loop().sock_sendall(sock, _request(sock.family, number, token))
-                await _reply(sock, number, token)
+                sock.send(_request(sock.family, number, token))
+                await _reply(self.dialer.poller, sock, number, token)
         except TimeoutError:
             if deadline.lag_s > _OWN_LAG_S:
                 late = f"no reply in time, but selfheal itself was {deadline.lag_s:.2g} s late to look"
@@ -128,12 +131,12 @@ def _request(family: int, number: int, token: bytes) -> bytes:
     return _HEADER.pack(kind, 0, _checksum(blank), identifier, number) + token
 
 
-async def _reply(sock: socket.socket, number: int, token: bytes) -> None:
+async def _reply(poller: Poller, sock: socket.socket, number: int, token: bytes) -> None:
     """Return once the reply to this request is there. A raw socket also hears what is not for us."""
-    loop = asyncio.get_running_loop()
     raw_v4 = sock.type == socket.SOCK_RAW and sock.family == socket.AF_INET
     while True:
-        packet = await loop.sock_recv(sock, _MAX_PACKET_BYTES)
+        await ready(poller, sock.fileno(), READ)
+        packet = sock.recv(_MAX_PACKET_BYTES)
         if raw_v4 and packet:
             packet = packet[4 * (packet[0] & 0x0F) :]  # behind the header of IP
         if len(packet) < _HEADER.size or not packet.endswith(token):
@@ -156,7 +159,7 @@ def _requests(count: int) -> str:
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, IcmpCheckConfig)
-    return IcmpCheck(config, context.clock)
+    return IcmpCheck(config, context.dialer, context.clock)
 
 
 ICMP = CheckKind(name="icmp", model=IcmpCheckConfig, build=_build, signals=("latency", "loss"))

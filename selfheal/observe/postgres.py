@@ -13,10 +13,11 @@ from selfheal.clock import Clock
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Duration, Number
 from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.compare import Scalar
+from selfheal.net import Dialer
+from selfheal.observe.compare import MISSING, Condition, Expected, condition, show
 from selfheal.observe.postgres_client import Row, Session, session
 from selfheal.observe.postgres_place import Place, read_place
-from selfheal.observe.wording import Unwell, excerpt, percent_text, span_text
+from selfheal.observe.wording import Unwell, percent_text, span_text
 
 # What anybody may ask. A standby that has replayed everything is 0 s behind only while somebody sends it more.
 _STATE = """
@@ -28,9 +29,9 @@ SELECT pg_is_in_recovery(),
                  AND EXISTS (SELECT FROM pg_stat_wal_receiver) THEN 0
             ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) END
 """
+_BOOL = 16  # pg_type.dat
 _NUMERIC = frozenset({20, 21, 23, 26, 700, 701, 1700})  # int8, int2, int4, oid, float4, float8, numeric
 _MAX_TIMEOUT_MS = 2**31 - 1
-_SHOWN_CHARS = 60  # of a value in a reason
 
 
 def _check_place(url: str) -> str:
@@ -53,7 +54,7 @@ class PostgresCheckConfig(CheckConfig):
     query: Annotated[str, Field(min_length=1), AfterValidator(_check_query)] = Field(
         "SELECT 1", description="One statement, which may only read."
     )
-    expect: Scalar | None = Field(None, description="The first value of its first row.")
+    expect: Expected | None = Field(None, description="The first value of its first row, or how it compares.")
     role: Literal["primary", "standby"] | None = Field(None, description="What the server should be.")
     max_connections_share: Annotated[Number, Field(gt=0)] | None = Field(
         None, description="Of max_connections, 0.9 for 90 %."
@@ -69,19 +70,34 @@ class PostgresCheck:
 
     place: Place
     wanted: PostgresCheckConfig
+    expected: Condition | None
+    dialer: Dialer
     clock: Clock
 
     async def run(self) -> Mapping[str, float]:
         began = self.clock.monotonic()
-        async with session(self.place) as talk:
+        async with session(self.place, self.dialer) as talk:
             await talk.run(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {_milliseconds(self.wanted.timeout)}")
-            row = await talk.first(self.wanted.query)
+            value = _value(await talk.first(self.wanted.query))
             took_s = self.clock.monotonic() - began
             state = await _state(talk)
-        signals = {"latency": took_s, **_value(row), **state.signals}
-        for wrong, cause in _wrongs(self.wanted, row, state):
+        signals = {"latency": took_s, **state.signals}
+        if isinstance(value, float) and math.isfinite(value):
+            signals["value"] = value
+        for wrong, cause in self._wrongs(value, state):
             raise Unwell(wrong, signals, cause)
         return signals
+
+    def _wrongs(self, value: object, state: _State) -> Iterator[tuple[str, str]]:
+        """Everything that is not as wanted, the gravest first, each with its cause."""
+        wanted, role = self.wanted, "standby" if state.standby else "primary"
+        if wanted.role is not None and role != wanted.role:
+            yield f"it is a {role}, expected a {wanted.role}", "wrong_answer"
+        if self.expected is not None:
+            yield from _wrong_value(self.expected, value)
+        yield from _wrong_share(wanted, state.signals)
+        if wanted.max_replication_lag is not None and state.standby:
+            yield from _wrong_lag(wanted.max_replication_lag, state.signals.get("replication_lag"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,21 @@ class _State:
 
     standby: bool
     signals: Mapping[str, float]
+
+
+def _value(row: Row | None) -> object:
+    """The first value of a row, as its column's type has it: a number, true or false, else a text; None is NULL.
+
+    MISSING where there is none. Raises ValueError where it is no value of its type.
+    """
+    if row is None or not row.values:
+        return MISSING
+    text, kind = row.values[0], row.types[0] if row.types else 0
+    if text is None:
+        return None
+    if kind == _BOOL:
+        return text == "t"
+    return float(text) if kind in _NUMERIC else text
 
 
 async def _state(talk: Session) -> _State:
@@ -106,23 +137,10 @@ async def _state(talk: Session) -> _State:
     return _State(recovering == "t", {name: value for name, value in found.items() if value is not None})
 
 
-def _wrongs(wanted: PostgresCheckConfig, row: Row | None, state: _State) -> Iterator[tuple[str, str]]:
-    """Everything that is not as wanted, the gravest first, each with its cause."""
-    role = "standby" if state.standby else "primary"
-    if wanted.role is not None and role != wanted.role:
-        yield f"it is a {role}, expected a {wanted.role}", "wrong_answer"
-    if wanted.expect is not None:
-        yield from _wrong_value(wanted.expect, row)
-    yield from _wrong_share(wanted, state.signals)
-    if wanted.max_replication_lag is not None and state.standby:
-        yield from _wrong_lag(wanted.max_replication_lag, state.signals.get("replication_lag"))
-
-
-def _wrong_value(wanted: Scalar, row: Row | None) -> Iterator[tuple[str, str]]:
-    if row is None or not row.values:
-        yield f"the query gives no row, expected {_shown(wanted)}", "wrong_answer"
-    elif not _same(row.values[0], wanted):
-        yield f"the query gives {_shown(row.values[0])}, expected {_shown(wanted)}", "wrong_answer"
+def _wrong_value(wanted: Condition, value: object) -> Iterator[tuple[str, str]]:
+    if not wanted.is_met(value):
+        given = "no row" if value is MISSING else "NULL" if value is None else show(value)
+        yield f"the query gives {given}, expected {wanted.expected}", "wrong_answer"
 
 
 def _wrong_share(wanted: PostgresCheckConfig, signals: Mapping[str, float]) -> Iterator[tuple[str, str]]:
@@ -139,35 +157,6 @@ def _wrong_lag(limit_s: float, lag_s: float | None) -> Iterator[tuple[str, str]]
         yield f"it is {span_text(lag_s)} behind its primary, expected at most {span_text(limit_s)}", "stale"
 
 
-def _value(row: Row | None) -> dict[str, float]:
-    if row is None or not row.values or _NUMERIC.isdisjoint(row.types[:1]):
-        return {}
-    value = _number(row.values[0])
-    return {} if value is None else {"value": value}
-
-
-def _same(text: str | None, wanted: Scalar) -> bool:
-    match wanted:
-        case bool():
-            return text == ("t" if wanted else "f")
-        case str():
-            return text == wanted
-        case _:
-            return text is not None and _number(text) == wanted
-
-
-def _shown(value: Scalar | None) -> str:
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return repr(excerpt(value, _SHOWN_CHARS))
-        case _:
-            return str(value)
-
-
 def _number(text: str | None) -> float | None:
     try:
         value = float(text or "")
@@ -182,7 +171,8 @@ def _milliseconds(timeout_s: float) -> int:
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, PostgresCheckConfig)
-    return PostgresCheck(read_place(config.postgres), config, context.clock)
+    expected = condition(config.expect) if config.expect is not None else None
+    return PostgresCheck(read_place(config.postgres), config, expected, context.dialer, context.clock)
 
 
 POSTGRES = CheckKind(

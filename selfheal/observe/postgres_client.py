@@ -10,25 +10,24 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-import socket
-import ssl
 import struct
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from selfheal.errors import CheckFailed
+from selfheal.net import Dialer
 from selfheal.observe import scram
-from selfheal.observe.dial import dial, in_words
 from selfheal.observe.postgres_place import Place
-from selfheal.observe.stream import Stream, conversing, tls_context
+from selfheal.observe.starttls import not_postgres, offers_tls
+from selfheal.observe.trust import tls_context
+from selfheal.observe.wire import Wire, connected
 from selfheal.observe.wording import excerpt, with_words
 
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_MESSAGES = 10_000  # of a session, which has a few dozen; reading ten thousand takes 25 ms
 
 _VERSION = 3 << 16
-_TLS_REQUEST = struct.pack("!ii", 8, 80877103)
 _HEAD = struct.Struct("!ci")
 
 _LET_IN, _CLEARTEXT, _MD5, _SASL, _SASL_CONTINUE, _SASL_FINAL = 0, 3, 5, 10, 11, 12  # what an R message asks for
@@ -60,11 +59,12 @@ class Row:
 
 
 @asynccontextmanager
-async def session(place: Place) -> AsyncIterator[Session]:
+async def session(place: Place, dialer: Dialer) -> AsyncIterator[Session]:
     """A session of one's own, ended with the block. Raises CheckFailed; the caller bounds the time."""
-    sock, tls = await _reached(place)
-    async with conversing(sock, place.host, tls) as stream:
-        found = Session(stream)
+    async with connected(dialer, place.host, place.port) as wire:
+        if place.sslmode != "disable":
+            await _encrypt(wire, place)
+        found = Session(wire)
         try:
             await found.enter(place)
             yield found
@@ -77,8 +77,8 @@ async def session(place: Place) -> AsyncIterator[Session]:
 class Session:
     """One conversation with a server. Each method raises CheckFailed, and ValueError where an answer is broken."""
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         self._known = False  # as a PostgreSQL server
         self._heard = 0
 
@@ -88,7 +88,7 @@ class Session:
             "user": place.user, "database": place.database, "application_name": "selfheal", "client_encoding": "UTF8",
         }  # fmt: skip
         body = struct.pack("!i", _VERSION) + b"".join(_zero(part) for pair in words.items() for part in pair) + b"\0"
-        await self._stream.send(struct.pack("!i", len(body) + 4) + body)
+        await self._wire.send(struct.pack("!i", len(body) + 4) + body)
         await self._authenticate(place)
         await self._until("Z")
 
@@ -102,7 +102,7 @@ class Session:
         """The first row that one statement gives; None where it gives none."""
         types: tuple[int, ...] = ()
         values: tuple[str | None, ...] | None = None
-        await self._stream.send(
+        await self._wire.send(
             _message("P", b"\0" + _zero(sql) + b"\0\0")  # parse,
             + _message("B", bytes(8))  # bind to nothing, with the answer in text,
             + _message("D", b"P\0")  # describe
@@ -120,7 +120,7 @@ class Session:
 
     def leave(self) -> None:
         """Say goodbye, so that the server does not log a client that was lost."""
-        self._stream.last_word(_message("X", b""))
+        self._wire.last_word(_message("X", b""))
 
     async def _authenticate(self, place: Place) -> None:
         method, more = await self._asked()
@@ -186,53 +186,23 @@ class Session:
         self._heard += 1
         if self._heard > MAX_MESSAGES:
             raise CheckFailed(f"more than {MAX_MESSAGES} messages, and no end of the answer", cause="wrong_answer")
-        kind, length = _HEAD.unpack(await self._stream.exactly(_HEAD.size))
+        kind, length = _HEAD.unpack(await self._wire.exactly(_HEAD.size))
         if not 4 <= length <= MAX_ANSWER_BYTES:
             if not self._known:
-                raise not_postgres(self._stream.greeting)
+                raise not_postgres(self._wire)
             raise CheckFailed(f"an answer of more than {MAX_ANSWER_BYTES // 1024} KiB", cause="wrong_answer")
-        return kind.decode("latin-1"), await self._stream.exactly(length - 4)
+        return kind.decode("latin-1"), await self._wire.exactly(length - 4)
 
     async def _send(self, kind: str, body: bytes) -> None:
-        await self._stream.send(_message(kind, body))
+        await self._wire.send(_message(kind, body))
 
 
-def not_postgres(greeting: str) -> CheckFailed:
-    """The failure that it is when something else listens there."""
-    return CheckFailed(f"not a PostgreSQL answer: it begins with {greeting!r}", cause="wrong_answer")
-
-
-async def _reached(place: Place) -> tuple[socket.socket, ssl.SSLContext | None]:
-    """A connection to the server, and what TLS is to be spoken with on it, as both sides want it."""
-    sock = await dial(place.host, place.port)
-    try:
-        if place.sslmode == "disable" or not await _offers_tls(sock, place):
-            return sock, None
-        return sock, tls_context(place.verifies, check_name=place.sslmode == "verify-full")
-    except OSError as why:
-        sock.close()
-        raise in_words(why) from why
-    except BaseException:
-        sock.close()
-        raise
-
-
-async def _offers_tls(sock: socket.socket, place: Place) -> bool:
-    """Ask for TLS, and read the one byte of the answer: whatever came with it unprotected would be read as TLS."""
-    loop = asyncio.get_running_loop()
-    await loop.sock_sendall(sock, _TLS_REQUEST)
-    answer = await loop.sock_recv(sock, 1)
-    match answer:
-        case b"S":
-            return True
-        case b"N" if place.sslmode == "prefer":
-            return False
-        case b"N":
-            raise CheckFailed(f"it speaks no TLS, and sslmode is {place.sslmode}", cause="bad_configuration")
-        case b"":
-            raise CheckFailed("connection closed before an answer", cause="unreachable")
-        case _:
-            raise not_postgres(excerpt(answer.decode("latin-1")))
+async def _encrypt(wire: Wire, place: Place) -> None:
+    """Go on over TLS, as both sides want it."""
+    if await offers_tls(wire):
+        await wire.encrypt(tls_context(place.verifies, check_name=place.sslmode == "verify-full"), place.host)
+    elif place.sslmode != "prefer":
+        raise CheckFailed(f"it speaks no TLS, and sslmode is {place.sslmode}", cause="bad_configuration")
 
 
 def _refused(fields: dict[str, str]) -> CheckFailed:

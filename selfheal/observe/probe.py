@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from selfheal.kinds import Probe
+from selfheal.net.awaiting import Answer
 
 
 async def ask_once(probe: Probe) -> Mapping[str, float]:
     """Ask, and leave nothing open. Returns the signals, or raises, as `Check.run` does."""
-    answer: asyncio.Future[Mapping[str, float]] = asyncio.get_running_loop().create_future()
-
-    def tell(signals: Mapping[str, float], failure: Exception | None) -> None:
-        if failure is not None:
-            answer.set_exception(failure)
-        else:
-            answer.set_result(signals)
-
+    answer: Answer[Mapping[str, float]] = Answer()
     try:
-        probe.ask(tell)
-        return await answer
+        probe.ask(answer.tell)
+        return await answer.wait()
     finally:
         probe.give_up()

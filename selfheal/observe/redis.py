@@ -14,8 +14,10 @@ from selfheal.config.models import CheckConfig
 from selfheal.config.units import Count, Duration, Flag, Number
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
+from selfheal.net import Dialer
 from selfheal.observe.redis_client import Place, ask, read_place
-from selfheal.observe.stream import Stream, connected
+from selfheal.observe.trust import tls_context
+from selfheal.observe.wire import Wire, connected
 from selfheal.observe.wording import Unwell, percent_text, size_text, span_text
 
 _SIGNALS = {"clients": "connected_clients", "memory": "used_memory", "ops": "instantaneous_ops_per_sec"}
@@ -50,29 +52,32 @@ class RedisCheck:
 
     place: Place
     wanted: RedisCheckConfig
+    dialer: Dialer
     clock: Clock
 
     async def run(self) -> Mapping[str, float]:
         began = self.clock.monotonic()
-        async with connected(self.place.host, self.place.port, self.place.context(self.wanted.verify)) as stream:
-            await self._enter(stream)
-            await self._ping(stream)
+        place = self.place
+        tls = tls_context(self.wanted.verify) if place.tls else None
+        async with connected(self.dialer, place.host, place.port, tls) as wire:
+            await self._enter(wire)
+            await self._ping(wire)
             took_s = self.clock.monotonic() - began
-            info = parsed(await ask(stream, "INFO"))
+            info = parsed(await ask(wire, "INFO"))
         signals = {"latency": took_s, **signals_of(info)}
         for wrong, cause in _wrongs(self.wanted, info, signals):
             raise Unwell(wrong, signals, cause)
         return signals
 
-    async def _enter(self, stream: Stream) -> None:
+    async def _enter(self, wire: Wire) -> None:
         place = self.place
         if place.password is not None:
-            await ask(stream, "AUTH", *([place.user] if place.user else []), place.password)
+            await ask(wire, "AUTH", *([place.user] if place.user else []), place.password)
         if place.database is not None and place.database != "0":
-            await ask(stream, "SELECT", place.database)
+            await ask(wire, "SELECT", place.database)
 
-    async def _ping(self, stream: Stream) -> None:
-        answer = await ask(stream, "PING")
+    async def _ping(self, wire: Wire) -> None:
+        answer = await ask(wire, "PING")
         if answer != "PONG":
             raise CheckFailed(f"PING was answered with {answer[:40]!r}, expected 'PONG'", cause="wrong_answer")
 
@@ -169,7 +174,7 @@ def _number(table: Mapping[str, str], name: str) -> float | None:
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, RedisCheckConfig)
-    return RedisCheck(read_place(config.redis), config, context.clock)
+    return RedisCheck(read_place(config.redis), config, context.dialer, context.clock)
 
 
 REDIS = CheckKind(

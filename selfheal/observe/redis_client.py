@@ -8,13 +8,12 @@ CheckFailed in words; what is no answer of Redis at all is one too.
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from selfheal.config.address import split_address
 from selfheal.errors import CheckFailed
-from selfheal.observe.stream import Stream, tls_context
+from selfheal.observe.wire import Wire
 from selfheal.observe.wording import excerpt, with_words
 
 DEFAULT_PORT = 6379
@@ -52,10 +51,6 @@ class Place:
     password: str | None = field(repr=False)
     database: str | None
 
-    def context(self, verify: bool) -> ssl.SSLContext | None:
-        """What TLS is spoken with, where it is."""
-        return tls_context(verify) if self.tls else None
-
 
 def read_place(text: str) -> Place:
     """Read a URL or host:port. Raises ValueError, which does not repeat what may hold a password."""
@@ -69,26 +64,26 @@ def read_place(text: str) -> Place:
         raise ValueError(f"this is not the address of a Redis server; write it as {_EXAMPLE}") from None
 
 
-async def ask(stream: Stream, *words: str) -> str:
+async def ask(wire: Wire, *words: str) -> str:
     """Send a command and return its answer. Raises CheckFailed where it is an error, or no answer of Redis."""
     parts = [word.encode() for word in words]
-    await stream.send(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts))
-    line = await stream.line()
+    await wire.send(b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts))
+    line = await wire.line()
     match line[:1]:
         case b"+":
             return _text(line[1:])
         case b"-":
             raise _refused(_text(line[1:]))
         case b"$" if _LENGTH.fullmatch(line, 1):
-            return _text(await _bulk(stream, int(line[1:])))
+            return _text(await _bulk(wire, int(line[1:])))
         case _:
             raise CheckFailed(f"not a Redis answer: it begins with {excerpt(_text(line), 40)!r}", cause="wrong_answer")
 
 
-async def _bulk(stream: Stream, length: int) -> bytes:
+async def _bulk(wire: Wire, length: int) -> bytes:
     if length > MAX_ANSWER_BYTES:
         raise CheckFailed(f"an answer of more than {MAX_ANSWER_BYTES // 1024} KiB", cause="wrong_answer")
-    return (await stream.exactly(length + 2))[:-2]
+    return (await wire.exactly(length + 2))[:-2]
 
 
 def _refused(error: str) -> CheckFailed:

@@ -1,7 +1,6 @@
 """What is said before TLS begins on a connection that begins without it?
 
-One short conversation a protocol. Who is asked is not shown any secret, and what comes unencrypted after the last word
-of it could be anybody's: that is a failure and never read as if it had come through TLS (CVE-2011-0411).
+One short conversation a protocol, in which nobody is shown any secret.
 """
 
 from __future__ import annotations
@@ -24,8 +23,21 @@ _SSL_REQUEST = struct.pack("!II", 8, 80877103)  # PostgreSQL, 54.7 "Message Form
 async def start_tls(wire: Wire, protocol: StartTls) -> None:
     """Ask for TLS until the other side waits for the handshake. Raises CheckFailed; the caller bounds the time."""
     await _CONVERSATIONS[protocol](wire)
-    if wire.unread:
-        raise _wrong("nothing before the TLS handshake", wire.unread.decode(errors="replace"))
+
+
+async def offers_tls(wire: Wire) -> bool:
+    """Ask a PostgreSQL server for TLS; whether it has any. Raises CheckFailed where it is no such server."""
+    await wire.send(_SSL_REQUEST)
+    answer = await wire.exactly(1)
+    if answer not in (b"S", b"N"):
+        raise not_postgres(wire)
+    wire.begin_anew()
+    return answer == b"S"
+
+
+def not_postgres(wire: Wire) -> CheckFailed:
+    """The failure that it is when something else listens where PostgreSQL should."""
+    return CheckFailed(f"not a PostgreSQL answer: it begins with {wire.greeting!r}", cause="wrong_answer")
 
 
 async def _smtp(wire: Wire) -> None:
@@ -37,13 +49,13 @@ async def _smtp(wire: Wire) -> None:
 
 
 async def _imap(wire: Wire) -> None:
-    greeting = await wire.line()
+    greeting = await _line(wire)
     if not greeting.upper().startswith("* OK"):
         raise _wrong("a greeting with '* OK'", greeting)
     await wire.send(b"a STARTTLS\r\n")
     answer = "*"
     for _ in range(_MAX_LINES):  # a server may tell of other things first
-        answer = await wire.line()
+        answer = await _line(wire)
         if not answer.startswith("*"):
             break
     if not answer.upper().startswith("A OK"):
@@ -53,7 +65,7 @@ async def _imap(wire: Wire) -> None:
 async def _pop3(wire: Wire) -> None:
     for asked, wanted in (("", "a greeting with '+OK'"), ("STLS\r\n", "'+OK' to STLS")):
         await wire.send(asked.encode())
-        answer = await wire.line()
+        answer = await _line(wire)
         if not answer.startswith("+OK"):
             raise _wrong(wanted, answer)
 
@@ -64,12 +76,8 @@ async def _ftp(wire: Wire) -> None:
 
 
 async def _postgres(wire: Wire) -> None:
-    await wire.send(_SSL_REQUEST)
-    answer = await wire.exactly(1)
-    if answer == b"N":
+    if not await offers_tls(wire):
         raise CheckFailed("the PostgreSQL server has no TLS: it answers 'N' to SSLRequest", cause="wrong_answer")
-    if answer != b"S":
-        raise _wrong("'S' to SSLRequest", (answer + wire.unread).decode(errors="replace"))
 
 
 _CONVERSATIONS: Mapping[StartTls, Callable[[Wire], Awaitable[None]]] = {
@@ -88,14 +96,18 @@ async def _ask(wire: Wire, words: str, code: str) -> list[str]:
 
 async def _reply(wire: Wire, code: str, wanted: str) -> list[str]:
     """Read a reply of SMTP or FTP: `250-` begins one of several lines, and `250 ` its last (RFC 959, 4.2)."""
-    lines = [await wire.line()]
+    lines = [await _line(wire)]
     if not lines[0].startswith(code):
         raise _wrong(wanted, lines[0])
     while lines[0][3:4] == "-" and not lines[-1].startswith(f"{code} "):
         if len(lines) == _MAX_LINES:
             raise CheckFailed(f"it sends a reply of more than {_MAX_LINES} lines", cause="wrong_answer")
-        lines.append(await wire.line())
+        lines.append(await _line(wire))
     return lines
+
+
+async def _line(wire: Wire) -> str:
+    return (await wire.line()).decode(errors="replace")
 
 
 def _wrong(wanted: str, said: str) -> CheckFailed:

@@ -14,10 +14,10 @@ from selfheal.config.texts import Text, holds
 from selfheal.config.units import Address, Flag, Host
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.dial import dial
+from selfheal.net import Dialer
 from selfheal.observe.starttls import StartTls, start_tls
-from selfheal.observe.tls_session import TlsSession
-from selfheal.observe.wire import Wire
+from selfheal.observe.trust import tls_context
+from selfheal.observe.wire import Wire, connected
 from selfheal.observe.wording import excerpt
 
 _MAX_ANSWER_BYTES = 64 * 1024  # what is looked for stands in the greeting or in one short answer
@@ -53,31 +53,29 @@ class TcpCheck:
     """Signal: `latency` in seconds until connected, TLS included, or until the answer where one is expected."""
 
     wanted: TcpCheckConfig
+    dialer: Dialer
     clock: Clock
 
     async def run(self) -> Mapping[str, float]:
         began = self.clock.monotonic()
         host, port = split_address(self.wanted.tcp)
-        with await dial(host, port) as sock:
-            await self._talk(await self._encrypted(Wire(sock), host))
+        async with connected(self.dialer, host, port) as wire:
+            if self.wanted.encrypted:
+                await self._encrypt(wire, host)
+            await self._talk(wire)
         return {"latency": self.clock.monotonic() - began}
 
-    async def _encrypted(self, wire: Wire, host: str) -> Wire | TlsSession:
-        """The wire itself where nothing is to be encrypted."""
-        if not self.wanted.encrypted:
-            return wire
+    async def _encrypt(self, wire: Wire, host: str) -> None:
         if self.wanted.starttls is not None:
             await start_tls(wire, self.wanted.starttls)
-        session = TlsSession(wire, self.wanted.server_name or host, trust=self.wanted.verify)
-        await session.handshake()
-        return session
+        await wire.encrypt(tls_context(self.wanted.verify), self.wanted.server_name or host)
 
-    async def _talk(self, line: Wire | TlsSession) -> None:
+    async def _talk(self, wire: Wire) -> None:
         wanted = self.wanted.expect
-        await line.send(self.wanted.send.encode())
+        await wire.send(self.wanted.send.encode())
         heard = b""
         while wanted is not None and not holds(wanted, heard.decode(errors="replace")):
-            more = await line.receive(_MAX_ANSWER_BYTES)
+            more = await wire.some()
             heard += more
             if not more or len(heard) > _MAX_ANSWER_BYTES:
                 raise _unexpected(wanted, excerpt(heard.decode(errors="replace")))
@@ -91,7 +89,7 @@ def _unexpected(wanted: str, said: str) -> CheckFailed:
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, TcpCheckConfig)
-    return TcpCheck(config, context.clock)
+    return TcpCheck(config, context.dialer, context.clock)
 
 
 TCP = CheckKind(name="tcp", model=TcpCheckConfig, build=_build, signals=("latency",))

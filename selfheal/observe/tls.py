@@ -19,11 +19,11 @@ from selfheal.config.models import CheckConfig
 from selfheal.config.units import Address, Duration, Flag, Host
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
+from selfheal.net import Dialer
 from selfheal.observe.certificate import Certificate, too_soon
-from selfheal.observe.dial import dial
 from selfheal.observe.starttls import StartTls, start_tls
-from selfheal.observe.tls_session import EXPIRED, NOT_YET_VALID, OTHER_ADDRESS, OTHER_NAME, Distrusted, TlsSession
-from selfheal.observe.wire import Wire
+from selfheal.observe.trust import EXPIRED, NOT_YET_VALID, OTHER_ADDRESS, OTHER_NAME, Distrusted, tls_context
+from selfheal.observe.wire import connected
 from selfheal.observe.wording import Unwell, excerpt, span_text
 
 _SHA256_CHARS = 64
@@ -68,12 +68,13 @@ class TlsCheck:
     """Signals: `latency` in seconds until the handshake is done, and `tls_expires_in`, negative once that is over."""
 
     wanted: TlsCheckConfig
+    dialer: Dialer
     clock: Clock
 
     async def run(self) -> Mapping[str, float]:
         began = self.clock.monotonic()
         try:
-            seen = await self._look(trust=self.wanted.verify)
+            seen = await self._look(verify=self.wanted.verify)
         except Distrusted as why:
             raise await self._explained(why, self.wanted.timeout - (self.clock.monotonic() - began)) from why
         signals = {"latency": self.clock.monotonic() - began, **self._signals(seen)}
@@ -89,13 +90,11 @@ class TlsCheck:
     def _name(self) -> str:
         return self.wanted.server_name or split_address(self.wanted.tls)[0]
 
-    async def _look(self, *, trust: bool, names: bool = True) -> _Seen:
-        with await dial(*split_address(self.wanted.tls)) as sock:
-            wire = Wire(sock)
+    async def _look(self, *, verify: bool, check_name: bool = True) -> _Seen:
+        async with connected(self.dialer, *split_address(self.wanted.tls)) as wire:
             if self.wanted.starttls is not None:
                 await start_tls(wire, self.wanted.starttls)
-            session = TlsSession(wire, self._name, trust=trust, names=names)
-            await session.handshake()
+            session = await wire.encrypt(tls_context(verify, check_name=check_name), self._name)
             return _Seen(session.version, session.certificate(), session.names)
 
     def _signals(self, seen: _Seen) -> dict[str, float]:
@@ -120,7 +119,7 @@ class TlsCheck:
         for_another = why.code in (OTHER_NAME, OTHER_ADDRESS)
         try:
             async with asyncio.timeout(left_s * _SECOND_LOOK):
-                seen = await self._look(trust=for_another, names=False)
+                seen = await self._look(verify=for_another, check_name=False)
         except (CheckFailed, OSError):  # TimeoutError is one
             return why
         return Unwell(self._in_detail(why, seen), self._signals(seen), why.cause)
@@ -145,7 +144,7 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, TlsCheckConfig)
-    return TlsCheck(config, context.clock)
+    return TlsCheck(config, context.dialer, context.clock)
 
 
 TLS = CheckKind(name="tls", model=TlsCheckConfig, build=_build, signals=("latency", "tls_expires_in"))

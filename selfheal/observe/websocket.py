@@ -18,7 +18,8 @@ from selfheal.config.texts import Text, holds
 from selfheal.config.units import Flag
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
-from selfheal.observe.stream import tls_context
+from selfheal.net import Dialer
+from selfheal.observe.trust import tls_context
 from selfheal.observe.websocket_client import Door, WebSocket, opened
 from selfheal.observe.wording import excerpt
 
@@ -77,11 +78,12 @@ class WebsocketCheck:
     send: str
     expect: str | None
     patience_s: float
+    dialer: Dialer
     clock: Clock
 
     async def run(self) -> Mapping[str, float]:
         began = self.clock.monotonic()
-        async with opened(self.door) as socket:
+        async with opened(self.door, self.dialer) as socket:
             if self.send:
                 await socket.send(self.send)
             if self.expect is None:
@@ -110,8 +112,8 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     assert isinstance(config, WebsocketCheckConfig)
     secure = config.websocket.startswith("wss:")
     headers = tuple((name, value.get_secret_value()) for name, value in config.headers.items())
-    door = Door(config.websocket, headers, tls_context(config.verify, "http/1.1") if secure else None)
-    return WebsocketCheck(door, config.send, config.expect, 0.9 * config.timeout, context.clock)
+    door = Door(config.websocket, headers, tls_context(config.verify, alpn="http/1.1") if secure else None)
+    return WebsocketCheck(door, config.send, config.expect, 0.9 * config.timeout, context.dialer, context.clock)
 
 
 WEBSOCKET = CheckKind(name="websocket", model=WebsocketCheckConfig, build=_build, signals=("latency",))

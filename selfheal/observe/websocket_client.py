@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from selfheal.errors import CheckFailed
-from selfheal.observe.stream import Stream, connected
+from selfheal.net import Dialer
+from selfheal.observe.wire import Wire, connected
 from selfheal.observe.wording import excerpt, with_words
 
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(door: Door) -> AsyncIterator[WebSocket]:
+async def opened(door: Door, dialer: Dialer) -> AsyncIterator[WebSocket]:
     """A WebSocket behind its handshake, gone when the block ends. Raises CheckFailed; the caller bounds the time."""
     from websockets.uri import parse_uri
 
     uri = parse_uri(door.url)
-    async with connected(uri.host, uri.port, door.tls) as stream:
-        socket = WebSocket(stream, uri)
+    async with connected(dialer, uri.host, uri.port, door.tls) as wire:
+        socket = WebSocket(wire, uri)
         await socket.shake_hands(door.headers)
         yield socket
         socket.say_goodbye()
@@ -54,12 +55,12 @@ async def opened(door: Door) -> AsyncIterator[WebSocket]:
 class WebSocket:
     """An open WebSocket. Each method raises CheckFailed where the server does not keep to the protocol or closes."""
 
-    def __init__(self, stream: Stream, uri: WebSocketURI) -> None:
+    def __init__(self, wire: Wire, uri: WebSocketURI) -> None:
         from websockets.client import ClientProtocol
 
         # Not the library's own logger, which would write the headers at debug.
         silent = logging.Logger("websocket", logging.CRITICAL)  # noqa: LOG001 - nobody else shall find it and set it
-        self._stream = stream
+        self._wire = wire
         self._protocol: ClientProtocol = ClientProtocol(uri, max_size=MAX_MESSAGE_BYTES, logger=silent)
         self._response: Response | None = None
         self._frames: deque[Frame] = deque()
@@ -108,7 +109,7 @@ class WebSocket:
         """Tell the server that this end was meant. Its answer is not waited for."""
         if self._is_open:
             self._protocol.send_close(1000)
-            self._stream.last_word(b"".join(self._protocol.data_to_send()))
+            self._wire.last_word(b"".join(self._protocol.data_to_send()))
 
     async def _frame(self) -> Frame:
         from websockets.frames import Opcode
@@ -126,7 +127,7 @@ class WebSocket:
         from websockets.frames import Frame
         from websockets.http11 import Response
 
-        data = await self._stream.some()
+        data = await self._wire.some()
         if data:
             self._protocol.receive_data(data)
         else:
@@ -140,7 +141,7 @@ class WebSocket:
             await self._flush()
 
     async def _flush(self) -> None:
-        await self._stream.send(b"".join(self._protocol.data_to_send()))
+        await self._wire.send(b"".join(self._protocol.data_to_send()))
 
     @property
     def _is_open(self) -> bool:
@@ -173,8 +174,8 @@ class WebSocket:
             words = with_words(f"status {why.response.status_code}, expected 101 and a WebSocket", said)
             return CheckFailed(words, cause="wrong_answer")
         if isinstance(why, InvalidMessage) and isinstance(why.__cause__, EOFError):
-            return self._stream.cut_short()
+            return self._wire.cut_short()
         if isinstance(why, InvalidMessage):
-            shown = self._stream.greeting
+            shown = self._wire.greeting
             return CheckFailed(f"not a valid HTTP answer: it begins with {shown!r}", cause="wrong_answer")
         return CheckFailed(f"no WebSocket handshake: {excerpt(str(why))}", cause="wrong_answer")

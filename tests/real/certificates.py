@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from selfheal.observe import tls_session
+from selfheal.observe.trust import tls_context
 
 
 def for_server(leaf: trustme.LeafCert) -> ssl.SSLContext:
@@ -47,15 +47,14 @@ def signed_by_itself(folder: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPriv
 
 
 @contextmanager
-def trusting(authority: trustme.CA, folder: Path) -> Iterator[None]:
-    """Trust this authority, and none else, in what is built meanwhile."""
-    file = folder / "authority.pem"
-    authority.cert_pem.write_to_path(str(file))
-    tls_session.context.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(file))
+def trusting(authority: trustme.CA | Path) -> Iterator[None]:
+    """Trust this authority, or the one in this file, and none else in what is built meanwhile."""
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as files:
+        pem = authority if isinstance(authority, Path) else files.enter_context(authority.cert_pem.tempfile())
+        patch.setenv("SSL_CERT_FILE", str(pem))
+        tls_context.cache_clear()
         yield
-    tls_session.context.cache_clear()
+    tls_context.cache_clear()
 
 
 def self_signed(folder: Path) -> Path:

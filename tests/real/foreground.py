@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -12,25 +13,35 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.real.daemon_process import until
-from tests.real.servers import free_port
 
 # For servers that refuse to run as root.
 _NOBODY = 65534
 
 
 @contextmanager
-def running(*argv: str, port: int, user: int | None = None) -> Iterator[int]:
-    """Run a server until the block ends, from when it accepts at this port of the loopback; the port is given."""
-    with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, user=user, text=True
-    ) as server:
-        try:
-            until(lambda: server.poll() is not None or _accepts(port), what=lambda: argv)
-            assert server.poll() is None, server.communicate()[0]
-            yield port
-        finally:
-            server.terminate()
-            server.communicate()  # what it still says must not hold it up
+def running(*argv: str, port: int) -> Iterator[int]:
+    """A server until the block ends, from when it accepts at this port of the loopback; the port is given."""
+    with _program(argv, None, signal.SIGTERM) as server:
+        until(lambda: server.poll() is not None or _accepts(port), what=lambda: argv)
+        assert server.poll() is None, server.communicate()[0]
+        yield port
+
+
+@contextmanager
+def started(
+    argv: Sequence[str], ready: str, end: signal.Signals = signal.SIGKILL, user: int | None = None
+) -> Iterator[str]:
+    """A server until the block ends, from when it says that it is ready in a line of its output; given is that line."""
+    with _program(argv, user, end) as server:
+        assert server.stdout is not None
+        said = []
+        for line in server.stdout:
+            said.append(line)
+            if ready in line:
+                break
+        else:
+            raise AssertionError(f"{argv[0]} ended before it was ready: {''.join(said)}")
+        yield line
 
 
 @contextmanager
@@ -46,11 +57,16 @@ def home() -> Iterator[tuple[Path, int | None]]:
         shutil.rmtree(folder)
 
 
-def postgres_argv(program: str, data: Path, *settings: str) -> Sequence[str]:
-    """How a PostgreSQL is started on a free port of the loopback; the port stands at its end."""
-    port = str(free_port())
-    plain = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", *settings)
-    return (program, "-D", str(data), *(word for one in plain for word in ("-c", one)), "-p", port)
+@contextmanager
+def _program(argv: Sequence[str], user: int | None, end: signal.Signals) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, user=user, text=True
+    ) as program:
+        try:
+            yield program
+        finally:
+            program.send_signal(end)
+            program.communicate()  # what it still says must not hold it up
 
 
 def _accepts(port: int) -> bool:

@@ -17,10 +17,14 @@ from selfheal.kinds import CheckKind
 from selfheal.observe import CHECKS
 from selfheal.observe.scheduled import scheduled
 from selfheal.telemetry.redact import redact
+from selfheal.vocabulary import CAUSES
 from tests.real.servers import context
 
 PAGE = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
 COMMON = frozenset(CheckConfig.model_fields)
+# Kinds whose signals are named by the agent; and what the page says in backticks of servers, beside signals of ours.
+WHATEVER_IS_THERE = frozenset({"prometheus"})
+THEIRS = frozenset({"maxmemory", "maxclients", "max_connections"})
 
 
 def examples() -> list[dict[str, object]]:
@@ -78,6 +82,18 @@ def test_no_two_kinds_share_a_name_and_no_kind_has_the_key_of_another() -> None:
     assert len(set(names)) == len(names)
     for kind in CHECKS:
         assert set(kind.model.model_fields) & set(names) == {kind.name}
+
+
+@pytest.mark.parametrize("kind", CHECKS, ids=lambda kind: kind.name)
+def test_a_kind_is_documented_with_every_signal_that_it_names_and_names_each_of_them(kind: CheckKind) -> None:
+    section = re.split(r"^## ", PAGE.partition(f"\n## {kind.name}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    named = set(kind.signals)
+    assert named <= set(re.findall(r"`(\w+)`", section))
+    assert named or kind.name in WHATEVER_IS_THERE
+    signals = re.search(r"^Signals?: (.+?)\n\n", section, re.DOTALL | re.MULTILINE)
+    assert signals is not None
+    others = set(re.findall(r"`([a-z_]+)`", signals[1])) - named
+    assert others <= set(kind.model.model_fields) | set(CAUSES) | THEIRS
 
 
 def test_what_every_check_has_is_documented_with_its_defaults() -> None:

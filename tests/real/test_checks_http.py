@@ -19,7 +19,8 @@ from selfheal.net import Dialer
 from selfheal.observe.http import HTTP
 from selfheal.observe.http_client import get, probe_http
 from selfheal.observe.http_request import MAX_BODY_BYTES, Response
-from tests.real.servers import Handler, answering, build, cause, free_port, outcome, page, serving
+from tests.real.daemon_process import free_port
+from tests.real.servers import Handler, answering, build, cause, outcome, page, serving
 
 
 def seen(handler: Handler, table: Mapping[str, object] | None = None) -> tuple[str, Mapping[str, float]]:

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
 import shutil
-import signal
-import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from selfheal.net import Dialer
 from selfheal.observe.postgres import POSTGRES
 from selfheal.observe.postgres_client import session
 from selfheal.observe.postgres_place import read_place
-from selfheal.observe.stream import tls_context
-from tests.real.certificates import self_signed
-from tests.real.counterparts import absent, program
-from tests.real.servers import build, cause, free_port, outcome
-from tests.real.started import started
-
-READY = "ready to accept connections"
+from tests.real.certificates import self_signed, trusting
+from tests.real.daemon_process import free_port
+from tests.real.postgres_server import READY, Cluster, cluster
+from tests.real.servers import build, outcome, told
 
 # Who may come in how; and nobody from the network but over TLS.
 RULES = """
@@ -51,71 +42,34 @@ GRANT SELECT ON jobs TO app
 """
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """A folder with a server's data, and as whom its programs are run: PostgreSQL refuses to be root."""
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Cluster]:
+    with cluster() as made:
+        self_signed(made.folder)
+        (made.folder / "rules").write_text(RULES)
+        made.give(made.folder / "key.pem", made.folder / "cert.pem", made.folder / "rules")
+        yield made
 
-    folder: Path
-    data: Path
-    prefix: tuple[str, ...]
 
-    def run(self, name: str, *words: str) -> None:
-        subprocess.run(self.argv(name, *words), check=True, capture_output=True, timeout=60, cwd=self.folder)
-
-    def argv(self, name: str, *words: str) -> list[str]:
-        return [*self.prefix, program(name, "postgresql"), *words]
-
-    @contextmanager
-    def serving(self, *options: str, ready: str = READY) -> Iterator[int]:
-        port = free_port()
-        settings = {
-            "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
-            "hba_file": self.folder / "rules", "max_connections": 20, "lc_messages": "C",
-            "ssl": "on", "ssl_cert_file": self.folder / "cert.pem", "ssl_key_file": self.folder / "key.pem",
-        }  # fmt: skip
-        given = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        more = [word for option in options for word in ("-c", option)]
-        with started(self.argv("postgres", "-D", str(self.data), *given, *more), ready, end=signal.SIGQUIT):
-            yield port
+@contextmanager
+def serving(place: Cluster, more: Mapping[str, object] | None = None, ready: str = READY) -> Iterator[int]:
+    folder = place.folder
+    tls = {"ssl": "on", "ssl_cert_file": folder / "cert.pem", "ssl_key_file": folder / "key.pem"}
+    own = {"hba_file": folder / "rules", "max_connections": 20, "lc_messages": "C"}
+    with place.serving({**tls, **own, **(more or {})}, ready) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """Made once. Not in pytest's own folder, into which another user cannot look."""
-    with tempfile.TemporaryDirectory(prefix="selfheal-postgres-", ignore_cleanup_errors=True) as name:
-        folder = self_signed(Path(name))
-        (folder / "rules").write_text(RULES)
-        (folder / "key.pem").chmod(0o600)
-        place = Cluster(folder, folder / "data", _as_ordinary_user(folder))
-        place.run(
-            "initdb", "-D", str(place.data), "-U", "boss", "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C"
-        )
-        yield place
-
-
-def _as_ordinary_user(folder: Path) -> tuple[str, ...]:
-    if os.getuid() != 0:
-        return ()
-    try:
-        user = pwd.getpwnam("postgres")
-    except KeyError:
-        absent("there is no user postgres; 'apt-get install postgresql' brings it")
-        raise
-    for path in (folder, *folder.iterdir()):
-        os.chown(path, user.pw_uid, user.pw_gid)
-    return (program("setpriv", "util-linux"), f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
-
-
-@pytest.fixture(scope="module")
-def port(cluster: Cluster) -> Iterator[int]:
-    with cluster.serving() as port:
+def port(servers: Cluster) -> Iterator[int]:
+    with serving(servers) as port:
         command(port, *USERS.split(";"))
         yield port
 
 
 def command(port: int, *statements: str) -> None:
     async def story() -> None:
-        async with session(read_place(f"postgresql://boss@127.0.0.1:{port}/postgres")) as talk:
+        async with session(read_place(f"postgresql://boss@127.0.0.1:{port}/postgres"), Dialer()) as talk:
             for statement in statements:
                 await talk.run(statement)
 
@@ -128,7 +82,7 @@ def url(port: int, who: str = "app:geheim", database: str = "postgres") -> str:
 
 def seen(postgres: str, table: Mapping[str, object] | None = None) -> tuple[str, Mapping[str, float], str | None]:
     check = build(POSTGRES, {"postgres": postgres, **(table or {})})
-    return *asyncio.run(outcome(check)), asyncio.run(cause(check))
+    return asyncio.run(told(check))
 
 
 def test_a_primary_is_well_and_what_matters_is_measured(port: int) -> None:
@@ -170,21 +124,17 @@ def test_too_many_connections_are_told(port: int) -> None:
     assert told[::2] == ('too many connections: too many connections for role "crowded"', "unreachable")
 
 
-def test_tls_is_spoken_as_the_url_wants_it(cluster: Cluster, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    untrusted = "the certificate is not to be trusted: self-signed certificate"
+def test_tls_is_spoken_as_the_url_wants_it(servers: Cluster, port: int) -> None:
+    untrusted = "the certificate is self-signed"
     assert seen(url(port, "only_tls:geheim") + "?sslmode=disable")[0].startswith("not let in: pg_hba.conf rejects")
     assert seen(url(port, "only_tls:geheim") + "?sslmode=require")[0] == ""
     assert seen(url(port, "only_tls:geheim") + "?sslmode=verify-ca")[0] == untrusted
     assert seen(url(port, "only_tls:geheim") + "?sslmode=verify-full")[0] == untrusted
-    monkeypatch.setenv("SSL_CERT_FILE", str(cluster.folder / "cert.pem"))
-    tls_context.cache_clear()
-    try:
+    with trusting(servers.folder / "cert.pem"):
         assert seen(url(port) + "?sslmode=verify-full")[0] == ""
         by_number = url(port).replace("localhost", "127.0.0.1")
         assert seen(by_number + "?sslmode=verify-ca")[0] == ""
-        assert seen(by_number + "?sslmode=verify-full")[0].startswith("the certificate is not to be trusted: ")
-    finally:
-        tls_context.cache_clear()
+        assert seen(by_number + "?sslmode=verify-full")[0] == "the certificate is not for '127.0.0.1'"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +146,13 @@ def test_tls_is_spoken_as_the_url_wants_it(cluster: Cluster, port: int, monkeypa
         ("SELECT name FROM jobs ORDER BY id", "first"),
         ("SELECT 'größer'", "größer"),
         ("SELECT generate_series(1, 100000)", 1),
+        ("SELECT count(*) FROM jobs", {"<": 3, ">": 1}),
+        ("SELECT 2.5::float8", {">=": 2.5, "!=": 3}),
+        ("SELECT true", {"!=": False}),
+        ("SELECT name FROM jobs ORDER BY id", {"=~": "^fi"}),
+        ("SELECT '7'::text", "7"),
+        ("SELECT NULL", {"exists": True}),
+        ("SELECT 1 WHERE false", {"exists": False}),
         ("SHOW transaction_read_only", "on"),
         ("SHOW statement_timeout", "5s"),
         ("SHOW application_name", "selfheal"),
@@ -208,11 +165,19 @@ def test_a_query_gives_what_is_expected(port: int, query: str, expect: object) -
 @pytest.mark.parametrize(
     ("query", "expect", "reason"),
     [
-        ("SELECT 2", 1, "the query gives '2', expected 1"),
-        ("SELECT 1", True, "the query gives '1', expected true"),
-        ("SELECT false", True, "the query gives 'f', expected true"),
+        ("SELECT 2", 1, "the query gives 2, expected 1"),
+        ("SELECT 1", True, "the query gives 1, expected true"),
+        ("SELECT false", True, "the query gives false, expected true"),
         ("SELECT NULL", "x", "the query gives NULL, expected 'x'"),
         ("SELECT 1 WHERE false", 1, "the query gives no row, expected 1"),
+        ("SELECT 1 WHERE false", {"<": 100}, "the query gives no row, expected < 100"),
+        ("SELECT 120", {"<": 100}, "the query gives 120, expected < 100"),
+        ("SELECT 'NaN'::float8", {"<": 100}, "the query gives nan, expected < 100"),
+        ("SELECT '7'::text", 7, "the query gives '7', expected 7"),
+        ("SELECT '7'::text", {">": 1}, "the query gives '7', expected > 1"),
+        ("SELECT 7", "7", "the query gives 7, expected '7'"),
+        ("SELECT NULL::int", {"<": 100}, "the query gives NULL, expected < 100"),
+        ("SELECT 1", {"exists": False}, "the query gives 1, expected that it does not exist"),
         ("SELECT", 1, "the query gives no row, expected 1"),
         ("-- nothing", 1, "the query gives no row, expected 1"),
     ],
@@ -272,16 +237,16 @@ def test_a_primary_that_should_be_a_standby_is_told(port: int) -> None:
     assert seen(url(port), {"role": "standby", "max_replication_lag": "1s"})[0] == "it is a primary, expected a standby"
 
 
-def test_a_standby_tells_how_far_it_is_behind(cluster: Cluster, port: int) -> None:
-    standby = Cluster(cluster.folder, cluster.folder / "standby", cluster.prefix)
+def test_a_standby_tells_how_far_it_is_behind(servers: Cluster, port: int) -> None:
+    standby = Cluster(servers.folder / "standby", servers.user)
     source = f"postgresql://boss@127.0.0.1:{port}/postgres"
     standby.run("pg_basebackup", "-D", str(standby.data), "-d", source, "-R", "-c", "fast", "--no-sync")
     try:
-        with standby.serving("hot_standby=off", ready="consistent recovery state reached") as second:
+        with serving(standby, {"hot_standby": "off"}, ready="consistent recovery state reached") as second:
             reason, _, named = seen(url(second))
             assert reason.startswith("not ready: the database system is ")
             assert named == "unreachable"
-        with standby.serving(ready="started streaming WAL") as second:
+        with serving(standby, ready="started streaming WAL") as second:
             behind(port, second)
     finally:
         shutil.rmtree(standby.data)

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from selfheal.errors import CheckFailed
 from selfheal.observe.prometheus import PROMETHEUS
-from tests.real.servers import answering, build, cause, free_port, outcome, page, serving
+from tests.real.daemon_process import free_port
+from tests.real.servers import answering, build, cause, outcome, page, serving
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,8 @@ Small servers that really speak and really upgrade, and a real PostgreSQL.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import subprocess
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import pytest
 import trustme
@@ -19,10 +16,9 @@ from pydantic import ValidationError
 from selfheal.observe.tcp import TCP
 from selfheal.observe.tls import TLS
 from tests.real.certificates import for_server, good_for, trusting
-from tests.real.counterparts import program
-from tests.real.foreground import home, postgres_argv, running
+from tests.real.postgres_server import Cluster, cluster
 from tests.real.processes import open_files, until
-from tests.real.servers import Handler, answering, build, cause, outcome, page, serving
+from tests.real.servers import Handler, answering, build, outcome, page, serving, silent, told, within
 
 # What a server of each protocol says first, and what it says to each line, up to the handshake.
 Script = tuple[bytes, Mapping[bytes, bytes]]
@@ -45,9 +41,9 @@ AFTERWARDS = b"NOOP\r\n"
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[trustme.CA]:
+def authority() -> Iterator[trustme.CA]:
     made = trustme.CA()
-    with trusting(made, tmp_path_factory.mktemp("authority")):
+    with trusting(made):
         yield made
 
 
@@ -140,7 +136,7 @@ def test_a_server_that_speaks_no_tls_is_quoted() -> None:
         ("smtp", (b"220 a\r\n", b"502 what?\r\n"), "expected 250 to EHLO, it said '502 what?'"),
         ("smtp", (b"220 a\r\n", b"250 STARTTLS\r\n", b"454 no\r\n"), "expected 220 to STARTTLS, it said '454 no'"),
         ("smtp", (b"220-a\r\n" * 200,), "it sends a reply of more than 100 lines"),
-        ("smtp", (b"\xff\xfe" * 10_000,), "it sends a line of more than 4096 bytes"),
+        ("smtp", (b"\xff\xfe" * 10_000,), "a line of more than 4 KiB"),
         ("imap", (b"* BYE full\r\n",), "expected a greeting with '* OK', it said '* BYE full'"),
         ("imap", (b"* OK hi\r\n", b"a BAD what\r\n"), "expected 'a OK' to STARTTLS, it said 'a BAD what'"),
         ("imap", (b"* OK hi\r\n", b"* more\r\n" * 200), "expected 'a OK' to STARTTLS, it said '* more'"),
@@ -149,8 +145,8 @@ def test_a_server_that_speaks_no_tls_is_quoted() -> None:
         ("ftp", (b"220 hi\r\n", b"534 no\r\n"), "expected 234 to AUTH, it said '534 no'"),
         ("ftp", (b"220 a\r\n", b"234 a\r\n230 in\r\n"), "expected nothing before the TLS handshake, it said '230 in'"),
         ("ftp", (b"220 hi\r\n", b"234 ok\r\n"), "connection closed during the TLS handshake"),
-        ("ftp", (b"220 hi",), "connection closed in the middle of the conversation"),
-        ("ftp", (b"",), "connection closed in the middle of the conversation"),
+        ("ftp", (b"220 hi",), "connection closed in the middle of the answer"),
+        ("ftp", (b"",), "connection closed before an answer"),
     ],
 )  # fmt: skip
 def test_where_the_conversation_ends_is_told(protocol: str, said: tuple[bytes, ...], reason: str) -> None:
@@ -158,26 +154,16 @@ def test_where_the_conversation_ends_is_told(protocol: str, said: tuple[bytes, .
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[tuple[Path, int | None]]:
-    """The data of a PostgreSQL, and the user whose it is."""
-    initdb = program("initdb", "postgresql")
-    with home() as (folder, user):
-        command = [initdb, "--no-sync", "--auth=trust", "--locale=C", "--encoding=UTF8", "-D", str(folder / "data")]
-        subprocess.run(command, check=True, capture_output=True, timeout=50, user=user)
-        yield folder, user
+def servers() -> Iterator[Cluster]:
+    with cluster() as made:
+        yield made
 
 
-def test_a_postgresql_is_brought_to_tls(cluster: tuple[Path, int | None], authority: trustme.CA) -> None:
-    folder, user = cluster
-    file = folder / "server.pem"
+def test_a_postgresql_is_brought_to_tls(servers: Cluster, authority: trustme.CA) -> None:
+    file = servers.folder / "server.pem"
     good_for(authority, 30).private_key_and_cert_chain_pem.write_to_path(str(file))
-    file.chmod(0o600)
-    if user is not None:
-        os.chown(file, user, -1)
-    argv = postgres_argv(
-        program("postgres", "postgresql"), folder / "data", "ssl=on", f"ssl_cert_file={file}", f"ssl_key_file={file}"
-    )
-    with running(*argv, port=int(argv[-1]), user=user) as port:
+    servers.give(file)
+    with servers.serving({"ssl": "on", "ssl_cert_file": file, "ssl_key_file": file}) as port:
         table = {"tcp": f"127.0.0.1:{port}", "starttls": "postgres"}
         assert asyncio.run(outcome(build(TCP, table)))[0] == ""
         # What comes back to a start-up packet of a version that it does not know came through TLS.
@@ -187,14 +173,11 @@ def test_a_postgresql_is_brought_to_tls(cluster: tuple[Path, int | None], author
         assert asyncio.run(outcome(other))[0] == "the certificate is not for 'db.example'"
 
 
-def test_a_postgresql_without_tls_says_so(cluster: tuple[Path, int | None]) -> None:
-    folder, user = cluster
-    argv = postgres_argv(program("postgres", "postgresql"), folder / "data", "ssl=off")
-    with running(*argv, port=int(argv[-1]), user=user) as port:
+def test_a_postgresql_without_tls_says_so(servers: Cluster) -> None:
+    with servers.serving({"ssl": "off"}) as port:
         check = build(TCP, {"tcp": f"127.0.0.1:{port}", "starttls": "postgres"})
-        reason = "the PostgreSQL server has no TLS: it answers 'N' to SSLRequest"
-        assert asyncio.run(outcome(check))[0] == reason
-        assert asyncio.run(cause(check)) == "wrong_answer"
+        reason, _, named = asyncio.run(told(check))
+    assert (reason, named) == ("the PostgreSQL server has no TLS: it answers 'N' to SSLRequest", "wrong_answer")
 
 
 def test_what_is_no_postgresql_is_quoted() -> None:
@@ -203,11 +186,7 @@ def test_what_is_no_postgresql_is_quoted() -> None:
         writer.write(b"-ERR unknown command\r\n")
         await reader.read(-1)
 
-    assert seen(strange, {"starttls": "postgres"}) == "expected 'S' to SSLRequest, it said '-ERR unknown command'"
-
-
-async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read(-1)
+    assert seen(strange, {"starttls": "postgres"}) == "not a PostgreSQL answer: it begins with '-ERR unknown command'"
 
 
 @pytest.mark.parametrize(
@@ -222,10 +201,9 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 def test_a_server_that_falls_silent_is_left_without_a_trace(handler: Handler, table: Mapping[str, object]) -> None:
     async def story() -> None:
         async with serving(handler) as port:
-            check = build(TCP, {"tcp": f"127.0.0.1:{port}", **table})
             before = open_files()
-            with pytest.raises(TimeoutError):
-                await outcome(check, limit_s=0.05)
+            with within() as given, pytest.raises(TimeoutError):
+                await outcome(build(TCP, {"tcp": f"127.0.0.1:{port}", **table}, given), limit_s=0.05)
             await until(lambda: open_files() <= before)  # the server's side too
 
     asyncio.run(story())

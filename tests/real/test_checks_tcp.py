@@ -13,9 +13,11 @@ import pytest
 from pydantic import ValidationError
 
 from selfheal.errors import CheckFailed
+from selfheal.net import Dialer
 from selfheal.observe.dial import probe_tcp
 from selfheal.observe.tcp import TCP
-from tests.real.servers import Handler, build, cause, free_port, outcome, serving
+from tests.real.daemon_process import free_port
+from tests.real.servers import Handler, build, cause, outcome, serving, silent
 
 
 def seen(handler: Handler, table: Mapping[str, object] | None = None) -> tuple[str, Mapping[str, float]]:
@@ -24,10 +26,6 @@ def seen(handler: Handler, table: Mapping[str, object] | None = None) -> tuple[s
             return await outcome(build(TCP, {"tcp": f"127.0.0.1:{port}", **(table or {})}))
 
     return asyncio.run(story())
-
-
-async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read(-1)
 
 
 async def redis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -147,13 +145,16 @@ async def full_house() -> AsyncIterator[int]:
 
 def test_a_probe_returns_where_something_accepts_and_says_why_it_does_not() -> None:
     async def story() -> None:
+        dialer = Dialer()
         async with serving(silent) as port:
-            await probe_tcp(f"127.0.0.1:{port}", 5.0)
+            await probe_tcp(f"127.0.0.1:{port}", 5.0, dialer)
         with pytest.raises(CheckFailed, match=r"^connection refused$"):
-            await probe_tcp(f"127.0.0.1:{port}", 5.0)
+            await probe_tcp(f"127.0.0.1:{port}", 5.0, dialer)
         async with full_house() as port:
             with pytest.raises(CheckFailed, match=r"^no answer within 0\.05 s$") as caught:
-                await probe_tcp(f"127.0.0.1:{port}", 0.05)
+                await probe_tcp(f"127.0.0.1:{port}", 0.05, dialer)
             assert caught.value.result == "timeout"
+        assert len(dialer.poller) == 0
+        dialer.close()
 
     asyncio.run(story())

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from selfheal.observe.stream import tls_context
 from selfheal.observe.websocket import WEBSOCKET
-from tests.real.certificates import self_signed, server_side
-from tests.real.servers import Handler, answering, build, cause, free_port, outcome, page, serving
+from tests.real.certificates import self_signed, server_side, trusting
+from tests.real.daemon_process import free_port
+from tests.real.servers import Handler, answering, build, outcome, page, serving, told
 
 Talk = Callable[[ServerConnection], Awaitable[None]]
 
@@ -36,7 +36,8 @@ def seen_raw(handler: Handler) -> tuple[str, str | None]:
     async def story() -> tuple[str, str | None]:
         async with serving(handler) as port:
             check = build(WEBSOCKET, {"websocket": f"ws://127.0.0.1:{port}/"})
-            return (await outcome(check))[0], await cause(check)
+            reason, _, named = await told(check)
+            return reason, named
 
     return asyncio.run(story())
 
@@ -161,22 +162,18 @@ def test_nobody_at_the_port_is_a_refusal() -> None:
     assert asyncio.run(outcome(check)) == ("connection refused", {})
 
 
-def test_over_tls_the_certificate_must_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_over_tls_the_certificate_must_be_trusted(tmp_path: Path) -> None:
     async def story(tls: ssl.SSLContext) -> None:
         async with serve(echo, "127.0.0.1", 0, ssl=tls) as server:
             port = next(iter(server.sockets)).getsockname()[1]
             table = {"websocket": f"wss://localhost:{port}/"}
             reason, _ = await outcome(build(WEBSOCKET, table))
-            assert reason == "the certificate is not to be trusted: self-signed certificate"
+            assert reason == "the certificate is self-signed"
             assert (await outcome(build(WEBSOCKET, {**table, "verify": False})))[0] == ""
-            monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
-            tls_context.cache_clear()
-            assert (await outcome(build(WEBSOCKET, table)))[0] == ""
+            with trusting(tmp_path / "cert.pem"):
+                assert (await outcome(build(WEBSOCKET, table)))[0] == ""
 
-    try:
-        asyncio.run(story(server_side(self_signed(tmp_path))))
-    finally:
-        tls_context.cache_clear()
+    asyncio.run(story(server_side(self_signed(tmp_path))))
 
 
 @pytest.mark.parametrize(

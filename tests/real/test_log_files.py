@@ -137,17 +137,22 @@ WRITER = """
 import sys
 with open(sys.argv[1], "ab", buffering=0) as log:
     for number in range(20000):
+        if number == 10000:
+            sys.stdin.readline()
         log.write(b"line %06d\\n" % number)
 """
 
 
 def rotated_while_written(log: Path) -> int:
-    """Let a child write 20,000 lines and rotate all the while; returns how often."""
+    """Let a child write 20,000 lines, the second half after a rotation, and rotate all the while; returns how often."""
     log.touch()
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(log)]) as writer:
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(log)], stdin=subprocess.PIPE) as writer:
+        assert writer.stdin is not None
         rotations = 0
         while writer.poll() is None:
             rotations += rotate(log, 2 * BLOCK, 100)
+            if rotations and not writer.stdin.closed:
+                writer.stdin.close()
     assert writer.returncode == 0
     return rotations + rotate(log, 2 * BLOCK, 100)
 

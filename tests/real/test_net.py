@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import socket
 import threading
@@ -12,11 +13,37 @@ from collections.abc import Sequence
 import pytest
 
 from selfheal.net import Dialer
-from selfheal.net.names import MOST_AT_ONCE, Names, Place
-from selfheal.net.poller import READ, Poller
-from tests.real.servers import free_port, serving
+from selfheal.net.awaiting import Answer, ready
+from selfheal.net.names import MOST_AT_ONCE, Names, Place, socket_address
+from selfheal.net.poller import READ, WRITE, Poller
+from tests.real.daemon_process import free_port
+from tests.real.servers import serving, silent
 
 LOOPBACK: Sequence[Place] = ((socket.AF_INET, "127.0.0.1"),)
+
+
+@pytest.mark.parametrize("first", ["told", "cancelled"])
+def test_what_is_told_while_nobody_waits_any_more_is_dropped(first: str) -> None:
+    dropped: list[str] = []
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: pytest.fail(str(context)))
+        for value, failure in (("a socket", None), (None, OSError("nobody is told"))):
+            answer: Answer[str] = Answer(dropped.append)
+            task = asyncio.ensure_future(answer.wait())
+            await asyncio.sleep(0)
+            if first == "told":
+                answer.tell(value, failure)
+                task.cancel()
+            else:
+                task.cancel()
+                answer.tell(value, failure)
+            await asyncio.wait([task])
+            assert task.cancelled()
+
+    asyncio.run(story())
+    gc.collect()  # what was raised and never looked at would be told here
+    assert dropped == ["a socket"]
 
 
 async def addresses(names: Names, host: str) -> Sequence[Place]:
@@ -45,10 +72,6 @@ async def connected(dialer: Dialer, host: str, port: int) -> socket.socket:
     return await answer
 
 
-async def idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read()
-
-
 def test_this_machine_is_found_by_its_name() -> None:
     assert asyncio.run(addresses(Names(), "localhost"))[0][1] in ("127.0.0.1", "::1")
 
@@ -56,6 +79,15 @@ def test_this_machine_is_found_by_its_name() -> None:
 def test_a_name_that_is_none_is_told_as_such() -> None:
     with pytest.raises(UnicodeError):
         asyncio.run(addresses(Names(), "a..b"))
+
+
+def test_an_address_of_one_link_alone_keeps_its_link() -> None:
+    """fe80::/10 of two networks are two places; no socket looks for the link in the text."""
+    number = socket.if_nametoindex("lo")
+    found = asyncio.run(addresses(Names(), "fe80::1%lo"))
+    assert found == ((socket.AF_INET6, f"fe80::1%{number}"),)
+    assert socket_address(found[0], 53) == ("fe80::1", 53, 0, number)
+    assert socket_address((socket.AF_INET6, "::1"), 53) == ("::1", 53)
 
 
 def test_many_who_ask_for_one_name_at_once_are_one_question() -> None:
@@ -126,7 +158,7 @@ def test_a_question_that_is_called_off_before_its_turn_is_never_asked() -> None:
 def test_each_address_of_a_name_is_tried_and_a_refusal_is_what_is_told() -> None:
     async def story() -> None:
         two = Dialer(names=Names(lambda host: ((socket.AF_INET, "127.0.0.2"), (socket.AF_INET, "127.0.0.1"))))
-        async with serving(idle) as port:  # at 127.0.0.1 alone
+        async with serving(silent) as port:  # at 127.0.0.1 alone
             (await connected(two, "two.example", port)).close()
         with pytest.raises(ConnectionRefusedError) as refused:
             await connected(two, "two.example", free_port())
@@ -134,6 +166,21 @@ def test_each_address_of_a_name_is_tried_and_a_refusal_is_what_is_told() -> None
         two.close()
 
     asyncio.run(story())
+
+
+def test_another_loop_may_go_on_where_one_was_closed() -> None:
+    dialer = Dialer()
+
+    async def story() -> None:
+        async with serving(silent) as port:
+            with await connected(dialer, "127.0.0.1", port) as sock:
+                sock.send(b"x")
+                await ready(dialer.poller, sock.fileno(), WRITE)
+        assert len(dialer.poller) == 0
+
+    asyncio.run(story())
+    asyncio.run(story())
+    dialer.close()
 
 
 def test_a_callback_that_raises_keeps_no_other_from_being_called() -> None:

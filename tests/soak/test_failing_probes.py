@@ -17,7 +17,8 @@ from selfheal.observe.http import HTTP
 from selfheal.observe.scheduled import ScheduledCheck
 from selfheal.observe.scheduler import Scheduler
 from selfheal.observe.wheel import Wheel
-from tests.real.servers import CLOCK, build, context, free_port
+from tests.real.daemon_process import free_port
+from tests.real.servers import CLOCK, build, context
 
 ROOT = Path(__file__).parents[2]
 PROBES = 100_000
