@@ -96,10 +96,6 @@ class CheckContext:
     """For an agent that has no process of ours: wall time since when it is watched."""
 
 
-Endpoint = tuple[str, int]
-"""The host and port that a check asks."""
-
-
 class Check(Protocol):
     """One check of one agent."""
 
@@ -138,7 +134,7 @@ class CheckKind:
     `local` says that it looks at the agent's own process: no trouble of a dependency explains its failure. `again_s`
     says by what a good answer has measured when it could no longer be good: it is asked again then, if not before.
     `signals` are the names of what it measures: of two checks of an agent that share one, the later has its own name
-    before them. `target` is what it asks, where that is a port somewhere.
+    before them.
     """
 
     name: str
@@ -147,7 +143,6 @@ class CheckKind:
     local: bool = False
     again_s: Callable[[CheckConfig, Mapping[str, float]], float] | None = None
     signals: tuple[str, ...] = ()
-    target: Callable[[CheckConfig], Endpoint] | None = None
 
 
 # --- fixes ---------------------------------------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
 
-from selfheal.config.address import split_address
+from selfheal.config.address import Endpoint, split_address
 from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
 from selfheal.config.models import AgentConfig, CheckConfig, Config, process_of
 from selfheal.events import AgentDeclared
-from selfheal.kinds import AgentKind, CheckKind, Endpoint, Fix
+from selfheal.kinds import AgentKind, CheckKind, Fix
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.recover.command import command_fix
 from selfheal.supervise.launcher import Launch, Standby

@@ -9,13 +9,22 @@ from urllib.parse import urlsplit
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9._-]+)):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 65535
 
+Endpoint = tuple[str, int]
+"""A host and a port."""
 
-def split_address(text: str) -> tuple[str, int]:
+
+def split_address(text: str) -> Endpoint:
     """Take `host:port` or `[IPv6]:port` apart. Raises ValueError where it is neither."""
     match = _HOST_PORT.fullmatch(text)
     if match is None or int(match["port"]) > _MAX_PORT or not _is_host(match["host"], match["v6"]):
         raise ValueError(f"{text!r} is not host:port; write it as '127.0.0.1:8787' or '[::1]:8787'")
     return match["host"] or match["v6"], int(match["port"])
+
+
+def endpoint_of(url: str) -> Endpoint:
+    """The host and port that a URL of http, https, ws or wss leads to."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme in ("https", "wss") else 80)
 
 
 def is_loopback(host: str) -> bool:

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from selfheal.config.address import check_url
+from selfheal.config.address import Endpoint, check_url
 from selfheal.config.python import module_name, python_command
 from selfheal.config.texts import Text
 from selfheal.config.units import Address, Command, Count, Cron, Flag, Mask, Number, Place, Url, Zone
@@ -108,6 +108,10 @@ class CheckConfig(Section):
         description="For so long after a start failures do not count, until the check has found the agent well once. "
         "Default: 30 s, and not once the agent is ready.",
     )
+
+    def endpoint(self) -> Endpoint | None:
+        """What it asks, where that is a port somewhere: a failure may be that of the network to there."""
+        return None
 
 
 class ReadyConfig(Section):

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from ipaddress import ip_address
 
 from msgspec.structs import replace
 
 from selfheal.clock import Clock
+from selfheal.config.address import Endpoint, is_loopback
 from selfheal.errors import CheckFailed, NoAnswer
-from selfheal.kinds import Endpoint, Observation
+from selfheal.kinds import Observation
 from selfheal.observe.wording import percent_text, span_text
 
 # Held up for longer, or for this share of what the answer took, we are no witness of how long that was.
@@ -80,7 +80,7 @@ class Doubt:
             if own:
                 tell(_inconclusive(seen, own))
                 return
-            if target is not None and not is_local(target) and _is_silence(failure):
+            if target is not None and not is_loopback(target[0]) and _is_silence(failure):
                 self._ask_others(seen, target, others, tell)
                 return
         tell(seen)
@@ -144,20 +144,11 @@ class Doubt:
         return True
 
 
-def is_local(target: Endpoint) -> bool:
-    """Whether a target is on this very machine, which no network can come between."""
-    host = target[0]
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
 def _chosen(target: Endpoint, canaries: Sequence[Endpoint], others: Sequence[Endpoint]) -> list[Endpoint]:
     """Some targets on other hosts than the one that failed, and on hosts of their own."""
     chosen: dict[str, Endpoint] = {}
     for other in (*canaries, *others):
-        if other[0] != target[0] and not is_local(other) and other[0] not in chosen:
+        if other[0] != target[0] and not is_loopback(other[0]) and other[0] not in chosen:
             chosen[other[0]] = other
             if len(chosen) == CANARIES:
                 break

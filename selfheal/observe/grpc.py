@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from selfheal.clock import Clock
-from selfheal.config.address import split_address
+from selfheal.config.address import Endpoint, split_address
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Address, Flag
 from selfheal.kinds import Check, CheckContext, CheckKind
@@ -52,6 +52,9 @@ class GrpcCheckConfig(CheckConfig):
         tls = tls_context(self.verify, alpn="h2") if self.secure else None
         metadata = tuple((key, value.get_secret_value()) for key, value in self.metadata.items())
         return Question(host, port, tls, self.service, metadata, self.timeout)
+
+    def endpoint(self) -> Endpoint | None:
+        return split_address(self.grpc)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from selfheal.clock import Clock
 from selfheal.config.models import CheckConfig
-from selfheal.kinds import Check, CheckContext, CheckKind, Endpoint, Tell
+from selfheal.kinds import Check, CheckContext, CheckKind, Tell
 from selfheal.net import Dialer
 from selfheal.observe.certificate import too_soon
 from selfheal.observe.http_config import HttpCheckConfig, judged
@@ -72,16 +72,9 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     return HttpCheck(config, context.dialer, context.clock)
 
 
-def _target(config: CheckConfig) -> Endpoint:
-    assert isinstance(config, HttpCheckConfig)
-    request = config.request()
-    return request.host, request.port
-
-
 HTTP = CheckKind(
     name="http",
     model=HttpCheckConfig,
     build=_build,
     signals=("latency", "status", "tls_expires_in", "redirects"),
-    target=_target,
 )

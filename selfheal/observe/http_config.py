@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from selfheal.config.address import check_url
+from selfheal.config.address import Endpoint, check_url, endpoint_of
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Count, Duration, Flag, Url
 from selfheal.observe.expect import HttpExpect, judge, judge_latency
@@ -66,6 +66,9 @@ class HttpCheckConfig(CheckConfig):
             verify=self.verify,
             keep_alive=self.keep_alive,
         )
+
+    def endpoint(self) -> Endpoint | None:
+        return endpoint_of(self.http)
 
 
 def judged(expect: HttpExpect, response: Response, signals: dict[str, float]) -> Unwell | None:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from selfheal.clock import Clock
+from selfheal.config.address import Endpoint
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Duration, Number
 from selfheal.kinds import Check, CheckContext, CheckKind
@@ -60,6 +61,10 @@ class PostgresCheckConfig(CheckConfig):
         None, description="Of max_connections, 0.9 for 90 %."
     )
     max_replication_lag: Duration | None = Field(None, gt=0, description="A standby is at most so far behind.")
+
+    def endpoint(self) -> Endpoint | None:
+        place = read_place(self.postgres)
+        return place.host, place.port
 
 
 @dataclass(frozen=True, slots=True)

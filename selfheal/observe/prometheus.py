@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from selfheal.config.address import Endpoint, endpoint_of
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Url
 from selfheal.errors import CheckFailed
@@ -53,6 +54,9 @@ class PrometheusCheckConfig(CheckConfig):
     def _can_be_asked(self) -> PrometheusCheckConfig:
         Request.build(self.prometheus)
         return self
+
+    def endpoint(self) -> Endpoint | None:
+        return endpoint_of(self.prometheus)
 
 
 @dataclass(frozen=True, slots=True)

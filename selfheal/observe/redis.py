@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from selfheal.clock import Clock
+from selfheal.config.address import Endpoint
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Count, Duration, Flag, Number
 from selfheal.errors import CheckFailed
@@ -44,6 +45,10 @@ class RedisCheckConfig(CheckConfig):
     max_replication_lag: Duration | None = Field(
         None, gt=0, description="As a replica it has heard from its master within this time."
     )
+
+    def endpoint(self) -> Endpoint | None:
+        place = read_place(self.redis)
+        return place.host, place.port
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
+from selfheal.config.address import Endpoint
 from selfheal.config.models import CheckConfig
-from selfheal.kinds import Check, CheckContext, CheckKind, Endpoint, Probe
+from selfheal.kinds import Check, CheckContext, CheckKind, Probe
 from selfheal.vocabulary import CheckResult
 
 
@@ -16,7 +17,7 @@ from selfheal.vocabulary import CheckResult
 class ScheduledCheck:
     """A check, and when to ask it. `fall` and `rise` are the results in a row that settle a matter.
 
-    `again_s` and `target` are as in `CheckKind`, for this one.
+    `again_s` is as in `CheckKind`, for this one, and `target` what it asks.
     """
 
     name: str
@@ -45,7 +46,7 @@ def scheduled(config: CheckConfig, context: CheckContext, kinds: Sequence[CheckK
         fall=config.fall,
         rise=config.rise,
         again_s=partial(kind.again_s, config) if kind.again_s is not None else None,
-        target=kind.target(config) if kind.target is not None else None,
+        target=config.endpoint(),
     )
 
 

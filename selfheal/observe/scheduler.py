@@ -14,8 +14,9 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Se
 from functools import partial
 
 from selfheal.clock import Clock
+from selfheal.config.address import Endpoint
 from selfheal.errors import CheckFailed
-from selfheal.kinds import Endpoint, Observation, Probe, Tell
+from selfheal.kinds import Observation, Probe, Tell
 from selfheal.observe.doubt import Doubt
 from selfheal.observe.pulse import Pulse
 from selfheal.observe.scheduled import Pace, ScheduledCheck

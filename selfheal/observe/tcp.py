@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import Field, model_validator
 
 from selfheal.clock import Clock
-from selfheal.config.address import split_address
+from selfheal.config.address import Endpoint, split_address
 from selfheal.config.models import CheckConfig
 from selfheal.config.texts import Text, holds
 from selfheal.config.units import Address, Flag, Host
@@ -46,6 +46,9 @@ class TcpCheckConfig(CheckConfig):
         if not self.encrypted and self.model_fields_set & {"verify", "server_name"}:
             raise ValueError("without TLS there is no certificate; write secure = true, or starttls")
         return self
+
+    def endpoint(self) -> Endpoint | None:
+        return split_address(self.tcp)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from selfheal.clock import Clock
-from selfheal.config.address import split_address
+from selfheal.config.address import Endpoint, split_address
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Address, Duration, Flag, Host
 from selfheal.errors import CheckFailed
@@ -52,6 +52,9 @@ class TlsCheckConfig(CheckConfig):
     sha256: Annotated[str, AfterValidator(fingerprint)] | None = Field(
         None, description="The fingerprint of the one certificate that is accepted."
     )
+
+    def endpoint(self) -> Endpoint | None:
+        return split_address(self.tls)
 
 
 @dataclass(frozen=True, slots=True)

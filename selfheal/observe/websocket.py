@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from selfheal.clock import Clock
-from selfheal.config.address import check_url
+from selfheal.config.address import Endpoint, check_url, endpoint_of
 from selfheal.config.models import CheckConfig
 from selfheal.config.texts import Text, holds
 from selfheal.config.units import Flag
@@ -68,6 +68,9 @@ class WebsocketCheckConfig(CheckConfig):
     expect: Text | None = Field(
         None, description="Text in one of the messages, or /a regular expression/; without it a ping must be answered."
     )
+
+    def endpoint(self) -> Endpoint | None:
+        return endpoint_of(self.websocket)
 
 
 @dataclass(frozen=True, slots=True)

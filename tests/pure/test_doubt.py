@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from selfheal.config.address import Endpoint
 from selfheal.detect.health import BLIND_S, judge_check
 from selfheal.errors import CheckFailed, NoAnswer
 from selfheal.events import CheckBroke, CheckMended
-from selfheal.kinds import Endpoint, Observation
-from selfheal.observe.doubt import is_local
+from selfheal.kinds import Observation
 from selfheal.observe.scheduled import ScheduledCheck
 from selfheal.observe.wording import Unwell
 from selfheal.vitals import CheckRecord
@@ -138,8 +138,6 @@ def test_one_other_target_is_no_proof_and_neither_is_another_port_of_the_same_ho
 
 @pytest.mark.parametrize("target", [("127.0.0.1", 80), ("::1", 80), ("localhost", 80)])
 def test_no_network_comes_between_us_and_this_very_machine(target: Endpoint) -> None:
-    assert is_local(target)
-
     async def story(bench: Bench) -> None:
         await others(bench, THERE, ELSEWHERE)
         bench.silent.add("*")
