@@ -22,6 +22,8 @@ class CheckRecord(msgspec.Struct, frozen=True):
     `streak` results in a row were, or were not, `ok`, the first of them at `since`. `settled` is the verdict after
     hysteresis, None before there is one. `last` may be an observation that counts for neither side; `errors` in a row
     were none because the check itself broke. `unsure_since` is when the first of those that are inconclusive came.
+    `misses` are the times of the latest failures, where they need not be in a row, and `flips` the latest changes
+    between well and failed, a bit for each result, the newest lowest.
     """
 
     check: str
@@ -32,6 +34,8 @@ class CheckRecord(msgspec.Struct, frozen=True):
     last: Observation | None = None
     errors: int = 0
     unsure_since: float = 0.0
+    misses: tuple[float, ...] = ()
+    flips: int = 0
 
     @property
     def last_at(self) -> float:

@@ -220,13 +220,16 @@ def _within(memory: int | None, check: CheckConfig) -> CheckConfig:
 class Settling:
     """When a check settles: failures in a row until failed, successes in a row until well; `local` as of its kind.
 
-    `prefix` stands before the names of its signals, where another check of the agent has signals of these names.
+    `within_s` and `start_grace_s` are as configured, 0 and None where they are not given. `prefix` stands before the
+    names of its signals, where another check of the agent has signals of these names.
     """
 
     fall: int
     rise: int
     local: bool
     prefix: str = ""
+    within_s: float = 0.0
+    start_grace_s: float | None = None
 
 
 def settling(fleet: Sequence[AgentPlan], kinds: Sequence[CheckKind]) -> dict[tuple[str, str], Settling]:
@@ -239,5 +242,7 @@ def settling(fleet: Sequence[AgentPlan], kinds: Sequence[CheckKind]) -> dict[tup
             kind = known[type(check)]
             prefix = "" if taken.isdisjoint(kind.signals) else f"{check.name}."
             taken.update(kind.signals)
-            rules[plan.name, check.name] = Settling(check.fall, check.rise, kind.local, prefix)
+            rules[plan.name, check.name] = Settling(
+                check.fall, check.rise, kind.local, prefix, check.within or 0.0, check.start_grace
+            )
     return rules

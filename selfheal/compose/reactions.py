@@ -21,6 +21,7 @@ from selfheal.events import (
     AlertRaised,
     CheckBroke,
     Event,
+    FlappingBegan,
     HealthChanged,
     IncidentEvent,
     LoopFailed,
@@ -104,7 +105,7 @@ class Reactions:
                 self._log.warning(name, **facts)
             case HealthChanged(ok=False) | AgentExited(expected=False) | AlertFailed() | AlertDelivered(error=str()):
                 self._log.warning(name, **facts)
-            case CheckBroke() | StandbyFailed():
+            case CheckBroke() | FlappingBegan() | StandbyFailed():
                 self._log.warning(name, **facts)
             case AgentDeclared():
                 self._log.debug(name, **facts)

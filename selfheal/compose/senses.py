@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from selfheal.compose.fleet import Settling
 from selfheal.detect.anomalies import AnomalyWatch
+from selfheal.detect.flapping import judge_flapping
 from selfheal.detect.health import judge, judge_check
 from selfheal.events import AgentReady
 from selfheal.history.rings import History
@@ -65,15 +66,18 @@ class Senses:
         record, told = judge_check(before, seen, rule.fall, broken=seen.check in agent.broken)
         if told is not None:
             self._ledger.record(told)
-        if not seen.ok and _starting(agent, seen.at):
+        if not seen.ok and _starting(agent, record, rule, seen.at):
             self._vitals.put(seen.agent, replace(record, last=seen))
             return
         if record.settled is None and seen.check in agent.failing:
             record = CheckRecord(seen.check, settled=False)  # failing since before this daemon began
-        record, change = judge(record, seen, rule.fall, rule.rise, local=rule.local)
+        record, change = judge(record, seen, rule.fall, rule.rise, local=rule.local, within_s=rule.within_s)
         self._vitals.put(seen.agent, record)
         if change is not None:
             self._ledger.record(change)
+        flapping = judge_flapping(record, seen, flapping=seen.check in agent.flapping)
+        if flapping is not None:
+            self._ledger.record(flapping)
         if not (agent.has_process or agent.ready):
             self._welcome(self._ledger.world.agents[seen.agent], seen.at)
 
@@ -98,8 +102,16 @@ def _named(signals: Mapping[str, float], prefix: str) -> Mapping[str, float]:
     return {f"{prefix}{name}": value for name, value in signals.items()} if prefix else signals
 
 
-def _starting(agent: Agent, at: float) -> bool:
-    """Ready is not alive: before that, and while there is no process, a failed check says nothing new."""
-    if not agent.has_process or agent.ready:
+def _starting(agent: Agent, record: CheckRecord, rule: Settling, at: float) -> bool:
+    """Ready is not alive: before that, and while there is no process, a failed check says nothing new.
+
+    A grace that is set holds for who is ready, too, until this check has found it well.
+    """
+    if not agent.has_process:
         return False
-    return agent.run is None or at - agent.run.started_at < START_GRACE_S
+    if agent.run is None:
+        return not agent.ready
+    if agent.ready and (rule.start_grace_s is None or record.settled is not None):
+        return False
+    grace_s = START_GRACE_S if rule.start_grace_s is None else rule.start_grace_s
+    return at - agent.run.started_at < grace_s

@@ -100,6 +100,14 @@ class CheckConfig(Section):
     timeout: Duration = Field(5.0, gt=0, description="An answer that takes longer is a failure.")
     fall: Count = Field(3, ge=1, description="Failures in a row until unhealthy.")
     rise: Count = Field(2, ge=1, description="Successes in a row until healthy again.")
+    within: Duration | None = Field(
+        None, gt=0, description="The `fall` failures need not be in a row: so many within this time will do."
+    )
+    start_grace: Duration | None = Field(
+        None,
+        description="For so long after a start failures do not count, until the check has found the agent well once. "
+        "Default: 30 s, and not once the agent is ready.",
+    )
 
 
 class ReadyConfig(Section):

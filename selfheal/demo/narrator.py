@@ -25,6 +25,8 @@ from selfheal.events import (
     FailurePredicted,
     FixEnded,
     FixStarted,
+    FlappingBegan,
+    FlappingOver,
     HealingPaused,
     HealingResumed,
     Held,
@@ -208,6 +210,10 @@ def _of_agent(event: Event) -> _Told | None:
             return agent, "uneasy", f"its check {check} cannot run, so nothing is known by it: {reason}"
         case CheckMended(agent=agent, check=check):
             return agent, "good", f"its check {check} runs again"
+        case FlappingBegan(agent=agent, check=check):
+            return agent, "uneasy", f"its check {check} keeps changing between well and failed"
+        case FlappingOver(agent=agent, check=check):
+            return agent, "good", f"its check {check} has settled"
         case _:
             return None
 

@@ -3,13 +3,14 @@
 Hysteresis: `fall` failures in a row until it has failed, `rise` successes in a row until it is well. One miss is no
 failure; what says nothing of the agent (`inconclusive`, or a check that broke: `error`) counts for neither side. But a
 check that breaks `fall` times in a row, or is unsure for a minute, is told as broken, for nobody watches where it was
-to look.
+to look. Where failures need not be in a row, `fall` of them within a time make one.
 """
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
+from selfheal.detect.flapping import shifted
 from selfheal.events import CheckBroke, CheckMended, HealthChanged
 from selfheal.kinds import Observation
 from selfheal.vitals import CheckRecord
@@ -19,26 +20,42 @@ BLIND_S = 60.0
 
 
 def judge(
-    record: CheckRecord, seen: Observation, fall: int, rise: int, *, local: bool = False
+    record: CheckRecord, seen: Observation, fall: int, rise: int, *, local: bool = False, within_s: float = 0.0
 ) -> tuple[CheckRecord, HealthChanged | None]:
     """Return the record after `seen`, and the change where the check settled on the other side."""
     if seen.result == "ok" and record.settled and record.ok:  # as it is nearly always
-        return CheckRecord(record.check, True, True, record.streak + 1, record.since, seen, record.errors), None
+        flips = shifted(record.flips)
+        misses = record.misses
+        return CheckRecord(record.check, True, True, record.streak + 1, record.since, seen, 0, 0.0, misses, flips), None
     if seen.result in ("inconclusive", "error"):
         return replace(record, last=seen), None
-    if record.streak and record.ok == seen.ok:
-        record = replace(record, streak=record.streak + 1, last=seen)
-    else:
-        record = replace(record, ok=seen.ok, streak=1, since=seen.at, last=seen)
+    record = _counted(record, seen, fall if within_s else 0, within_s)
     if record.settled is None and seen.ok:
         return replace(record, settled=True), None
-    needed = rise if seen.ok else fall
-    if record.settled == seen.ok or record.streak < needed:
+    if record.settled == seen.ok or not _is_settled(record, seen, fall, rise, within_s):
         return record, None
-    change = HealthChanged(
-        seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, record.since, local, seen.cause
-    )
+    since = record.since if seen.ok or record.streak >= fall else record.misses[0]
+    change = HealthChanged(seen.at, seen.agent, seen.check, seen.ok, seen.result, seen.reason, since, local, seen.cause)
     return replace(record, settled=seen.ok), change
+
+
+def _counted(record: CheckRecord, seen: Observation, kept: int, within_s: float) -> CheckRecord:
+    """The record with one more result; of the failures the latest `kept` are remembered."""
+    flips = shifted(record.flips, changed=record.streak > 0 and record.ok != seen.ok)
+    misses = record.misses if seen.ok or not kept else (*record.misses, seen.at)[-kept:]
+    if misses and misses[0] <= seen.at - within_s:
+        misses = tuple(at for at in misses if at > seen.at - within_s)
+    if record.streak and record.ok == seen.ok:
+        return replace(record, streak=record.streak + 1, last=seen, misses=misses, flips=flips)
+    return replace(record, ok=seen.ok, streak=1, since=seen.at, last=seen, misses=misses, flips=flips)
+
+
+def _is_settled(record: CheckRecord, seen: Observation, fall: int, rise: int, within_s: float) -> bool:
+    """Whether it is known by now on which side the check is."""
+    many = within_s > 0.0 and len(record.misses) >= fall
+    if seen.ok:
+        return record.streak >= rise and not many
+    return record.streak >= fall or many
 
 
 def judge_check(

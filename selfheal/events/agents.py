@@ -233,6 +233,25 @@ class CheckMended:
     check: str
 
 
+@dataclass(frozen=True, slots=True)
+class FlappingBegan:
+    """A check keeps changing between well and failed. `share` is how much of its latest results were such changes."""
+
+    at: float
+    agent: str
+    check: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class FlappingOver:
+    """A check that was flapping stays on one side."""
+
+    at: float
+    agent: str
+    check: str
+
+
 AgentEvent = (
     AgentDeclared
     | AgentRemoved
@@ -254,4 +273,6 @@ AgentEvent = (
     | HealthChanged
     | CheckBroke
     | CheckMended
+    | FlappingBegan
+    | FlappingOver
 )

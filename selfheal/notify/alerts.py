@@ -6,7 +6,7 @@ our own troubles. What heals by itself is told by the page and the log, and wake
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -17,6 +17,8 @@ from selfheal.events import (
     CheckMended,
     Event,
     FailurePredicted,
+    FlappingBegan,
+    FlappingOver,
     IncidentEscalated,
     IncidentResolved,
     IncidentSuppressed,
@@ -26,8 +28,10 @@ from selfheal.events import (
     StateDamaged,
     WorkDone,
 )
+from selfheal.notify.check_alerts import about_checks
+from selfheal.notify.told import is_told, last_told, share_text
 from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode
-from selfheal.world import Agent, Incident, World
+from selfheal.world import Incident, World
 
 HIGH_RISK = 0.7
 # A forecast that comes and goes, and a leak that is renewed again and again, wake nobody more often than this.
@@ -64,17 +68,15 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             return _no_longer_foreseen(world, event.at, agent, mode, _ENDS[outcome], "")
         case WorkDone(work=name, outcome="succeeded") if name in world.foresight.work:
             return _prevented(world, event, world.foresight.work[name].planned.agent)
-        case CheckBroke(agent=name) | MaintenanceOver(agent=name) if name in world.agents:
-            return tuple(_blind(world, world.agents[name], event.at))
-        case CheckMended():
-            return _sees_again(world, event)
+        case CheckBroke() | CheckMended() | FlappingBegan() | FlappingOver() | MaintenanceOver():
+            return about_checks(world, event)
         case _:
             return ()
 
 
 def about_saving(world: World, at: float, trouble: str | None) -> tuple[AlertRaised, ...]:
     """Return the alert that our state cannot be saved, or that it can again, where that is news."""
-    if (trouble is not None) == _is_told(world, UNSAVED):
+    if (trouble is not None) == is_told(world, UNSAVED):
         return ()
     if trouble is None:
         return (
@@ -105,34 +107,10 @@ def _own(at: float, key: str, severity: Severity, title: str, text: str) -> Aler
 
 def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[AlertRaised, ...]:
     """The end is told to whom the beginning was told, and to nobody else."""
-    if not _is_told(world, incident.id):
+    if not is_told(world, incident.id):
         return ()
     title = f"{incident.agent} is well again" if incident.state == "resolved" else f"{incident.agent} needs nobody"
     return (AlertRaised(at, incident.id, "info", title, reason, incident.agent, incident.id, resolved=True),)
-
-
-def _blind(world: World, agent: Agent, at: float) -> Iterator[AlertRaised]:
-    """Each check that cannot run is told once, after a maintenance window where it broke within."""
-    for check, reason in agent.broken.items():
-        key = _broken(agent.name, check)
-        if agent.maintenance_until is None and not _is_told(world, key):
-            title = f"{agent.name} is not watched by its check {check}"
-            text = (
-                f"the check cannot run: {reason}; mend or remove it, for nothing is known by it, nor done because of it"
-            )
-            yield AlertRaised(at, key, "warning", title, text, agent.name, None)
-
-
-def _broken(agent: str, check: str) -> str:
-    return f"broken-{agent}-{check}"
-
-
-def _sees_again(world: World, event: CheckMended) -> tuple[AlertRaised, ...]:
-    key = _broken(event.agent, event.check)
-    if not _is_told(world, key):
-        return ()
-    title = f"{event.agent} is watched by its check {event.check} again"
-    return (AlertRaised(event.at, key, "info", title, "the check runs again", event.agent, None, resolved=True),)
 
 
 def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
@@ -141,13 +119,13 @@ def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
     if agent is not None and agent.maintenance_until is not None:
         return ()
     key = _foreseen_key(event.agent, event.mode)
-    last = _last(world, key)
+    last = last_told(world, key)
     if last is not None and event.at - last.at < (QUIET_S if last.resolved else event.eta_high_s + QUIET_S):
         return ()
     title = f"{event.agent} will be {event.mode.replace('_', ' ')} in about {_span(event.eta_s)}"
     value, limit = (_AMOUNTS[event.mode](amount) for amount in (event.value, event.limit))
     when = datetime.fromtimestamp(event.at + event.eta_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    text = f"expected at {when}, {_share(event.probability)} likely: {event.signal} is {value} of {limit}"
+    text = f"expected at {when}, {share_text(event.probability)} likely: {event.signal} is {value} of {limit}"
     return (AlertRaised(event.at, key, "warning", title, text, event.agent, None),)
 
 
@@ -165,7 +143,7 @@ def _no_longer_foreseen(
     world: World, at: float, agent: str, mode: FailureMode, end: str, text: str
 ) -> tuple[AlertRaised, ...]:
     key = _foreseen_key(agent, mode)
-    if not _is_told(world, key):
+    if not is_told(world, key):
         return ()
     title = end.format(agent=agent, mode=mode.replace("_", " "))
     return (AlertRaised(at, key, "info", title, text, agent, None, resolved=True),)
@@ -180,18 +158,3 @@ _ENDS: Mapping[str, str] = {
 
 def _foreseen_key(agent: str, mode: FailureMode) -> str:
     return f"foreseen-{agent}-{mode}"
-
-
-def _is_told(world: World, key: str) -> bool:
-    """Whether a person was told that it began, and not yet that it is over."""
-    last = _last(world, key)
-    return last is not None and not last.resolved
-
-
-def _last(world: World, key: str) -> AlertRaised | None:
-    return next((alert for alert in reversed(world.alerts) if alert.key == key), None)
-
-
-def _share(probability: float) -> str:
-    """Nothing is certain: what would round to 100 % is told as what it is."""
-    return f"{100 * probability:.0f} %" if probability < 0.995 else "over 99 %"

@@ -14,7 +14,10 @@ from selfheal.events import (
     CheckMended,
     Event,
     FailurePredicted,
+    FlappingBegan,
+    FlappingOver,
     IncidentEscalated,
+    IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
     LoopFailed,
@@ -204,3 +207,25 @@ def test_a_check_that_broke_in_a_maintenance_window_is_told_after_it() -> None:
     assert [one.key for one in raised(world, MaintenanceOver(NOW + 60, "api"))] == ["broken-api-http"]
     known = told(fleet(), BROKE, MaintenanceBegan(NOW + 1, "api", NOW + 60))
     assert raised(known, MaintenanceOver(NOW + 60, "api")) == ()
+
+
+FLAPS = FlappingBegan(NOW, "api", "http", 0.42)
+
+
+def test_ups_and_downs_are_told_once_and_their_end() -> None:
+    (alert,) = raised(fleet(), FLAPS)
+    assert (alert.key, alert.severity, alert.agent, alert.incident) == ("flapping-api-http", "warning", "api", None)
+    assert (alert.title, alert.text) == (
+        "api keeps changing between well and failed",
+        "its check http changed sides in 42 % of its latest results",
+    )
+    over = FlappingOver(NOW + 60, "api", "http")
+    assert [one.resolved for one in told(fleet(), FLAPS, over).alerts] == [False, True]
+    assert raised(fleet(), over) == ()
+
+
+def test_ups_and_downs_in_maintenance_or_of_what_depends_on_something_in_trouble_are_not_told() -> None:
+    assert told(fleet(), MaintenanceBegan(NOW - 60, "api", NOW + 60), FLAPS).alerts == ()
+    trouble = IncidentOpened(NOW - 10, "inc-1", "cache", "check", "check http: no answer", NOW - 10)
+    child = replace(fleet(), agents={**fleet().agents, "api": replace(fleet().agents["api"], depends_on=("cache",))})
+    assert told(child, trouble, FLAPS).alerts == ()

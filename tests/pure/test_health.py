@@ -114,3 +114,32 @@ def test_a_check_that_breaks_fall_times_in_a_row_is_broken_until_it_gives_a_real
     assert broken_when("!!!x") == [(2, "CheckBroke"), (3, "CheckMended")]
     assert broken_when("!!.!!t!!") == []
     assert broken_when("!?!?!?.") == [(4, "CheckBroke"), (6, "CheckMended")]
+
+
+def within(text: str, fall: int, within_s: float, rise: int = 2) -> list[tuple[int, bool, float]]:
+    """The seconds of the changes, to which side, and since when, where failures need not be in a row."""
+    record, told = CheckRecord("http"), list[tuple[int, bool, float]]()
+    for second, result in enumerate(signs(text)):
+        seen = Observation("api", "http", float(second), 0.1, result, result)
+        record, change = judge(record, seen, fall, rise, within_s=within_s)
+        if change is not None:
+            told.append((second, change.ok, change.since))
+    return told
+
+
+def test_failures_within_a_time_need_not_be_in_a_row() -> None:
+    assert within("...x..x..x.", fall=3, within_s=10.0) == [(9, False, 3.0)]
+    assert within("...x..x..x.", fall=3, within_s=5.0) == []
+    assert within("..xxx", fall=3, within_s=60.0) == [(4, False, 2.0)]
+
+
+def test_it_is_well_again_when_there_are_fewer_within_the_time_and_enough_successes_in_a_row() -> None:
+    assert within(".x.x.x" + "." * 20, fall=3, within_s=10.0) == [(5, False, 1.0), (11, True, 6.0)]
+    assert within(".x.x.x" + "x" * 20 + ".." + "." * 9, fall=3, within_s=5.0)[-1] == (28, True, 26.0)
+
+
+def test_no_more_failures_are_remembered_than_count() -> None:
+    record = CheckRecord("http")
+    for second in range(1000):
+        record, _ = judge(record, Observation("api", "http", second * 0.01, 0.1, "failed"), 3, 2, within_s=3600.0)
+    assert len(record.misses) == 3

@@ -21,6 +21,7 @@ class CheckView(View):
     reason: str = Field("", description="Why it failed.", examples=["no answer within 2 s"])
     since: Time | None = Field(None, description="The first of the equal results in a row.")
     streak: int = Field(0, description="Equal results in a row.")
+    flapping: bool = Field(False, description="It keeps changing between well and failed.")
     last_run: Time | None = None
     took_seconds: Seconds | None = None
 

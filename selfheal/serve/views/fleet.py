@@ -321,6 +321,7 @@ def _check(agent: Agent, name: str, record: CheckRecord | None) -> CheckView:
         reason=record.last.reason,
         since=moment(record.since),
         streak=record.streak,
+        flapping=name in agent.flapping,
         last_run=rfc3339(record.last.at),
         took_seconds=record.last.took_s,
     )
