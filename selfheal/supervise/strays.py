@@ -65,6 +65,9 @@ class Strays:
 
         Where nothing was started on the whole machine since it was looked at, it is what it was then; some may be gone.
         """
+        grouped = self._grouped(run, agent)
+        if run.pid in grouped:
+            return [pid for pid in grouped if pid != run.pid]
         last = self._forks.last()
         then = self._helpers.get(agent)
         if then is not None and then[0] == last and then[1] == run:
@@ -76,9 +79,6 @@ class Strays:
         return found
 
     def _find_helpers(self, run: Run, agent: str) -> list[int]:
-        grouped = self._grouped(run, agent)
-        if run.pid in grouped:
-            return [pid for pid in grouped if pid != run.pid]
         if self._loop.time() - self._orphans_at >= _ORPHANS_S:
             self._look_for_orphans()
         orphans = [
