@@ -165,8 +165,9 @@ def dead(bench: CheckBench) -> Findings:
                 figures[name] = dict(found)
     columns = {
         "took_p50_ms": "took p50 ms", "took_p99_ms": "p99", "late_p50_ms": "late p50 ms", "late_p99_ms": "p99",
-        "late_max_ms": "max", "later_p99_ms": "second half: p99", "later_max_ms": "max", "first_round_s": "first round s", "ok_share": "good", "dead": "dead asked", "cpu_percent": "CPU %", "fds_half": "fds",
-        "fds_end": "later", "rss_half_mb": "RSS MB", "rss_end_mb": "later",
+        "late_max_ms": "max", "later_p99_ms": "second half: p99", "later_max_ms": "max",
+        "first_round_s": "first round s", "ok_share": "good", "dead": "dead asked", "cpu_percent": "CPU %",
+        "fds_half": "fds", "fds_end": "later", "rss_half_mb": "RSS MB", "rss_end_mb": "later",
     }  # fmt: skip
     settings = {
         "good": GOOD_ONES, "dead": dict(zip(KINDS, OF_EACH_KIND, strict=True)), "timeout_s": TIMEOUT_S,
