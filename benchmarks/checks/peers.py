@@ -130,7 +130,9 @@ def checking_peers() -> Mapping[str, CheckingPeer]:
 def _running(command: list[str], **variables: str) -> Iterator[int]:
     """The pid of a program that stays on the processor of those who ask."""
     whole = [*pinned(ASKING), *command]
-    with subprocess.Popen(whole, env=os.environ | variables, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        whole, env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             yield process.pid  # taskset has become the program
         finally:

@@ -34,6 +34,7 @@ from selfheal.vitals import Vitals
 from selfheal.world import EMPTY
 
 GOOD = "good"
+TIMEOUT_S = 5.0
 # What is due so soon after it was asked is left out, as the wheel has it; so no period may be shorter here.
 NEAR_S = 0.5
 CHECK = "http"
@@ -47,7 +48,7 @@ class Plan:
     interval_s: float
     state: str = "up"
     """What the document should say of its database: "up" is what it says."""
-    timeout_s: float = 5.0
+    timeout_s: float = TIMEOUT_S
     name: str = GOOD
 
     def config(self, url: str) -> HttpCheckConfig:
@@ -86,7 +87,7 @@ class Lateness:
     """How many seconds after its time each probe began, the first of each check apart: that one has no time."""
 
     def __init__(self) -> None:
-        self.seconds = array("d")
+        self.seconds = array("f")
 
     def timed(self, key: str, plan: ScheduledCheck) -> ScheduledCheck:
         """The same check, watched."""
@@ -145,7 +146,7 @@ class Watching:
         """`lateness` is noted of the plan named `GOOD`."""
         self.ledger = Ledger(_Nowhere(), EMPTY)
         self.results: Counter[tuple[str, str]] = Counter()
-        self.took_s = array("d")
+        self.took_s = array("f")
         self.all_asked = asyncio.Event()
         self.first_round_s = 0.0
         self._unasked: set[str] = set()
