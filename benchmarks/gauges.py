@@ -33,13 +33,13 @@ def memory(pids: Sequence[int]) -> Memory:
 
 def idling(pids: Sequence[int], window_s: float) -> Idling:
     """Watch processes and their threads for `window_s`."""
-    began, cpu_s, switches = time.monotonic(), _cpu_s(pids), _switches(pids)
+    began, spent_s, switches = time.monotonic(), cpu_s(pids), _switches(pids)
     time.sleep(window_s)
     took_s = time.monotonic() - began
-    return Idling((_cpu_s(pids) - cpu_s) / took_s * 100, (_switches(pids) - switches) / took_s)
+    return Idling((cpu_s(pids) - spent_s) / took_s * 100, (_switches(pids) - switches) / took_s)
 
 
-def _cpu_s(pids: Sequence[int]) -> float:
+def cpu_s(pids: Sequence[int]) -> float:
     """By the scheduler's nanoseconds: ticks of 10 ms would be most of what is measured."""
     return sum(int(text.split()[0]) for text in _of_threads(pids, "schedstat")) / 1e9
 

@@ -26,12 +26,17 @@ Figures = Mapping[str, float | None]
 
 
 class Goal(NamedTuple):
-    """A promise: `value` shall be at most `limit`, both in `unit`."""
+    """A promise: `value` shall be at most `limit`, or at least where it says so, both in `unit`."""
 
     what: str
     value: float
     limit: float
     unit: str
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,9 @@ def print_table(title: str, head: Sequence[str], rows: Iterable[Sequence[Cell]])
 def print_goals(goals: Sequence[Goal]) -> None:
     print("\nGoals")
     for goal in goals:
-        verdict = "met   " if goal.value <= goal.limit else "MISSED"
-        print(f"  {verdict} {goal.what}: {_text(goal.value)} {goal.unit}, goal {goal.limit:g}", flush=True)
+        verdict = "met   " if goal.met else "MISSED"
+        least = "at least " if goal.at_least else ""
+        print(f"  {verdict} {goal.what}: {_text(goal.value)} {goal.unit}, goal {least}{goal.limit:g}", flush=True)
 
 
 def save(
@@ -91,7 +97,7 @@ def save(
         "machine": {"kernel": platform.release(), "python": platform.python_version(), "cpus": os.cpu_count()},
         "settings": settings,
         "figures": figures,
-        "goals": [goal._asdict() | {"met": goal.value <= goal.limit} for goal in goals],
+        "goals": [goal._asdict() | {"met": goal.met} for goal in goals],
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"

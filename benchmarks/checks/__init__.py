@@ -1,0 +1,1 @@
+"""What does checking cost, beside others?"""
