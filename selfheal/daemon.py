@@ -129,7 +129,9 @@ class Daemon:
             self.ledger, self.vitals, self.history, self.anomalies, self.metrics, self.fleet.settling, self.redact
         )
         doubt = Doubt(clock, ports.probe_tcp, ports.stolen, self.runner.spawn, self.fleet.canaries)
-        self.scheduler = Scheduler(clock, self.wheel, self.runner.spawn, self.senses.observe, doubt=doubt)
+        self.scheduler = Scheduler(
+            clock, self.wheel, self.runner.spawn, self.senses.observe, max_probes=ports.dialer.room, doubt=doubt
+        )
         notices = Notices(self.heartbeats.beat)
         ports.launcher.listen(notices.hear)
         ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks, self._log_begin)

@@ -20,7 +20,7 @@ from benchmarks.gauges import memory
 from benchmarks.report import Findings, Goal, quantile
 
 MODES = ("keep", "new")
-AGENTS, INTERVAL_S, IN_FLIGHT = 2000, 0.05, 64
+AGENTS, INTERVAL_S, IN_FLIGHT = 2000, 0.1, 64
 WARM_UP_S = 2.0
 CONTROL_AGENTS = 200
 # Not measured here: Gatus 5.2.0 over kept connections, two conditions, on another machine of two processors.

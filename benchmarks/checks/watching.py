@@ -27,7 +27,8 @@ from selfheal.net import Dialer
 from selfheal.observe.http import HTTP
 from selfheal.observe.http_config import HttpCheckConfig
 from selfheal.observe.probe import ask_once
-from selfheal.observe.scheduler import ScheduledCheck, Scheduler, scheduled
+from selfheal.observe.scheduled import ScheduledCheck, scheduled
+from selfheal.observe.scheduler import Scheduler
 from selfheal.observe.wheel import TICK_S, Wheel
 from selfheal.telemetry.metrics import Metrics
 from selfheal.vitals import Vitals
@@ -157,7 +158,7 @@ class Watching:
         self._settling: dict[tuple[str, str], Settling] = {}
         self._senses = self._join()
         self._wheel = Wheel(asyncio.get_running_loop())
-        self._scheduler = Scheduler(self._clock, self._wheel, _no_task, self._sense, max_in_flight)
+        self._scheduler = Scheduler(self._clock, self._wheel, _no_task, self._sense, max_probes=max_in_flight)
         for plan in plans:
             for url, agent in zip(plan.urls, plan.agents(), strict=True):
                 self._watch(agent, plan.config(url))

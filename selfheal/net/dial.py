@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from selfheal.net.poller import WRITE, Poller
 # The SYN is sent again after 1 s (RFC 6298, 2.1): an address that is silent longer must not use up the whole timeout
 # while the next address of the same name would answer.
 ONE_OF_SEVERAL_S = 1.0
+MOST_AT_ONCE = 2048
 
 Tell = Callable[[socket.socket | None, Exception | None], None]
 """Gets the connected, non-blocking socket, or why there is none: OSError, or UnicodeError of a name that is none."""
@@ -30,6 +32,8 @@ class Dialer:
     def __init__(self, poller: Poller | None = None, names: Names | None = None) -> None:
         self.poller = poller or Poller()
         self.names = names or Names()
+        self.room = min(MOST_AT_ONCE, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
+        """How many connections there may be on their way at once, so that everything else keeps its descriptors."""
 
     def dial(self, host: str, port: int, tell: Tell) -> Dialing:
         """Begin to connect. `tell` is called exactly once, perhaps before this returns, unless it is given up."""

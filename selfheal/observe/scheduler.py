@@ -9,7 +9,6 @@ back, it is asked at a faster pace until the matter is settled.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -18,6 +17,7 @@ from selfheal.config.address import Endpoint
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Observation, Probe, Tell
 from selfheal.observe.doubt import Doubt
+from selfheal.observe.lane import Lane
 from selfheal.observe.pulse import Pulse
 from selfheal.observe.scheduled import Pace, ScheduledCheck
 from selfheal.observe.wheel import Alarm, Wheel
@@ -38,13 +38,15 @@ class _Watched:
     """
 
     __slots__ = (
-        "agent", "answering", "asked", "began", "deadline", "key", "pace", "plan", "queued", "said", "suspect",
-        "unsure", "was_well",
+        "agent", "answering", "asked", "began", "deadline", "key", "lane", "pace", "plan", "probe", "queued", "said",
+        "suspect", "unsure", "was_well",
     )  # fmt: skip
 
-    def __init__(self, agent: str, plan: ScheduledCheck) -> None:
+    def __init__(self, agent: str, plan: ScheduledCheck, probe: Probe | None, lane: Lane[_Watched]) -> None:
         self.agent = agent
         self.plan = plan
+        self.probe = probe
+        self.lane = lane
         self.key = f"{agent}/{plan.name}"
         self.pace = Pace()
         self.queued = False
@@ -67,8 +69,8 @@ class Scheduler:
     """Asks the checks of every agent.
 
     `spawn` gives a task its parent. `sink` gets each observation once, in the loop, except of agents forgotten since.
-    At most `max_in_flight` checks are asked at once, and at most half of them are such as fail: a thousand targets that
-    are dead leave room for the others. Without `doubt` every failure is believed.
+    At most `max_probes` probes, each of which takes a descriptor, and `max_in_flight` other checks, each of which takes
+    a task, are asked at once. Without `doubt` every failure is believed.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Scheduler:
         spawn: Callable[[str, Coroutine[object, object, None]], object],
         sink: Callable[[Observation], None],
         max_in_flight: int = 256,
+        max_probes: int = 2048,
         doubt: Doubt | None = None,
     ) -> None:
         self._clock = clock
@@ -85,13 +88,11 @@ class Scheduler:
         self._doubt = doubt
         self._spawn = spawn
         self._sink = sink
-        self._max_in_flight = max_in_flight
+        self._probing: Lane[_Watched] = Lane(max_probes)
+        self._working: Lane[_Watched] = Lane(max_in_flight)
         self._agents: dict[str, dict[str, _Watched]] = {}
         self._in_flight: dict[str, _Watched] = {}
-        self._suspects = 0
         self._pulse = Pulse(asyncio.get_running_loop(), lambda: bool(self._in_flight))
-        self._queue: deque[_Watched] = deque()
-        self._suspect_queue: deque[_Watched] = deque()
         self._emptying = False
 
     def watch(self, agent: str, checks: Sequence[ScheduledCheck]) -> None:
@@ -106,9 +107,8 @@ class Scheduler:
         for watched in self._agents.pop(agent, {}).values():
             self._wheel.remove(watched.key)
             _settle(watched.asked, None)
-            probe = watched.plan.probe
-            if probe is not None:
-                self._give_up(watched, probe)
+            if watched.probe is not None:
+                self._give_up(watched, watched.probe)
 
     def close(self) -> None:
         """Ask nothing any more, and leave no connection open."""
@@ -142,10 +142,11 @@ class Scheduler:
         return tuple(observation for observation in seen if observation is not None)
 
     def _watched(self, agent: str, plan: ScheduledCheck) -> _Watched:
-        watched = _Watched(agent, plan)
-        if plan.probe is not None:
+        probe = plan.probe
+        watched = _Watched(agent, plan, probe, self._working if probe is None else self._probing)
+        if probe is not None:
             watched.said = partial(self._said, watched)
-            watched.deadline = Alarm(partial(self._overdue, watched, plan.probe))
+            watched.deadline = Alarm(partial(self._overdue, watched, probe))
         return watched
 
     def _checks(self, agent: str) -> Iterator[_Watched]:
@@ -162,29 +163,23 @@ class Scheduler:
         if watched.queued or watched.key in self._in_flight:
             return
         suspect = watched.failing
-        if not self._has_room(suspect):
+        if not watched.lane.enter(suspect=suspect):
             watched.queued = True
-            (self._suspect_queue if suspect else self._queue).append(watched)
+            watched.lane.wait(watched, suspect=suspect)
             return
         self._in_flight[watched.key] = watched
         watched.suspect = suspect
-        self._suspects += suspect
         if watched.asked:
             watched.answering, watched.asked = watched.asked, []
         watched.began = self._clock.monotonic()
-        if watched.plan.probe is None:
+        if watched.probe is None:
             self._spawn(f"check {watched.key}", self._run(watched))
         else:
-            self._ask(watched, watched.plan.probe)
+            self._ask(watched, watched.probe)
             if watched.key not in self._in_flight:  # it was told at once
                 return
             self._wheel.set(watched.deadline, watched.plan.timeout_s)
         self._pulse.begin()
-
-    def _has_room(self, suspect: bool) -> bool:
-        if suspect and self._suspects >= max(1, self._max_in_flight // 2):
-            return False
-        return len(self._in_flight) < self._max_in_flight
 
     def _ask(self, watched: _Watched, probe: Probe) -> None:
         try:
@@ -274,12 +269,12 @@ class Scheduler:
     def _left(self, watched: _Watched, seen: Observation | None) -> None:
         """It is in flight no more: others may be."""
         del self._in_flight[watched.key]
-        self._suspects -= watched.suspect
+        watched.lane.leave(suspect=watched.suspect)
         if watched.answering:
             _settle(watched.answering, seen)
             watched.answering = []
-        if self._queue or self._suspect_queue:
-            self._start_queued()
+        if not self._emptying:
+            self._start_queued(watched.lane)
 
     def _keep_pace(self, watched: _Watched, seen: Observation) -> None:
         plan = watched.plan
@@ -297,24 +292,15 @@ class Scheduler:
         elif plan.again_s is not None and seen.result == "ok":
             self._wheel.reschedule(watched.key, plan.again_s(seen.signals))
 
-    def _start_queued(self) -> None:
-        if self._emptying:  # a probe that failed at once: the loop below goes on
-            return
-        self._emptying = True
+    def _start_queued(self, lane: Lane[_Watched]) -> None:
+        self._emptying = True  # a probe that fails at once gives its place back within: the loop goes on
         try:
-            while (watched := self._next_queued()) is not None:
+            while (watched := lane.next()) is not None:
                 watched.queued = False
                 if self._current(watched) is watched:
                     self._start(watched)
         finally:
             self._emptying = False
-
-    def _next_queued(self) -> _Watched | None:
-        if self._queue and self._has_room(False):
-            return self._queue.popleft()
-        if self._suspect_queue and self._has_room(True):
-            return self._suspect_queue.popleft()
-        return None
 
 
 def _too_late(plan: ScheduledCheck) -> CheckFailed:

@@ -35,7 +35,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.wheel = Wheel(self.loop)
         doubt = Doubt(self.clock, self.probe_tcp, lambda: (self.stolen_s, self.loop.time()), self.spawn)
-        self.scheduler = Scheduler(self.clock, self.wheel, self.spawn, self.seen.append, self.room, doubt)
+        self.scheduler = Scheduler(self.clock, self.wheel, self.spawn, self.seen.append, self.room, self.room, doubt)
 
     async def probe_tcp(self, address: str, timeout_s: float) -> None:
         """A network in which whatever is not `silent` refuses, which is an answer."""
