@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from selfheal.observe.process_files import ProcessFiles
+from tests.real.daemon_process import until
 
 BUSY = """
 import os, threading, time
@@ -34,6 +35,7 @@ def busy() -> Iterator[int]:
     with subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
+        until(lambda: psutil.Process(process.pid).status() == "sleeping")
         yield process.pid
         process.kill()
 
