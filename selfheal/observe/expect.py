@@ -115,8 +115,11 @@ class Judge:
             document: object = msgspec.json.decode(response.body)
         except (msgspec.DecodeError, RecursionError):
             return f"not valid JSON: {excerpt(response.text) or 'the body is empty'}"
-        wrongs = (wanted.judge(path, look_up(document, steps)) for path, steps, wanted in self.values)
-        return next((wrong for wrong in wrongs if wrong is not None), None)
+        for path, steps, wanted in self.values:
+            wrong = wanted.judge(path, look_up(document, steps))
+            if wrong is not None:
+                return wrong
+        return None
 
 
 def judge(expect: HttpExpect, response: Response) -> str | None:

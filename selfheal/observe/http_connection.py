@@ -46,7 +46,7 @@ class HttpConnection:
 
     __slots__ = (
         "_alive", "_asked", "_body", "_body_bytes", "_complete", "_dialer", "_dialing", "_fd", "_first", "_head",
-        "_opened_at", "_parser", "_request", "_rest", "_sock", "_status", "_taken", "_tell", "certificate_ends",
+        "_now", "_opened_at", "_parser", "_request", "_rest", "_sock", "_status", "_taken", "_tell", "certificate_ends",
     )  # fmt: skip
 
     def __init__(self, request: Request, dialer: Dialer) -> None:
@@ -90,7 +90,7 @@ class HttpConnection:
     # --- the connection ---
 
     def _is_old(self) -> bool:
-        return self._asked >= FRESH_EVERY or asyncio.get_running_loop().time() - self._opened_at > FRESH_S
+        return self._asked >= FRESH_EVERY or self._now() - self._opened_at > FRESH_S
 
     def _open(self) -> None:
         self.close()
@@ -105,7 +105,8 @@ class HttpConnection:
             self._end(None, cannot_connect(self._request.host, failure))
             return
         request, poller = self._request, self._dialer.poller
-        self._opened_at = asyncio.get_running_loop().time()
+        self._now = asyncio.get_running_loop().time
+        self._opened_at = self._now()
         self._asked = 0
         self._forget_answer()
         if request.tls is None:

@@ -33,13 +33,14 @@ class _Watched:
     """One check of one agent on the wheel.
 
     `asked` are those who wait for its next run, `answering` those who wait for the one in flight, which began at
-    `began` (monotonic). `said` and `deadline` are made once, for each run of a probe. `suspect` is how it was counted
-    when it was asked last, `unsure` whether its last result was inconclusive, `was_well` whether it ever was.
+    `began` (monotonic). `said` and `deadline` are made once, for each run of a probe. `failing` says that it may well
+    use up its whole timeout, `suspect` how it was counted when it was asked last, `unsure` whether its last result was
+    inconclusive, `was_well` whether it ever was.
     """
 
     __slots__ = (
-        "agent", "answering", "asked", "began", "deadline", "key", "lane", "pace", "plan", "probe", "queued", "said",
-        "suspect", "unsure", "was_well",
+        "agent", "answering", "asked", "began", "deadline", "failing", "key", "lane", "pace", "plan", "probe", "queued",
+        "said", "suspect", "unsure", "was_well",
     )  # fmt: skip
 
     def __init__(self, agent: str, plan: ScheduledCheck, probe: Probe | None, lane: Lane[_Watched]) -> None:
@@ -51,6 +52,7 @@ class _Watched:
         self.pace = Pace()
         self.queued = False
         self.suspect = False
+        self.failing = False
         self.unsure = False
         self.was_well = False
         self.began = 0.0
@@ -58,11 +60,6 @@ class _Watched:
         self.answering: list[_Answer] = []
         self.said: Tell = _unheard
         self.deadline = Alarm(_nothing)
-
-    @property
-    def failing(self) -> bool:
-        """Whether it may well use up its whole timeout."""
-        return self.pace.fallen or self.pace.in_doubt or self.unsure
 
 
 class Scheduler:
@@ -278,16 +275,17 @@ class Scheduler:
 
     def _keep_pace(self, watched: _Watched, seen: Observation) -> None:
         plan = watched.plan
-        pace = watched.pace
-        if seen.result != "ok" or pace.fallen or pace.against:
-            pace = watched.pace = pace.after(seen.result, plan.fall, plan.rise)
-        if seen.result == "inconclusive":
-            self._wheel.reschedule(watched.key, FAST_S if watched.unsure else AT_ONCE_S)
-            watched.unsure = True
+        if seen.result == "ok" and not watched.failing:  # as it is nearly always
+            watched.was_well = True
+            if plan.again_s is not None:
+                self._wheel.reschedule(watched.key, plan.again_s(seen.signals))
             return
-        watched.unsure = False
-        watched.was_well = watched.was_well or seen.result == "ok"
-        if pace.against:  # from start to start: an answer that never came has taken its time already
+        pace = watched.pace = watched.pace.after(seen.result, plan.fall, plan.rise)
+        unsure, watched.unsure = watched.unsure, seen.result == "inconclusive"
+        watched.failing = pace.fallen or pace.in_doubt or watched.unsure
+        if watched.unsure:
+            self._wheel.reschedule(watched.key, FAST_S if unsure else AT_ONCE_S)
+        elif pace.against:  # from start to start: an answer that never came has taken its time already
             self._wheel.reschedule(watched.key, max(0.0, min(plan.interval_s, FAST_S) - seen.took_s))
         elif plan.again_s is not None and seen.result == "ok":
             self._wheel.reschedule(watched.key, plan.again_s(seen.signals))
