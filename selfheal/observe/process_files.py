@@ -36,15 +36,16 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class ProcessFiles:
-    """The files of one process, to be closed by who reads them.
+    """The files of one process, to be closed by who reads them. `disk` asks for what it has read and written, too.
 
     Of the descriptors that we may have, half are left to everything else: what would go beyond is not kept open.
     Descriptors are given out from the lowest on, so the number of one says how many there are.
     """
 
-    __slots__ = ("_fds", "_io", "_kept_below", "_place", "_stat", "_statm")
+    __slots__ = ("_disk", "_fds", "_io", "_kept_below", "_place", "_stat", "_statm")
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, *, disk: bool = True) -> None:
+        self._disk = disk
         self._kept_below = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
         self._place = f"/proc/{pid}/"
         self._fds = f"/proc/{pid}/fd"
@@ -70,6 +71,8 @@ class ProcessFiles:
     def _open(self) -> None:
         self._stat = os.open(self._place + "stat", os.O_RDONLY | os.O_CLOEXEC)
         self._statm = os.open(self._place + "statm", os.O_RDONLY | os.O_CLOEXEC)
+        if not self._disk:
+            return
         try:
             self._io = os.open(self._place + "io", os.O_RDONLY | os.O_CLOEXEC)
         except (PermissionError, FileNotFoundError):  # not ours to see, or not kept by this kernel
