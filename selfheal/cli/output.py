@@ -155,7 +155,8 @@ def show_json(document: object) -> None:
 def duration(seconds: float) -> str:
     """A duration as a person says it: "20 ms", "1.3 s", "45 s", "3 m 12 s", "2 h 5 m", "4 d 3 h"."""
     if seconds < 0.9995:  # what rounds to 1000 ms is a second
-        return f"{max(0.0, seconds) * 1000:.0f} ms"
+        shown = max(0.0, seconds) * 1000
+        return f"{shown:.0f} ms" if shown >= 9.95 else f"{shown:.2g} ms"
     if seconds < 9.95:  # and what rounds to 10.0 a whole number of them
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -42,7 +42,13 @@ class Archive:
     """Writes the history, and fills it again at the start."""
 
     def __init__(
-        self, ledger: Ledger, ports: Ports, history: History, shelf: Shelf, settings: Callable[[], HistoryConfig]
+        self,
+        ledger: Ledger,
+        ports: Ports,
+        history: History,
+        shelf: Shelf,
+        uptimes: Uptimes,
+        settings: Callable[[], HistoryConfig],
     ) -> None:
         self._ledger = ledger
         self._ports = ports
@@ -54,7 +60,7 @@ class Archive:
         self._open = False
         self._tail_points = 0
         self._tail_since = 0.0
-        self._uptimes = Uptimes(ledger)
+        self._uptimes = uptimes
         self._hours_tried: set[float] = set()
         self._days_tried: set[float] = set()
         self._trouble = ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from selfheal.compose.archive import FLUSH_S, Archive
 from selfheal.compose.recall import Recall
+from selfheal.compose.uptimes import Uptimes
 from selfheal.config.models import HistoryConfig
 from selfheal.history.rings import History
 from selfheal.ledger import Ledger
@@ -21,6 +22,7 @@ class Memory:
     def __init__(self, ledger: Ledger, ports: Ports, state_dir: Path, settings: Callable[[], HistoryConfig]) -> None:
         shelf = Shelf(state_dir / "history", lambda: settings().max_size)
         self.history = History()
-        self.archive = Archive(ledger, ports, self.history, shelf, settings)
-        self.recall = Recall(ports, self.history, shelf)
+        uptimes = Uptimes(ledger)
+        self.archive = Archive(ledger, ports, self.history, shelf, uptimes, settings)
+        self.recall = Recall(ports, self.history, shelf, uptimes)
         self.loop = Loop("history", self.archive.keep, every_s=FLUSH_S)

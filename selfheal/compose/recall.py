@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from selfheal.compose.condense import DAY_S, points_of_tail, tables_of
-from selfheal.compose.uptimes import HEALTHY, WANTED
+from selfheal.compose.uptimes import HEALTHY, WANTED, Counts, Uptimes
 from selfheal.history.batches import SKETCH, key_of
 from selfheal.history.columns import Table
 from selfheal.history.rings import History
@@ -44,8 +44,9 @@ KEPT, FRESH_S = 256, 15.0
 class Recall:
     """Reads the history."""
 
-    def __init__(self, ports: Ports, history: History, shelf: Shelf) -> None:
+    def __init__(self, ports: Ports, history: History, shelf: Shelf, uptimes: Uptimes) -> None:
         self._ports = ports
+        self._uptimes = uptimes
         self._history = history
         self._shelf = shelf
         self._known: dict[str, tuple[float, Past]] = {}
@@ -62,7 +63,8 @@ class Recall:
         if known is not None and 0.0 <= now - at < FRESH_S:
             return known
         latest = self._history.recent(agent, "latency")
-        found = await self._ports.run_in_thread(lambda: self._past(agent, now, latest))
+        more = self._uptimes.unwritten(agent, now)
+        found = await self._ports.run_in_thread(lambda: self._past(agent, now, latest, more))
         while len(self._known) >= KEPT:
             del self._known[next(iter(self._known))]
         self._known[agent] = now, found
@@ -114,13 +116,16 @@ class Recall:
         values.extend(value for _, value in latest)
         return times, values
 
-    def _past(self, agent: str, now: float, latest: list[tuple[float, float]]) -> Past:
+    def _past(self, agent: str, now: float, latest: list[tuple[float, float]], more: Counts) -> Past:
         made = self._shelf.volumes("hours")
         begin = made[-1].end if made else 0.0
         sketches = self._sketches(agent, now, begin, latest)
         healthy, wanted = (self._sums(key_of(agent, signal), now, begin) for signal in (HEALTHY, WANTED))
         return Past(
-            {name: _share(_sum(healthy, now - span), _sum(wanted, now - span)) for name, span in WINDOWS.items()},
+            {
+                name: _share(more[0] + _sum(healthy, now - span), more[1] + _sum(wanted, now - span))
+                for name, span in WINDOWS.items()
+            },
             {name: _pace(counted(sketches, now - span)) for name, span in WINDOWS.items()},
         )
 

@@ -14,7 +14,8 @@ EACH_S = 60.0
 HEALTHY, WANTED = "uptime.healthy", "uptime.wanted"
 """Signals that are on the disk alone: whole milliseconds healthy, and wanted up, since the point before."""
 
-_Counts = tuple[int, int]
+Counts = tuple[int, int]
+"""Milliseconds healthy, and wanted up."""
 
 
 class Uptimes:
@@ -23,7 +24,7 @@ class Uptimes:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._last = {name: _ms(agent.uptime) for name, agent in ledger.world.agents.items()}
-        self._seen: dict[str, _Counts] = {}
+        self._seen: dict[str, Counts] = {}
         self._at = 0.0
 
     def is_due(self, now: float) -> bool:
@@ -41,6 +42,14 @@ class Uptimes:
             if more
         ]
 
+    def unwritten(self, name: str, now: float) -> Counts:
+        """What has come to the uptime of one agent since it was written."""
+        agent = self._ledger.world.agents.get(name)
+        if agent is None:
+            return 0, 0
+        healthy, wanted = (more for _, more in self._since(name, _ms(uptime_until(agent, now))))
+        return healthy, wanted
+
     def written(self) -> None:
         """The latest `more` is on the disk."""
         self._last.update(self._seen)
@@ -50,7 +59,7 @@ class Uptimes:
         self._at = now
         self._last = {name: counts for name, counts in self._last.items() if name in self._ledger.world.agents}
 
-    def _since(self, agent: str, counts: _Counts) -> Iterator[tuple[str, int]]:
+    def _since(self, agent: str, counts: Counts) -> Iterator[tuple[str, int]]:
         """What was healthy may turn out not to have been, and be less; less is wanted only of another agent."""
         healthy, wanted = self._last.get(agent, (0, 0))
         if counts[1] < wanted:
@@ -59,5 +68,5 @@ class Uptimes:
         yield WANTED, counts[1] - wanted
 
 
-def _ms(uptime: Uptime) -> _Counts:
+def _ms(uptime: Uptime) -> Counts:
     return round(uptime.healthy_s * 1000), round(uptime.wanted_s * 1000)

@@ -85,6 +85,17 @@ def test_uptime_and_latency_are_told_over_windows_and_survive_restarts(tmp_path:
     rehearse(tmp_path, CALM, story, views=True)
 
 
+def test_what_is_not_written_yet_counts_too(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        await r.wait(20.0)
+        share = (await past(r)).uptime["24h"]
+        assert share is not None
+        assert share > 0.8
+
+    rehearse(tmp_path, FLEET, story, views=True)
+
+
 def test_where_nothing_is_known_nothing_is_made_up(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         seen = await past(r, "nobody")
