@@ -128,7 +128,7 @@ class Daemon:
         self.senses = Senses(
             self.ledger, self.vitals, self.history, self.anomalies, self.metrics, self.fleet.settling, self.redact
         )
-        doubt = Doubt(clock, ports.probe_tcp, ports.stolen, self.runner.spawn, self.fleet.canaries)
+        doubt = Doubt(clock, ports.probe_tcp, ports.stolen, self.runner.spawn, self.fleet.canaries, self.fleet.own_door)
         self.scheduler = Scheduler(
             clock, self.wheel, self.runner.spawn, self.senses.observe, max_probes=ports.dialer.room, doubt=doubt
         )

@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
 
-from selfheal.config.address import Endpoint, split_address
+from selfheal.config.address import Endpoint, endpoint_of, split_address, url_from_here
 from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
 from selfheal.config.models import AgentConfig, CheckConfig, Config, process_of
@@ -94,6 +94,10 @@ class Fleet:
     def canaries(self) -> tuple[Endpoint, ...]:
         """What the user names as hardly ever failing."""
         return tuple(split_address(address) for address in self.config.daemon.canaries)
+
+    def own_door(self) -> tuple[Endpoint, ...]:
+        """Where the daemon itself can be reached from this machine."""
+        return (endpoint_of(url_from_here(*split_address(self.config.daemon.listen))),)
 
     def draft(self, loaded: Loaded) -> Mapping[str, AgentPlan]:
         """The agents that a configuration would make, in its order. Raises SpawnFailed as `plan_fleet` does."""

@@ -8,15 +8,15 @@ was refused, or answered wrongly, is the agent's: somebody was there to say so.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from msgspec.structs import replace
 
 from selfheal.clock import Clock
 from selfheal.config.address import Endpoint, is_loopback
-from selfheal.errors import CheckFailed, NoAnswer
+from selfheal.errors import CheckFailed
 from selfheal.kinds import Observation
+from selfheal.observe.canary import Canary, is_silence
 from selfheal.observe.wording import percent_text, span_text
 
 # Held up for longer, or for this share of what the answer took, we are no witness of how long that was.
@@ -25,10 +25,8 @@ OWN_SHARE = 0.25
 # Of the time since the look before, the machine was elsewhere: what was slow then was slow because of that.
 STOLEN_SHARE = 0.2
 _STOLEN_OVER_S = 0.9
-# Targets that are asked whether there is a network at all, how many must be silent, and for how long that is believed.
+# Targets that are asked whether there is a network at all, and how many must be silent.
 CANARIES, SILENT_LEAST = 3, 2
-CANARY_S = 1.0
-BELIEVED_S = 2.0
 
 # Causes that a check finds by the clock.
 _BY_CLOCK = frozenset({"slow", "hung"})
@@ -40,7 +38,8 @@ class Doubt:
     """Weighs failures. `stolen` gives the seconds that the machine took from its guests, and all seconds, since boot.
 
     `probe_tcp` returns where something accepts at an address within a time, and raises CheckFailed else. `spawn` gives
-    a task its parent, `canaries` are targets that the user names for this.
+    a task its parent, `canaries` are targets that the user names for this, `own_door` is where the daemon itself
+    listens: for a target on this machine that is the other one.
     """
 
     def __init__(
@@ -50,17 +49,16 @@ class Doubt:
         stolen: Callable[[], tuple[float, float]],
         spawn: Callable[[str, Coroutine[object, object, None]], object],
         canaries: Callable[[], Sequence[Endpoint]] = tuple,
+        own_door: Callable[[], Sequence[Endpoint]] = tuple,
     ) -> None:
         self._clock = clock
-        self._probe_tcp = probe_tcp
+        self._network = Canary(clock, probe_tcp, spawn, SILENT_LEAST, "the network seems lost: {} do not answer either")
+        self._machine = Canary(clock, probe_tcp, spawn, 1, "selfheal cannot even reach its own door at {}")
         self._stolen = stolen
-        self._spawn = spawn
         self._canaries = canaries
+        self._own_door = own_door
         self._looked_at, self._taken, self._in_all = float("-inf"), 0.0, 0.0
         self._share = 0.0
-        self._asked_at = float("-inf")
-        self._lost = ""
-        self._waiting: list[tuple[Observation, Weighed]] = []
 
     def weigh(
         self,
@@ -80,7 +78,7 @@ class Doubt:
             if own:
                 tell(_inconclusive(seen, own))
                 return
-            if target is not None and not is_loopback(target[0]) and _is_silence(failure):
+            if target is not None and is_silence(failure):
                 self._ask_others(seen, target, others, tell)
                 return
         tell(seen)
@@ -104,44 +102,16 @@ class Doubt:
             self._looked_at, self._taken, self._in_all = now, taken, in_all
         return self._share
 
-    # --- is there a network? ---
-
     def _ask_others(
         self, seen: Observation, target: Endpoint, others: Callable[[], Sequence[Endpoint]], tell: Weighed
     ) -> None:
-        if self._clock.monotonic() - self._asked_at < BELIEVED_S:
-            tell(_inconclusive(seen, self._lost) if self._lost else seen)
-            return
-        if not self._waiting:
-            chosen = _chosen(target, self._canaries(), others())
-            if len(chosen) < SILENT_LEAST:  # there is nobody to ask
-                tell(seen)
-                return
-            self._spawn("canary", self._look(chosen))
-        self._waiting.append((seen, tell))
+        def told(silence: str) -> None:
+            tell(_inconclusive(seen, silence) if silence else seen)
 
-    async def _look(self, targets: Sequence[Endpoint]) -> None:
-        """Ask unrelated targets for a connection, and tell all who wait what follows from that."""
-        lost = ""
-        try:
-            if not any(await asyncio.gather(*(self._answers(target) for target in targets))):
-                names = ", ".join(f"{host}:{port}" for host, port in targets)
-                lost = f"the network seems lost: {names} do not answer either"
-        finally:
-            self._lost, self._asked_at = lost, self._clock.monotonic()
-            waiting, self._waiting = self._waiting, []
-            for seen, tell in waiting:
-                tell(_inconclusive(seen, lost) if lost else seen)
-
-    async def _answers(self, target: Endpoint) -> bool:
-        host, port = target
-        try:
-            await self._probe_tcp(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", CANARY_S)
-        except CheckFailed as why:
-            return not _is_silence(why)  # a refusal is an answer
-        except OSError:  # it is this very machine that cannot
-            return False
-        return True
+        if is_loopback(target[0]):
+            self._machine.ask(self._own_door, told)
+        else:
+            self._network.ask(lambda: _chosen(target, self._canaries(), others()), told)
 
 
 def _chosen(target: Endpoint, canaries: Sequence[Endpoint], others: Sequence[Endpoint]) -> list[Endpoint]:
@@ -153,11 +123,6 @@ def _chosen(target: Endpoint, canaries: Sequence[Endpoint], others: Sequence[End
             if len(chosen) == CANARIES:
                 break
     return list(chosen.values())
-
-
-def _is_silence(failure: CheckFailed) -> bool:
-    """Whether nothing has come back at all."""
-    return isinstance(failure, NoAnswer) or failure.result == "timeout"
 
 
 def _inconclusive(seen: Observation, own: str) -> Observation:

@@ -17,6 +17,8 @@ from selfheal.vocabulary import CheckResult
 
 Answer = Callable[[], Awaitable[Mapping[str, float]]]
 
+OWN_DOOR = ("127.0.0.1", 8787)
+
 
 @dataclass
 class Bench:
@@ -34,7 +36,11 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.wheel = Wheel(self.loop)
-        doubt = Doubt(self.clock, self.probe_tcp, lambda: (self.stolen_s, self.loop.time()), self.spawn)
+        doubt = Doubt(
+            self.clock, self.probe_tcp, lambda: (self.stolen_s, self.loop.time()), self.spawn, tuple, lambda: [OWN_DOOR]
+        )
+            self.clock, self.probe_tcp, lambda: (self.stolen_s, self.loop.time()), self.spawn, tuple, lambda: [OWN_DOOR]
+        )
         self.scheduler = Scheduler(self.clock, self.wheel, self.spawn, self.seen.append, self.room, self.room, doubt)
 
     async def probe_tcp(self, address: str, timeout_s: float) -> None:

@@ -136,13 +136,29 @@ def test_one_other_target_is_no_proof_and_neither_is_another_port_of_the_same_ho
     play(story)
 
 
-@pytest.mark.parametrize("target", [("127.0.0.1", 80), ("::1", 80), ("localhost", 80)])
+LOCAL = pytest.mark.parametrize("target", [("127.0.0.1", 80), ("::1", 80), ("localhost", 80)])
+
+
+@LOCAL
 def test_no_network_comes_between_us_and_this_very_machine(target: Endpoint) -> None:
     async def story(bench: Bench) -> None:
         await others(bench, THERE, ELSEWHERE)
-        bench.silent.add("*")
+        bench.silent |= {"192.0.2.2:80", "192.0.2.3:443"}
         assert (await of_api(bench, target=target)).result == "failed"
-        assert bench.probed == []
+        assert bench.probed == ["127.0.0.1:8787"]
+
+    play(story)
+
+
+@LOCAL
+def test_a_machine_that_does_not_even_answer_itself_says_nothing_of_the_agent(target: Endpoint) -> None:
+    async def story(bench: Bench) -> None:
+        bench.silent.add("127.0.0.1:8787")
+        seen = await of_api(bench, target=target)
+        assert (seen.result, seen.reason) == (
+            "inconclusive",
+            "no route to the host, but selfheal cannot even reach its own door at 127.0.0.1:8787",
+        )
 
     play(story)
 
