@@ -39,8 +39,6 @@ class Bench:
         doubt = Doubt(
             self.clock, self.probe_tcp, lambda: (self.stolen_s, self.loop.time()), self.spawn, tuple, lambda: [OWN_DOOR]
         )
-            self.clock, self.probe_tcp, lambda: (self.stolen_s, self.loop.time()), self.spawn, tuple, lambda: [OWN_DOOR]
-        )
         self.scheduler = Scheduler(self.clock, self.wheel, self.spawn, self.seen.append, self.room, self.room, doubt)
 
     async def probe_tcp(self, address: str, timeout_s: float) -> None:

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from selfheal.observe.http import HTTP
-from tests.real.servers import build, outcome, page, serving
+from tests.real.servers import Handler, build, outcome, page, serving
 
 
-def redirecting(
-    to: Callable[[str], str | None],
-) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+def redirecting(to: Callable[[str], str | None]) -> Handler:
     """A server that sends each path on to another one, or answers where there is none."""
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
