@@ -129,21 +129,16 @@ class SpawnFailed(SelfhealError):
 class CheckFailed(SelfhealError):
     """A check looked and saw a failure: the expected way for a check to say no.
 
-    `cause` is a slug of `vocabulary.CAUSES` where the check knows it; else the result is all that is known.
+    `cause` is a slug of `vocabulary.CAUSES` where the check knows it; else the result is all that is known. `silent`
+    says that nothing came back, neither from a service nor from its host: it may be the network between, or our own.
     """
 
-    def __init__(self, reason: str, result: CheckResult = "failed", cause: str = "") -> None:
+    def __init__(self, reason: str, result: CheckResult = "failed", cause: str = "", *, silent: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.result: CheckResult = result
         self.cause = cause
-
-
-class NoAnswer(CheckFailed):
-    """Nothing came back, neither from a service nor from its host: it may be the network between, or our own."""
-
-    def __init__(self, reason: str, result: CheckResult = "failed") -> None:
-        super().__init__(reason, result, "unreachable")
+        self.silent = silent or result == "timeout"
 
 
 class FixFailed(SelfhealError):

@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+_BEFORE_S = 3 * 3600.0  # longer than any clock is put back at once
+
 
 def first_after(expression: str, timezone: str, at: float) -> float:
     """The first time of a cron expression after `at`, both wall time."""
     zone = UTC if timezone == "UTC" else ZoneInfo(timezone)
-    times = (time.timestamp() for time in CronSim(expression, datetime.fromtimestamp(at, zone)))
-    # In an hour that is there twice CronSim begins with the times of its first pass: a job that ran then would be due
-    # again, and again a moment later.
-    return next(time for time in times if time > at)
+    # CronSim that begins within a time that is there twice gives the times of its first pass again, or passes over
+    # some: it begins before any such time, and what is past is left out.
+    begin = datetime.fromtimestamp(at - _BEFORE_S, zone)
+    return next(time for time in (due.timestamp() for due in CronSim(expression, begin)) if time > at)

@@ -110,7 +110,7 @@ class CheckConfig(Section):
     )
 
     def endpoint(self) -> Endpoint | None:
-        """What it asks, where that is a port somewhere: a failure may be that of the network to there."""
+        """What it asks, where that is another host: silence may be the network's. Port 0 where there are no ports."""
         return None
 
 

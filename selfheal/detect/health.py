@@ -66,7 +66,7 @@ def judge_check(
         since = record.unsure_since or seen.at
         record = replace(record, unsure_since=since)
         blind = seen.at - since >= BLIND_S and not broken
-        return record, CheckBroke(seen.at, seen.agent, seen.check, seen.reason) if blind else None
+        return record, CheckBroke(seen.at, seen.agent, seen.check, seen.reason, unsure=True) if blind else None
     if record.unsure_since:
         record = replace(record, unsure_since=0.0)
     if seen.result != "error":

@@ -216,12 +216,16 @@ class HealthChanged:
 
 @dataclass(frozen=True, slots=True)
 class CheckBroke:
-    """A check cannot run, again and again: nothing is known by it any more, and nothing is done because of that."""
+    """A check cannot run, again and again: nothing is known by it any more, and nothing is done because of that.
+
+    `unsure` says that it does run, and that what it finds may be our own failure.
+    """
 
     at: float
     agent: str
     check: str
     reason: str
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)

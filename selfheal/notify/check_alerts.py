@@ -11,6 +11,8 @@ from selfheal.events import AlertRaised, CheckBroke, CheckMended, FlappingBegan,
 from selfheal.notify.told import is_told, share_text
 from selfheal.world import Agent, World
 
+BLIND = "blind"
+
 
 def about_checks(
     world: World, event: CheckBroke | CheckMended | FlappingBegan | FlappingOver | MaintenanceOver
@@ -31,15 +33,27 @@ def about_checks(
 
 
 def _blind(world: World, agent: Agent, at: float) -> Iterator[AlertRaised]:
-    """Each check that cannot run is told once, after a maintenance window where it broke within."""
+    """Each check that cannot run is told once, after a maintenance window where it broke within.
+
+    All that are unsure are told together, once: it is one network that is lost, and one machine that is starved.
+    """
     for check, reason in agent.broken.items():
-        key = _broken(agent.name, check)
+        key = BLIND if check in agent.unsure else _broken(agent.name, check)
         if agent.maintenance_until is None and not is_told(world, key):
-            title = f"{agent.name} is not watched by its check {check}"
-            text = (
-                f"the check cannot run: {reason}; mend or remove it, for nothing is known by it, nor done because of it"
-            )
-            yield AlertRaised(at, key, "warning", title, text, agent.name, None)
+            yield _lost_sight(at, agent, check, reason) if key == BLIND else _cannot_run(at, agent, check, reason)
+            if key == BLIND:
+                return
+
+
+def _lost_sight(at: float, agent: Agent, check: str, reason: str) -> AlertRaised:
+    text = f"{agent.name}, check {check}: {reason}; others may be hidden as well, and nothing is done about them"
+    return AlertRaised(at, BLIND, "critical", "selfheal cannot tell how what it watches is", text, "selfheal", None)
+
+
+def _cannot_run(at: float, agent: Agent, check: str, reason: str) -> AlertRaised:
+    title = f"{agent.name} is not watched by its check {check}"
+    text = f"the check cannot run: {reason}; mend or remove it, for nothing is known by it, nor done because of it"
+    return AlertRaised(at, _broken(agent.name, check), "warning", title, text, agent.name, None)
 
 
 def _broken(agent: str, check: str) -> str:
@@ -47,11 +61,14 @@ def _broken(agent: str, check: str) -> str:
 
 
 def _sees_again(world: World, event: CheckMended) -> tuple[AlertRaised, ...]:
+    told: list[AlertRaised] = []
+    if is_told(world, BLIND) and not any(agent.unsure for agent in world.agents.values()):
+        told.append(_over(event.at, BLIND, "selfheal sees what it watches again", "", "selfheal"))
     key = _broken(event.agent, event.check)
-    if not is_told(world, key):
-        return ()
-    title = f"{event.agent} is watched by its check {event.check} again"
-    return (AlertRaised(event.at, key, "info", title, "the check runs again", event.agent, None, resolved=True),)
+    if is_told(world, key):
+        title = f"{event.agent} is watched by its check {event.check} again"
+        told.append(_over(event.at, key, title, "the check runs again", event.agent))
+    return tuple(told)
 
 
 def _flaps(world: World, event: FlappingBegan, agent: Agent) -> tuple[AlertRaised, ...]:
@@ -69,8 +86,12 @@ def _settled(world: World, event: FlappingOver) -> tuple[AlertRaised, ...]:
         return ()
     title = f"{event.agent} no longer changes between well and failed"
     text = f"its check {event.check} stays on one side"
-    return (AlertRaised(event.at, _flapping(event), "info", title, text, event.agent, None, resolved=True),)
+    return (_over(event.at, _flapping(event), title, text, event.agent),)
 
 
 def _flapping(event: FlappingBegan | FlappingOver) -> str:
     return f"flapping-{event.agent}-{event.check}"
+
+
+def _over(at: float, key: str, title: str, text: str, agent: str) -> AlertRaised:
+    return AlertRaised(at, key, "info", title, text, agent, None, resolved=True)

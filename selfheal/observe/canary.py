@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from selfheal.clock import Clock
 from selfheal.config.address import Endpoint
-from selfheal.errors import CheckFailed, NoAnswer
+from selfheal.errors import CheckFailed
 
 CANARY_S = 1.0
 BELIEVED_S = 2.0
@@ -69,12 +69,7 @@ class Canary:
         try:
             await self._probe_tcp(f"[{host}]:{port}" if ":" in host else f"{host}:{port}", CANARY_S)
         except CheckFailed as why:
-            return not is_silence(why)  # a refusal is an answer
+            return not why.silent  # a refusal is an answer
         except OSError:  # it is this very machine that cannot
             return False
         return True
-
-
-def is_silence(failure: CheckFailed) -> bool:
-    """Whether nothing has come back at all."""
-    return isinstance(failure, NoAnswer) or failure.result == "timeout"

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Sequence
 
 from selfheal.config.address import split_address
-from selfheal.errors import CheckFailed, NoAnswer
+from selfheal.errors import CheckFailed
 from selfheal.net import Dialer
 from selfheal.net.awaiting import Answer
 from selfheal.net.names import Names, Place, literal
@@ -84,9 +84,9 @@ def cannot_connect(host: str, why: Exception) -> Exception:
 
 def _of_other_side(why: OSError) -> CheckFailed | None:
     if isinstance(why, TimeoutError):
-        return NoAnswer("connection timed out", "timeout")
+        return CheckFailed("connection timed out", "timeout", "unreachable")
     if why.errno in _NOBODY:
-        return NoAnswer(_NOBODY[why.errno])
+        return CheckFailed(_NOBODY[why.errno], cause="unreachable", silent=True)
     if why.errno in _WORDS:
         return CheckFailed(_WORDS[why.errno], cause="unreachable")
     if isinstance(why, ConnectionError):  # without a number: asyncio's own, such as the end of a TLS handshake
@@ -97,5 +97,5 @@ def _of_other_side(why: OSError) -> CheckFailed | None:
 def _unresolved(host: str, why: socket.gaierror | UnicodeError) -> CheckFailed:
     """A label that is empty or longer than 63 characters is a UnicodeError, and no such host."""
     if isinstance(why, socket.gaierror) and why.errno == socket.EAI_AGAIN:
-        return NoAnswer(f"the name {host!r} cannot be resolved now")
+        return CheckFailed(f"the name {host!r} cannot be resolved now", cause="unreachable", silent=True)
     return CheckFailed(f"no such host {host!r}", cause="unreachable")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from selfheal.clock import Clock
-from selfheal.config.address import split_address
+from selfheal.config.address import Endpoint, split_address
 from selfheal.config.models import CheckConfig
 from selfheal.config.texts import Text, holds
 from selfheal.errors import CheckFailed
@@ -92,6 +92,9 @@ class DnsCheckConfig(CheckConfig):
         if self.expect and self.rcode != "NOERROR":
             raise ValueError(f"{self.rcode} comes without records; take expect or rcode out")
         return self
+
+    def endpoint(self) -> Endpoint | None:
+        return split_address(self.resolver) if self.resolver is not None else None
 
 
 @dataclass(frozen=True, slots=True)

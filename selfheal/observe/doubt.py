@@ -16,7 +16,7 @@ from selfheal.clock import Clock
 from selfheal.config.address import Endpoint, is_loopback
 from selfheal.errors import CheckFailed
 from selfheal.kinds import Observation
-from selfheal.observe.canary import Canary, is_silence
+from selfheal.observe.canary import Canary
 from selfheal.observe.wording import percent_text, span_text
 
 # Held up for longer, or for this share of what the answer took, we are no witness of how long that was.
@@ -78,7 +78,7 @@ class Doubt:
             if own:
                 tell(_inconclusive(seen, own))
                 return
-            if target is not None and is_silence(failure):
+            if target is not None and failure.silent:
                 self._ask_others(seen, target, others, tell)
                 return
         tell(seen)
@@ -115,10 +115,10 @@ class Doubt:
 
 
 def _chosen(target: Endpoint, canaries: Sequence[Endpoint], others: Sequence[Endpoint]) -> list[Endpoint]:
-    """Some targets on other hosts than the one that failed, and on hosts of their own."""
+    """Some targets on other hosts than the one that failed, and on hosts of their own; not where no port is known."""
     chosen: dict[str, Endpoint] = {}
     for other in (*canaries, *others):
-        if other[0] != target[0] and not is_loopback(other[0]) and other[0] not in chosen:
+        if other[1] and other[0] != target[0] and not is_loopback(other[0]) and other[0] not in chosen:
             chosen[other[0]] = other
             if len(chosen) == CANARIES:
                 break

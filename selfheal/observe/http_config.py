@@ -68,7 +68,7 @@ class HttpCheckConfig(CheckConfig):
         )
 
     def endpoint(self) -> Endpoint | None:
-        return endpoint_of(self.http)
+        return endpoint_of(self.http if self.proxy is None else self.proxy.get_secret_value())
 
 
 def judged(expect: HttpExpect, response: Response, signals: dict[str, float]) -> Unwell | None:

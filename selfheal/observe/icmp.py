@@ -16,6 +16,7 @@ from typing import Annotated
 from pydantic import Field
 
 from selfheal.clock import Clock
+from selfheal.config.address import Endpoint
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Count, Duration, Host, Number
 from selfheal.errors import CheckFailed
@@ -48,6 +49,9 @@ class IcmpCheckConfig(CheckConfig):
     max_loss: Annotated[Number, Field(ge=0, lt=1)] = Field(0.0, description="This share of them may get lost.")
     max_rtt: Duration | None = Field(None, gt=0, description="The replies take no longer than this on average.")
 
+    def endpoint(self) -> Endpoint | None:
+        return self.icmp, 0  # there are no ports
+
 
 @dataclass(frozen=True, slots=True)
 class IcmpCheck:
@@ -69,7 +73,7 @@ class IcmpCheck:
     def _judge(self, signals: dict[str, float]) -> None:
         wanted, loss, mean_s = self.wanted, signals["loss"], signals.get("latency")
         if mean_s is None:
-            raise Unwell(f"no reply to {_requests(wanted.count)}", signals, "unreachable")
+            raise Unwell(f"no reply to {_requests(wanted.count)}", signals, "unreachable", silent=True)
         if loss > wanted.max_loss:
             lost = round(loss * wanted.count)
             reason = f"{lost} of {_requests(wanted.count)} got lost, expected at most {wanted.max_loss:.0%}"

@@ -247,9 +247,9 @@ class Scheduler:
         self._doubt.weigh(seen, failure, lag_s, watched.plan.target, self._well, partial(self._end, watched))
 
     def _well(self) -> list[Endpoint]:
-        """What the checks that are well have asked."""
+        """What the checks ask that were well until now. While all are unsure, they are still the ones to ask."""
         all_watched = (watched for checks in self._agents.values() for watched in checks.values())
-        well = (one.plan for one in all_watched if one.was_well and not one.failing)
+        well = (one.plan for one in all_watched if one.was_well and not one.pace.fallen)
         return [plan.target for plan in well if plan.target is not None]
 
     def _end(self, watched: _Watched, seen: Observation) -> None:

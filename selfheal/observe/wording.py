@@ -63,6 +63,6 @@ def exit_text(code: int) -> str:
 class Unwell(CheckFailed):
     """A check that failed and measured all the same: the numbers of a failure are the ones most wanted."""
 
-    def __init__(self, reason: str, signals: dict[str, float], cause: str = "") -> None:
-        super().__init__(reason, cause=cause)
+    def __init__(self, reason: str, signals: dict[str, float], cause: str = "", *, silent: bool = False) -> None:
+        super().__init__(reason, cause=cause, silent=silent)
         self.signals = signals

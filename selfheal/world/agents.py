@@ -115,8 +115,8 @@ class Agent:
     """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed.
 
     `ordered_by` is the person whose word made it `wanted`, or not, at `ordered_at`; nobody's where it is empty.
-    `failing` are the checks that have settled on failure, `broken` those that cannot run, with the reason, `flapping`
-    those that keep changing sides. `next_run`
+    `failing` are the checks that have settled on failure, `broken` those that cannot run, with the reason, `unsure`
+    those of them whose failure may be our own, `flapping` those that keep changing sides. `next_run`
     is when the next run is due of an agent that has a `schedule`.
     """
 
@@ -148,6 +148,7 @@ class Agent:
     last_exit: LastExit | None = None
     failing: Mapping[str, Failing] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
+    unsure: frozenset[str] = frozenset()
     flapping: frozenset[str] = frozenset()
     delayed_until: float | None = None
     recent_starts: tuple[float, ...] = ()
@@ -289,9 +290,11 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
         case HealthChanged():
             return _health(agent, event)
         case CheckBroke(check=check, reason=reason):
-            return replace(agent, broken={**agent.broken, check: reason})
+            unsure = agent.unsure | {check} if event.unsure else agent.unsure - {check}
+            return replace(agent, broken={**agent.broken, check: reason}, unsure=unsure)
         case CheckMended(check=check):
-            return replace(agent, broken={name: why for name, why in agent.broken.items() if name != check})
+            broken = {name: why for name, why in agent.broken.items() if name != check}
+            return replace(agent, broken=broken, unsure=agent.unsure - {check})
         case FlappingBegan(check=check):
             return replace(agent, flapping=agent.flapping | {check})
         case FlappingOver(check=check):
@@ -317,6 +320,7 @@ def _declared(agent: Agent, event: AgentDeclared) -> Agent:
         ready=agent.ready or not (event.has_process or event.checks),
         failing={name: failing for name, failing in agent.failing.items() if name in event.checks},
         broken={name: why for name, why in agent.broken.items() if name in event.checks},
+        unsure=agent.unsure & set(event.checks),
         flapping=agent.flapping & set(event.checks),
     )
 

@@ -229,3 +229,14 @@ def test_ups_and_downs_in_maintenance_or_of_what_depends_on_something_in_trouble
     trouble = IncidentOpened(NOW - 10, "inc-1", "cache", "check", "check http: no answer", NOW - 10)
     child = replace(fleet(), agents={**fleet().agents, "api": replace(fleet().agents["api"], depends_on=("cache",))})
     assert told(child, trouble, FLAPS).alerts == ()
+
+
+def test_a_fleet_that_cannot_be_seen_is_one_notice_and_one_end() -> None:
+    names = tuple(fleet().agents)
+    assert len(names) > 1
+    lost = [CheckBroke(NOW + number, name, "http", "no route", unsure=True) for number, name in enumerate(names)]
+    blind = told(fleet(), *lost)
+    assert [(one.key, one.severity, one.resolved) for one in blind.alerts] == [("blind", "critical", False)]
+    back = [CheckMended(NOW + 100, name, "http") for name in names]
+    assert told(blind, *back[:-1]).alerts == blind.alerts
+    assert [(one.key, one.resolved) for one in told(blind, *back).alerts] == [("blind", False), ("blind", True)]

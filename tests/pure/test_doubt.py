@@ -9,7 +9,7 @@ import pytest
 
 from selfheal.config.address import Endpoint
 from selfheal.detect.health import BLIND_S, judge_check
-from selfheal.errors import CheckFailed, NoAnswer
+from selfheal.errors import CheckFailed
 from selfheal.events import CheckBroke, CheckMended
 from selfheal.kinds import Observation
 from selfheal.observe.scheduled import ScheduledCheck
@@ -43,7 +43,7 @@ def to(target: Endpoint, check: Failing, name: str = "check") -> ScheduledCheck:
 
 
 SLOW = Unwell("took 0.9 s, expected at most 0.5 s", {"latency": 0.9}, "slow")
-SILENT = NoAnswer("no route to the host")
+SILENT = CheckFailed("no route to the host", cause="unreachable", silent=True)
 HERE, THERE, ELSEWHERE, FAR = ("192.0.2.1", 80), ("192.0.2.2", 80), ("192.0.2.3", 443), ("2001:db8::1", 443)
 
 
@@ -188,6 +188,26 @@ def test_many_that_fall_silent_together_are_one_question() -> None:
     play(story)
 
 
+def test_however_long_the_network_is_lost_it_is_no_agents_failure() -> None:
+    async def story(bench: Bench) -> None:
+        checks = [Failing(bench, None) for _ in range(6)]
+        for number, check in enumerate(checks):
+            bench.scheduler.watch(f"agent{number}", [to((f"192.0.2.{number}", 80), check)])
+        await bench.clock.sleep(30.0)
+        bench.silent.add("*")
+        for check in checks:
+            check.failure = SILENT
+        await bench.clock.sleep(300.0)
+        assert {seen.result for seen in bench.seen} == {"ok", "inconclusive"}
+        bench.silent.clear()
+        for check in checks[1:]:
+            check.failure = None
+        await bench.clock.sleep(10.0)
+        assert {seen.agent for seen in bench.seen if seen.result == "failed"} == {"agent0"}, "it stayed away"
+
+    play(story)
+
+
 def test_an_agent_that_is_taken_away_while_others_are_asked_is_not_heard_of() -> None:
     async def story(bench: Bench) -> None:
         await others(bench, THERE, ELSEWHERE)
@@ -208,7 +228,7 @@ def test_who_is_unsure_for_a_minute_is_told_to_be_blind_and_mended_by_a_sure_ans
         unsure = Observation("api", "http", 100.0 + second, 0.1, "inconclusive", "who knows")
         record, event = judge_check(record, unsure, 3, broken=bool(told))
         told += [event] if event is not None else []
-    assert told == [CheckBroke(100.0 + BLIND_S, "api", "http", "who knows")]
+    assert told == [CheckBroke(100.0 + BLIND_S, "api", "http", "who knows", unsure=True)]
     record, mended = judge_check(record, Observation("api", "http", 200.0, 0.1, "failed", "no"), 3, broken=True)
     assert mended == CheckMended(200.0, "api", "http")
     assert record.unsure_since == 0.0

@@ -17,6 +17,8 @@ from selfheal.observe.http_client import get
 from tests.real.certificates import signed_by_itself, trusting
 from tests.real.servers import Handler, answering, build, outcome, page, serving
 
+DAY_S = 86400.0
+
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -86,3 +88,16 @@ def test_plain_http_at_a_tls_port_and_the_other_way_round_are_said_as_they_are(c
 
     over_tls(certificate, plain_at_tls)
     asyncio.run(tls_at_plain())
+
+
+def test_a_certificate_that_ends_too_soon_is_told_and_its_time_is_measured(certificate: Path) -> None:
+    async def story(port: int) -> None:
+        table = {"http": f"https://localhost:{port}/", "verify": False}
+        reason, signals = await outcome(build(HTTP, {**table, "tls_expires_in": "1d"}))
+        assert reason == ""
+        assert 1.9 * DAY_S < signals["tls_expires_in"] <= 2 * DAY_S
+        reason, signals = await outcome(build(HTTP, {**table, "tls_expires_in": "3d"}))
+        assert reason.startswith("the certificate expires in 48 h, expected at least 3 days")
+        assert signals["status"] == 200.0
+
+    over_tls(certificate, story)
