@@ -11,6 +11,7 @@
     ├── SpawnFailed           a program could not be started
     ├── CheckFailed           a check looked and saw a failure
     ├── FixFailed             a fix was applied and did not work
+    ├── DataFailed            data could not be looked at, copied or put back
     ├── JournalUnavailable    the journal cannot be written now
     ├── NotSaved              an order was carried out, and may be forgotten
     └── StateFileDamaged      a state file could not be read
@@ -143,6 +144,14 @@ class CheckFailed(SelfhealError):
 
 class FixFailed(SelfhealError):
     """A fix was applied and did not work; the message is its output, redacted before it is kept."""
+
+
+class DataFailed(SelfhealError):
+    """Data could not be looked at, copied, proved or put back; `cause` is a slug where it is known."""
+
+    def __init__(self, message: str, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class JournalUnavailable(SelfhealError):

@@ -16,6 +16,7 @@ import msgspec
 
 from selfheal.clock import Clock
 from selfheal.config.models import AgentConfig, CheckConfig
+from selfheal.data.asset import Health
 from selfheal.events import Run as Run
 from selfheal.vocabulary import CheckResult, Layer, StartReason
 
@@ -94,6 +95,8 @@ class CheckContext:
     """The pids of what that process has started and that still runs."""
     watched_since: float | None = None
     """For an agent that has no process of ours: wall time since when it is watched."""
+    examine: Callable[[bool, float], Awaitable[Health]] | None = None
+    """For an agent that is data: look at them, thoroughly or quickly, within a time. Raises DataFailed."""
 
 
 class Check(Protocol):

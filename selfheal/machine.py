@@ -26,6 +26,7 @@ from selfheal.config.load import Loaded
 from selfheal.config.models import Config
 from selfheal.daemon import Daemon, Narrator
 from selfheal.diagnose.patterns import PATTERNS
+from selfheal.durable import make_private
 from selfheal.keeper import HELD_BACK, VARIABLE
 from selfheal.kinds import Notifier
 from selfheal.learn.odds import posterior
@@ -41,7 +42,6 @@ from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, bind_unix, serve
 from selfheal.serve.ports import Sources, Tail
-from selfheal.store.disk import make_private
 from selfheal.store.key import read_key
 from selfheal.store.lock import StateLock, usable
 from selfheal.supervise import proc

@@ -69,10 +69,29 @@ CAUSES: dict[str, str] = {
     "exited": "the process ended by itself without an error",
     "unreachable": "it cannot be reached",
     "stale": "what it should keep fresh is old or missing",
+    "corrupted": "its data are damaged",
+    "torn_tail": "its last lines are not whole",
+    "missing_data": "its data are gone",
+    "schema_broken": "its data are not of the form that they should have",
+    "wal_grown": "the log of its database has grown too large",
+    "locked": "something holds a lock on its data for too long",
+    "replica_behind": "a replica is too far behind",
     "unknown": "no cause was found",
 }
 
 # Causes that a restart cannot cure: the world has to change first, so repeating it only makes noise.
 NOT_CURED_BY_RESTART: frozenset[str] = frozenset(
-    {"bad_configuration", "missing_module", "missing_variable", "missing_program", "permission", "disk_full"}
+    {
+        "bad_configuration",
+        "missing_module",
+        "missing_variable",
+        "missing_program",
+        "permission",
+        "disk_full",
+        "corrupted",
+        "torn_tail",
+        "missing_data",
+        "schema_broken",
+        "wal_grown",
+    }
 )

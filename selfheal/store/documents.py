@@ -19,8 +19,8 @@ from pathlib import Path
 import msgspec
 
 from selfheal.clock import Clock
+from selfheal.durable import name_aside, prepared, replace_file, sweep, sync_directory
 from selfheal.errors import StateFileDamaged
-from selfheal.store.disk import name_aside, prepared, replace_file, sweep, sync_directory
 from selfheal.store.journal import RunInThread
 
 CHECKSUMS = ".checksums"

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfheal.clock import Clock
+from selfheal.durable import make_private, sync_directory
 from selfheal.errors import JournalUnavailable, StateDirUnusable
-from selfheal.store.disk import make_private, sync_directory
 from selfheal.store.frames import Frame, encode, scan
 from selfheal.store.salvage import SUFFIX, Damage, first_seq, salvage, segments
 from selfheal.store.segment import Segment

@@ -7,8 +7,8 @@ import os
 import secrets
 from pathlib import Path
 
+from selfheal.durable import name_aside, replace_file
 from selfheal.events import StateDamaged
-from selfheal.store.disk import name_aside, replace_file
 
 KEY_BYTES = 32
 

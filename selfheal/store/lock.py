@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from selfheal.durable import make_private
 from selfheal.errors import SelfhealError, StateDirHeld, StateDirUnusable
-from selfheal.store.disk import make_private
 
 _NAME = "lock"
 _PID_BYTES = 32

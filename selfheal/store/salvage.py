@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from selfheal.store.disk import keep_aside, replace_file, sweep
+from selfheal.durable import keep_aside, replace_file, sweep
 from selfheal.store.frames import HEAD_BYTES, Frame, encode_hole, scan
 
 SUFFIX = ".log"

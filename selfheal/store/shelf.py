@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from selfheal.durable import make_private, sweep
 from selfheal.store.blocks import BlockFile, BlockWriter
-from selfheal.store.disk import make_private, sweep
 from selfheal.store.frames import Frame, encode, scan
 
 GRAINS = ("raw", "minutes", "hours")
