@@ -15,10 +15,12 @@ from selfheal.agents import AGENT_KINDS
 from selfheal.compose.beginnings import beginnings, known_events
 from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
+from selfheal.compose.data_layer import DataLayer
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.fleet import Fleet
 from selfheal.compose.hands import FleetHands
 from selfheal.compose.heartbeats import Heartbeats
+from selfheal.compose.judgement import Judgement
 from selfheal.compose.memory import Memory
 from selfheal.compose.notices import Notices
 from selfheal.compose.prevention import Prevention
@@ -32,12 +34,8 @@ from selfheal.compose.upkeep import LOGS_EVERY_S, Upkeep
 from selfheal.compose.views import Views
 from selfheal.config.load import Loaded
 from selfheal.config.models import Config, process_of
-from selfheal.decide.guard import Rules
-from selfheal.decide.incident import Healing, next_step
-from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.diagnose.patterns import PATTERNS
-from selfheal.diagnose.verdict import diagnose
 from selfheal.events import (
     DaemonStarted,
     DaemonStopped,
@@ -45,7 +43,6 @@ from selfheal.events import (
     LoopFailed,
     StateDamaged,
     Unknown,
-    Verified,
     decode,
 )
 from selfheal.learn.odds import posterior
@@ -56,7 +53,6 @@ from selfheal.notify.router import Router
 from selfheal.observe.doubt import Doubt
 from selfheal.observe.scheduler import Scheduler
 from selfheal.observe.wheel import Wheel
-from selfheal.plans import Ending, Reflex, Step
 from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
@@ -68,9 +64,8 @@ from selfheal.supervise.tree import end_runs
 from selfheal.teardown import Teardown
 from selfheal.telemetry.metrics import Metrics
 from selfheal.telemetry.redact import Redactor
-from selfheal.verify import first_good_at, verify
 from selfheal.vitals import Vitals
-from selfheal.world import Agent, Incident, World
+from selfheal.world import World
 
 # What the daemon prints may be slow; what it is bound by may not.
 STAGE_S = 2.0
@@ -121,6 +116,7 @@ class Daemon:
         loaded = as_scaled(loaded, self.ledger.world, redactor.learn, log)
         self.fleet = Fleet(loaded, AGENT_KINDS, ports.checks, FIXES, ports.environment, ports.agent_variables)
         self.plans = self.fleet.plans
+        self.judgement = Judgement(self.ledger, self.vitals, self.fleet, ports.chance)
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
         self.wheel = Wheel(asyncio.get_running_loop())
         self.heartbeats = Heartbeats(self.state_dir, clock)
@@ -135,8 +131,13 @@ class Daemon:
         notices = Notices(self.heartbeats.beat)
         ports.launcher.listen(notices.hear)
         ready = Readiness(self.plans, ports, self.scheduler, notices, self._broken_checks, self._log_begin)
-        self.supervisor = Supervisor(self.ledger, clock, ports.launcher, self._reflex, ready, self.runner.spawn)
+        self.supervisor = Supervisor(
+            self.ledger, clock, ports.launcher, self.judgement.reflex, ready, self.runner.spawn
+        )
         self.standbys = Standbys(self.ledger, clock, self.vitals, ports.launcher, self.supervisor)
+        self.data = DataLayer(
+            self.ledger, ports, self.supervisor, self.fleet, self.state_dir, self.runner.spawn, self.redact
+        )
         self.care = Care(
             self.ledger,
             ports,
@@ -148,19 +149,20 @@ class Daemon:
             self.vitals,
             self.anomalies,
             self.history,
+            self.data.custody,
         )
         self.schedules = Schedules(self.ledger, clock, self.supervisor, self.runner.spawn)
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 
         # Who heals, foresees and tells.
-        self.hands = FleetHands(self.supervisor, self.plans, ports.run_fix)
+        self.hands = FleetHands(self.supervisor, self.plans, ports.run_fix, self.data.writers, self.data.custody)
         self.healer = Healer(
             self.ledger,
             clock,
             self.fleet.fixes,
             self.hands,
-            self._next_step,
-            lambda world, incident, clues: diagnose(world, self.vitals, incident, clues),
+            self.judgement.next_step,
+            self.judgement.causes,
             self.evidence.of_incident,
             self.redact,
             lambda: self.config.guard.approval_timeout,
@@ -179,10 +181,15 @@ class Daemon:
         self.control = FleetControl(
             self.ledger, clock, self.supervisor, self.fleet, self.reloader, self.heartbeats.beat, self.redact
         )
-        self.healing = self._healing()
         self.ledger.subscribe(
             Reactions(
-                self.ledger, self.vitals, self.supervisor, self.standbys, self.metrics, self.runner.wake, log, narrator
+                self.ledger,
+                self.vitals,
+                (self.supervisor.heed, self.standbys.heed, self.data.writers.heed),
+                self.metrics,
+                self.runner.wake,
+                log,
+                narrator,
             )
         )
 
@@ -200,6 +207,7 @@ class Daemon:
             Loop("notify", self.router.deliver, every_s=5.0, idle=lambda: not self.ledger.world.undelivered),
             Loop("save", self.views.save, every_s=1.0, limit_s=30.0, idle=self.views.is_saved, idle_s=5.0, least_s=1.0),
             self.memory.loop,
+            self.data.loop,
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
@@ -253,6 +261,7 @@ class Daemon:
         for event in beginnings(world, self.plans, self._damages, self._broken, overruled, now):
             self.ledger.record(event)
         self.ledger.record(*self.anomalies.left_over(world, now))
+        self.ledger.record(*self.data.writers.left_over(self.ledger.world, now))
 
     async def _take_over(self) -> None:
         """Adopt the processes of an earlier daemon, or end them where the fleet starts afresh."""
@@ -268,7 +277,7 @@ class Daemon:
 
     async def _renew(self, settings: Collection[str]) -> None:
         """Follow settings that have changed, by dotted key; most are asked for anew each time."""
-        self.healing = self._healing()
+        self.judgement.renew()
         notifiers = self.ports.renewed(self.config)
         if any(key.startswith("notify.") for key in settings):
             self.router.notifiers = notifiers
@@ -298,34 +307,7 @@ class Daemon:
     async def _sign_of_life(self) -> None:
         self.ports.manager.alive(ready=self.swept and not self.stopping.is_set())
 
-    # --- decisions, with what they need bound to them ---
-
-    def _reflex(self, agent: Agent, ending: Ending, now: float) -> Reflex:
-        guard = self.config.guard
-        rules = ReflexRules(guard.attempts_per_hour, guard.dry_run, self.ledger.world.paused)
-        process = process_of(self.plans[agent.name].config)
-        policy = process.restart if process is not None else "never"
-        return reflex(agent, ending, policy, rules, now, self.ports.chance)
-
-    def _next_step(self, world: World, incident: Incident, now: float) -> Step:
-        return next_step(world, self.vitals, incident, self.healing, now)
-
-    def _healing(self) -> Healing:
-        guard = self.config.guard
-        processes = {name: process_of(plan.config) for name, plan in self.plans.items()}
-        rules = Rules(
-            guard.max_concurrent_recoveries,
-            guard.attempts_per_hour,
-            guard.dry_run,
-            guard.verify,
-            {name: process.restart for name, process in processes.items() if process is not None},
-        )
-        fixes = {name: plan.fixes for name, plan in self.plans.items()}
-        return Healing(fixes, rules, self._success, _verdict, first_good_at)
-
-    def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> float:
-        prior = (mean * weight, (1.0 - mean) * weight)
-        return posterior(self.ledger.world.odds, agent, cause, fix, prior=prior).mean
+    # --- what the parts ask each other ---
 
     def _broken_checks(self, agent: str) -> Container[str]:
         known = self.ledger.world.agents.get(agent)
@@ -389,8 +371,3 @@ class Daemon:
     async def _close_journal(self) -> None:
         self.ports.launcher.close()
         self.journal.close()
-
-
-def _verdict(world: World, vitals: Vitals, incident: Incident, window_s: float, now: float) -> Verified | float:
-    found = verify(world, vitals, incident, window_s, now)
-    return found if isinstance(found, Verified) else found.until

@@ -165,14 +165,56 @@ class Hands(Protocol):
         """Run a command in the environment of the agent; returns its output."""
         ...
 
+    async def hold_writers(self, data: str) -> str:
+        """Stop all who may write the data of this agent, and keep them stopped until `release_writers`."""
+        ...
+
+    async def release_writers(self, data: str) -> str:
+        """Let those run again who were held for this agent."""
+        ...
+
+    async def mend_data(self, data: str, how: str) -> str:
+        """Make a small repair in place."""
+        ...
+
+    async def prepare_data(self, data: str, source: str, ticket: str) -> str:
+        """Put sound data beside those of this agent: `source` is "salvage", the id of a backup, or "newest"."""
+        ...
+
+    async def swap_data(self, data: str, ticket: str, by: str) -> str:
+        """Put what was prepared in their place; returns what was lost by it. Doing it again is harmless."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a fix is applied to, and against what. `dependents` depend on `agent` and suffer too, nearest first."""
+    """What a fix is applied to, and against what. `dependents` depend on `agent` and suffer too, nearest first.
+
+    `incident` is the same for each attempt: what an act makes under a name of it is found again by the next attempt.
+    """
 
     agent: str
     cause: str = "unknown"
     dependents: tuple[str, ...] = ()
+    incident: str = ""
+
+
+Apply = Callable[[Hands, Target], Awaitable[str]]
+"""Do something to a target; returns what was done, in words. Raises FixFailed where it does not work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One of the acts that a fix consists of, in their order; `name` reads as what is done ("stop the writers").
+
+    Each is written down before it is done. `repeatable` says that doing it twice, or in vain, does no harm: after a
+    crash in its midst it is gone on with, while any other waits for a person. `approval` asks a person before it.
+    """
+
+    name: str
+    apply: Apply
+    repeatable: bool = True
+    approval: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +222,8 @@ class Fix:
     """Something that can be done to an agent.
 
     `cost_s` is how long it takes as a rule, verification apart; `risk_s` what it may cost beside that, in seconds of
-    outage. `causes` are those that it helps against; empty means any. `approval` asks a person first. `undoable`
-    says that doing it twice, or in vain, does no harm.
+    outage. `causes` are those that it helps against; empty means any. `approval` asks a person first. `at_last` is
+    done after the acts, however they ended; not after a crash, for then they are gone on with.
     """
 
     name: str
@@ -190,10 +232,14 @@ class Fix:
     cost_s: float
     risk_s: float
     timeout_s: float
-    apply: Callable[[Hands, Target], Awaitable[str]]
+    acts: tuple[Act, ...]
     approval: bool = False
-    undoable: bool = True
     for_any_cause: bool = False
+    at_last: Act | None = None
+
+    def repeats(self, act: str) -> bool:
+        """Whether a fix that was interrupted in this act may be gone on with; with no act, in any of them."""
+        return all(one.repeatable for one in self.acts if act in ("", one.name))
 
 
 # --- notifiers -----------------------------------------------------------------------------------------------------

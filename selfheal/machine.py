@@ -21,6 +21,7 @@ import structlog
 
 from selfheal.clock import SteadyClock
 from selfheal.compose.secrets import secrets_of
+from selfheal.compose.worker import Worker
 from selfheal.config.address import is_loopback, split_address, url_from_here
 from selfheal.config.load import Loaded
 from selfheal.config.models import Config
@@ -167,6 +168,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         dialer=dialer,
         run_command=CommandRunner(clock),
         run_fix=CommandRunner(clock, leaves_helpers=True),
+        run_job=Worker(CommandRunner(clock), partial(_progress_file, loaded.config.daemon.state_dir)),
         probe_http=partial(probe_http, dialer=dialer),
         probe_tcp=partial(probe_tcp, dialer=dialer),
         run_in_thread=_in_thread,
@@ -176,6 +178,11 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         renewed=_renewed,
         manager=ServiceManager.from_environment(os.environ, _ourselves()),
     )
+
+
+def _progress_file(state_dir: Path, agent: str) -> Path:
+    """Where a job on the data of an agent says how far it is."""
+    return state_dir / "run" / f"{agent}.progress"
 
 
 def _ourselves() -> frozenset[int]:

@@ -13,12 +13,21 @@ from typing import Protocol, TypeVar
 
 from selfheal.clock import Clock
 from selfheal.config.models import Config
+from selfheal.data.jobs import AnyJob
 from selfheal.kinds import CheckKind, Notifier, RunCommand
 from selfheal.net import Dialer
 from selfheal.supervise.launcher import Launcher
 from selfheal.telemetry.systemd import ServiceManager
 
 _T = TypeVar("_T")
+
+
+class RunJob(Protocol):
+    """Does jobs on data, beside the daemon."""
+
+    async def __call__(self, job: AnyJob, answer: type[_T], environment: Mapping[str, str], timeout_s: float) -> _T:
+        """Do a job and return its answer. Raises DataFailed where it cannot be done, or not in time."""
+        ...
 
 
 class RunInThread(Protocol):
@@ -46,6 +55,7 @@ class Ports:
     dialer: Dialer
     run_command: RunCommand
     run_fix: RunCommand
+    run_job: RunJob
     probe_http: Callable[[str, float], Awaitable[None]]
     probe_tcp: Callable[[str, float], Awaitable[None]]
     run_in_thread: RunInThread

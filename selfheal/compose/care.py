@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from selfheal.compose.changes import asks_anew
+from selfheal.compose.custody import Custody
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.heartbeats import Heartbeats
 from selfheal.compose.notices import Notices
@@ -36,6 +37,7 @@ class Care:
         vitals: Vitals,
         anomalies: AnomalyWatch,
         history: History,
+        custody: Custody,
     ) -> None:
         self._ledger = ledger
         self._ports = ports
@@ -47,6 +49,7 @@ class Care:
         self._vitals = vitals
         self._anomalies = anomalies
         self._history = history
+        self._custody = custody
 
     def watch(self, plan: AgentPlan) -> None:
         """Ask its checks from now on, in place of those it had, and scrape its signals."""
@@ -61,6 +64,7 @@ class Care:
             run_command=self._ports.run_command,
             helpers=partial(self._supervisor.helpers_of, plan.name),
             watched_since=self._ports.clock.now() if plan.launch is None else None,
+            examine=partial(self._custody.examine, plan.name) if plan.asset is not None else None,
         )
         checks = [scheduled(one, context, self._ports.checks) for one in plan.checks]
         self._vitals.forget(plan.name)  # else the records of checks that it has no more would stay

@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from selfheal.config.address import Endpoint, endpoint_of, split_address, url_from_here
+from selfheal.config.data import DataConfig, data_of
 from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
 from selfheal.config.models import AgentConfig, CheckConfig, Config, process_of
+from selfheal.data.asset import Asset
 from selfheal.events import AgentDeclared
 from selfheal.kinds import AgentKind, CheckKind, Fix
+from selfheal.observe.data import DataCheckConfig
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.recover.command import command_fix
 from selfheal.supervise.launcher import Launch, Standby
@@ -30,7 +33,7 @@ PROCESS_CHECK_S = 5.0
 class AgentPlan:
     """One agent, ready to be taken into care: `checks` are those configured, then what we add ourselves.
 
-    `launch` is None where there is no process of ours.
+    `launch` is None where there is no process of ours, `asset` where it is no data.
     """
 
     name: str
@@ -41,10 +44,12 @@ class AgentPlan:
     directory: Path
     environment: Mapping[str, str]
     launch: Launch | None
+    asset: Asset | None = None
 
     def declared(self, at: float) -> AgentDeclared:
         """The event that tells the world of it."""
         process = process_of(self.config)
+        added = self.checks[len(self.config.checks) :] if process is not None else ()
         return AgentDeclared(
             at,
             self.name,
@@ -55,7 +60,7 @@ class AgentPlan:
             self.launch is not None,
             process.limits.memory if process else None,
             process.limits.fds if process else None,
-            tuple(check.name for check in self.checks[len(self.config.checks) :]),
+            tuple(check.name for check in added),
             process.ends if process else False,
             f"{process.schedule} {process.timezone}" if process and process.schedule else "",
         )
@@ -160,11 +165,14 @@ def plan_fleet(
     plans: list[AgentPlan] = []
     for name, config in loaded.config.agents.items():
         kind = known_kinds[config.kind]
-        fits = tuple(known_fixes[fix] for fix in (*kind.fixes, *config.fixes))
+        data = data_of(config)
+        built_in = kind.fixes if data is None or data.heal else ()
+        fits = tuple(known_fixes[fix] for fix in (*built_in, *config.fixes))
         launch = _launch(name, config, loaded, environment, agent_variables(name))
         directory = launch.directory if launch is not None else loaded.base
         words = launch.environment if launch is not None else agent_environment(environment, config)
-        plans.append(AgentPlan(name, kind, config, _checks(config), fits, directory, words, launch))
+        asset = data.asset(name) if data is not None else None
+        plans.append(AgentPlan(name, kind, config, _checks(config), fits, directory, words, launch, asset))
     return tuple(plans)
 
 
@@ -199,8 +207,13 @@ def heartbeat_file(state_dir: Path, agent: str) -> Path:
 
 
 def _checks(config: AgentConfig) -> tuple[CheckConfig, ...]:
-    """The agent's own checks, then a look at its process unless it has one. Whoever looks heeds the memory limit."""
-    process = process_of(config)
+    """The agent's own checks, then a look at its process or its data unless it has one.
+
+    Whoever looks at a process heeds the memory limit.
+    """
+    process, data = process_of(config), data_of(config)
+    if data is not None and not any(isinstance(one, DataCheckConfig) for one in config.checks):
+        return (*config.checks, _look_at(data))
     if process is None:
         return config.checks
     memory = process.limits.memory
@@ -211,6 +224,19 @@ def _checks(config: AgentConfig) -> tuple[CheckConfig, ...]:
         name="process", process=True, interval=interval, timeout=2.0, fall=2, rise=1, max_rss=memory
     )
     return (*config.checks, look)
+
+
+def _look_at(data: DataConfig) -> DataCheckConfig:
+    """Damage does not go away by itself; that a look finds something twice is asked for locks alone."""
+    return DataCheckConfig(
+        name="data",
+        data=True,
+        interval=data.interval,
+        timeout=data.timeout,
+        thorough=data.thorough,
+        fall=2,
+        rise=1,
+    )
 
 
 def _within(memory: int | None, check: CheckConfig) -> CheckConfig:

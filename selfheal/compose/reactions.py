@@ -7,11 +7,10 @@ the supervisor and the healer are told, and the log has a line of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Protocol
 
-from selfheal.compose.standbys import Standbys
 from selfheal.detect.triage import triage
 from selfheal.events import (
     AgentExited,
@@ -31,7 +30,6 @@ from selfheal.events import (
 from selfheal.events.agents import AgentDeclared, AgentEvent, AgentStartFailed, BreakerOpened, StandbyFailed
 from selfheal.ledger import Ledger
 from selfheal.notify.alerts import alerts
-from selfheal.supervise.supervisor import Supervisor
 from selfheal.telemetry.metrics import Metrics
 from selfheal.vitals import Vitals
 from selfheal.world import World
@@ -49,14 +47,13 @@ class Log(Protocol):
 
 
 class Reactions:
-    """Called by the ledger after each event."""
+    """Called by the ledger after each event. `heed` are those who act on what others recorded, in order."""
 
     def __init__(
         self,
         ledger: Ledger,
         vitals: Vitals,
-        supervisor: Supervisor,
-        standbys: Standbys,
+        heed: Sequence[Callable[[Event], None]],
         metrics: Metrics,
         wake: Callable[[str], None],
         log: Log,
@@ -64,8 +61,7 @@ class Reactions:
     ) -> None:
         self._ledger = ledger
         self._vitals = vitals
-        self._supervisor = supervisor
-        self._standbys = standbys
+        self._heed = heed
         self._metrics = metrics
         self._wake = wake
         self._log = log
@@ -77,8 +73,8 @@ class Reactions:
             self._vitals.reset(event.agent)  # a new run owes nothing to the one before
         world = self._ledger.world
         self._ledger.record(*triage(world, event), *alerts(world, event))
-        self._supervisor.heed(event)
-        self._standbys.heed(event)
+        for heed in self._heed:
+            heed(event)
         self._metrics.on_event(seq, event, world)
         self._wake("save")
         if isinstance(event, AgentEvent | IncidentEvent):

@@ -61,7 +61,7 @@ class Readiness:
                 environment=plan.environment,
                 read_log=self._log_of(plan),
             )
-        elif plan.config.checks:
+        elif plan.config.checks or (plan.launch is None and plan.checks):
             await self._checks_good(agent)
         elif run is not None:
             await self._ports.clock.sleep(ALIVE_S)

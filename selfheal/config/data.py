@@ -8,6 +8,7 @@ from pydantic import Field
 
 from selfheal.config.models import Section
 from selfheal.config.units import Count, Duration, Flag
+from selfheal.data.asset import Asset
 
 
 class KeepConfig(Section):
@@ -37,6 +38,10 @@ class DataConfig(Section):
     heal: Flag = Field(
         True, description="false: say what is wrong with the data, and leave it to a person to put them right."
     )
+
+    def asset(self, agent: str) -> Asset:
+        """What the agent of this name is, for the jobs on it."""
+        raise NotImplementedError
 
 
 def data_of(agent: Section) -> DataConfig | None:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from selfheal.data.jobs import AnyJob, Failed, decode, run
+from selfheal.data.jobs import JOB, PROGRESS, AnyJob, Failed, Mend, Prepare, Swap, Told, decode, run
 from selfheal.errors import DataFailed
 
-JOB, PROGRESS = "SELFHEAL_JOB", "SELFHEAL_JOB_PROGRESS"
 # Progress is looked at by people: finer steps are of no use.
 _STEP = 0.01
+_NICE = 10
 
 
 class _Progress:
@@ -42,13 +42,16 @@ def main() -> int:
     """Do the job of the environment; returns the exit code."""
     job: AnyJob = decode(os.environ.pop(JOB).encode())
     os.umask(0o077)
+    if not isinstance(job, Prepare | Swap | Mend):  # nobody waits for the others
+        os.nice(_NICE)
     try:
-        answer: object = run(job, _Progress(os.environ.pop(PROGRESS, "")))
+        answer = run(job, _Progress(os.environ.pop(PROGRESS, "")))
+        told = Told(done=msgspec.Raw(msgspec.json.encode(answer)))
     except DataFailed as why:
-        answer = Failed(str(why), why.cause)
+        told = Told(failed=Failed(str(why), why.cause))
     except (OSError, MemoryError) as why:
-        answer = Failed(f"{type(why).__name__}: {why}")
-    sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+        told = Told(failed=Failed(f"{type(why).__name__}: {why}"))
+    sys.stdout.write(msgspec.json.encode(told).decode() + "\n")
     return 0
 
 

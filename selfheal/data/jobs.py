@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     AnyAsset = Asset
 else:
     AnyAsset = reduce(or_, ASSETS) if ASSETS else msgspec.Raw
+
+
+# The variables in which a child finds its job, and the name of the file in which it says how far it is.
+JOB, PROGRESS = "SELFHEAL_JOB", "SELFHEAL_JOB_PROGRESS"
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,11 +102,18 @@ class Prepared(msgspec.Struct, frozen=True):
     lost: str = ""
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
+class Failed(msgspec.Struct, frozen=True):
     """The job could not be done."""
 
     why: str
     cause: str = ""
+
+
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the child says at its end: what the job gave, or why it gave nothing."""
+
+    done: msgspec.Raw = msgspec.Raw(b"null")
+    failed: Failed | None = None
 
 
 def run(job: AnyJob, tell: Tell = untold) -> Health | Backup | Prepared | Swapped | str:
@@ -229,9 +240,3 @@ def decode(data: bytes) -> AnyJob:
     """Read a job of `encode`."""
     job: AnyJob = msgspec.json.decode(data, type=AnyJob)
     return job
-
-
-ANSWERS: dict[type[Job], Any] = {
-    Examine: Health, BackUp: Backup, Verify: Backup, Prepare: Prepared, Swap: Swapped, Mend: str,
-}  # fmt: skip
-"""What a job gives, by its type."""

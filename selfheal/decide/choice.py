@@ -15,7 +15,7 @@ from selfheal.events import Alternative
 from selfheal.kinds import Fix
 from selfheal.plans import Plan
 from selfheal.vocabulary import NOT_CURED_BY_RESTART
-from selfheal.world import Agent, Incident, World
+from selfheal.world import Agent, Attempt, Incident, World
 
 # Priors, each worth a few observations: what people who run such fleets would bet.
 PRIOR_WEIGHT = 4.0
@@ -64,6 +64,8 @@ def choose(
     cause = incident.cause
     chance = f"{best.success * 100:.0f} %"
     reason = f"expected to be well in {best.expected_s:.0f} s: {best.fix} helps against {cause} in {chance}"
+    if any(fix.name == best.fix and amid(incident, fix) is not None for fix in fixes):
+        reason += "; it was interrupted, nobody knows how far it came, and it may do harm when it is done twice"
     return Choice(Plan(best.fix, agent.name, cause, reason, tuple(ranked[1:]), trial), tuple(ranked))
 
 
@@ -74,6 +76,21 @@ def failed_fixes(incident: Incident, agent: str) -> Mapping[str, int]:
         if attempt.agent == agent and attempt.outcome not in (None, "succeeded", "interrupted"):
             counts[attempt.fix] = counts.get(attempt.fix, 0) + 1
     return counts
+
+
+def must_ask(incident: Incident, fix: Fix) -> bool:
+    """Whether a person has to allow it: because it says so, or since it was interrupted in an act that may not be
+    repeated, and nobody knows how far that came.
+    """
+    return fix.approval or amid(incident, fix) is not None
+
+
+def amid(incident: Incident, fix: Fix) -> Attempt | None:
+    """The attempt of a fix that was interrupted where it may not be repeated; None where there is none."""
+    attempts = (one for one in reversed(incident.attempts) if one.fix == fix.name)
+    latest = next(attempts, None)
+    stuck = latest is not None and latest.outcome == "interrupted" and not fix.repeats(latest.act)
+    return latest if stuck else None
 
 
 def _weigh(
@@ -91,7 +108,7 @@ def _weigh(
     chance = max(0.01, success(agent.name, incident.cause, fix.name, prior, PRIOR_WEIGHT))
     dependents = len(world.dependents(agent.name)) if fix.name == "restart_with_dependents" else 0
     expected_s = (fix.cost_s * (1 + dependents) + fix.risk_s + verify_s) / chance
-    if fix.approval and not _approved(incident, agent, fix):
+    if must_ask(incident, fix) and not _approved(incident, agent, fix):
         expected_s += ASKING_S
     return Alternative(fix.name, chance, expected_s, _bar(incident, agent, fix, dependents, barred, now))
 
@@ -120,8 +137,6 @@ def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, barred: Ma
     refused_by = incident.refused.get((fix.name, agent.name))
     if refused_by is not None:
         return f"rejected by {refused_by}"
-    if not fix.undoable and any(one.fix == fix.name and one.outcome == "interrupted" for one in incident.attempts):
-        return "it was interrupted and may not be done twice: a person must look"
     if fix.name == "restart_with_dependents" and not dependents:
         return "nothing depends on it"
     return barred.get(fix.name, "")

@@ -53,6 +53,10 @@ def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Ru
         return Hold(f"{agent.name} is in maintenance", agent.maintenance_until)
     if agent.fixing:
         return Hold(f"something is already being done to {agent.name}", now + 1.0)
+    if agent.held_for:
+        return Hold(f"the data of {agent.held_for} are being put right", now + 1.0)
+    if _unseen(incident, agent, vitals, now):
+        return Hold("how far it came before it was interrupted is looked at first", now + 0.5)
     if _comes_back(agent, vitals):
         return Hold(f"{agent.name} answers again", now + 1.0)
     gate = dependency_gate(world, vitals, incident, agent, now)
@@ -60,7 +64,7 @@ def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Ru
         return gate
     if rules.dry_run:
         return Hold(f"dry run: {plan.fix} would be applied to {agent.name}", None)
-    busy = sum(one.acting and not _in_its_way(world, one, agent) for one in world.open_incidents())
+    busy = sum(one.acting and not one.asking and not _in_its_way(world, one, agent) for one in world.open_incidents())
     limit = _at_once(world, rules)
     if busy >= limit:
         under_way = "1 recovery is" if busy == 1 else f"{busy} recoveries are"
@@ -121,6 +125,14 @@ def _in_its_way(world: World, other: Incident, agent: Agent) -> bool:
 def _not_asked_since(agent: Agent, vitals: Vitals, moment: float) -> bool:
     """Whether a check of `agent` that had failed may not know yet what changed at `moment`."""
     return any(vitals.check(agent.name, check).last_at < moment for check in agent.failing)
+
+
+def _unseen(incident: Incident, agent: Agent, vitals: Vitals, now: float) -> bool:
+    """Whether a fix was interrupted and nobody has looked since: it may have done all that was needed."""
+    attempt = incident.attempt
+    if attempt is None or attempt.outcome != "interrupted" or attempt.ended_at is None:
+        return False
+    return now - attempt.ended_at < LOOK_S and _not_asked_since(agent, vitals, attempt.ended_at)
 
 
 def _comes_back(agent: Agent, vitals: Vitals) -> bool:

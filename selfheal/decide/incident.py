@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from selfheal.decide.choice import Success, choose
+from selfheal.decide.choice import Success, choose, must_ask
 from selfheal.decide.guard import Rules, barred, held, overspent
 from selfheal.events import BreakerTried, Verified
 from selfheal.kinds import Fix
@@ -148,7 +148,7 @@ def _asked(incident: Incident, plan: Plan, healing: Healing, agent: Agent) -> St
     fix = next(one for one in healing.fixes[agent.name] if one.name == plan.fix)
     approval = incident.approval
     allowed = approval is not None and approval.approved and (approval.fix, approval.agent) == (plan.fix, plan.agent)
-    return plan if allowed or not fix.approval else Ask(plan)
+    return plan if allowed or not must_ask(incident, fix) else Ask(plan)
 
 
 def _needs_person(incident: Incident, reason: str, retry_at: float | None) -> Step:

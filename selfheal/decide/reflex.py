@@ -67,6 +67,8 @@ def held_back(agent: Agent, rules: ReflexRules) -> str | None:
         return "dry run: it would be started again"
     if rules.paused or agent.paused:
         return "healing is paused"
+    if agent.held_for:
+        return f"the data of {agent.held_for} are being put right: started again when that is done"
     if agent.maintenance_until is not None:
         return "in maintenance: started again at its end"
     return None

@@ -190,7 +190,7 @@ def _stopped(world: World, event: StopAsked) -> tuple[Event, ...]:
 
 
 def _cared_for(agent: Agent) -> bool:
-    return agent.wanted and agent.maintenance_until is None
+    return agent.wanted and agent.maintenance_until is None and not agent.held_for
 
 
 def _local(world: World, incident: Incident) -> bool:

@@ -18,7 +18,9 @@ from selfheal.events.agents import (
     AgentEvent,
     AgentExited,
     AgentFinished,
+    AgentHeld,
     AgentReady,
+    AgentReleased,
     AgentRemoved,
     AgentStarted,
     AgentStartFailed,
@@ -53,6 +55,14 @@ from selfheal.events.daemon import (
     ScaleAsked,
     StateDamaged,
 )
+from selfheal.events.data import (
+    BackupDamaged,
+    BackupFailed,
+    BackupMade,
+    BackupVerified,
+    DataEvent,
+    DataRestored,
+)
 from selfheal.events.foresight import (
     AnomalyOver,
     AnomalySeen,
@@ -63,6 +73,8 @@ from selfheal.events.foresight import (
     WorkPlanned,
 )
 from selfheal.events.incidents import (
+    ActEnded,
+    ActStarted,
     Alternative,
     ApprovalAnswered,
     ApprovalAsked,
@@ -84,11 +96,15 @@ from selfheal.events.incidents import (
 )
 
 __all__ = [
+    "ActEnded",
+    "ActStarted",
     "AgentDeclared",
     "AgentEvent",
     "AgentExited",
     "AgentFinished",
+    "AgentHeld",
     "AgentReady",
+    "AgentReleased",
     "AgentRemoved",
     "AgentStartFailed",
     "AgentStarted",
@@ -100,6 +116,10 @@ __all__ = [
     "AnomalySeen",
     "ApprovalAnswered",
     "ApprovalAsked",
+    "BackupDamaged",
+    "BackupFailed",
+    "BackupMade",
+    "BackupVerified",
     "BreakerClosed",
     "BreakerOpened",
     "BreakerTried",
@@ -112,6 +132,8 @@ __all__ = [
     "DaemonEvent",
     "DaemonStarted",
     "DaemonStopped",
+    "DataEvent",
+    "DataRestored",
     "Diagnosed",
     "EVENT_TYPES",
     "Event",
@@ -152,7 +174,7 @@ __all__ = [
     "encode",
 ]
 
-Event = DaemonEvent | AgentEvent | IncidentEvent | ForesightEvent
+Event = DaemonEvent | AgentEvent | IncidentEvent | ForesightEvent | DataEvent
 
 
 @dataclass(frozen=True, slots=True)

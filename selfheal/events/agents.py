@@ -196,6 +196,24 @@ class MaintenanceOver:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentHeld:
+    """It is stopped, and stays so, while the data of `data` are put right; written down before it is stopped."""
+
+    at: float
+    agent: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReleased:
+    """Nothing is done to the data that it writes any more: it may run."""
+
+    at: float
+    agent: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
 class HealthChanged:
     """A check of an agent settled on the other side. `since` is when the first of the observations was made.
 
@@ -274,6 +292,8 @@ AgentEvent = (
     | BreakerClosed
     | MaintenanceBegan
     | MaintenanceOver
+    | AgentHeld
+    | AgentReleased
     | HealthChanged
     | CheckBroke
     | CheckMended

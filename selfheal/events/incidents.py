@@ -137,6 +137,27 @@ class FixStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ActStarted:
+    """One of several acts of a fix begins; written down before it."""
+
+    at: float
+    incident: str
+    attempt: int
+    act: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActEnded:
+    """It is done. `output` is redacted."""
+
+    at: float
+    incident: str
+    attempt: int
+    act: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
 class FixEnded:
     """The act is over; whether it helped is another question. `output` is redacted."""
 
@@ -189,6 +210,8 @@ IncidentEvent = (
     | ApprovalAsked
     | ApprovalAnswered
     | FixStarted
+    | ActStarted
+    | ActEnded
     | FixEnded
     | Verified
     | IncidentEscalated

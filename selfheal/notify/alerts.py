@@ -13,8 +13,12 @@ from typing import Literal
 from selfheal.events import (
     AlertRaised,
     ApprovalAsked,
+    BackupDamaged,
+    BackupFailed,
+    BackupMade,
     CheckBroke,
     CheckMended,
+    DataRestored,
     Event,
     FailurePredicted,
     FlappingBegan,
@@ -29,6 +33,7 @@ from selfheal.events import (
     WorkDone,
 )
 from selfheal.notify.check_alerts import about_checks
+from selfheal.notify.data_alerts import about_data
 from selfheal.notify.told import is_told, last_told, share_text
 from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode
 from selfheal.world import Incident, World
@@ -68,6 +73,8 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             return _no_longer_foreseen(world, event.at, agent, mode, _ENDS[outcome], "")
         case WorkDone(work=name, outcome="succeeded") if name in world.foresight.work:
             return _prevented(world, event, world.foresight.work[name].planned.agent)
+        case BackupFailed() | BackupMade() | BackupDamaged() | DataRestored():
+            return about_data(world, event)
         case CheckBroke() | CheckMended() | FlappingBegan() | FlappingOver() | MaintenanceOver():
             return about_checks(world, event)
         case _:

@@ -2,6 +2,7 @@
 
 from selfheal.kinds import CheckKind
 from selfheal.observe.command import COMMAND
+from selfheal.observe.data import DATA
 from selfheal.observe.disk import DISK
 from selfheal.observe.dns import DNS
 from selfheal.observe.files import FILE
@@ -19,4 +20,5 @@ from selfheal.observe.websocket import WEBSOCKET
 
 CHECKS: tuple[CheckKind, ...] = (
     HTTP, TCP, TLS, DNS, ICMP, GRPC, WEBSOCKET, REDIS, POSTGRES, PROMETHEUS, COMMAND, HEARTBEAT, FILE, DISK, PROCESS,
+    DATA,
 )  # fmt: skip

@@ -7,7 +7,7 @@ the kind of data; every agent of the data layer has this check, whether or not i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -28,26 +28,29 @@ class DataCheckConfig(CheckConfig):
 
 @dataclass(slots=True)
 class DataCheck:
-    """Signals: those of the kind of data. The first look is thorough: nobody knows what happened before."""
+    """Signals: those of the kind of data. The first look is quick, for others may wait for it; the next is thorough.
+
+    What a thorough look found is not over because a quick one does not see it: only another thorough one ends it.
+    """
 
     wanted: DataCheckConfig
     context: CheckContext
-    thorough_at: float = field(default=0.0)
+    thorough_at: float | None = None
 
     async def run(self) -> Mapping[str, float]:
         look = self.context.examine
         if look is None:
             raise CheckFailed("this agent is no data; take the check 'data' out", "error")
         now = self.context.clock.now()
-        thorough = now >= self.thorough_at
+        thorough = self.thorough_at is not None and now >= self.thorough_at
         try:
             health = await look(thorough, self.wanted.timeout)
         except DataFailed as why:
             raise CheckFailed(str(why), "failed" if why.cause else "error", cause=why.cause) from why
         if health.reason:
             raise Unwell(health.reason, dict(health.signals), health.cause)
-        if thorough:
-            self.thorough_at = now + self.wanted.thorough
+        if thorough or self.thorough_at is None:
+            self.thorough_at = now + (self.wanted.thorough if thorough else 0.0)
         return health.signals
 
 

@@ -2,5 +2,9 @@
 
 from selfheal.kinds import Fix
 from selfheal.recover.application import RESTART, RESTART_WITH_DEPENDENTS
+from selfheal.recover.data import CHECKPOINT_WAL, RESTORE_BACKUP, RESTORE_DATABASE, SALVAGE_DATA, TRUNCATE_TAIL
 
-FIXES: tuple[Fix, ...] = (RESTART, RESTART_WITH_DEPENDENTS)
+FIXES: tuple[Fix, ...] = (
+    RESTART, RESTART_WITH_DEPENDENTS,
+    CHECKPOINT_WAL, TRUNCATE_TAIL, SALVAGE_DATA, RESTORE_BACKUP, RESTORE_DATABASE,
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selfheal.kinds import Fix, Hands, Target
+from selfheal.kinds import Act, Fix, Hands, Target
 
 
 async def _restart(hands: Hands, target: Target) -> str:
@@ -35,7 +35,7 @@ RESTART = Fix(
     cost_s=3.0,
     risk_s=0.0,
     timeout_s=300.0,
-    apply=_restart,
+    acts=(Act("restart", _restart),),
 )
 
 RESTART_WITH_DEPENDENTS = Fix(
@@ -45,5 +45,5 @@ RESTART_WITH_DEPENDENTS = Fix(
     cost_s=3.0,
     risk_s=10.0,
     timeout_s=900.0,
-    apply=_restart_with_dependents,
+    acts=(Act("restart", _restart_with_dependents),),
 )

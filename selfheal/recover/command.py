@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from selfheal.config.models import FixConfig
-from selfheal.kinds import Fix, Hands, Target
+from selfheal.kinds import Act, Fix, Hands, Target
 
 # What a script takes as a rule; what is learned from real recoveries outweighs it.
 COST_S = 10.0
@@ -23,8 +23,7 @@ def command_fix(name: str, config: FixConfig) -> Fix:
         cost_s=COST_S,
         risk_s=0.0,
         timeout_s=config.timeout,
-        apply=apply,
+        acts=(Act("command", apply, repeatable=False),),
         approval=config.approval,
-        undoable=False,
         for_any_cause=True,
     )

@@ -7,19 +7,16 @@ per incident, and its outcome is recorded whatever happens. Verification is the 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 
 from selfheal.clock import Clock
-from selfheal.errors import JournalUnavailable, SelfhealError
 from selfheal.events import (
     ApprovalAnswered,
     ApprovalAsked,
     BreakerTried,
     Cause,
     Diagnosed,
-    FixEnded,
     FixStarted,
     Held,
     IncidentEscalated,
@@ -44,7 +41,7 @@ from selfheal.plans import (
     Suppress,
     Switch,
 )
-from selfheal.vocabulary import Outcome
+from selfheal.recover.applying import Answers, Applying
 from selfheal.world import Incident, World
 
 Causes = Callable[[World, Incident, Clues], tuple[Cause, ...]]
@@ -80,6 +77,7 @@ class Healer:
         self._redact = redact
         self._approval_timeout_s = approval_timeout_s
         self._spawn = spawn
+        self._answers = Answers({})
 
     def has_nothing_open(self) -> bool:
         """Whether there will be no step to take before an incident is opened."""
@@ -89,6 +87,7 @@ class Healer:
         """Take all steps that can be taken now."""
         for incident in self._ledger.world.open_incidents():
             await self._take_steps(incident.id)
+        self._heed_answers()
 
     async def _take_steps(self, name: str) -> None:
         for _ in range(STEPS_AT_MOST):
@@ -157,30 +156,28 @@ class Healer:
             self._ledger.record(BreakerTried(now, plan.agent, plan.fix))
         number = incident.attempt.number + 1 if incident.attempt else 1
         self._ledger.record(FixStarted(now, incident.id, number, fix.name, fix.layer, plan.agent, plan.cause))
-        self._spawn(f"fix {fix.name} {plan.agent}", self._apply(incident.id, number, fix, plan))
+        target = Target(plan.agent, plan.cause, self._dependents(plan.agent), incident.id)
+        applying = Applying(
+            self._ledger, self._clock, self._hands, self._ask, self._redact, incident.id, number, fix, target
+        )
+        self._spawn(f"fix {fix.name} {plan.agent}", applying.apply())
 
-    async def _apply(self, incident: str, number: int, fix: Fix, plan: Plan) -> None:
-        """The one door: act within the deadline, record the outcome in any case."""
-        outcome: Outcome = "interrupted"
-        output = "the daemon was stopped while it ran"
-        try:
-            if not fix.undoable:
-                await self._ledger.durable()
-            outcome, output = await self._act(fix, Target(plan.agent, plan.cause, self._dependents(plan.agent)))
-        except JournalUnavailable as why:
-            outcome, output = "failed", f"not applied, since the intent could not be written down: {why}"
-        finally:
-            ended = FixEnded(self._clock.now(), incident, number, outcome, self._redact(output))
-            self._ledger.record(ended)
+    async def _ask(self, name: str, fix: Fix, target: Target) -> str:
+        """Ask a person about an act in the midst of a fix; returns who refused, empty where it is allowed."""
+        now = self._clock.now()
+        await self._ledger.durable(ApprovalAsked(now, name, fix.name, target.agent, now + self._approval_timeout_s()))
+        await self._answers.wait(name)
+        incident = self._ledger.world.incidents.get(name)
+        answer = incident.approval if incident is not None else None
+        if answer is not None and answer.approved:
+            return ""
+        return answer.by if answer is not None and answer.approved is False else "nobody: the incident is over"
 
-    async def _act(self, fix: Fix, target: Target) -> tuple[Outcome, str]:
-        try:
-            async with asyncio.timeout(fix.timeout_s):
-                return "succeeded", await fix.apply(self._hands, target)
-        except TimeoutError:
-            return "timed_out", f"not done within {fix.timeout_s:.0f} s"
-        except SelfhealError as why:
-            return "failed", str(why)
+    def _heed_answers(self) -> None:
+        for name in tuple(self._answers.waiting):
+            incident = self._ledger.world.incidents.get(name)
+            if incident is None or incident.over or not incident.asking:
+                self._answers.answered(name)
 
     def _dependents(self, agent: str) -> tuple[str, ...]:
         """Those who may be touched along with `agent`: nobody has stopped them, and nothing holds the healer back."""

@@ -20,6 +20,7 @@ from selfheal.errors import CheckFailed, SpawnFailed
 from selfheal.kinds import CheckContext, CheckKind, Completed, Run
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.observe.wording import Unwell
+from selfheal.rehearse.data import SimulatedData
 from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, Process
 from selfheal.vocabulary import StartWay
 
@@ -229,6 +230,7 @@ class SimulatedMachine:
         self.commands: dict[str, Callable[[], int]] = {}
         self.commands_run: list[tuple[str, ...]] = []
         self.standbys: dict[str, OnStandby] = {}
+        self.data = SimulatedData(clock)
         self.limits: dict[int, tuple[int | None, float | None]] = {}
         self.hear: Hear = lambda agent, generation, said: None
         self.spawned = 0

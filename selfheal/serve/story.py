@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from selfheal.events import (
+    ActEnded,
+    ActStarted,
     Alternative,
     ApprovalAnswered,
     ApprovalAsked,
@@ -88,6 +90,10 @@ def _sentence(event: StoryEvent, fixes: dict[int, str]) -> str:
             return f"{'approved' if approved else 'rejected'} by {by}"
         case FixStarted(attempt=attempt, fix=fix, agent=agent, reflex=reflex, start=start):
             return f"{fix} of {agent}{_start(start)}" if reflex else f"attempt {attempt}: {fix} of {agent}"
+        case ActStarted(act=act):
+            return f"begins to {act}"
+        case ActEnded(act=act, output=output):
+            return _because(f"done: {act}", output)
         case FixEnded(attempt=attempt, outcome=outcome, output=output):
             fix = fixes.get(attempt, "the fix")
             return _because(f"{fix} done" if outcome == "succeeded" else f"{fix} {outcome}", output)

@@ -127,7 +127,7 @@ class Supervisor:
             if agent.finished or child.config.schedule is not None:
                 child.ready.set()
                 continue
-            if child.process is not None or not agent.wanted:
+            if child.process is not None or not agent.wanted or agent.held_for:
                 continue
             if agent.breaker.state == "open":
                 self._try_at(child, agent.breaker.retry_at)
@@ -161,6 +161,7 @@ class Supervisor:
     async def start(self, name: str, reason: StartReason) -> None:
         """Start an agent that is not running. Raises FixFailed where it cannot be."""
         async with self._turn(name) as child:
+            self._may_run(name)
             if child.process is None and not self._begin(child, reason):
                 raise FixFailed(self._agent(name).start_error or f"cannot start {name}")
 
@@ -177,6 +178,7 @@ class Supervisor:
         async with self._turn(name) as child:
             if reason == "dependency" and not self._agent(name).touchable:
                 return ""  # something has held it since this was planned
+            self._may_run(name)
             stack = await end(child, child.config.stop.timeout, self._clock, hung=hung)
             self._goes_on(name)
             if not self._begin(child, reason):
@@ -206,6 +208,14 @@ class Supervisor:
     def _goes_on(self, name: str) -> None:
         if self._stopping:
             raise FixFailed(f"cannot touch {name}: the daemon is stopping")
+
+    def _may_run(self, name: str) -> None:
+        data = self._agent(name).held_for
+        if data:
+            raise FixFailed(
+                f"cannot start {name}: the data of {data}, which it writes, are being put right; it is started when "
+                f"that is done, and 'selfheal why {data}' says how far it is"
+            )
 
     def heed(self, event: Event) -> None:
         """React to what others recorded: a breaker that opened, a hold that ended."""
@@ -294,7 +304,8 @@ class Supervisor:
     async def _start_in_order(self, child: Child) -> None:
         await self._ready.needs(self._children, child.depends_on)
         agent = self._agent(child.name)
-        if child.process is None and child.timer is None and agent.wanted and not self._stopping:
+        free = agent.wanted and not agent.held_for and not self._stopping
+        if child.process is None and child.timer is None and free:
             started = self._launch(child)  # the rest of the fleet first, the books later: there may be a thousand
             self._books.enter(child.name, partial(self._book_start, child, "first", started))
 

@@ -24,6 +24,7 @@ from selfheal.events import (
     DaemonEvent,
     DaemonStarted,
     DaemonStopped,
+    DataEvent,
     Event,
     FixEnded,
     FixStarted,
@@ -40,6 +41,7 @@ from selfheal.events import (
 )
 from selfheal.vocabulary import Outcome
 from selfheal.world.agents import Agent, Breaker, Failing, LastExit, Uptime, fold_agent, settled
+from selfheal.world.data import Holdings, fold_data
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, StoryEvent, fold_incident, opened
 
@@ -52,6 +54,7 @@ __all__ = [
     "Breaker",
     "Failing",
     "Foresight",
+    "Holdings",
     "Incident",
     "LastExit",
     "Odds",
@@ -89,7 +92,7 @@ class Scale:
 class World:
     """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix).
 
-    `scales` is by the name of an agent in the file.
+    `scales` is by the name of an agent in the file, `holdings` by that of a data agent.
     """
 
     events: int = 0
@@ -109,6 +112,7 @@ class World:
     alerts: tuple[AlertRaised, ...] = ()
     undelivered: Mapping[tuple[str, bool], AlertRaised] = field(default_factory=dict)
     damages: tuple[StateDamaged, ...] = ()
+    holdings: Mapping[str, Holdings] = field(default_factory=dict)
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that are neither over nor silenced, oldest first."""
@@ -155,13 +159,15 @@ def fold(world: World, event: Event) -> World:
         return _about_incident(world, event)
     if isinstance(event, ForesightEvent):
         return replace(world, foresight=fold_foresight(world.foresight, event))
+    if isinstance(event, DataEvent):
+        return replace(world, holdings=fold_data(world.holdings, event))
     return _about_daemon(world, event)
 
 
 def _about_agent(world: World, event: AgentEvent) -> World:
     name = event.agent
     if isinstance(event, AgentRemoved):
-        return replace(world, agents={key: agent for key, agent in world.agents.items() if key != name})
+        return _without(world, name)
     agent = world.agents.get(name)
     if agent is None:
         if not isinstance(event, AgentDeclared):
@@ -172,6 +178,11 @@ def _about_agent(world: World, event: AgentEvent) -> World:
     if isinstance(event, RestartDelayed | BreakerOpened | BreakerTried | BreakerClosed):
         return _into_story(world, event)
     return world
+
+
+def _without(world: World, name: str) -> World:
+    agents = {key: agent for key, agent in world.agents.items() if key != name}
+    return replace(world, agents=agents, holdings={key: one for key, one in world.holdings.items() if key != name})
 
 
 def _into_story(world: World, event: RestartDelayed | BreakerOpened | BreakerTried | BreakerClosed) -> World:

@@ -11,7 +11,9 @@ from selfheal.events import (
     AgentEvent,
     AgentExited,
     AgentFinished,
+    AgentHeld,
     AgentReady,
+    AgentReleased,
     AgentRemoved,
     AgentStarted,
     AgentStartFailed,
@@ -117,7 +119,8 @@ class Agent:
     `ordered_by` is the person whose word made it `wanted`, or not, at `ordered_at`; nobody's where it is empty.
     `failing` are the checks that have settled on failure, `broken` those that cannot run, with the reason, `unsure`
     those of them whose failure may be our own, `flapping` those that keep changing sides. `next_run`
-    is when the next run is due of an agent that has a `schedule`.
+    is when the next run is due of an agent that has a `schedule`. `held_for` is the data agent whose data are put
+    right while this one must not write them.
     """
 
     name: str
@@ -157,6 +160,7 @@ class Agent:
     fixing: bool = False
     paused: bool = False
     maintenance_until: float | None = None
+    held_for: str = ""
     uptime: Uptime = Uptime()
 
     @property
@@ -181,7 +185,7 @@ class Agent:
     @property
     def touchable(self) -> bool:
         """Whether it runs, and may be restarted without a look at its own troubles."""
-        held = self.paused or self.fixing or self.maintenance_until is not None
+        held = self.paused or self.fixing or bool(self.held_for) or self.maintenance_until is not None
         return self.wanted and self.run is not None and not held and self.breaker.state == "closed"
 
     @property
@@ -220,7 +224,7 @@ def _state(agent: Agent) -> AgentState:
         return "maintenance"
     if agent.breaker.state == "open":
         return "quarantined"
-    if agent.fixing or agent.delayed_until is not None:
+    if agent.fixing or agent.held_for or agent.delayed_until is not None:
         return "recovering"
     if agent.has_process and agent.run is None:
         return _without_process(agent)
@@ -287,6 +291,10 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return replace(agent, maintenance_until=until)
         case MaintenanceOver():
             return replace(agent, maintenance_until=None)
+        case AgentHeld(data=data):
+            return replace(agent, held_for=data, delayed_until=None)
+        case AgentReleased():
+            return replace(agent, held_for="")
         case HealthChanged():
             return _health(agent, event)
         case CheckBroke(check=check, reason=reason):

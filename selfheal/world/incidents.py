@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from selfheal.events import (
+    ActEnded,
+    ActStarted,
     ApprovalAnswered,
     ApprovalAsked,
     BreakerClosed,
@@ -42,7 +44,8 @@ ATTEMPTS_KEPT = 50
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One application of a fix. `ended_at` and `outcome` are None while it runs; `verified` says that the outcome is
-    the final one, and `verified_at` since when. `start` is why a reflex started the agent.
+    the final one, and `verified_at` since when. `start` is why a reflex started the agent. `act` is the latest act of a
+    fix that has several.
     """
 
     number: int
@@ -59,6 +62,7 @@ class Attempt:
     first_good_at: float | None = None
     start: StartReason = "reflex"
     verified_at: float | None = None
+    act: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,10 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             return _answered(incident, event)
         case FixStarted():
             return _fix_started(incident, event)
+        case ActStarted(attempt=number, act=act):
+            return replace(incident, attempts=_with(incident, number, lambda attempt: replace(attempt, act=act)))
+        case ActEnded():
+            return incident
         case FixEnded():
             return _fix_ended(incident, event)
         case Verified():
@@ -201,7 +209,8 @@ def _answered(incident: Incident, event: ApprovalAnswered) -> Incident:
         return incident
     answered = replace(incident.approval, approved=event.approved, by=event.by)
     refused = incident.refused if event.approved else {**incident.refused, (answered.fix, answered.agent): event.by}
-    return replace(incident, approval=answered, refused=refused, state=incident.waiting)
+    state: IncidentState = "recovering" if incident.acting else incident.waiting
+    return replace(incident, approval=answered, refused=refused, state=state)
 
 
 def _fix_started(incident: Incident, event: FixStarted) -> Incident:
@@ -213,21 +222,25 @@ def _fix_started(incident: Incident, event: FixStarted) -> Incident:
 
 
 def _fix_ended(incident: Incident, event: FixEnded) -> Incident:
-    attempts = tuple(
-        replace(attempt, ended_at=event.at, outcome=event.outcome, output=event.output)
-        if attempt.number == event.attempt
-        else attempt
-        for attempt in incident.attempts
-    )
+    def ended(attempt: Attempt) -> Attempt:
+        return replace(attempt, ended_at=event.at, outcome=event.outcome, output=event.output)
+
+    attempts = _with(incident, event.attempt, ended)
+    if incident.asking:  # what was asked in its midst is no question any more
+        incident = replace(incident, approval=None)
     return replace(incident, attempts=attempts, state="verifying" if event.outcome == "succeeded" else incident.waiting)
 
 
 def _verified(incident: Incident, event: Verified) -> Incident:
-    attempts = tuple(
-        replace(attempt, outcome=event.outcome, verified=True, verified_at=event.at, first_good_at=event.first_good_at)
-        if attempt.number == event.attempt
-        else attempt
-        for attempt in incident.attempts
-    )
+    def verified(attempt: Attempt) -> Attempt:
+        good_at = event.first_good_at
+        return replace(attempt, outcome=event.outcome, verified=True, verified_at=event.at, first_good_at=good_at)
+
+    attempts = _with(incident, event.attempt, verified)
     good = event.first_good_at if event.outcome == "succeeded" else None
     return replace(incident, attempts=attempts, state=incident.waiting, first_good_at=good)
+
+
+def _with(incident: Incident, number: int, change: Callable[[Attempt], Attempt]) -> tuple[Attempt, ...]:
+    """The attempts, the one of this number changed."""
+    return tuple(change(attempt) if attempt.number == number else attempt for attempt in incident.attempts)

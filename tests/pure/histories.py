@@ -61,6 +61,7 @@ BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
     str: WORDS,
     str | None: st.none() | WORDS,
     bool: st.booleans(),
+    Mapping[str, float]: st.dictionaries(WORDS, AMOUNTS, max_size=2),
     tuple[str, ...]: st.lists(WORDS, max_size=2).map(tuple),
 }
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.decide.choice import ASKING_S, Choice, choose, failed_fixes
-from selfheal.events import ApprovalAnswered, ApprovalAsked, BreakerOpened, Event, Verified
-from selfheal.kinds import Fix, Hands, Target
+from selfheal.decide.choice import ASKING_S, Choice, choose, failed_fixes, must_ask
+from selfheal.events import ActStarted, ApprovalAnswered, ApprovalAsked, BreakerOpened, Event, Verified
+from selfheal.kinds import Act, Fix, Hands, Target
 from selfheal.learn.odds import posterior
 from selfheal.recover.application import RESTART, RESTART_WITH_DEPENDENTS
 from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART
@@ -31,9 +31,8 @@ def own_fix(name: str, *causes: str, cost_s: float = 10.0, approval: bool = Fals
         cost_s,
         0.0,
         60.0,
-        _nothing,
+        (Act("command", _nothing, repeatable=False),),
         approval,
-        undoable=False,
         for_any_cause=True,
     )
 
@@ -204,13 +203,24 @@ def test_among_equals_the_first_that_was_listed_is_tried() -> None:
     assert fix_of(chosen(sick("hung"), second, first)) == "a_second"
 
 
-def test_a_fix_without_undo_that_was_interrupted_is_never_done_twice_in_that_incident() -> None:
+def test_a_fix_that_may_not_be_repeated_and_was_interrupted_waits_for_a_person() -> None:
     world = sick("disk_full", "api", *tried("api", NOW, 1, "purge", "interrupted"))
-    assert chosen(world, PURGE).plan is None
-    assert "a person must look" in chosen(world, PURGE).alternatives[0].barred
-    for number in range(2, 6):
-        world = after(world, *tried("api", NOW + number, number), Verified(NOW + number, "inc-1", number, "failed", ""))
-        assert fix_of(chosen(world, PURGE, RESTART)) == "restart"
+    plan = chosen(world, PURGE).plan
+    assert plan is not None
+    assert "it was interrupted" in plan.reason
+    assert must_ask(incident(world), PURGE)
+    assert not must_ask(incident(sick("disk_full")), PURGE)
+    assert not must_ask(incident(world), RESTART)
+
+
+def test_of_several_acts_only_one_that_may_not_be_repeated_makes_an_interrupted_fix_wait() -> (
+    None
+):
+    fix = replace(PURGE, acts=(Act("look", _nothing), Act("purge", _nothing, repeatable=False)))
+    for act, asks in (("look", False), ("purge", True)):
+        started, ended = tried("api", NOW, 1, "purge", "interrupted")
+        world = sick("disk_full", "api", started, ActStarted(NOW, "inc-1", 1, act), ended)
+        assert must_ask(incident(world), fix) is asks
 
 
 def test_a_fix_that_may_be_done_twice_is_done_again_after_an_interruption() -> None:

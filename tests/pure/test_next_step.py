@@ -33,7 +33,7 @@ from selfheal.events import (
     StopAsked,
     Verified,
 )
-from selfheal.kinds import Fix, Hands, Target
+from selfheal.kinds import Act, Fix, Hands, Target
 from selfheal.plans import Ask, Diagnose, Escalate, Hold, Judge, Plan, Resolve, Rest, Step, Suppress, Switch
 from selfheal.recover.application import RESTART, RESTART_WITH_DEPENDENTS
 from selfheal.verify import first_good_at, verify
@@ -63,8 +63,11 @@ async def _nothing(hands: Hands, target: Target) -> str:
     return ""
 
 
+COMMAND = Act("command", _nothing, repeatable=False)
+
+
 def _own(name: str, *causes: str, approval: bool = False) -> Fix:
-    return Fix(name, "application", frozenset(causes), 10.0, 0.0, 60.0, _nothing, approval, False, for_any_cause=True)
+    return Fix(name, "application", frozenset(causes), 10.0, 0.0, 60.0, (COMMAND,), approval, for_any_cause=True)
 
 
 PURGE = _own("purge", "disk_full", approval=True)

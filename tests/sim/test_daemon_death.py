@@ -121,9 +121,12 @@ def test_a_fix_that_was_interrupted_and_cannot_be_undone_waits_for_a_person(tmp_
         await r.wait(1800.0)
         assert r.machine.commands_run == [("purge", "site")]
         incident = r.incident("site")
-        assert incident.state == "escalated"
-        assert "a person must look" in incident.reason
+        assert incident.state == "waiting_approval"
+        assert incident.plan is not None
+        assert "it was interrupted" in incident.plan.reason
         assert len(r.inbox.alerts) == 1
+        await r.daemon.control.approve(incident.id, "ann")
+        await r.until(lambda: len(r.machine.commands_run) == 2)
 
     rehearse(tmp_path, ONCE_ONLY, story, {"site": Program(remote=True)})
 

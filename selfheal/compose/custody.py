@@ -1,0 +1,215 @@
+"""What is done with the data of data agents, and what becomes of it in the books?
+
+Jobs run in the worker, one repair or backup at a time on one asset; what they did is recorded here. Whoever writes the
+data is held meanwhile by `Writers`. A recovery that a person orders takes the same way as the fixes do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from selfheal.clock import Clock
+from selfheal.compose.fleet import AgentPlan
+from selfheal.compose.writers import Writers
+from selfheal.config.data import BackupConfig, data_of
+from selfheal.data.asset import Asset, Health, Swapped
+from selfheal.data.backup import Backup, Keep
+from selfheal.data.jobs import AnyJob, BackUp, Examine, Mend, Prepare, Prepared, Swap, Verify
+from selfheal.errors import DataFailed, FixFailed, UnknownName
+from selfheal.events import BackupDamaged, BackupFailed, BackupMade, BackupVerified, DataRestored
+from selfheal.ledger import Ledger
+from selfheal.ports import RunJob
+
+T = TypeVar("T")
+# What is never given up sooner: a person, or a fix with a deadline of its own, waits for it.
+REPAIR_S = 7200.0
+
+
+class Custody:
+    """The one who has jobs done on data."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        plans: Mapping[str, AgentPlan],
+        writers: Writers,
+        run_job: RunJob,
+        state_dir: Path,
+        vault: Callable[[], Path],
+        redact: Callable[[str], str],
+    ) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._plans = plans
+        self._writers = writers
+        self._run_job = run_job
+        self._state_dir = state_dir
+        self._vault = vault
+        self._redact = redact
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._prepared: dict[tuple[str, str], Prepared] = {}
+        self._counts: dict[str, Mapping[str, float]] = {}
+
+    # --- looking ---
+
+    async def examine(self, agent: str, thorough: bool, timeout_s: float) -> Health:
+        """Look at the data of an agent. Raises DataFailed where it cannot be known how they are."""
+        plan = self._plan(agent)
+        job = Examine(asset=_asset(plan), room=self._room(agent), now=self._clock.now(), thorough=thorough)
+        health = await self._run(job, Health, timeout_s)
+        if health.counts and not health.reason:
+            self._counts[agent] = health.counts
+        return health
+
+    # --- backups ---
+
+    async def back_up(self, agent: str) -> BackupMade:
+        """Make a backup that counts. Raises DataFailed where there is none; both are recorded."""
+        plan = self._plan(agent)
+        config = _backup_of(plan)
+        keep = Keep(**config.keep.model_dump())
+        job = BackUp(asset=_asset(plan), room=self._room(agent), now=self._clock.now(), vault=self._vault(), keep=keep)
+        async with self._turns[agent]:
+            try:
+                made = await self._run(job, Backup, config.timeout)
+            except DataFailed as why:
+                self._ledger.record(BackupFailed(self._clock.now(), agent, str(why)))
+                raise
+        known = self._ledger.world.holdings.get(agent)
+        unchanged = known is not None and known.backup is not None and known.backup.backup == made.id
+        event = BackupMade(
+            self._clock.now(), agent, made.id, made.proof.as_of, made.size, made.stored, made.took_s, unchanged
+        )
+        await self._ledger.durable(event)
+        return event
+
+    async def verify(self, agent: str, backup: str = "newest") -> Backup:
+        """Prove an earlier backup once more: an id, "newest", or "any". Raises DataFailed where it is no good."""
+        plan = self._plan(agent)
+        job = Verify(
+            asset=_asset(plan), room=self._room(agent), now=self._clock.now(), vault=self._vault(), backup=backup
+        )
+        async with self._turns[agent]:
+            try:
+                proved = await self._run(job, Backup, REPAIR_S)
+            except DataFailed as why:
+                if why.cause:  # else it could not be known
+                    self._ledger.record(BackupDamaged(self._clock.now(), agent, backup, str(why)))
+                raise
+        await self._ledger.durable(BackupVerified(self._clock.now(), agent, proved.id))
+        return proved
+
+    # --- repairs: what the hands of the fixes do ---
+
+    async def mend(self, agent: str, how: str) -> str:
+        """Make a small repair in place. Raises DataFailed."""
+        plan = self._plan(agent)
+        job = Mend(asset=_asset(plan), room=self._room(agent), now=self._clock.now(), how=how)
+        async with self._turns[agent]:
+            return await self._run(job, str, REPAIR_S)
+
+    async def prepare(self, agent: str, source: str, ticket: str, until: float | None = None) -> str:
+        """Put sound data beside those of the agent; returns what they are. Raises DataFailed."""
+        plan = self._plan(agent)
+        job = Prepare(
+            asset=_asset(plan),
+            room=self._room(agent),
+            now=self._clock.now(),
+            vault=self._vault(),
+            ticket=ticket,
+            source=source,
+            until=until,
+        )
+        async with self._turns[agent]:
+            prepared = await self._run(job, Prepared, REPAIR_S)
+        self._prepared[agent, ticket] = prepared
+        if prepared.backup:
+            return f"the backup {prepared.backup} is restored and proved"
+        return f"salvaged and proved; lost: {prepared.lost or 'nothing'}"
+
+    async def swap(self, agent: str, ticket: str, by: str) -> str:
+        """Put what was prepared in place, durably recorded; returns what was lost by it. Raises DataFailed."""
+        plan = self._plan(agent)
+        job = Swap(asset=_asset(plan), room=self._room(agent), now=self._clock.now(), ticket=ticket)
+        async with self._turns[agent]:
+            swapped = await self._run(job, Swapped, REPAIR_S)
+        prepared = self._prepared.pop((agent, ticket), None)
+        restored = self._restored(agent, swapped, prepared, by)
+        await self._ledger.durable(restored)
+        return told(restored)
+
+    async def restore(self, agent: str, source: str, until: float | None, by: str) -> DataRestored:
+        """What a person orders: hold the writers, put a backup in place, let them run again. Raises FixFailed."""
+        ticket = f"by-hand-{self._clock.now():.0f}"
+        self._plan(agent)
+        await self._writers.hold(agent)
+        try:
+            await self.prepare(agent, source, ticket, until)
+            await self.swap(agent, ticket, by)
+        except DataFailed as why:
+            raise FixFailed(str(why)) from why
+        finally:
+            await self._writers.release(agent)
+        restored = self._ledger.world.holdings[agent].restored
+        assert restored is not None  # `swap` has recorded it
+        return restored
+
+    # --- the rest ---
+
+    def _restored(self, agent: str, swapped: Swapped, prepared: Prepared | None, by: str) -> DataRestored:
+        """What was lost: the time between the last write and the copy, and what can be counted."""
+        now = self._clock.now()
+        if prepared is None:  # prepared by a daemon that is gone
+            return DataRestored(now, agent, "unknown", swapped.aside, None, by)
+        lost_s = None
+        if swapped.written_at is not None and prepared.backup:
+            lost_s = max(0.0, swapped.written_at - prepared.proof.as_of)
+        before, after = self._counts.pop(agent, {}), prepared.proof.counts
+        lost = {name: count - after.get(name, 0.0) for name, count in before.items() if count > after.get(name, 0.0)}
+        source = prepared.backup or "salvage"
+        return DataRestored(now, agent, source, swapped.aside, lost_s, by, lost, prepared.lost)
+
+    async def _run(self, job: AnyJob, answer: type[T], timeout_s: float) -> T:
+        plan = self._plan(job.asset.agent)
+        try:
+            return await self._run_job(job, answer, plan.environment, timeout_s)
+        except DataFailed as why:
+            raise DataFailed(self._redact(str(why)), why.cause) from why
+
+    def _plan(self, agent: str) -> AgentPlan:
+        plan = self._plans.get(agent)
+        if plan is None:
+            raise UnknownName(f"cannot find agent {agent!r}; 'selfheal agents' lists them")
+        if plan.asset is None:
+            raise FixFailed(f"cannot do this with {agent}: it is a {plan.kind.name}, not an agent of the data layer")
+        return plan
+
+    def _room(self, agent: str) -> Path:
+        return self._state_dir / "data" / agent
+
+
+def told(restored: DataRestored) -> str:
+    """What a recovery of data gave, in one sentence."""
+    parts = [f"{count:g} {name}" for name, count in restored.lost.items()]
+    if restored.words:
+        parts.append(restored.words)
+    if restored.lost_s is not None:
+        parts.append(f"what was written in the last {restored.lost_s:.0f} s before the damage")
+    source = "what was salvaged" if restored.source == "salvage" else f"the backup {restored.source}"
+    kept = f"; the old data are kept as {restored.aside}" if restored.aside else ""
+    return f"{source} is in place; lost: {', '.join(parts) or 'nothing that is known'}{kept}"
+
+
+def _asset(plan: AgentPlan) -> Asset:
+    assert plan.asset is not None  # `_plan` has looked
+    return plan.asset
+
+
+def _backup_of(plan: AgentPlan) -> BackupConfig:
+    data = data_of(plan.config)
+    return data.backup if data is not None and data.backup is not None else BackupConfig(every=86_400.0)

@@ -1,0 +1,72 @@
+"""What do the pure decisions need, and where do they get it? Rules and policies of the configuration in force."""
+
+from __future__ import annotations
+
+from random import Random
+
+from selfheal.compose.fleet import Fleet
+from selfheal.config.models import process_of
+from selfheal.decide.guard import Rules
+from selfheal.decide.incident import Healing, next_step
+from selfheal.decide.reflex import ReflexRules, reflex
+from selfheal.diagnose.verdict import diagnose
+from selfheal.events import Cause, Verified
+from selfheal.learn.odds import posterior
+from selfheal.ledger import Ledger
+from selfheal.plans import Clues, Ending, Reflex, Step
+from selfheal.verify import first_good_at, verify
+from selfheal.vitals import Vitals
+from selfheal.world import Agent, Incident, World
+
+
+class Judgement:
+    """The decisions, with all that they ask for bound to them."""
+
+    def __init__(self, ledger: Ledger, vitals: Vitals, fleet: Fleet, chance: Random) -> None:
+        self._ledger = ledger
+        self._vitals = vitals
+        self._fleet = fleet
+        self._chance = chance
+        self._healing = self._as_configured()
+
+    def renew(self) -> None:
+        """Follow a configuration that has changed."""
+        self._healing = self._as_configured()
+
+    def reflex(self, agent: Agent, ending: Ending, now: float) -> Reflex:
+        """A process has ended: what now?"""
+        guard = self._fleet.config.guard
+        rules = ReflexRules(guard.attempts_per_hour, guard.dry_run, self._ledger.world.paused)
+        process = process_of(self._fleet.plans[agent.name].config)
+        policy = process.restart if process is not None else "never"
+        return reflex(agent, ending, policy, rules, now, self._chance)
+
+    def causes(self, world: World, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
+        """Why did it happen?"""
+        return diagnose(world, self._vitals, incident, clues)
+
+    def next_step(self, world: World, incident: Incident, now: float) -> Step:
+        """An incident is open: what comes next?"""
+        return next_step(world, self._vitals, incident, self._healing, now)
+
+    def _as_configured(self) -> Healing:
+        guard, plans = self._fleet.config.guard, self._fleet.plans
+        processes = {name: process_of(plan.config) for name, plan in plans.items()}
+        rules = Rules(
+            guard.max_concurrent_recoveries,
+            guard.attempts_per_hour,
+            guard.dry_run,
+            guard.verify,
+            {name: process.restart for name, process in processes.items() if process is not None},
+        )
+        fixes = {name: plan.fixes for name, plan in plans.items()}
+        return Healing(fixes, rules, self._success, _verdict, first_good_at)
+
+    def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> float:
+        prior = (mean * weight, (1.0 - mean) * weight)
+        return posterior(self._ledger.world.odds, agent, cause, fix, prior=prior).mean
+
+
+def _verdict(world: World, vitals: Vitals, incident: Incident, window_s: float, now: float) -> Verified | float:
+    found = verify(world, vitals, incident, window_s, now)
+    return found if isinstance(found, Verified) else found.until

@@ -1,0 +1,49 @@
+"""How does a job on data run? In a process of its own, bounded in time, that gives way to everything else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from selfheal.data.jobs import JOB, PROGRESS, AnyJob, Told, encode
+from selfheal.errors import DataFailed, SpawnFailed
+from selfheal.kinds import RunCommand
+
+_ARGV = (sys.executable, "-P", "-m", "selfheal.data")
+# Of what a child wrote that died: enough to see where.
+_LAST_WORDS = 500
+
+T = TypeVar("T")
+
+
+class Worker:
+    """The port `RunJob` of this machine: a child process for each job."""
+
+    def __init__(self, run_command: RunCommand, progress: Callable[[str], Path]) -> None:
+        self._run_command = run_command
+        self._progress = progress
+
+    async def __call__(self, job: AnyJob, answer: type[T], environment: Mapping[str, str], timeout_s: float) -> T:
+        told = {JOB: encode(job).decode(), PROGRESS: str(self._progress(job.asset.agent))}
+        try:
+            done = await self._run_command(
+                _ARGV, directory=Path("/"), environment={**environment, **told}, timeout_s=timeout_s
+            )
+        except TimeoutError as why:
+            raise DataFailed(f"cannot wait longer: it was not done within {timeout_s:g} s", "slow") from why
+        except SpawnFailed as why:
+            raise DataFailed(str(why)) from why
+        output = done.output.strip()
+        try:
+            said = msgspec.json.decode(output.rpartition("\n")[2], type=Told)
+            if said.failed is not None:
+                raise DataFailed(said.failed.why, said.failed.cause)
+            return msgspec.json.decode(said.done, type=answer)
+        except msgspec.DecodeError as why:
+            raise DataFailed(
+                f"cannot tell how it went: the worker ended with {done.code} and said: {output[-_LAST_WORDS:]}"
+            ) from why
