@@ -237,7 +237,7 @@ class _Doors:
 
     def loops(self, daemon: Daemon) -> Sequence[Loop]:
         """The loops of the server: one a listener, over one application."""
-        app = create_app(self._sources(daemon), daemon.control, self._access)
+        app = create_app(self._sources(daemon), daemon.control, daemon.data.custody, self._access)
         gc.freeze()  # what is built by now stays: to look through it again would stop the loop for 70 ms
 
         async def listen(name: str) -> None:

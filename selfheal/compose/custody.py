@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from selfheal.clock import Clock
+import msgspec
+
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.writers import Writers
 from selfheal.config.data import BackupConfig, data_of
 from selfheal.data.asset import Asset, Health, Swapped
 from selfheal.data.backup import Backup, Keep
 from selfheal.data.jobs import AnyJob, BackUp, Examine, Mend, Prepare, Prepared, Swap, Verify
-from selfheal.errors import DataFailed, FixFailed, UnknownName
+from selfheal.data.vault import Vault
+from selfheal.errors import DataFailed, RefusedByPolicy, UnknownName
 from selfheal.events import BackupDamaged, BackupFailed, BackupMade, BackupVerified, DataRestored
 from selfheal.ledger import Ledger
-from selfheal.ports import RunJob
+from selfheal.ports import Ports
+from selfheal.serve.ports import DataJob, RestorePlan
 
 T = TypeVar("T")
 # What is never given up sooner: a person, or a fix with a deadline of its own, waits for it.
 REPAIR_S = 7200.0
+# What a person calls the jobs.
+_WORK = {"BackUp": "backup", "Verify": "verify", "Prepare": "restore", "Swap": "swap", "Mend": "mend"}
 
 
 class Custody:
@@ -35,22 +41,23 @@ class Custody:
     def __init__(
         self,
         ledger: Ledger,
-        clock: Clock,
+        ports: Ports,
         plans: Mapping[str, AgentPlan],
         writers: Writers,
-        run_job: RunJob,
         state_dir: Path,
         vault: Callable[[], Path],
         redact: Callable[[str], str],
     ) -> None:
         self._ledger = ledger
-        self._clock = clock
+        self._clock = ports.clock
+        self._run_job = ports.run_job
+        self._run_in_thread = ports.run_in_thread
         self._plans = plans
         self._writers = writers
-        self._run_job = run_job
         self._state_dir = state_dir
         self._vault = vault
         self._redact = redact
+        self._under_way: dict[str, DataJob] = {}
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._counts: dict[str, Mapping[str, float]] = {}
@@ -68,7 +75,19 @@ class Custody:
 
     # --- backups ---
 
-    async def back_up(self, agent: str) -> BackupMade:
+    async def backups(self, agent: str | None) -> Sequence[Backup]:
+        """All that the vault holds, of one agent or of all. Raises UnknownName."""
+        if agent is not None:
+            self._plan(agent)
+        vault = Vault(self._vault())
+        return await self._run_in_thread(lambda: vault.backups(agent))
+
+    async def jobs(self) -> Sequence[DataJob]:
+        """What is under way, and how far it is."""
+        under_way = tuple(self._under_way.values())
+        return await self._run_in_thread(lambda: [_with_progress(job, self._progress(job.agent)) for job in under_way])
+
+    async def back_up(self, agent: str, by: str = "selfheal") -> Backup:
         """Make a backup that counts. Raises DataFailed where there is none; both are recorded."""
         plan = self._plan(agent)
         config = _backup_of(plan)
@@ -86,9 +105,9 @@ class Custody:
             self._clock.now(), agent, made.id, made.proof.as_of, made.size, made.stored, made.took_s, unchanged
         )
         await self._ledger.durable(event)
-        return event
+        return made
 
-    async def verify(self, agent: str, backup: str = "newest") -> Backup:
+    async def verify(self, agent: str, backup: str = "newest", by: str = "selfheal") -> Backup:
         """Prove an earlier backup once more: an id, "newest", or "any". Raises DataFailed where it is no good."""
         plan = self._plan(agent)
         job = Verify(
@@ -113,7 +132,7 @@ class Custody:
         async with self._turns[agent]:
             return await self._run(job, str, REPAIR_S)
 
-    async def prepare(self, agent: str, source: str, ticket: str, until: float | None = None) -> str:
+    async def prepare(self, agent: str, source: str, ticket: str) -> str:
         """Put sound data beside those of the agent; returns what they are. Raises DataFailed."""
         plan = self._plan(agent)
         job = Prepare(
@@ -123,7 +142,6 @@ class Custody:
             vault=self._vault(),
             ticket=ticket,
             source=source,
-            until=until,
         )
         async with self._turns[agent]:
             prepared = await self._run(job, Prepared, REPAIR_S)
@@ -143,16 +161,31 @@ class Custody:
         await self._ledger.durable(restored)
         return told(restored)
 
-    async def restore(self, agent: str, source: str, until: float | None, by: str) -> DataRestored:
-        """What a person orders: hold the writers, put a backup in place, let them run again. Raises FixFailed."""
-        ticket = f"by-hand-{self._clock.now():.0f}"
+    async def plan_restore(self, agent: str, backup: str, until: float | None) -> RestorePlan:
+        """Which backup a restore would put in place: one by its id, or the newest that was taken by a time.
+
+        Raises UnknownName where there is none.
+        """
+        sound = [one for one in await self.backups(agent) if one.counts]
+        fits = [one for one in sound if backup in ("newest", one.id) and (until is None or one.proof.as_of <= until)]
+        if not fits:
+            raise UnknownName(
+                f"cannot find {'such a backup' if sound else 'a backup'} of {agent} that can be relied on; "
+                f"'selfheal backup --list' shows what there is"
+            )
+        return RestorePlan(fits[-1], self._writers.of(agent))
+
+    async def restore(self, agent: str, backup: str, by: str) -> DataRestored:
+        """What a person orders: hold the writers, put a backup in place, let them run again."""
+        world = self._ledger.world
         self._plan(agent)
+        if any(one.acting and one.attempt is not None and one.attempt.agent == agent for one in world.open_incidents()):
+            raise RefusedByPolicy(f"cannot restore {agent}: its data are being put right; 'selfheal why {agent}'")
+        ticket = f"by-hand-{self._clock.now():.0f}"
         await self._writers.hold(agent)
         try:
-            await self.prepare(agent, source, ticket, until)
+            await self.prepare(agent, backup, ticket)
             await self.swap(agent, ticket, by)
-        except DataFailed as why:
-            raise FixFailed(str(why)) from why
         finally:
             await self._writers.release(agent)
         restored = self._ledger.world.holdings[agent].restored
@@ -175,19 +208,30 @@ class Custody:
         return DataRestored(now, agent, source, swapped.aside, lost_s, by, lost, prepared.lost)
 
     async def _run(self, job: AnyJob, answer: type[T], timeout_s: float) -> T:
-        plan = self._plan(job.asset.agent)
+        agent, name = job.asset.agent, type(job).__name__
+        plan = self._plan(agent)
+        if not isinstance(job, Examine):
+            self._under_way[agent] = DataJob(agent, _WORK[name], self._clock.now())
         try:
             return await self._run_job(job, answer, plan.environment, timeout_s)
         except DataFailed as why:
             raise DataFailed(self._redact(str(why)), why.cause) from why
+        finally:
+            if not isinstance(job, Examine):
+                self._under_way.pop(agent, None)
 
     def _plan(self, agent: str) -> AgentPlan:
         plan = self._plans.get(agent)
         if plan is None:
             raise UnknownName(f"cannot find agent {agent!r}; 'selfheal agents' lists them")
         if plan.asset is None:
-            raise FixFailed(f"cannot do this with {agent}: it is a {plan.kind.name}, not an agent of the data layer")
+            raise RefusedByPolicy(
+                f"cannot do this with {agent}: it is a {plan.kind.name}, and only agents of the data layer have data"
+            )
         return plan
+
+    def _progress(self, agent: str) -> Path:
+        return self._state_dir / "run" / f"{agent}.progress"
 
     def _room(self, agent: str) -> Path:
         return self._state_dir / "data" / agent
@@ -203,6 +247,20 @@ def told(restored: DataRestored) -> str:
     source = "what was salvaged" if restored.source == "salvage" else f"the backup {restored.source}"
     kept = f"; the old data are kept as {restored.aside}" if restored.aside else ""
     return f"{source} is in place; lost: {', '.join(parts) or 'nothing that is known'}{kept}"
+
+
+def _with_progress(job: DataJob, path: Path) -> DataJob:
+    """The job, with what its process wrote about how far it is."""
+    try:
+        told = msgspec.json.decode(path.read_bytes(), type=_Progress)
+    except (OSError, msgspec.DecodeError):  # it has not begun
+        return job
+    return replace(job, doing=told.doing, share=min(1.0, max(0.0, told.share)))
+
+
+class _Progress(msgspec.Struct):
+    doing: str
+    share: float
 
 
 def _asset(plan: AgentPlan) -> Asset:

@@ -31,16 +31,12 @@ class DataLayer:
         spawn: Spawn,
         redact: Callable[[str], str],
     ) -> None:
+        self._state_dir = state_dir
         self.writers = Writers(ledger, ports.clock, supervisor, fleet.plans, spawn)
-        self.custody = Custody(
-            ledger,
-            ports.clock,
-            fleet.plans,
-            self.writers,
-            ports.run_job,
-            state_dir,
-            lambda: state_dir / "backups",
-            redact,
-        )
+        self.custody = Custody(ledger, ports, fleet.plans, self.writers, state_dir, self._vault, redact)
         backups = Backups(ledger, ports.clock, fleet.plans, self.custody)
         self.loop = Loop("backups", backups.look, every_s=LOOK_S, idle=backups.has_none)
+
+    def _vault(self) -> Path:
+        """Where the backups are."""
+        return self._state_dir / "backups"

@@ -37,10 +37,14 @@ class Writers:
         self._plans = plans
         self._spawn = spawn
 
+    def of(self, data: str) -> tuple[str, ...]:
+        """Who of ours writes the data of this agent."""
+        return tuple(plan.name for plan in self._plans.values() if plan.launch is not None and self._writes(plan, data))
+
     async def hold(self, data: str) -> str:
         """Stop who may write, those that depend on others first. Raises FixFailed where one does not end."""
         agents = self._ledger.world.agents
-        names = [plan.name for plan in self._plans.values() if plan.launch is not None and self._writes(plan, data)]
+        names = self.of(data)
         now = self._clock.now()
         self._ledger.record(*(AgentHeld(now, name, data) for name in names if agents[name].held_for != data))
         for wave in reversed(waves(self._plans, names)):

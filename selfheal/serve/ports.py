@@ -13,7 +13,8 @@ from typing import Literal, Protocol
 
 from selfheal.clock import Clock
 from selfheal.config.models import WindowConfig
-from selfheal.events import Event
+from selfheal.data.backup import Backup
+from selfheal.events import DataRestored, Event
 from selfheal.ledger import Subscriber
 from selfheal.loops import LoopStats
 from selfheal.vitals import Vitals
@@ -209,3 +210,36 @@ class Control(Protocol):
     async def external_failure(self, agent: str, text: str) -> None:
         """Somebody else's monitoring says that an agent fails. `text` is not redacted yet."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class DataJob:
+    """Work on the data of an agent that is under way: what it is `doing`, and which share of that is done."""
+
+    agent: str
+    name: str
+    since: float
+    doing: str = ""
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePlan:
+    """Which backup would be put in place, and who would be stopped meanwhile."""
+
+    backup: Backup
+    writers: Sequence[str]
+
+
+class DataControl(Protocol):
+    """What may be asked and ordered of the data layer.
+
+    Raises UnknownName, RefusedByPolicy where an agent is no data, DataFailed and FixFailed where it did not work.
+    """
+
+    async def backups(self, agent: str | None) -> Sequence[Backup]: ...
+    async def jobs(self) -> Sequence[DataJob]: ...
+    async def back_up(self, agent: str, by: str) -> Backup: ...
+    async def verify(self, agent: str, backup: str, by: str) -> Backup: ...
+    async def plan_restore(self, agent: str, backup: str, until: float | None) -> RestorePlan: ...
+    async def restore(self, agent: str, backup: str, by: str) -> DataRestored: ...

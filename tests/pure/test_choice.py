@@ -213,9 +213,7 @@ def test_a_fix_that_may_not_be_repeated_and_was_interrupted_waits_for_a_person()
     assert not must_ask(incident(world), RESTART)
 
 
-def test_of_several_acts_only_one_that_may_not_be_repeated_makes_an_interrupted_fix_wait() -> (
-    None
-):
+def test_of_several_acts_only_one_that_may_not_be_repeated_makes_an_interrupted_fix_wait() -> None:
     fix = replace(PURGE, acts=(Act("look", _nothing), Act("purge", _nothing, repeatable=False)))
     for act, asks in (("look", False), ("purge", True)):
         started, ended = tried("api", NOW, 1, "purge", "interrupted")
