@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import TextIO
 
-from selfheal.cli import config, control, foresight, incidents, inspect, logs, run
+from selfheal.cli import config, control, foresight, incidents, inspect, logs, replay, run
 from selfheal.cli.output import StdoutUnusable, plain, say, show, to_stdout
 from selfheal.cli.verb import INTERRUPTED, WRONG_USE, Group, Verb
 from selfheal.errors import SelfhealError
@@ -23,6 +24,7 @@ GROUPS: tuple[Group, ...] = (
     inspect.GROUP,
     logs.GROUP,
     incidents.GROUP,
+    replay.GROUP,
     foresight.GROUP,
     control.GROUP,
 )
@@ -98,10 +100,21 @@ def _run(words: Sequence[str]) -> int:
     if verb is None:
         return _without_verb(words)
     try:
-        arguments = parser_of(verb).parse_args(rest)
+        arguments = parser_of(verb).parse_args(_joined(rest))
     except SystemExit as end:  # --help, or argparse has said what is wrong
         return end.code if isinstance(end.code, int) else WRONG_USE
     return verb.run(arguments)
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Join a value that begins with a minus, as in `--until -10m`, to its option: it would be taken for one itself."""
+    joined: list[str] = []
+    for word in words:
+        if re.fullmatch(r"-\d\S*", word, re.ASCII) and joined and re.fullmatch(r"--[a-z-]+", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _without_verb(words: Sequence[str]) -> int:

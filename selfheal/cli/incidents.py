@@ -35,9 +35,13 @@ def _incidents(arguments: Namespace) -> int:
     if arguments.json:
         show_json(answer.body.raw)
         return 0
-    rows = [_row(incident, answer.now) for incident in answer.body.parts("items")]
-    show_table(_HEADER, rows, "Nothing has happened yet.")
+    show_incidents(answer.body.parts("items"), answer.now, "Nothing has happened yet.")
     return 0
+
+
+def show_incidents(incidents: list[Document], now: datetime, nothing: str) -> None:
+    """Print a table of incidents; where there are none, say `nothing`."""
+    show_table(_HEADER, [_row(incident, now) for incident in incidents], nothing)
 
 
 def _row(incident: Document, now: datetime) -> tuple[Cell | str, ...]:
@@ -185,14 +189,14 @@ def _attempt(number: int, attempt: Document) -> str:
 def _story(answer: Answer, colour: bool) -> Iterator[str]:
     """One line a step: local wall time, time since the onset, and what happened."""
     for step in answer.body.parts("story"):
-        moment, offset = step.moment("at"), step.number("offset_s") or 0.0
+        moment, since_onset = step.moment("at"), step.number("offset_s") or 0.0
         when = moment.astimezone().strftime("%H:%M:%S.%f")[:-3] if moment else ""
-        cells = Cell(f"  {when} ", "quiet"), Cell(f"{_offset(offset)}  ", "busy"), Cell(step.text("text"))
+        cells = Cell(f"  {when} ", "quiet"), Cell(f"{offset(since_onset)}  ", "busy"), Cell(step.text("text"))
         yield "".join(paint(cell, colour) for cell in cells)
 
 
-def _offset(seconds: float) -> str:
-    """Milliseconds matter in the first minute, and nowhere after."""
+def offset(seconds: float) -> str:
+    """Time since the onset. Milliseconds matter in the first minute, and nowhere after."""
     text = f"+{seconds:.3f} s" if seconds < 60 else f"+{duration(seconds)}"
     return f"{text:>11}"
 

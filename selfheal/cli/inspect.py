@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from selfheal import __version__
@@ -38,16 +38,17 @@ def _status(arguments: Namespace) -> int:
     if arguments.json:
         show_json(summary.body.raw)
     else:
-        _show_summary(summary)
+        show_summary(summary)
         agents = client.get("/observability/agents", limit=1000)
         show("")
-        _show_agents(agents)
+        show_agents(agents)
     if trouble := summary.body.text("trouble"):
         say(f"The daemon cannot save what happens: {plain(trouble)}; free space on its disk, or see what its log says.")
     return 0 if summary.body.text("status") == "ok" else NOT_WELL
 
 
-def _show_summary(answer: Answer) -> None:
+def show_summary(answer: Answer) -> None:
+    """Print the fleet at a glance, on one line."""
     colour, body = coloured(sys.stdout), answer.body
     head = [paint(state(body.text("status", "unknown")), colour), counted(body.part("agents").count("total"), "agent")]
     head.append(f"up {duration(body.number('uptime_seconds') or 0)}")
@@ -84,23 +85,24 @@ def _agents(arguments: Namespace) -> int:
     if arguments.json:
         show_json(answer.body.raw)
     else:
-        _show_agents(answer)
+        show_agents(answer)
     return 0
 
 
-def _show_agents(answer: Answer) -> None:
-    rows = [_row(agent, answer.now) for agent in answer.body.parts("items")]
+def show_agents(answer: Answer, checks: Callable[[list[Document]], Cell] | None = None) -> None:
+    """Print a table of agents; `checks` says otherwise than by default how many of an agent's are well."""
+    rows = [_row(agent, answer.now, checks or _checks) for agent in answer.body.parts("items")]
     show_table(_HEADER, rows, "There are no agents; write [agents.NAME] into selfheal.toml and restart the daemon.")
 
 
-def _row(agent: Document, now: datetime) -> tuple[Cell | str, ...]:
+def _row(agent: Document, now: datetime, checks: Callable[[list[Document]], Cell]) -> tuple[Cell | str, ...]:
     return (
         Cell(agent.text("name"), "strong"),
         _state(agent),
         age(agent.moment("since"), now),
         agent.text("pid", "-"),
         agent.text("restarts", "0"),
-        _checks(agent.parts("checks")),
+        checks(agent.parts("checks")),
         _risk(agent.number("risk")),
         "; ".join(filter(None, (agent.text("reason"), _next_run(agent, now)))),
     )

@@ -5,6 +5,7 @@ One sentence for each event, in the order of time, with its time and its distanc
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
@@ -58,7 +59,7 @@ def story(incident: Incident) -> tuple[Line, ...]:
     """Tell an incident, oldest event first: what is written down after an act may have happened before it."""
     fixes = {attempt.number: attempt.fix for attempt in incident.attempts}
     told = sorted(incident.story, key=lambda event: event.at)
-    return tuple(Line(event.at, event.at - incident.onset, _sentence(event, fixes)) for event in told)
+    return tuple(Line(event.at, event.at - incident.onset, sentence(event, fixes)) for event in told)
 
 
 def brief(text: str) -> str:
@@ -67,7 +68,8 @@ def brief(text: str) -> str:
     return first if len(first) <= LONGEST else first[: LONGEST - 1] + "…"
 
 
-def _sentence(event: StoryEvent, fixes: dict[int, str]) -> str:
+def sentence(event: StoryEvent, fixes: Mapping[int, str]) -> str:
+    """Tell one event; `fixes` are those of the attempts of its incident, by number."""
     match event:
         case IncidentOpened(agent=agent, sign=sign, onset=onset, at=at):
             return f"{agent}: {brief(sign)}; noticed after {span(at - onset)}"

@@ -30,7 +30,7 @@ from selfheal.serve.views.foresight import share
 from selfheal.vocabulary import CAUSES
 
 if TYPE_CHECKING:
-    from selfheal.events import Cause, Held, Planned
+    from selfheal.events import Alternative, Cause, Held, Planned
     from selfheal.serve.ports import Believing, KnownPattern
     from selfheal.world import Approval, Attempt, Incident, Odds, World
 
@@ -201,11 +201,13 @@ def _plan(plan: Planned) -> PlanView:
         fix=plan.fix,
         agent=plan.agent,
         reason=plan.reason,
-        alternatives=[
-            AlternativeView(fix=one.fix, success=share(one.success), expected_seconds=one.expected_s, barred=one.barred)
-            for one in plan.alternatives
-        ],
+        alternatives=[alternative_view(one) for one in plan.alternatives],
     )
+
+
+def alternative_view(one: Alternative) -> AlternativeView:
+    """Show a fix that was weighed."""
+    return AlternativeView(fix=one.fix, success=share(one.success), expected_seconds=one.expected_s, barred=one.barred)
 
 
 def _hold(hold: Held) -> HoldView:

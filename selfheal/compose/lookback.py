@@ -1,0 +1,212 @@
+"""What did the daemon know at a moment that has passed?
+
+Reads the journal as it lies there, whoever writes it meanwhile: no lock is waited for, nothing is mended or written.
+Whoever looks back comes through `steps`, and what makes it quicker belongs there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from selfheal.errors import SelfhealError
+from selfheal.events import AgentExited, Event, FixStarted, IncidentOpened, RestartDelayed, Unknown, decode
+from selfheal.serve.times import rfc3339
+from selfheal.store.frames import Frame, scan
+from selfheal.store.salvage import segments
+from selfheal.world import EMPTY, Incident, StoryEvent, World, fold
+
+JOURNAL = "journal"
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The world at a time, in seconds since the epoch."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The world after the event of this number."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeforeIncident:
+    """The world just before an incident was opened."""
+
+    incident: str
+
+
+Moment = At | After | BeforeIncident
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One event, and the world before and after it."""
+
+    seq: int
+    event: Event
+    before: World
+    after: World
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The world at a moment. `seq` is the number of the last event in it, and `events` are the last of them."""
+
+    world: World
+    seq: int
+    events: tuple[tuple[int, Event], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An event that became part of an incident's story, and the world in which it was decided."""
+
+    seq: int
+    event: StoryEvent
+    before: World
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An incident as it is last known, and everything that became part of it, oldest first."""
+
+    incident: Incident
+    decisions: tuple[Decision, ...]
+
+
+class NotHeld(SelfhealError):
+    """What was asked for is not in the journal: it was never there, or is there no more."""
+
+
+def steps(state_dir: Path) -> Iterator[Step]:
+    """Yield every event that the journal holds, with the worlds around it. Raises NotHeld where there is no journal.
+
+    What cannot be read is passed over: the end of what a running daemon is about to write, for one.
+    """
+    world = EMPTY
+    for seq, event in _events(state_dir):
+        before, world = world, fold(world, event)
+        yield Step(seq, event, before, world)
+
+
+def recall(state_dir: Path, until: Moment, keep: int = 0) -> Past:
+    """Return the world at a moment, with the `keep` last events before it. Raises NotHeld."""
+    past, first = None, None
+    latest: deque[tuple[int, Event]] = deque(maxlen=keep)
+    reached = False
+    for step in steps(state_dir):
+        first = first or step
+        if reached := _is_behind(step, until):
+            break
+        latest.append((step.seq, step.event))
+        past = step
+    if first is None:
+        raise NotHeld(f"cannot look back: the journal in {str(state_dir)!r} holds no event yet; ask again later")
+    if past is None and not isinstance(until, BeforeIncident):
+        raise _too_early(first)
+    if past is None or (isinstance(until, BeforeIncident) and not reached):
+        raise _no_such_incident(state_dir, until.incident if isinstance(until, BeforeIncident) else "")
+    if isinstance(until, After) and until.seq > past.seq and not reached:
+        raise NotHeld(f"cannot find event #{until.seq}: the journal ends with #{past.seq}; name that or an earlier one")
+    return Past(past.after, past.seq, tuple(latest))
+
+
+def account(state_dir: Path, incident: str) -> Account:
+    """Return all that was decided in an incident. Raises NotHeld, with the earliest that there is."""
+    decisions: list[Decision] = []
+    latest: Incident | None = None
+    fallen: dict[str, World] = {}
+    for step in steps(state_dir):
+        known = step.after.incidents.get(incident)
+        if isinstance(step.event, AgentExited):
+            fallen[step.event.agent] = step.before
+        joined = known is not None and known is not step.before.incidents.get(incident)
+        if joined and isinstance(step.event, StoryEvent):
+            latest = known  # kept here: the world itself lets go of the oldest
+            decisions.append(Decision(step.seq, step.event, _as_decided(step, fallen)))
+    if latest is None:
+        raise _no_such_incident(state_dir, incident)
+    return Account(latest, tuple(decisions))
+
+
+def _as_decided(step: Step, fallen: Mapping[str, World]) -> World:
+    """The world in which it was decided: a reflex is written down after the act, and saw the agent before it fell."""
+    match step.event:
+        case FixStarted(reflex=True, agent=agent) | RestartDelayed(agent=agent):
+            return fallen.get(agent, step.before)
+        case _:
+            return step.before
+
+
+def _events(state_dir: Path) -> Iterator[tuple[int, Event]]:
+    last = 0
+    for path in _segments(state_dir / JOURNAL):
+        for frame in scan(_content(path)):
+            if isinstance(frame, Frame) and not frame.hole and frame.seq > last:
+                last, event = frame.seq, decode(frame.payload)
+                if not isinstance(event, Unknown):
+                    yield last, event
+
+
+def _segments(journal: Path) -> list[Path]:
+    try:
+        if next(journal.iterdir(), None) is not None:
+            return segments(journal)
+    except OSError as why:
+        raise NotHeld(
+            f"cannot look back: {str(journal)!r} cannot be read ({why.strerror}); "
+            f"say where a daemon has worked, with --state-dir DIR"
+        ) from why
+    return []
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # dropped for its age since it was listed
+        return b""
+    except OSError as why:
+        raise NotHeld(
+            f"cannot look back: {str(path)!r} cannot be read ({why.strerror}); mend that, or ask as its owner"
+        ) from why
+
+
+def _is_behind(step: Step, until: Moment) -> bool:
+    """Whether a step is the first that does not belong to the world at that moment.
+
+    Numbers rule, not times: what is written down after the act bears an earlier time than the event before it, and
+    the world as it was known then is the one without it.
+    """
+    match until:
+        case At(at=at):
+            return step.event.at > at
+        case After(seq=seq):
+            return step.seq > seq
+        case BeforeIncident(incident=incident):
+            return isinstance(step.event, IncidentOpened) and step.event.incident == incident
+
+
+def _too_early(first: Step) -> NotHeld:
+    return NotHeld(
+        f"cannot tell how it was then: the earliest moment that the journal holds is {rfc3339(first.event.at)}, "
+        f"event #{first.seq}; name that one or a later one"
+    )
+
+
+def _no_such_incident(state_dir: Path, incident: str) -> NotHeld:
+    opened = next((step.event for step in steps(state_dir) if isinstance(step.event, IncidentOpened)), None)
+    if opened is None:
+        return NotHeld(
+            f"cannot find incident {incident!r}: the journal holds none; ask again when something has happened"
+        )
+    return NotHeld(
+        f"cannot find incident {incident!r}: the journal holds none of that name, and the earliest that it holds is "
+        f"{opened.incident}, opened at {rfc3339(opened.at)}; 'selfheal incidents' lists the latest"
+    )
