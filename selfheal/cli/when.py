@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _AGO = re.compile(r"-?(\d+(?:\.\d+)?)\s*([smhd])(?:\s+ago)?", re.ASCII)
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_TIME = "write 2026-01-02T03:04:05, '10m ago' or seconds since the epoch"
 _HOW = "write 2026-01-02T03:04:05, '10m ago', seconds since the epoch, an incident as inc-7, or an event as '#1234'"
 
 
@@ -28,6 +29,14 @@ def moment(text: str) -> Moment:
     if re.fullmatch(r"inc-\d+", text, re.ASCII):
         return BeforeIncident(text)
     return At(_time(text))
+
+
+def time(text: str) -> float:
+    """Read a time, or how long ago: seconds since the epoch. Raises ArgumentTypeError."""
+    try:
+        return _time(text.strip())
+    except ArgumentTypeError as why:
+        raise ArgumentTypeError(f"{text!r} is no time; {_TIME}") from why
 
 
 def _time(text: str) -> float:

@@ -14,6 +14,8 @@ from fastapi import FastAPI
 
 from selfheal.clock import RealClock
 from selfheal.config.models import WindowConfig
+from selfheal.data.asset import Proof
+from selfheal.data.backup import Backup
 from selfheal.errors import NotSaved, RefusedByPolicy, UnknownName
 from selfheal.events import (
     AgentDeclared,
@@ -25,6 +27,7 @@ from selfheal.events import (
     BreakerOpened,
     Cause,
     DaemonStarted,
+    DataRestored,
     Diagnosed,
     Event,
     FixEnded,
@@ -43,7 +46,7 @@ from selfheal.loops import LoopStats
 from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, serve
-from selfheal.serve.ports import Drawing, Order, Pace, Past, Reloaded, Sources, Tail
+from selfheal.serve.ports import DataJob, Drawing, Order, Pace, Past, Reloaded, RestorePlan, Sources, Tail
 from selfheal.vitals import Vitals
 from selfheal.world import Odds, World
 
@@ -66,6 +69,35 @@ class MemoryJournal:
 
     async def sync(self, seq: int | None = None) -> None:
         await self.disk.wait()
+
+
+class DataOrders:
+    """A `DataControl` that knows one agent and one backup of it."""
+
+    backup = Backup("b1", "ledger", "sqlite", T0, 1000, 100, Proof(T0, {"orders": 3.0}), verified_at=T0)
+
+    async def backups(self, agent: str | None) -> Sequence[Backup]:
+        return [self._known(agent or "ledger")]
+
+    async def jobs(self) -> Sequence[DataJob]:
+        return [DataJob("ledger", "backup", T0, "copying", 0.5)]
+
+    async def back_up(self, agent: str, by: str) -> Backup:
+        return self._known(agent)
+
+    async def verify(self, agent: str, backup: str, by: str) -> Backup:
+        return self._known(agent)
+
+    async def plan_restore(self, agent: str, backup: str, until: float | None) -> RestorePlan:
+        return RestorePlan(self._known(agent), ("api",))
+
+    async def restore(self, agent: str, backup: str, by: str) -> DataRestored:
+        return DataRestored(T0, self._known(agent).agent, backup, "ledger.db.damaged-1", 12.5, by, {"orders": 1.0})
+
+    def _known(self, agent: str) -> Backup:
+        if agent != self.backup.agent:
+            raise UnknownName(f"cannot find agent {agent!r}")
+        return self.backup
 
 
 @dataclass
@@ -179,7 +211,7 @@ class Daemon:
             past=_past,
             patterns=(Pattern("port_taken", re.compile("already in use"), 4.0),),
         )
-        self.app: FastAPI = create_app(self.sources, self.orders, self.access)
+        self.app: FastAPI = create_app(self.sources, self.orders, DataOrders(), self.access)
 
     @asynccontextmanager
     async def client(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
