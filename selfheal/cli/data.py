@@ -28,7 +28,7 @@ def _backup(arguments: Namespace) -> int:
     if arguments.dry_run:
         say(f"would back up and prove {', '.join(names)}")
         return 0
-    return _each(client, names, arguments, lambda name: _order(client, name, "backup", None))
+    return _each(names, arguments, lambda name: _order(client, name, "backup", None))
 
 
 def _verify(arguments: Namespace) -> int:
@@ -39,7 +39,7 @@ def _verify(arguments: Namespace) -> int:
     if arguments.dry_run:
         say(f"would restore the {arguments.backup} backup of {', '.join(names)} to a scratch place and prove it")
         return 0
-    return _each(client, names, arguments, lambda name: _order(client, name, "verify", {"backup": arguments.backup}))
+    return _each(names, arguments, lambda name: _order(client, name, "verify", {"backup": arguments.backup}))
 
 
 def _restore(arguments: Namespace) -> int:
@@ -100,7 +100,7 @@ def _say_restored(body: Document) -> None:
     say(f"  the old data: {body.text('aside') or 'there were none'}")
 
 
-def _each(client: Client, names: Sequence[str], arguments: Namespace, order: Callable[[str], Answer]) -> int:
+def _each(names: Sequence[str], arguments: Namespace, order: Callable[[str], Answer]) -> int:
     """Do it for one after the other; one that fails keeps none of the others from it."""
     done: list[object] = []
     failed = 0
@@ -217,7 +217,7 @@ GROUP = Group(
         Verb(
             "restore",
             "Put a backup in the place of the data: writers are stopped meanwhile, the old data kept aside.",
-            "restore ledger --at '2h ago'",
+            "restore ledger --at 2026-11-26T08:00",
             _restore,
             (named("AGENT", "whose data"), _of_backup, _when, _listed, _dry, _sure, the_daemon, as_json),
         ),

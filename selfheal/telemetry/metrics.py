@@ -23,6 +23,9 @@ from selfheal.events import (
     AgentRemoved,
     AlertDelivered,
     AnomalySeen,
+    BackupFailed,
+    BackupMade,
+    DataRestored,
     Diagnosed,
     Event,
     FixEnded,
@@ -37,6 +40,7 @@ from selfheal.events import (
 )
 from selfheal.kinds import Observation
 from selfheal.telemetry.counters import PlainHistogram
+from selfheal.telemetry.data import DataMetrics
 from selfheal.telemetry.fleet import FAMILIES, FleetText
 from selfheal.telemetry.sharing import Shared
 from selfheal.vitals import Vitals
@@ -111,6 +115,7 @@ class Metrics:
             ("notifier", "outcome"),
             registry=registry,
         )
+        self._data = DataMetrics(registry, world)
         self._damages = Counter("selfheal_state_damages_total", "Damaged state files found.", registry=registry)
         _declare_what_comes_later(registry)
         ongoing = Gauge("selfheal_incidents_open", "Incidents that are not over.", registry=registry)
@@ -150,6 +155,8 @@ class Metrics:
                 self._loop_failures.labels(loop if loop in self._loops else "task").inc()  # tasks carry ids
             case StateDamaged():
                 self._damages.inc()
+            case BackupMade() | BackupFailed() | DataRestored():
+                self._data.on_event(event)
             case AgentRemoved(agent=agent):
                 self.forget(agent)
             case _:
@@ -173,6 +180,7 @@ class Metrics:
     def forget(self, agent: str) -> None:
         """Drop the series of an agent that is no longer there."""
         self._fleet.forget(agent)
+        self._data.forget(agent)
 
     async def render(self, accept: str) -> tuple[bytes, str]:
         """Return everything in the format that the Accept header prefers, and its content type.

@@ -121,6 +121,23 @@ class AgentView(View):
     memory_limit: int | None = Field(description="Bytes.")
     fds_limit: int | None
     standby: StandbyView | None = Field(description="Null where none is configured.")
+    held_for: str | None = Field(description="Whose data are put right while this agent must not write them.")
+    data: DataView | None = Field(description="Of an agent of the data layer.")
+
+
+class DataView(View):
+    """What there is to fall back on of an agent that is data."""
+
+    backup: str = Field(description="The newest backup that counts; empty where there is none.")
+    backup_at: Time | None
+    taken_at: Time | None = Field(description="What was written before it is in that backup.")
+    proved_at: Time | None = Field(description="When a backup was last restored to a scratch place and proved.")
+    failure: str = Field(description="Why the latest backup could not be made; empty where it was.")
+    restored_at: Time | None = Field(description="When the data were last put back, or salvaged.")
+    restored_from: str
+    lost_seconds: Seconds | None = Field(description="What was lost by that, in seconds before the last write.")
+    lost: dict[str, float]
+    aside: str = Field(description="Where the data of before are kept.")
 
 
 class AgentDetail(AgentView):

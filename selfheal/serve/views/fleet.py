@@ -32,10 +32,12 @@ from selfheal.serve.models.fleet import (
     UptimeView,
 )
 from selfheal.serve.times import moment, rfc3339, span
+from selfheal.serve.views.data import data_view
 from selfheal.serve.views.foresight import HIGH_RISK, anomalies, finite, predictions, risks, share
 from selfheal.serve.views.incidents import incident_view, incidents
 from selfheal.vitals import CheckRecord, Standing
 from selfheal.vocabulary import AGENT_STATES, FleetStatus
+from selfheal.world import Holdings
 
 if TYPE_CHECKING:
     from selfheal.events import AlertRaised
@@ -256,6 +258,8 @@ def _agent(world: World, agent: Agent, vitals: Vitals, risk: float, incident: st
         memory_limit=agent.memory_limit,
         fds_limit=agent.fds_limit,
         standby=_standby(vitals.standby(agent.name)),
+        held_for=agent.held_for or None,
+        data=data_view(world.holdings.get(agent.name, Holdings())) if agent.layer == "data" else None,
     )
 
 
@@ -266,6 +270,8 @@ def _waiting(world: World, names: Iterable[str]) -> str:
 
 def reason(agent: Agent) -> str:
     """Say in words why an agent is not well; empty where it is."""
+    if agent.held_for and agent.state == "recovering":
+        return f"stopped while the data of {agent.held_for} are put right"
     if agent.state == "stopped" and agent.wanted and not agent.finished:
         return _last_run(agent)
     if agent.state in ("healthy", "stopped", "maintenance"):
