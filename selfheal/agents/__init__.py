@@ -2,6 +2,7 @@
 
 from selfheal.agents.process import PROCESS
 from selfheal.agents.service import SERVICE
+from selfheal.agents.sqlite import SQLITE
 from selfheal.kinds import AgentKind
 
-AGENT_KINDS: tuple[AgentKind, ...] = (PROCESS, SERVICE)
+AGENT_KINDS: tuple[AgentKind, ...] = (PROCESS, SERVICE, SQLITE)

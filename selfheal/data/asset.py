@@ -70,7 +70,8 @@ class Asset(Protocol):
     Assets are structs: they travel to the child as JSON. None of their reprs may show a secret.
     """
 
-    agent: str
+    @property
+    def agent(self) -> str: ...
 
     @property
     def mends(self) -> Mapping[str, str]:
