@@ -59,4 +59,6 @@ def _canary(config: str | CanaryConfig) -> Canary:
     return Canary(config) if isinstance(config, str) else Canary(config.query, config.min, config.max)
 
 
-SQLITE = AgentKind(name="sqlite", model=SqliteAgent, layer="data", fixes=())
+SQLITE = AgentKind(
+    name="sqlite", model=SqliteAgent, layer="data", fixes=("checkpoint_wal", "salvage_data", "restore_backup")
+)

@@ -38,15 +38,16 @@ def strange_runs(path: Path, memory: Path, tell: Tell) -> list[tuple[int, int]] 
     """Return the places (first byte, end) that differ from the manifest; None where it does not tell of this file."""
     kept = recall(memory, Manifest)
     before = Stamp.of(path)
-    if kept is None or kept.stamp != before:
+    if kept is None or not kept.stamp.is_write_of(before):
         return None
-    taken = _taken(path, before.size, tell)
+    taken = _taken(path, kept.stamp.size, tell)
     if Stamp.of(path) != before:
         return None
-    run = run_bytes(before.size)
+    taken = taken.ljust(len(kept.digests), b"\0")  # what was cut off is as strange as what was changed
+    run = run_bytes(kept.stamp.size)
     return [
-        (at // _DIGEST_BYTES * run, min(before.size, (at // _DIGEST_BYTES + 1) * run))
-        for at in range(0, len(taken), _DIGEST_BYTES)
+        (at // _DIGEST_BYTES * run, min(kept.stamp.size, (at // _DIGEST_BYTES + 1) * run))
+        for at in range(0, len(kept.digests), _DIGEST_BYTES)
         if taken[at : at + _DIGEST_BYTES] != kept.digests[at : at + _DIGEST_BYTES]
     ]
 

@@ -20,7 +20,7 @@ from selfheal.data.sqlite_open import Stamp, beside
 PENDING = 0x40000000
 _WRITERS = (PENDING, 2)  # PENDING and RESERVED; an exclusive lock holds both
 _WAL_WRITER = (120, 1)
-_WAL_READERS = (124, 4)  # the first of the five readers' marks holds no checkpoint back
+_WAL_READERS = (123, 5)
 _FLOCK = "hhqqi4x"
 
 

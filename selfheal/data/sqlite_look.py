@@ -145,7 +145,7 @@ class Look:
         except DataFailed as why:
             raise _Wrong(str(why), why.cause) if why.cause == "corrupted" else why from None
         except sqlite3.Error as why:
-            known = failed(self._path, why)
+            known = failed(self._path, why, before=self._sound is not None)
             if known.cause == "locked":
                 return  # for how long says whether that is a failure
             if known.cause != "corrupted":
@@ -262,10 +262,13 @@ class Look:
 
     def _keep(self) -> None:
         """Remember what was sound."""
-        counts = self._rows or (self._sound.counts if self._sound else {})
-        sound = Sound(self._header, self._schema, counts)
-        if self._header and sound != self._sound:
-            remember(self._memory, sound)
+        if self._header:
+            counts, at = self._rows, header_of(self._header).changes
+            if not counts and self._sound:
+                counts, at = self._sound.counts, self._sound.counted_at
+            sound = Sound(self._header, self._schema, counts, at)
+            if sound != self._sound:
+                remember(self._memory, sound)
         if self._canaries != self._before:
             remember(self._memory, Canaries(self._canaries))
 

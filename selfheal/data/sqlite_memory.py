@@ -39,11 +39,15 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Sound(msgspec.Struct, frozen=True):
-    """A database as it was at its last sound look. `counts` are rows by table where that look was thorough."""
+    """A database as it was at its last sound look.
+
+    `counts` are rows by table at the last thorough one, and `counted_at` SQLite's count of changes then.
+    """
 
     header: bytes
     schema: list[Entry]
     counts: Mapping[str, float] = {}
+    counted_at: int = -1
 
     @property
     def page_size(self) -> int:

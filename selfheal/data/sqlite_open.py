@@ -53,6 +53,10 @@ class Stamp(NamedTuple):
             changes = os.pread(file.fileno(), 4, _COUNTER_AT)
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, changes)
 
+    def is_write_of(self, other: Stamp) -> bool:
+        """Whether both tell of one file that nobody has written to in between, whatever became of its bytes."""
+        return self[:2] == other[:2] and self.written_ns == other.written_ns
+
 
 def quoted(name: str) -> str:
     """Return a name as it stands in SQL."""
@@ -72,10 +76,10 @@ def weight(path: Path) -> int:
         return 0
 
 
-def failed(path: Path, why: sqlite3.Error) -> DataFailed:
-    """Return what an error of SQLite means to who watches the data."""
+def failed(path: Path, why: sqlite3.Error, *, before: bool = False) -> DataFailed:
+    """Return what an error of SQLite means to who watches the data. `before` says that it could be read once."""
     code = getattr(why, "sqlite_errorcode", 0) & 0xFF
-    cause = _CAUSES.get(code, "")
+    cause = _CAUSES.get(code, "corrupted" if before and code == sqlite3.SQLITE_ERROR else "")
     return DataFailed(f"cannot read the database {str(path)!r}: {why}; {_CURES.get(cause, _CURES[''])}", cause)
 
 

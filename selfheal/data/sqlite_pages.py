@@ -55,6 +55,8 @@ def header_of(data: bytes) -> Header:
     if size < 512 or size & (size - 1) or tuple(data[21:24]) != fractions or size - data[20] < 480:
         raise Unreadable("its header names an impossible page size")
     words = struct.unpack_from(">24I", data, 4)
+    if not {data[18], data[19]} <= {1, 2} or words[10] > 4 or words[13] > 3:
+        raise Unreadable("its header names a format that there is not")
     encoding = ENCODINGS.get(words[13], "utf-8")  # an empty database has none yet
     return Header(size, data[20], words[5], words[7], words[8], encoding, words[14], words[16], data[18] == 2)
 

@@ -61,6 +61,7 @@ class _Salvage:
         self._forest = Forest(self._pages)
         self._sound, self._tell = sound, tell
         self._free = self._free_pages() if own else None
+        self._exact = own and sound is not None and self._header.changes == sound.counted_at
         self._new = sqlite3.connect(copy, isolation_level=None)
         self._losses: list[Loss] = []
 
@@ -74,6 +75,7 @@ class _Salvage:
         tables = [self._create(each) for each in entries if each.type == "table" and each.root]
         harvests = {table.entry.name: self._walk(table) for table in tables}
         strays = self._strays(tables, harvests)
+        tables.sort(key=lambda each: each.entry.name == "sqlite_sequence")  # the others write into it
         for done, table in enumerate(tables):
             self._tell(f"salvaging {table.entry.name}", done / len(tables))
             self._fill(table, harvests[table.entry.name], strays.get(table.entry.name, []))
@@ -151,6 +153,8 @@ class _Salvage:
 
     def _fill(self, table: Table, harvest: Harvest, strays: list[tuple[Node, Span]]) -> None:
         ids: list[int] = []
+        if table.entry.name == "sqlite_sequence":
+            self._new.execute("DELETE FROM sqlite_sequence")
         before = self._new.total_changes
         rows = self._rows(table, harvest, strays, ids)
         while batch := list(islice(rows, _BATCH)):
@@ -159,7 +163,8 @@ class _Salvage:
         gaps = narrowed(harvest.gaps, ids) if harvest.gaps else []
         expected = self._sound.counts.get(table.entry.name) if self._sound else None
         if not table.entry.name.startswith("sqlite_"):
-            self._losses.append(Loss(table.entry.name, found, expected, harvest.lost, tuple(gaps), harvest.pages))
+            loss = Loss(table.entry.name, found, expected, harvest.lost, tuple(gaps), harvest.pages, self._exact)
+            self._losses.append(loss)
 
     def _rows(
         self, table: Table, harvest: Harvest, strays: list[tuple[Node, Span]], ids: list[int]
@@ -220,7 +225,10 @@ class _Salvage:
 def _header(data: bytes, sound: Sound | None) -> tuple[Header, bool]:
     """Return the header, and whether it is the file's own."""
     try:
-        return header_of(data), True
+        own = header_of(data)
+        if sound is None or own.encoding == header_of(sound.header).encoding:  # which never changes
+            return own, True
+        return header_of(sound.header), False
     except Unreadable as why:
         if sound is None:
             raise DataFailed(f"cannot salvage anything: {why}; restore a backup", "corrupted") from why

@@ -174,4 +174,15 @@ def narrowed(gaps: Iterable[Span], found: Iterable[int]) -> list[Span]:
             begin = each + 1
         if begin <= last:
             left.append((begin, last))
-    return left
+    return _joined(left)
+
+
+def _joined(spans: list[Span]) -> list[Span]:
+    """Make one of spans that follow each other."""
+    joined: list[Span] = []
+    for first, last in spans:
+        if joined and joined[-1][1] + 1 >= first:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return joined

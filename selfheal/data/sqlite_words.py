@@ -11,7 +11,10 @@ _NAMED = 5  # more ranges of row ids help nobody
 
 
 class Loss(NamedTuple):
-    """What is missing in a table. `expected` counted the last sound look; `cells` and `pages` are unreadable."""
+    """What is missing in a table. `expected` counted the last sound look; `cells` and `pages` are unreadable.
+
+    `exact` says that nothing was written since that look.
+    """
 
     table: str
     found: int
@@ -19,6 +22,7 @@ class Loss(NamedTuple):
     cells: int
     gaps: tuple[tuple[int, int], ...]
     pages: int
+    exact: bool = False
 
     @property
     def missing(self) -> int:
@@ -27,6 +31,8 @@ class Loss(NamedTuple):
 
     @property
     def any(self) -> bool:
+        if self.exact and self.expected is not None:
+            return self.missing > 0
         return bool(self.missing or self.cells or self.gaps or self.pages)
 
 
