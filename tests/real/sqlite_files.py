@@ -51,7 +51,7 @@ def asset(path: Path, **options: object) -> SqliteAsset:
     return SqliteAsset(agent="ledger", path=str(path), **options)  # type: ignore[arg-type]
 
 
-def pages_of_kind(data: bytes, kind: int) -> list[int]:
+def pages_of_kind(data: bytes | bytearray, kind: int) -> list[int]:
     """The numbers of the pages of a kind of tree page; the first page is the schema's."""
     return [n for n in range(2, len(data) // PAGE + 1) if data[(n - 1) * PAGE] == kind]
 
