@@ -27,6 +27,7 @@ PAGE = 4096
 TABLES = ("orders", "items")
 SALVAGED = 6  # one of so many damages is salvaged too: that takes ten times as long as to find it
 Damage = Callable[[bytearray, random.Random], None]
+# What is compared is what stands there, byte by byte.
 Rows = Mapping[str, Mapping[int, tuple[object, ...]]]
 
 
@@ -81,6 +82,7 @@ def make(path: Path, megabytes: int) -> None:
 
 def rows(path: Path) -> Rows:
     with contextlib.closing(sqlite3.connect(path)) as db:
+        db.text_factory = bytes  # a flipped bit may leave no text
         return {table: {row[0]: row for row in db.execute(f"SELECT * FROM {table}")} for table in TABLES}
 
 

@@ -233,10 +233,21 @@ def _scratch(room: Path) -> Iterator[Path]:
 
 def encode(job: AnyJob) -> bytes:
     """Return a job as JSON, for the child."""
-    return msgspec.json.encode(job)
+    return msgspec.json.encode(job, enc_hook=_as_text)
 
 
 def decode(data: bytes) -> AnyJob:
     """Read a job of `encode`."""
-    job: AnyJob = msgspec.json.decode(data, type=AnyJob)
+    job: AnyJob = msgspec.json.decode(data, type=AnyJob, dec_hook=_from_text)
     return job
+
+
+def _as_text(value: object) -> str:
+    """A path is the only thing in a job that JSON has no form for."""
+    assert isinstance(value, Path)
+    return str(value)
+
+
+def _from_text(kind: type, value: str) -> Path:
+    assert kind is Path
+    return Path(value)

@@ -16,6 +16,7 @@ from selfheal.errors import DataFailed
 
 _STEP_PAGES = 256  # 1 MB: a writer waits for a few milliseconds
 _PAUSE_S = 0.002
+_BUSY_S = 30.0  # a copy is worth a wait, other than a look
 _RESTARTS = 5  # a writer that is never quiet waits once for one long step
 _SHOWN = 3
 
@@ -27,7 +28,10 @@ class _Restarted(Exception):
 def copy_online(path: Path, target: Path, scratch: Path, tell: Tell) -> None:
     """Copy a database while others write. Raises sqlite3.Error as SQLite does."""
     _room_for(path, target)
-    with reading(path, scratch, unlocked=False) as source, contextlib.closing(sqlite3.connect(target)) as copy:
+    with (
+        reading(path, scratch, unlocked=False, patience_s=_BUSY_S) as source,
+        contextlib.closing(sqlite3.connect(target)) as copy,
+    ):
         if weight(beside(path, "-wal")):
             source.connection.execute("BEGIN")  # one state of the WAL for the whole copy; no writer waits for it
         try:

@@ -14,7 +14,7 @@ import msgspec
 from selfheal.data import page_manifest
 from selfheal.data.asset import Health, Tell
 from selfheal.data.sqlite_copy import check, copy_online, count_rows, orphans
-from selfheal.data.sqlite_locks import Held, held_for
+from selfheal.data.sqlite_locks import Held, held_for, writer
 from selfheal.data.sqlite_memory import Canaries, Entry, Sound, now, recall, remember
 from selfheal.data.sqlite_open import (
     Reading,
@@ -25,6 +25,7 @@ from selfheal.data.sqlite_open import (
     failed,
     is_interrupted,
     is_quiet,
+    is_unfinished,
     reading,
     weight,
 )
@@ -34,6 +35,8 @@ from selfheal.errors import DataFailed
 
 _TRIES = 3  # to read without a lock, while somebody writes
 _NAMED_PAGES = 8
+_HELD_S = 0.5  # as long as a reader's lock may hold a writer off, where there is no WAL
+_COPIED_BYTES = 1_000_000_000  # what a quick look copies at most, of a database whose last user died
 
 
 class Canary(msgspec.Struct, frozen=True):
@@ -73,6 +76,7 @@ class Look:
         self._counts: dict[str, float] = {}
         self._sound = recall(memory, Sound)
         self._before: Mapping[str, float] = (recall(memory, Canaries) or Canaries()).values
+        self._patience_s = wanted.quick_s
         self._header = b""
         self._schema: list[Entry] = []
         self._rows: Mapping[str, float] = {}
@@ -153,10 +157,19 @@ class Look:
             raise _Wrong(str(why), "corrupted") from why
 
     def _quick(self) -> None:
+        if self._is_begun() and self._signals["bytes"] > _COPIED_BYTES:
+            self._signals["checked"] = 0.0
+            return
         for attempt in range(_TRIES):
             with reading(self._path, self._memory, unlocked=attempt + 1 < _TRIES) as source:
+                if source.stamp is None and not self._signals["wal_bytes"]:
+                    self._patience_s = min(self._wanted.quick_s, _HELD_S)
                 if self._counts_as_seen(source, self._quickly):
                     return
+
+    def _is_begun(self) -> bool:
+        """Whether its last user died in the middle of something, so that only a copy can be opened."""
+        return is_unfinished(self._path) or (weight(beside(self._path, "-journal")) > 0 and not writer(self._path))
 
     def _counts_as_seen(self, source: Reading, look: Callable[[sqlite3.Connection], None]) -> bool:
         """Look at an open database; returns False where somebody wrote meanwhile, so that it tells nothing."""
@@ -179,14 +192,11 @@ class Look:
 
     def _checked_in_time(self, connection: sqlite3.Connection) -> str:
         try:
-            with at_most(connection, self._wanted.quick_s):
+            with at_most(connection, self._patience_s):
                 wrong = check(connection, quick=True)
         except sqlite3.Error as why:
             if not is_interrupted(why):
                 raise
-            self._signals["checked"] = 0.0
-            return ""
-        if wrong == "interrupted":
             self._signals["checked"] = 0.0
             return ""
         self._signals["checked"] = 1.0
@@ -269,23 +279,28 @@ class Look:
             sound = Sound(self._header, self._schema, counts, at)
             if sound != self._sound:
                 remember(self._memory, sound)
-        if self._canaries != self._before:
-            remember(self._memory, Canaries(self._canaries))
+        if not self._canaries.items() <= self._before.items():
+            remember(self._memory, Canaries({**self._before, **self._canaries}))
 
     # --- what the user expects ---
 
     def _ask_canaries(self, connection: sqlite3.Connection) -> None:
-        self._canaries = {name: self._asked(connection, name, each) for name, each in self._wanted.canaries.items()}
+        asked = {name: self._asked(connection, name, each) for name, each in self._wanted.canaries.items()}
+        self._canaries = {name: value for name, value in asked.items() if value is not None}
         self._signals |= self._canaries
         self._counts |= self._canaries
         for name, value in self._canaries.items():
             self._expect(name, value, self._before.get(name))
 
-    def _asked(self, connection: sqlite3.Connection, name: str, canary: Canary) -> float:
+    def _asked(self, connection: sqlite3.Connection, name: str, canary: Canary) -> float | None:
+        """Ask one. It gives nothing where it takes too long: that says nothing of the data."""
         try:
-            with at_most(connection, self._wanted.quick_s):
+            with at_most(connection, self._patience_s):
                 row = connection.execute(canary.query).fetchone()
         except sqlite3.Error as why:
+            if is_interrupted(why):
+                self._signals["checked"] = 0.0
+                return None
             if failed(self._path, why).cause == "corrupted":
                 raise
             raise _Wrong(f"the canary {name} cannot be asked: {why}", "schema_broken") from why

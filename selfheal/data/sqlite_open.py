@@ -103,10 +103,10 @@ def is_quiet(path: Path) -> bool:
     return not (weight(beside(path, "-wal")) or weight(beside(path, "-journal")) or beside(path, "-shm").exists())
 
 
-def connect(path: Path, how: str) -> sqlite3.Connection:
+def connect(path: Path, how: str, patience_s: float = BUSY_S) -> sqlite3.Connection:
     """Open a database: `how` is what stands behind the question mark."""
     uri = f"file:{quote(str(path))}?{how}"
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=patience_s, isolation_level=None)
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
@@ -126,7 +126,7 @@ class Reading(NamedTuple):
 
 
 @contextlib.contextmanager
-def reading(path: Path, scratch: Path, *, unlocked: bool = True) -> Iterator[Reading]:
+def reading(path: Path, scratch: Path, *, unlocked: bool = True, patience_s: float = BUSY_S) -> Iterator[Reading]:
     """Open a database of others for one read, in the way that harms nobody.
 
     Raises sqlite3.Error as SQLite does. `scratch` holds the copy where one is needed.
@@ -139,7 +139,7 @@ def reading(path: Path, scratch: Path, *, unlocked: bool = True) -> Iterator[Rea
         with contextlib.closing(connect(path, "mode=ro&immutable=1")) as connection:
             yield Reading(connection, Stamp.of(path), path)
         return
-    with contextlib.closing(connect(path, "mode=ro")) as connection:
+    with contextlib.closing(connect(path, "mode=ro", patience_s)) as connection:
         if not _needs_repair(connection):
             yield Reading(connection, None, path)
             return

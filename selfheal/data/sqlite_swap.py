@@ -2,8 +2,9 @@
 
 A new database must never meet the journal or the WAL of the old one: it would be "repaired" with it. So the order is:
 the old file gets its second name, its companions are moved aside, and only then takes the new file the name over, in
-one step. Meanwhile the lock is held that everyone must pass who opens the old file anew: nobody can make another WAL
-for it in between. Who has it open already goes on with the old one, and has to be started again.
+one step. Meanwhile the lock is held, on both files, that everyone must pass who opens one anew. A process that has
+the old one open already can pass it: what it makes beside the new one is moved aside before anybody can open that.
+It goes on with the old file, and has to be started again.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def swap(path: Path, ticket: str) -> Swapped:
     """Put what was prepared in the place of the database, and keep that aside."""
     ready, aside, mark = _ready(path, ticket), _aside(path, ticket), _mark(path, ticket)
     if ready.exists():
-        with _no_one_new(path):
+        with _no_one_new(path), _no_one_new(ready):
             _exchange(path, ready, aside, mark)
     elif not (mark.exists() or _is_kept(aside)):
         raise DataFailed(
@@ -62,13 +63,12 @@ def swap(path: Path, ticket: str) -> Swapped:
 def _exchange(path: Path, ready: Path, aside: Path, mark: Path) -> None:
     if path.exists():
         _keep(path, aside)
-    for suffix in COMPANIONS:
-        if beside(path, suffix).exists():
-            os.rename(beside(path, suffix), _free_name(beside(aside, suffix)))
+    _keep_companions(path, aside)
     if not _is_kept(aside):
         mark.touch()
     sync_directory(path.parent)
     os.rename(ready, path)
+    _keep_companions(path, aside)
 
 
 def _keep(path: Path, aside: Path) -> None:
@@ -79,8 +79,14 @@ def _keep(path: Path, aside: Path) -> None:
         aside = _free_name(aside)
     try:
         os.link(path, aside)
-    except (PermissionError, OSError):  # a file system without second names: for a moment there is no file
+    except OSError:  # a file system without second names: for a moment there is no file
         os.rename(path, aside)
+
+
+def _keep_companions(path: Path, aside: Path) -> None:
+    for suffix in COMPANIONS:
+        if beside(path, suffix).exists():
+            os.rename(beside(path, suffix), _free_name(beside(aside, suffix)))
 
 
 def _free_name(path: Path) -> Path:
