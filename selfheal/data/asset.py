@@ -70,7 +70,10 @@ class Asset(Protocol):
     Assets are structs: they travel to the child as JSON. None of their reprs may show a secret.
     """
 
-    agent: str
+    @property
+    def agent(self) -> str:
+        """The name of the agent that the data are."""
+        ...
 
     @property
     def mends(self) -> Mapping[str, str]:
