@@ -22,7 +22,8 @@ from selfheal.data.asset import Swapped, Tell, untold
 from selfheal.durable import replace_file, sync_directory
 from selfheal.errors import DataFailed
 
-ASIDE, _READY, _PLAN = ".damaged-", ".selfheal-", ".plan"
+ASIDE = ".damaged-"
+_READY, _PLAN = ".selfheal-", ".plan"
 _CHUNK = 1 << 20
 
 

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import msgspec
 
 from selfheal.data.asset import Tell
-from selfheal.data.inplace import put_in_place
+from selfheal.data.inplace import ASIDE, put_in_place
 from selfheal.data.jsonlines import Found, Line, add_bad, fault_of, is_blank, look_at, told
 from selfheal.data.jsonmemory import Seen, begins_with, changed, grown, hash_of, settled
 from selfheal.data.jsonschema import Judge
@@ -32,6 +32,8 @@ LARGEST = 256 << 20
 # A document that looks untouched is read in spite of it where that costs a millisecond.
 _READ_ANYWAY = 1 << 20
 _TRIES = 3
+# Where a salvage keeps what it could not save: that it was tried changes nothing.
+LOST = ".lines"
 _PACKED = frozenset({".gz", ".xz", ".bz2", ".zst"})
 
 
@@ -112,7 +114,8 @@ def _look_at_lines(file: BinaryIO, path: Path, seen: Seen | None, asked: Asked) 
     waiting = _end_with(file, found, result, seen, asked)
     result.faults += _faults_of(path, found, stat.st_size)
     result.faults += [_turned(path, other)] if other else []
-    result.faults += [] if excused or same else _dropped(path, known.lines if known else 0, found.lines, "lines", asked)
+    if known is not None and not (excused or same):  # what is damaged has been told, and is not missing
+        result.faults += _dropped(path, known.lines, found.lines + _damaged(found), "lines", asked)
     if other and seen is not None:
         result.seen = msgspec.structs.replace(seen, doubted=other)
     elif not any(each.cause == "missing_data" for each in result.faults):
@@ -162,6 +165,10 @@ def _faults_of(path: Path, found: Found, size: int) -> list[Fault]:
     return faults
 
 
+def _damaged(found: Found) -> int:
+    return sum(bad.last - bad.first + 1 for bad in found.bad)
+
+
 def _turned(path: Path, runs: tuple[tuple[int, int], ...]) -> Fault:
     begin, end = runs[0]
     more = f" and {len(runs) - 1} more places" if len(runs) > 1 else ""
@@ -183,14 +190,18 @@ def _moved_away(file: BinaryIO, path: Path, seen: Seen, asked: Asked) -> bool:
 
 
 def is_kept(path: Path, seen: Seen) -> bool:
-    """Whether what was seen at `path` lies beside it under a longer name: renamed, copied, or packed since then."""
+    """Whether what was seen at `path` lies beside it under a longer name: renamed, copied, or packed since then.
+
+    Or a part of it, cut off by us.
+    """
     for other in path.parent.iterdir():
         if other != path and other.name.startswith(path.stem):
             with contextlib.suppress(OSError):
                 stat = other.stat()
                 if stat.st_ino == seen.inode:
                     return True
-                if other.suffix in _PACKED and stat.st_mtime_ns >= seen.mtime:
+                taken = other.suffix in _PACKED or (ASIDE in other.name and other.suffix != LOST)
+                if taken and stat.st_mtime_ns >= seen.mtime:
                     return True
                 if other.is_file() and stat.st_size >= _size(seen) and _begins_with(other, seen):
                     return True

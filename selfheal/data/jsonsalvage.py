@@ -17,7 +17,7 @@ import msgspec
 
 from selfheal.data.asset import Tell
 from selfheal.data.jsonlines import LONGEST, Bad, Line, fault_of, is_blank, lines, told
-from selfheal.data.jsonlook import LARGEST, document_fault
+from selfheal.data.jsonlook import LARGEST, LOST, document_fault
 from selfheal.data.jsonmemory import Seen, changed
 from selfheal.data.jsonplaces import Places
 from selfheal.data.jsonschema import Judge
@@ -131,7 +131,7 @@ def _keep(path: Path, loss: _Loss) -> None:
     """Keep what was lost beside the data. The name goes by the last write: the same damage is kept once."""
     data = bytes(loss.aside)
     aside = name_aside(path, path.stat().st_mtime)
-    aside = aside.with_name(f"{aside.name}.lines")
+    aside = aside.with_name(f"{aside.name}{LOST}")
     with prepared(aside, data) as ready:
         ready.replace(aside)
     sync_directory(aside.parent)
