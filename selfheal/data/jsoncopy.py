@@ -17,7 +17,7 @@ from selfheal.data.writers import file_time, pause
 from selfheal.errors import DataFailed
 
 # Ten seconds in all: who writes a file again and again has moments between.
-_TRIES, _PAUSE_S = 100, 0.1
+_TRIES, _PAUSE_S = 500, 0.02
 
 
 def capture(places: Places, into: Path, *, append_only: bool, tell: Tell) -> float:

@@ -73,7 +73,7 @@ class Look(msgspec.Struct):
 def look(path: Path, seen: Seen | None, asked: Asked, *, lines: bool) -> Look:
     """Look at one file. Raises FileNotFoundError where it is not there, DataFailed where nothing can be said of it."""
     found = Look(seen)
-    for _ in range(_TRIES):
+    for left in reversed(range(_TRIES)):
         with path.open("rb") as file:
             before = os.fstat(file.fileno())
             try:
@@ -82,7 +82,10 @@ def look(path: Path, seen: Seen | None, asked: Asked, *, lines: bool) -> Look:
                 if why.errno != errno.EIO:
                     raise
                 return Look(seen, faults=[Fault("corrupted", f"{path.name}: the disk cannot read it")])
-            if _held_still(path, before, os.fstat(file.fileno()), grows=lines and asked.append_only):
+            after = os.fstat(file.fileno())
+            if _held_still(path, before, after, grows=lines and asked.append_only) and not (
+                left and found.faults and after.st_mtime_ns != before.st_mtime_ns  # cut and filled again, perhaps
+            ):
                 return found
     # Somebody writes it again and again: the next look may find it at rest.
     return Look(seen, found.count, found.size, found.mtime)
@@ -109,7 +112,8 @@ def _look_at_lines(file: BinaryIO, path: Path, seen: Seen | None, asked: Asked) 
     if other and (excused or not asked.append_only):
         same, other = False, ()
     start = settled(known) if same and known is not None and not asked.thorough else Found()
-    found = look_at(file, stat.st_size, start, start.sound, asked.judge, asked.tell)
+    before = start.sound
+    found = look_at(file, stat.st_size, start, before, asked.judge, asked.tell)
     result = Look(seen, found.lines, stat.st_size, stat.st_mtime)
     waiting = _end_with(file, found, result, seen, asked)
     result.faults += _faults_of(path, found, stat.st_size)
@@ -119,8 +123,7 @@ def _look_at_lines(file: BinaryIO, path: Path, seen: Seen | None, asked: Asked) 
     if other and seen is not None:
         result.seen = msgspec.structs.replace(seen, doubted=other)
     elif not any(each.cause == "missing_data" for each in result.faults):
-        blocks, before = (seen.blocks, start.sound) if seen is not None and same and start.sound else (b"", 0)
-        blocks = grown(file, blocks, before, found.sound)
+        blocks = grown(file, seen.blocks if seen is not None else b"", before, found.sound)
         result.seen = Seen(stat.st_ino, stat.st_size, stat.st_mtime_ns, waiting, blocks, settled(found))
     return result
 
@@ -141,10 +144,10 @@ def _may_go_on(fd: int, seen: Seen | None, now: float, open_s: float) -> bool:
     """Whether somebody may still be writing what is not whole. `open_s` is for who has it open."""
     stat = os.fstat(fd)
     age = now - stat.st_mtime
-    if writers(fd, now) is Writers.LIVE:
-        return age < open_s
     again = seen is not None and seen.waiting and (seen.size, seen.mtime) == (stat.st_size, stat.st_mtime_ns)
-    return age < GRACE_S and not again
+    if age < GRACE_S and not again:
+        return True
+    return age < open_s and writers(fd, now) is Writers.LIVE
 
 
 def is_torn(found: Found, size: int) -> bool:
