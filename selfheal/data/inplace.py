@@ -58,6 +58,7 @@ def prepare(
         tell("preparing", done / len(sound))
         target = _real(name)
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_beside(target)
         steps.append(_Step(str(target), _put(source, _ready(target, ticket))))
     for folder in {Path(step.target).parent for step in steps}:
         sync_directory(folder)
@@ -145,8 +146,6 @@ def _aside_names(target: Path, ticket: str) -> Iterator[Path]:
 
 def _put(source: Path, ready: Path) -> int:
     """Copy a file to its place beside the target, durable; returns its inode."""
-    with contextlib.suppress(FileNotFoundError):
-        ready.unlink()
     target = ready.with_name(ready.name[1:].partition(_READY)[0])
     with source.open("rb") as old, ready.open("xb") as new:
         os.fchmod(new.fileno(), 0o600)
@@ -174,6 +173,8 @@ def _own(fd: int, target: Path) -> None:
 
 def _sweep(base: Path) -> None:
     """Remove the plans for `base`, and what was prepared for them and never swapped."""
+    for left in base.parent.glob(f"..{escape(base.name)}{_READY}*.tmp"):
+        left.unlink()
     for plan in _plans(base):
         ticket = plan.name.removeprefix(f".{base.name}{_READY}").removesuffix(_PLAN)
         steps = _read(plan).steps
@@ -181,6 +182,13 @@ def _sweep(base: Path) -> None:
         for step in steps:
             with contextlib.suppress(FileNotFoundError):
                 _ready(Path(step.target), ticket).unlink()
+
+
+def _sweep_beside(target: Path) -> None:
+    """Remove what a preparation that died left beside a target, whatever its ticket was."""
+    name = escape(target.name)
+    for left in (*target.parent.glob(f".{name}{_READY}*"), *target.parent.glob(f"..{name}{_READY}*.tmp")):
+        left.unlink()
 
 
 def _plans(base: Path) -> list[Path]:

@@ -233,10 +233,10 @@ def _scratch(room: Path) -> Iterator[Path]:
 
 def encode(job: AnyJob) -> bytes:
     """Return a job as JSON, for the child."""
-    return msgspec.json.encode(job)
+    return msgspec.json.encode(job, enc_hook=str)  # paths
 
 
 def decode(data: bytes) -> AnyJob:
     """Read a job of `encode`."""
-    job: AnyJob = msgspec.json.decode(data, type=AnyJob)
+    job: AnyJob = msgspec.json.decode(data, type=AnyJob, dec_hook=lambda kind, value: kind(value))
     return job
