@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from selfheal.data.asset import Proof, Tell
-from selfheal.data.jsonlines import CHUNK, Found, batches, look_at, told
+from selfheal.data.jsonlines import CHUNK, Found, batches, form_of, look_at, told
 from selfheal.data.jsonlook import LARGEST, document_fault
 from selfheal.data.jsonplaces import Places
 from selfheal.data.jsonschema import Judge
-from selfheal.data.jsontext import BOM, items_of, value_of
+from selfheal.data.jsontext import BOM, items_of
 from selfheal.data.writers import file_time, pause
 from selfheal.errors import DataFailed
 
@@ -130,7 +130,7 @@ def _prove_document(file: BinaryIO, name: str, judge: Judge | None) -> int:
     why = document_fault(text) or ("it is too large" if len(text) > LARGEST else "")
     if why:
         raise DataFailed(f"cannot rely on {name}: {why}", "corrupted")
-    form = judge(value_of(text)) if judge is not None else ""
+    form = form_of(text, judge)
     if form:
         raise DataFailed(f"cannot rely on {name}: {form}", "schema_broken")
     return items_of(text)

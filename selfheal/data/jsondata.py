@@ -73,10 +73,13 @@ class JsonAsset(msgspec.Struct, frozen=True, kw_only=True, tag="json"):
     def prove(self, copy: Path, tell: Tell = untold) -> Proof:
         return jsoncopy.prove(self._places, copy, self._judge(), tell)
 
-    def salvage(self, into: Path, tell: Tell = untold, *, memory: Path | None = None) -> Salvaged:
-        """As the protocol has it. With the `memory` of the looks, lines that have changed since are not taken."""
-        known = Memory(memory) if memory is not None else None
-        before = {path: seen for path in self._places.files() if known and (seen := known.seen(path))}
+    def salvage(self, into: Path, tell: Tell = untold) -> Salvaged:
+        """As the protocol has it. Lines that have changed since they were seen are not taken, be they ever so sound.
+
+        What was seen is in the folder in which `into` lies, where that is the memory of the looks.
+        """
+        known = Memory(into.parent)
+        before = {path: seen for path in self._places.files() if (seen := known.seen(path))}
         judge = self._judge()
         lost = jsonsalvage.salvage(self._places, into, judge, before if self.append_only else {}, tell)
         return Salvaged(jsoncopy.prove(self._places, into, judge, tell), lost)

@@ -171,15 +171,18 @@ def _take_sound(found: Found, line: Line, judge: Judge | None) -> None:
     if is_blank(line):
         return
     found.lines += 1
-    form = _form(line, judge) if judge is not None else ""
+    form = form_of(line.text, judge)
     if form:
         found.broken += 1
         found.form = found.form or f"line {line.number:,}: {form}"
 
 
-def _form(line: Line, judge: Judge) -> str:
+def form_of(text: bytes, judge: Judge | None) -> str:
+    """Say what of a sound document is not of the form that it should have; empty where nothing is."""
+    if judge is None:
+        return ""
     try:
-        return judge(value_of(_bare(line)))
+        return judge(value_of(text.removeprefix(BOM)))
     except ValueError as why:
         return f"it is {why}"
 

@@ -16,10 +16,10 @@ import msgspec
 
 from selfheal.data.asset import Tell
 from selfheal.data.inplace import ASIDE, put_in_place
-from selfheal.data.jsonlines import Found, Line, add_bad, fault_of, is_blank, look_at, told
+from selfheal.data.jsonlines import Found, Line, add_bad, fault_of, form_of, is_blank, look_at, told
 from selfheal.data.jsonmemory import Seen, begins_with, changed, grown, hash_of, settled
 from selfheal.data.jsonschema import Judge
-from selfheal.data.jsontext import BOM, fault, first_document, items_of, value_of
+from selfheal.data.jsontext import BOM, fault, first_document, items_of
 from selfheal.data.writers import Writers, writers
 from selfheal.errors import DataFailed
 
@@ -245,22 +245,13 @@ def _look_at_document(file: BinaryIO, path: Path, seen: Seen | None, asked: Aske
         result.faults = [Fault("corrupted", f"{path.name}: {why}")]
         return result
     result.count = items_of(text)
-    result.faults = _form(path, text, asked.judge)
+    form = form_of(text, asked.judge)
+    result.faults = [Fault("schema_broken", f"{path.name} is not as it should be: {form}")] if form else []
     if seen is not None and not put_in_place(asked.base, path, stat.st_ino):
         result.faults += _dropped(path, seen.items, result.count, "items", asked)
     if not any(each.cause == "missing_data" for each in result.faults):
         result.seen = Seen(*mark, blocks=hash_of(data), items=result.count)
     return result
-
-
-def _form(path: Path, text: bytes, judge: Judge | None) -> list[Fault]:
-    if judge is None:
-        return []
-    try:
-        form = judge(value_of(text))
-    except ValueError as why:
-        form = f"it is {why}"
-    return [Fault("schema_broken", f"{path.name} is not as it should be: {form}")] if form else []
 
 
 def document_fault(text: bytes) -> str:

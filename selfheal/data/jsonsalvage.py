@@ -16,12 +16,12 @@ from typing import BinaryIO
 import msgspec
 
 from selfheal.data.asset import Tell
-from selfheal.data.jsonlines import LONGEST, Bad, Line, fault_of, is_blank, lines, told
+from selfheal.data.jsonlines import LONGEST, Bad, Line, fault_of, form_of, is_blank, lines, told
 from selfheal.data.jsonlook import LARGEST, LOST, document_fault
 from selfheal.data.jsonmemory import Seen, changed
 from selfheal.data.jsonplaces import Places
 from selfheal.data.jsonschema import Judge
-from selfheal.data.jsontext import BOM, first_document, parts, value_of, whole
+from selfheal.data.jsontext import BOM, first_document, parts, whole
 from selfheal.durable import name_aside, prepared, sync_directory
 from selfheal.errors import DataFailed
 
@@ -73,7 +73,7 @@ def _take(line: Line, new: BinaryIO, loss: _Loss, judge: Judge | None, turned: S
     if not why:
         new.write(line.text + b"\n")
         return
-    saved = [part for part in parts(line.text) if why != _TURNED and not _form(part, judge)]
+    saved = [part for part in parts(line.text) if why != _TURNED and not form_of(part, judge)]
     if not line.ended and not fault_of(line) and not whole(line.text):
         saved = []  # a number that may have gone on
     new.writelines(part + b"\n" for part in saved)
@@ -91,17 +91,8 @@ def _why_not(line: Line, judge: Judge | None, turned: Sequence[tuple[int, int]])
         return _TURNED
     why = fault_of(line)
     if why or line.ended or whole(line.text):
-        return why or _form(line.text, judge)
+        return why or form_of(line.text, judge)
     return "its newline is missing"
-
-
-def _form(text: bytes, judge: Judge | None) -> str:
-    if judge is None:
-        return ""
-    try:
-        return judge(value_of(text.removeprefix(BOM)))
-    except ValueError as why:
-        return str(why)
 
 
 def _lose(line: Line, why: str, lost: int, loss: _Loss) -> None:
@@ -148,7 +139,7 @@ def _document(path: Path, copy: Path, judge: Judge | None) -> str:
         raise DataFailed(
             f"cannot salvage {str(path)!r}: {why}, and nothing of it is whole; restore a backup", "corrupted"
         )
-    form = _form(document, judge)
+    form = form_of(document, judge)
     if form:
         raise DataFailed(f"cannot salvage {str(path)!r}: {form}; restore a backup", "schema_broken")
     copy.write_bytes(document)

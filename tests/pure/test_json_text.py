@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfheal.data.jsontext import fault, first_document, items_of, parts, value_of, whole
 
+FEW = settings(max_examples=40, deadline=None)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
@@ -19,6 +20,7 @@ records = st.dictionaries(st.text(), values, max_size=4)
 DEEP = b"[" * 20_000 + b'{"a": [1, -2.5e3, "x", true, null]}' + b"]" * 20_000
 
 
+@FEW
 @given(values)
 def test_whatever_python_writes_is_sound(value: object) -> None:
     text = json.dumps(value).encode()
@@ -63,12 +65,14 @@ def test_a_value_that_is_nested_too_deeply_to_be_held_is_refused_and_not_crashed
     assert items_of(DEEP) == 1
 
 
+@FEW
 @given(st.lists(records, min_size=1, max_size=4))
 def test_records_that_lost_their_newlines_come_apart(given_: list[dict[str, object]]) -> None:
     texts = [json.dumps(record).encode() for record in given_]
     assert parts(b"".join(texts)) == texts
 
 
+@FEW
 @given(records, st.data())
 def test_a_part_of_a_record_is_never_taken_for_one(record: dict[str, object], data: st.DataObject) -> None:
     text = json.dumps(record).encode()
@@ -78,6 +82,7 @@ def test_a_part_of_a_record_is_never_taken_for_one(record: dict[str, object], da
     assert parts(text[:cut]) == []
 
 
+@FEW
 @given(records, records, st.data())
 def test_a_hole_in_a_line_leaves_only_whole_records(
     first: dict[str, object], last: dict[str, object], data: st.DataObject
@@ -90,6 +95,7 @@ def test_a_hole_in_a_line_leaves_only_whole_records(
     assert set(parts(holed)) <= set(texts)
 
 
+@FEW
 @given(records, st.text())
 def test_a_document_is_found_before_what_follows_it(record: dict[str, object], rest: str) -> None:
     text = json.dumps(record).encode()

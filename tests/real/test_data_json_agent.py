@@ -15,7 +15,7 @@ from selfheal.agents import AGENT_KINDS
 from selfheal.agents.json import JsonAgent
 from selfheal.config.load import Overrides, load
 from selfheal.data.asset import Health
-from selfheal.data.jobs import AnyJob, Examine, Mend, encode
+from selfheal.data.jobs import AnyJob, Examine, Mend, Told, encode
 from selfheal.data.jsondata import JsonAsset
 from selfheal.errors import ConfigInvalid
 from tests.real.json_data import LONG_AGO, lines, write
@@ -31,10 +31,11 @@ def configured(text: str, folder: Path) -> dict[str, JsonAsset]:
     return {name: agent.asset(name) for name, agent in agents.items() if isinstance(agent, JsonAgent)}
 
 
-def in_a_process(job: AnyJob) -> bytes:
+def in_a_process(job: AnyJob) -> msgspec.Raw:
     environment = {**os.environ, "SELFHEAL_JOB": encode(job).decode()}
     argv = [sys.executable, "-m", "selfheal.data"]
-    return subprocess.run(argv, env=environment, capture_output=True, check=True, timeout=30).stdout
+    output = subprocess.run(argv, env=environment, capture_output=True, check=True, timeout=30).stdout
+    return msgspec.json.decode(output, type=Told).done
 
 
 def test_an_agent_is_configured_and_becomes_an_asset(tmp_path: Path) -> None:
@@ -83,7 +84,8 @@ def test_data_are_looked_at_and_mended_by_a_process_of_their_own(tmp_path: Path)
     look = Examine(asset=ledger, room=room, now=LONG_AGO)
     health = msgspec.json.decode(in_a_process(look), type=Health)
     assert (health.cause, health.counts["lines"]) == ("torn_tail", 10)
-    assert b"cut 1 bytes" in in_a_process(Mend(asset=ledger, room=room, now=LONG_AGO, how="truncate_tail"))
+    mend = Mend(asset=ledger, room=room, now=LONG_AGO, how="truncate_tail")
+    assert "cut 1 bytes" in msgspec.json.decode(in_a_process(mend), type=str)
     assert msgspec.json.decode(in_a_process(look), type=Health).reason == ""
 
 

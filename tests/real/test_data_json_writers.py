@@ -57,12 +57,14 @@ for n in itertools.count():
     os.replace(path + '.tmp', path)
 """,
     "a document in place": """
+import time
 for n in itertools.count():
+    time.sleep(0.002)
     with open(path, 'w') as file:
         json.dump({'n': n, 'list': list(range(n % 5000))}, file)
 """,
 }
-LOOKS = 40
+LOOKS = 20
 
 
 @contextmanager
