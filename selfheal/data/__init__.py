@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from selfheal.data.asset import Asset
+from selfheal.data.jsondata import JsonAsset
 from selfheal.data.sqlite import SqliteAsset
 
-ASSETS: tuple[type[Asset], ...] = (SqliteAsset,)
+ASSETS: tuple[type[Asset], ...] = (SqliteAsset, JsonAsset)
 """Each a struct with a tag of its own, which is the name of the kind."""

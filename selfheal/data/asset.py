@@ -71,7 +71,9 @@ class Asset(Protocol):
     """
 
     @property
-    def agent(self) -> str: ...
+    def agent(self) -> str:
+        """The name of the agent that the data are."""
+        ...
 
     @property
     def mends(self) -> Mapping[str, str]:
