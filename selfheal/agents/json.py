@@ -55,4 +55,6 @@ class JsonAgent(DataConfig, AgentConfig):
         )
 
 
-JSON = AgentKind(name="json", model=JsonAgent, layer="data", fixes=())
+JSON = AgentKind(
+    name="json", model=JsonAgent, layer="data", fixes=("truncate_tail", "salvage_data", "restore_backup")
+)
