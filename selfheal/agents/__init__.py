@@ -1,7 +1,8 @@
 """Which kinds of agent are there? One file a kind, one line here."""
 
+from selfheal.agents.files import FILES
 from selfheal.agents.process import PROCESS
 from selfheal.agents.service import SERVICE
 from selfheal.kinds import AgentKind
 
-AGENT_KINDS: tuple[AgentKind, ...] = (PROCESS, SERVICE)
+AGENT_KINDS: tuple[AgentKind, ...] = (PROCESS, SERVICE, FILES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from selfheal.data.asset import Asset
+from selfheal.data.files import FilesAsset
 
-ASSETS: tuple[type[Asset], ...] = ()
+ASSETS: tuple[type[Asset], ...] = (FilesAsset,)
 """Each a struct with a tag of its own, which is the name of the kind."""
