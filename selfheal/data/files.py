@@ -19,7 +19,7 @@ from selfheal.data.looking import Chosen, Look, look, told
 from selfheal.data.patterns import chooser
 from selfheal.data.sums import Changes, Seen, disk_now_ns, read_file, remember, remembered
 from selfheal.data.tree import meant_by, name_of, walk
-from selfheal.durable import replace_file
+from selfheal.durable import make_private, replace_file
 from selfheal.errors import DataFailed
 
 _CONTENT, _SUMS = "content", "sums.json"
@@ -114,6 +114,7 @@ class FilesAsset(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
             self._build(place, copy / _CONTENT, stays, tell)
         if self.room is None:
             return None
+        make_private(self.room)
         note = msgspec.json.encode(replaced if self.sparing else None)
         replace_file(self.room / f"{_REPLACED}{ticket}.json", note)
         lost_s = _lost_s(replaced, copy / _CONTENT, remembered(self.room))

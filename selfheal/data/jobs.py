@@ -231,6 +231,7 @@ def _restored(vault: Vault, backup: Backup, job: Job, tell: Tell) -> Iterator[Pa
         try:
             vault.take(backup, place, _part(tell, 0.0, 0.5))
             proof = job.asset.prove(place, _part(tell, 0.5, 1.0))
+            tell("proving", 1.0)
             if proof.counts != backup.proof.counts or proof.digest != backup.proof.digest:
                 raise DataFailed(f"what was restored from it holds {_differs(proof, backup.proof)}", "corrupted")
         except DataFailed as why:
@@ -324,13 +325,25 @@ def _kind(asset: Asset) -> str:
 
 def encode(job: AnyJob) -> bytes:
     """Return a job as JSON, for the child."""
-    return msgspec.json.encode(job)
+    return msgspec.json.encode(job, enc_hook=_spelt)
 
 
 def decode(data: bytes) -> AnyJob:
     """Read a job of `encode`."""
-    job: AnyJob = msgspec.json.decode(data, type=AnyJob)
+    job: AnyJob = msgspec.json.decode(data, type=AnyJob, dec_hook=_read)
     return job
+
+
+def _spelt(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"no job holds a {type(value).__name__}")
+
+
+def _read(kind: type[object], value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"no job holds a {kind.__name__}")
 
 
 def answer_of(job: AnyJob, data: bytes) -> Any:  # noqa: ANN401 - what it is depends on the job: see `ANSWERS`

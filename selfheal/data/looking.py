@@ -13,7 +13,7 @@ import msgspec
 
 from selfheal.data.asset import Health, Tell
 from selfheal.data.patterns import chooser, matcher
-from selfheal.data.sums import SETTLED_NS, Changes, Read, Seen, judge, read_file
+from selfheal.data.sums import Changes, Read, Seen, is_settled, judge, read_file
 from selfheal.data.tree import meant_by, name_of, walk
 from selfheal.errors import DataFailed
 
@@ -198,4 +198,4 @@ def _is_untouched(before: Seen, path: Path, now_ns: int) -> bool:
     except FileNotFoundError:
         return False
     same = (seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns) == (before.size, before.mtime_ns, before.ctime_ns)
-    return same and (before.settled or now_ns - seen.st_mtime_ns < SETTLED_NS)
+    return same and (before.settled or not is_settled(seen, now_ns))

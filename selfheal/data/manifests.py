@@ -51,7 +51,8 @@ class Manifests:
     def all_of(self, agent: str) -> list[Backup]:
         """Oldest first; one whose manifest cannot be read says so."""
         folder = self._folder(agent)
-        found = [self._read_or_say(agent, path) for path in folder.glob(f"*{_MANIFEST}")] if folder.is_dir() else []
+        paths = folder.glob(f"*{_MANIFEST}") if folder.is_dir() else ()
+        found = [one for path in paths if (one := self._read_or_say(agent, path)) is not None]
         return sorted(found, key=lambda one: (one.at, len(one.id), one.id))
 
     def add(self, backup: Backup, entries: Iterable[Entry]) -> Backup:
@@ -103,16 +104,25 @@ class Manifests:
                 name.unlink(missing_ok=True)
                 sync_directory(path.parent)
 
-    def sweep(self) -> None:
-        """Remove what interrupted writes have left. Only for who alone works here."""
-        for agent in self.agents():
-            for path in self._folder(agent).iterdir():
-                if path.name.endswith(".tmp") or (path.suffix == _LISTING and not path.with_suffix(_MANIFEST).exists()):
-                    path.unlink()
+    def exists(self, backup: Backup) -> bool:
+        return self._path(backup).exists()
 
-    def _read_or_say(self, agent: str, path: Path) -> Backup:
+    def sweep(self) -> None:
+        """Remove what interrupted writes have left. Others may still change what is there, one at a time."""
+        for agent in self.agents():
+            folder = self._folder(agent)
+            with self._alone(folder):
+                for path in folder.iterdir():
+                    lonely = path.suffix == _LISTING and not path.with_suffix(_MANIFEST).exists()
+                    if lonely or path.name.endswith(".tmp"):
+                        path.unlink()
+
+    def _read_or_say(self, agent: str, path: Path) -> Backup | None:
+        """None where it has just been removed."""
         try:
             return self._read(path).backup
+        except FileNotFoundError:
+            return None
         except (DataFailed, OSError) as why:
             said = f"its manifest cannot be read: {why}; look at {str(path)!r}, and remove it by hand if it is lost"
             return Backup(path.stem, agent, "", _time_of(path.stem), 0, 0, Proof(0.0), damaged=said)

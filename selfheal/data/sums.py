@@ -97,6 +97,12 @@ def read_file(path: Path, known: Seen | None, now_ns: int, *, to: Path | None = 
     return _read_once(path, known, now_ns, to, growing=growing)
 
 
+def is_settled(seen: os.stat_result, now_ns: int) -> bool:
+    """Whether nobody has written to it for a while. A time to come was given to it by somebody: that says nothing."""
+    written_ns = seen.st_mtime_ns if seen.st_mtime_ns <= now_ns else seen.st_ctime_ns
+    return now_ns - written_ns >= SETTLED_NS
+
+
 def judge(known: Seen | None, found: Read, changes: Changes) -> str:
     """Say what is wrong with a file after what was seen before; nothing where it may be as it is."""
     seen = found.seen
@@ -139,7 +145,7 @@ def _read_once(path: Path, known: Seen | None, now_ns: int, to: Path | None, *, 
         os.close(fd)
     same = (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
     steady = sums.size == before.st_size and (same or (growing and after.st_size > before.st_size))
-    settled = same and now_ns - before.st_mtime_ns >= SETTLED_NS
+    settled = same and is_settled(before, now_ns)
     seen = Seen(sums.size, before.st_mtime_ns, before.st_ctime_ns, sums.whole(), settled, sums.zeros)
     return Read(seen, sums.before, sums.added_zeros and sums.size > (known.size if known else 0), steady)
 

@@ -144,6 +144,8 @@ class Vault:
                 piece for entry in self._manifests.entries(backup) for piece in entry.pieces if isinstance(piece, str)
             )
         except (DataFailed, OSError, ValueError) as why:
+            if not self._manifests.exists(backup):
+                return set()  # somebody forgets it just now
             raise DataFailed(
                 f"cannot free space in {str(self._directory)!r}: nobody knows what the backup {backup.id} of "
                 f"{backup.agent} needs ({why}); put its files back, or remove them by hand",

@@ -11,7 +11,7 @@ from selfheal.data.asset import Proof
 from selfheal.data.backup import Backup
 from selfheal.data.vault import Vault
 
-NOW = 1_800_000_000.0
+NOW = 1_700_000_000.0
 PROOF = Proof(NOW, {"files": 1.0}, "digest")
 
 
