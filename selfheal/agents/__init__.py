@@ -1,9 +1,10 @@
 """Which kinds of agent are there? One file a kind, one line here."""
 
+from selfheal.agents.files import FILES
 from selfheal.agents.json import JSON
 from selfheal.agents.process import PROCESS
 from selfheal.agents.service import SERVICE
 from selfheal.agents.sqlite import SQLITE
 from selfheal.kinds import AgentKind
 
-AGENT_KINDS: tuple[AgentKind, ...] = (PROCESS, SERVICE, SQLITE, JSON)
+AGENT_KINDS: tuple[AgentKind, ...] = (PROCESS, SERVICE, SQLITE, JSON, FILES)

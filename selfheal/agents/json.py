@@ -55,6 +55,4 @@ class JsonAgent(DataConfig, AgentConfig):
         )
 
 
-JSON = AgentKind(
-    name="json", model=JsonAgent, layer="data", fixes=("truncate_tail", "salvage_data", "restore_backup")
-)
+JSON = AgentKind(name="json", model=JsonAgent, layer="data", fixes=("truncate_tail", "salvage_data", "restore_backup"))

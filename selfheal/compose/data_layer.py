@@ -32,6 +32,7 @@ class DataLayer:
         redact: Callable[[str], str],
     ) -> None:
         self._state_dir = state_dir
+        self._fleet = fleet
         self.writers = Writers(ledger, ports.clock, supervisor, fleet.plans, spawn)
         self.custody = Custody(ledger, ports, fleet.plans, self.writers, state_dir, self._vault, redact)
         backups = Backups(ledger, ports.clock, fleet.plans, self.custody)
@@ -39,4 +40,4 @@ class DataLayer:
 
     def _vault(self) -> Path:
         """Where the backups are."""
-        return self._state_dir / "backups"
+        return self._fleet.config.backup.directory or self._state_dir / "backups"

@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
-from selfheal.data.jobs import JOB, PROGRESS, AnyJob, Told, encode
+from selfheal.data.jobs import JOB, PROGRESS, AnyJob, answer_of, encode
 from selfheal.errors import DataFailed, SpawnFailed
 from selfheal.kinds import RunCommand
 
@@ -39,11 +37,9 @@ class Worker:
             raise DataFailed(str(why)) from why
         output = done.output.strip()
         try:
-            said = msgspec.json.decode(output.rpartition("\n")[2], type=Told)
-            if said.failed is not None:
-                raise DataFailed(said.failed.why, said.failed.cause)
-            return msgspec.json.decode(said.done, type=answer)
-        except msgspec.DecodeError as why:
-            raise DataFailed(
-                f"cannot tell how it went: the worker ended with {done.code} and said: {output[-_LAST_WORDS:]}"
-            ) from why
+            given: T = answer_of(job, output.rpartition("\n")[2].encode())
+        except DataFailed as why:
+            if done.code == 0:
+                raise
+            raise DataFailed(f"{why}; it ended with {done.code} and said: {output[-_LAST_WORDS:]}") from why
+        return given

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
-from selfheal.config.models import Section
-from selfheal.config.units import Count, Duration, Flag
+from selfheal.config.section import Section
+from selfheal.config.units import Count, Duration, Flag, Place
 from selfheal.data.asset import Asset
 
 
@@ -26,6 +27,38 @@ class BackupConfig(Section):
     every: Duration = Field(gt=0, description="A backup each so often, unless nothing was written since the last.")
     keep: KeepConfig = Field(KeepConfig(), description="The newest is always kept.")
     timeout: Duration = Field(3600.0, gt=0, description="One that takes longer is given up, and has failed.")
+
+
+class SinkConfig(Section):
+    """A store of another program that gets each proved backup too. It is never made here."""
+
+    repository: str = Field(min_length=1, description="As the program writes it; a local one from the root: /mnt/…")
+    password_file: Place = Field(description="A file that holds the password of the repository, and nothing else.")
+    environment: dict[str, SecretStr] = Field({}, description="What its storage wants, such as AWS_ACCESS_KEY_ID.")
+    timeout: Duration = Field(3600.0, gt=0, description="A hand-over that takes longer is given up, and has failed.")
+
+    @field_validator("repository")
+    @classmethod
+    def _from_the_root(cls, value: str) -> str:
+        if ":" not in value and not value.startswith("/"):
+            raise ValueError(f"{value!r} is no whole path; write it from the root, such as '/mnt/backups/fleet'")
+        if _PASSWORD.search(value):
+            raise ValueError("the address holds a password; put that into `environment` or a file of the program's own")
+        return value
+
+
+_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
+
+
+class BackupsConfig(Section):
+    """Backups of all data, and of what selfheal itself knows."""
+
+    directory: Place | None = Field(None, description="Where they are kept; default: backups, in the state directory.")
+    own_state: BackupConfig | Literal[False] = Field(
+        BackupConfig(every=86_400.0), description="When selfheal's own journal and views are backed up; false: never."
+    )
+    restic: SinkConfig | None = Field(None, description="A repository of restic that gets them too.")
+    borg: SinkConfig | None = Field(None, description="A repository of BorgBackup that gets them too.")
 
 
 class DataConfig(Section):

@@ -11,8 +11,6 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     SerializeAsAny,
@@ -21,7 +19,9 @@ from pydantic import (
 )
 
 from selfheal.config.address import Endpoint, check_url
+from selfheal.config.data import BackupsConfig
 from selfheal.config.python import module_name, python_command
+from selfheal.config.section import Section as Section
 from selfheal.config.texts import Text
 from selfheal.config.units import Address, Command, Count, Cron, Flag, Mask, Number, Place, Url, Zone
 from selfheal.config.units import Duration as Duration
@@ -30,12 +30,6 @@ from selfheal.vocabulary import RestartPolicy, StandbyKind
 
 ModuleName = Annotated[str, AfterValidator(module_name)]
 MAX_INSTANCES = 1000  # of one agent; as many as the daemon is measured with
-
-
-class Section(BaseModel):
-    """A table of the file: closed, so that a misspelt key is an error, and frozen."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class DaemonConfig(Section):
@@ -257,6 +251,7 @@ class Config(Section):
     fixes: dict[str, FixConfig] = Field({}, description="Fixes of the user's own, by name.")
     guard: GuardConfig = Field(GuardConfig(), description="What holds the healer back.")
     history: HistoryConfig = Field(HistoryConfig(), description="What is kept of the signals, and for how long.")
+    backup: BackupsConfig = Field(BackupsConfig(), description="Where backups are kept, and what else gets them.")
     notify: NotifyConfig = Field(NotifyConfig(), description="Where alerts go besides the log and the page.")
 
 

@@ -40,11 +40,13 @@ class Proof(msgspec.Struct, frozen=True):
     """What a sound copy holds. `as_of` is wall time: everything written before it is in the copy.
 
     `counts` are as in `Health`. `digest` names the content, for whoever compares two copies; empty where it cannot.
+    `note` is what a person should know of the copy.
     """
 
     as_of: float
     counts: Mapping[str, float] = {}
     digest: str = ""
+    note: str = ""
 
 
 class Salvaged(msgspec.Struct, frozen=True):
@@ -67,7 +69,9 @@ class Swapped(msgspec.Struct, frozen=True):
 class Asset(Protocol):
     """One data asset. Every call blocks; what cannot be done raises DataFailed with the reason and the cure.
 
-    Assets are structs: they travel to the child as JSON. None of their reprs may show a secret.
+    Assets are structs: they travel to the child as JSON. None of their reprs may show a secret. One that needs its
+    memory in other calls than `examine` has a field `room`, and one that can spare what is sound and newer than a
+    backup a field `sparing`: a job fills both in.
     """
 
     @property
@@ -103,10 +107,10 @@ class Asset(Protocol):
         """
         ...
 
-    def prepare(self, copy: Path, ticket: str, tell: Tell = untold) -> None:
+    def prepare(self, copy: Path, ticket: str, tell: Tell = untold) -> str | None:
         """Put a copy beside the data, durable, on the same file system or server, under a name made of `ticket`.
 
-        Doing it again begins anew. Nothing that serves is touched.
+        Doing it again begins anew. Nothing that serves is touched. May say in words what of the copy is used.
         """
         ...
 

@@ -7,14 +7,12 @@ child in its environment, never on its command line, where everybody can read it
 from __future__ import annotations
 
 import random
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,6 +20,9 @@ from selfheal.data import ASSETS
 from selfheal.data.asset import Asset, Health, Proof, Swapped, Tell, untold
 from selfheal.data.backup import Backup, Keep
 from selfheal.data.retention import kept
+from selfheal.data.scratch import scratch
+from selfheal.data.sinks import AnySink
+from selfheal.data.space import claim
 from selfheal.data.vault import Vault
 from selfheal.errors import DataFailed
 
@@ -53,10 +54,14 @@ class Examine(Job, frozen=True, kw_only=True, tag="examine"):
 
 
 class BackUp(Job, frozen=True, kw_only=True, tag="back_up"):
-    """Copy the data into the vault, restore the copy to a scratch place and prove it, then drop what is too old."""
+    """Copy the data into the vault, restore the copy to a scratch place and prove it, then drop what is too old.
+
+    Where nothing was written since the newest backup that counts, that one is the answer, with `unchanged_at` = `now`.
+    """
 
     vault: Path
     keep: Keep = Keep()
+    sinks: tuple[AnySink, ...] = ()
 
 
 class Verify(Job, frozen=True, kw_only=True, tag="verify"):
@@ -95,11 +100,15 @@ AnyJob = Examine | BackUp | Verify | Prepare | Swap | Mend
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """What lies beside the data now. `backup` is empty where it was salvaged; `lost` says what could not be."""
+    """What lies beside the data now. `backup` is empty where it was salvaged; `lost` says what could not be.
+
+    `note` says what of the backup is used, where that is not all of it.
+    """
 
     backup: str
     proof: Proof
     lost: str = ""
+    note: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -129,35 +138,118 @@ def run(job: AnyJob, tell: Tell = untold) -> Health | Backup | Prepared | Swappe
         case Prepare():
             return _prepare(job, tell)
         case Swap():
-            return job.asset.swap(job.ticket, tell)
+            return _at_home(job).swap(job.ticket, tell)
         case Mend():
-            return job.asset.mend(job.how, tell)
+            return _at_home(job).mend(job.how, tell)
+
+
+def _at_home(job: Job, *, sparing: bool = False) -> Asset:
+    """The asset with its memory, where its kind needs that: see `Asset`."""
+    given = {"room": job.room, "sparing": sparing}
+    known = type(job.asset).__struct_fields__  # type: ignore[attr-defined] # every asset is a struct
+    wanted = {key: given[key] for key in given.keys() & set(known)}
+    asset: Asset = msgspec.structs.replace(job.asset, **wanted)  # type: ignore[type-var] # every asset is a struct
+    return asset
+
+
+# --- backing up -----------------------------------------------------------------------------------------------------
+
+# Which share of the whole job is done after each of its parts, as they are told.
+_CAPTURED, _STORED, _VERIFIED = 0.4, 0.7, 1.0
+# What says that a copy is bad. Else it is not known to be: a full disk, or a program that is not there, proves nothing.
+_BAD = frozenset({"corrupted", "torn_tail", "missing_data", "schema_broken"})
 
 
 def _back_up(job: BackUp, tell: Tell) -> Backup:
     vault = Vault(job.vault)
-    with _scratch(job.room) as place:
-        proof = job.asset.capture(place, tell)
-        backup = vault.store(job.asset.agent, _kind(job.asset), place, proof, job.now, tell)
-    backup = _verified(vault, backup, job, tell)
+    newest = next((each for each in reversed(vault.backups(job.asset.agent)) if each.counts), None)
+    with scratch(job.room) as place:
+        if newest is not None:
+            claim(place, newest.size, f"copy the data of {job.asset.agent}")
+        proof = _at_home(job).capture(place, _part(tell, 0.0, _CAPTURED))
+        if newest is not None and _is_same(proof, newest.proof):
+            backup = vault.mark_unchanged(newest, job.now)
+        else:
+            backup = _stored(vault, job, place, proof, tell)
+    backup = _sunk(vault, backup, job, tell)
+    said = [proof.note] if proof.note else []
+    return msgspec.structs.replace(backup, told=(*said, *backup.told, *_tidied(vault, job)))
+
+
+def _stored(vault: Vault, job: BackUp, place: Path, proof: Proof, tell: Tell) -> Backup:
+    """Store and prove it. A piece that was there before may be damaged: then it was set aside, and is stored anew."""
+    kind, agent = _kind(job.asset), job.asset.agent
+    storing, proving = _part(tell, _CAPTURED, _STORED), _part(tell, _STORED, _VERIFIED)
+    first = vault.store(agent, kind, place, proof, job.now, storing)
+    try:
+        return _verified(vault, first, job, proving)
+    except DataFailed as why:
+        if why.cause not in _BAD:
+            raise
+    again = _verified(vault, vault.store(agent, kind, place, proof, job.now, storing, doubt=True), job, proving)
+    vault.forget([first])
+    return msgspec.structs.replace(again, told=("a damaged piece in the vault was replaced by a sound one",))
+
+
+def _is_same(proof: Proof, before: Proof) -> bool:
+    return bool(proof.digest) and proof.digest == before.digest and proof.counts == before.counts
+
+
+def _sunk(vault: Vault, backup: Backup, job: BackUp, tell: Tell) -> Backup:
+    """Hand it to the sinks that have not got it. One that fails is told, and tried again with the next job."""
+    owing = [sink for sink in job.sinks if sink.name not in backup.sunk]
+    if not owing:
+        return backup
+    told: list[str] = []
+    had = list(backup.sunk)
+    with _restored(vault, backup, job, _part(tell, _STORED, _VERIFIED)) as place:
+        for sink in owing:
+            tell(f"handing over to {sink.name}", _VERIFIED)
+            try:
+                sink.hand_over(place, backup, job.keep)
+            except DataFailed as why:
+                told.append(str(why))
+            else:
+                had.append(sink.name)
+    return msgspec.structs.replace(vault.mark_sunk(backup, tuple(had)), told=(*backup.told, *told))
+
+
+def _tidied(vault: Vault, job: BackUp) -> tuple[str, ...]:
+    """Drop what is too old. That this cannot be done is no failure of the backup, and a person is told."""
     mine = vault.backups(job.asset.agent)
-    wanted = kept(mine, job.keep)
-    vault.forget([each for each in mine if each.id not in wanted])
-    return backup
+    wanted = kept(mine, job.keep, job.now)
+    try:
+        vault.forget([each for each in mine if each.id not in wanted])
+    except (DataFailed, OSError) as why:
+        return (str(why),)
+    return ()
+
+
+# --- proving --------------------------------------------------------------------------------------------------------
 
 
 def _verified(vault: Vault, backup: Backup, job: Job, tell: Tell) -> Backup:
     """Take the backup out of the vault and prove it; one that fails is marked, and never counts again."""
-    with _scratch(job.room) as place:
+    with _restored(vault, backup, job, tell):
+        return vault.mark_verified(backup, job.now)
+
+
+@contextmanager
+def _restored(vault: Vault, backup: Backup, job: Job, tell: Tell) -> Iterator[Path]:
+    """Give what the backup holds, proved to be what was backed up. One that is bad is marked as damaged."""
+    with scratch(job.room) as place:
         try:
-            vault.take(backup, place, tell)
-            proof = job.asset.prove(place, tell)
+            vault.take(backup, place, _part(tell, 0.0, 0.5))
+            proof = job.asset.prove(place, _part(tell, 0.5, 1.0))
+            tell("proving", 1.0)
             if proof.counts != backup.proof.counts or proof.digest != backup.proof.digest:
                 raise DataFailed(f"what was restored from it holds {_differs(proof, backup.proof)}", "corrupted")
         except DataFailed as why:
-            vault.mark_damaged(backup, str(why))
-            raise DataFailed(f"cannot rely on the backup {backup.id} of {backup.agent}: {why}", "corrupted") from why
-    return vault.mark_verified(backup, job.now)
+            if why.cause in _BAD:
+                vault.mark_damaged(backup, str(why), job.now)
+            words = f"cannot rely on the backup {backup.id} of {backup.agent}: {why}"
+            raise DataFailed(words, why.cause) from why
+        yield place
 
 
 def _differs(found: Proof, wanted: Proof) -> str:
@@ -168,11 +260,14 @@ def _differs(found: Proof, wanted: Proof) -> str:
 
 
 def _chosen(vault: Vault, job: Verify) -> Backup:
-    mine = [each for each in vault.backups(job.asset.agent) if not each.damaged]
-    if job.backup == "newest" and mine:
-        return mine[-1]
-    if job.backup == "any" and mine:
-        return random.Random(job.now).choice(mine)  # noqa: S311 - no secret hangs on it
+    """One that is damaged only by its id: who mended the vault lets it be proved again."""
+    mine = vault.backups(job.asset.agent)
+    sound = [each for each in mine if not each.damaged]
+    if job.backup == "newest" and sound:
+        return sound[-1]
+    if job.backup == "any" and sound:
+        older = sound[:-1] or sound  # the newest was proved when it was made
+        return random.Random(job.now).choice(older)  # noqa: S311 - no secret hangs on it
     return _found(mine, job.backup, job.asset.agent)
 
 
@@ -181,26 +276,39 @@ def _found(backups: list[Backup], wanted: str, agent: str) -> Backup:
         if backup.id == wanted:
             return backup
     words = f"no backup {wanted} of {agent}" if backups else f"no backup of {agent}"
-    raise DataFailed(f"there is {words} that can be relied on; 'selfheal backup --list' shows what there is")
+    raise DataFailed(
+        f"cannot go on: there is {words} that can be relied on; 'selfheal backup --list' shows what there is"
+    )
+
+
+# --- putting back ---------------------------------------------------------------------------------------------------
 
 
 def _prepare(job: Prepare, tell: Tell) -> Prepared:
     vault = Vault(job.vault)
     sound = [each for each in vault.backups(job.asset.agent) if each.counts]
-    with _scratch(job.room) as place:
-        if job.source == "salvage":
-            salvaged = job.asset.salvage(place, tell)
-            proof = job.asset.prove(place, tell)
-            _worth_it(proof, sound)
-            job.asset.prepare(place, job.ticket, tell)
-            return Prepared("", salvaged.proof, salvaged.lost)
-        early = [each for each in sound if job.until is None or each.proof.as_of <= job.until]
-        newest = early[-1].id if early else "newest"
-        backup = _found(early, newest if job.source == "newest" else job.source, job.asset.agent)
-        vault.take(backup, place, tell)
-        job.asset.prove(place, tell)
-        job.asset.prepare(place, job.ticket, tell)
-        return Prepared(backup.id, backup.proof)
+    return _salvaged(job, sound, tell) if job.source == "salvage" else _from_backup(vault, job, sound, tell)
+
+
+def _salvaged(job: Prepare, sound: list[Backup], tell: Tell) -> Prepared:
+    asset = _at_home(job)
+    with scratch(job.room) as place:
+        salvaged = asset.salvage(place, _part(tell, 0.0, 0.4))
+        proof = asset.prove(place, _part(tell, 0.4, 0.7))
+        _worth_it(proof, sound)
+        asset.prepare(place, job.ticket, _part(tell, 0.7, 1.0))
+    return Prepared("", salvaged.proof, salvaged.lost)
+
+
+def _from_backup(vault: Vault, job: Prepare, sound: list[Backup], tell: Tell) -> Prepared:
+    """Without a word on which, what is sound may stay; who names a backup or a time wants all as it was then."""
+    early = [each for each in sound if job.until is None or each.proof.as_of <= job.until]
+    wanted = early[-1].id if job.source == "newest" and early else job.source
+    backup = _found(early, wanted, job.asset.agent)
+    asset = _at_home(job, sparing=job.source == "newest" and job.until is None)
+    with _restored(vault, backup, job, _part(tell, 0.0, 0.7)) as place:
+        note = asset.prepare(place, job.ticket, _part(tell, 0.7, 1.0)) or ""
+    return Prepared(backup.id, backup.proof, note=note)
 
 
 def _worth_it(salvaged: Proof, sound: list[Backup]) -> None:
@@ -211,43 +319,56 @@ def _worth_it(salvaged: Proof, sound: list[Backup]) -> None:
     fewer = [name for name, count in backup.proof.counts.items() if salvaged.counts.get(name, 0) < count]
     if fewer and sum(salvaged.counts.values()) < sum(backup.proof.counts.values()):
         raise DataFailed(
-            f"what can be salvaged holds less than the backup {backup.id}: "
+            f"cannot gain by it: what can be salvaged holds less than the backup {backup.id}: "
             f"{salvaged.counts.get(fewer[0], 0):g} {fewer[0]}, not {backup.proof.counts[fewer[0]]:g}"
         )
+
+
+def _part(tell: Tell, begin: float, end: float) -> Tell:
+    """Let a part of the job tell its share of the whole."""
+    return lambda doing, share: tell(doing, begin + (end - begin) * min(max(share, 0.0), 1.0))
 
 
 def _kind(asset: Asset) -> str:
     return str(type(asset).__struct_config__.tag)  # type: ignore[attr-defined] # every asset is a struct
 
 
-@contextmanager
-def _scratch(room: Path) -> Iterator[Path]:
-    """Give an empty folder that is gone afterwards; what a killed job left there goes with the next one."""
-    room.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="scratch-", dir=room))
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
 def encode(job: AnyJob) -> bytes:
     """Return a job as JSON, for the child."""
-    return msgspec.json.encode(job, enc_hook=_as_text)
+    return msgspec.json.encode(job, enc_hook=_spelt)
 
 
 def decode(data: bytes) -> AnyJob:
     """Read a job of `encode`."""
-    job: AnyJob = msgspec.json.decode(data, type=AnyJob, dec_hook=_from_text)
+    job: AnyJob = msgspec.json.decode(data, type=AnyJob, dec_hook=_read)
     return job
 
 
-def _as_text(value: object) -> str:
-    """A path is the only thing in a job that JSON has no form for."""
-    assert isinstance(value, Path)
-    return str(value)
+def _spelt(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise NotImplementedError(f"no job holds a {type(value).__name__}")
 
 
-def _from_text(kind: type, value: str) -> Path:
-    assert kind is Path
-    return Path(value)
+def _read(kind: type[object], value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise NotImplementedError(f"no job holds a {kind.__name__}")
+
+
+def answer_of(job: AnyJob, said: bytes) -> Any:
+    """Read what the child has said about a job. Raises DataFailed where it failed, or where it said nothing."""
+    try:
+        told = msgspec.json.decode(said, type=Told)
+        if told.failed is not None:
+            raise DataFailed(told.failed.why, told.failed.cause)
+        return msgspec.json.decode(told.done, type=ANSWERS[type(job)])
+    except msgspec.DecodeError as why:
+        agent = job.asset.agent
+        raise DataFailed(f"cannot tell how the work on the data of {agent} ended: its process died") from why
+
+
+ANSWERS: dict[type[Job], Any] = {
+    Examine: Health, BackUp: Backup, Verify: Backup, Prepare: Prepared, Swap: Swapped, Mend: str,
+}  # fmt: skip
+"""What a job gives, by its type."""
