@@ -164,7 +164,7 @@ def _row(backup: Document, now: datetime) -> tuple[Cell | str, ...]:
     return (
         Cell(backup.text("agent"), "strong"),
         backup.text("id"),
-        clock_time(taken, now) if taken else "-",
+        clock_time(taken, now) if taken and taken.timestamp() else "-",
         size(backup.count("size")),
         size(backup.count("stored")),
         Cell(f"damaged: {damaged}", "bad") if damaged else state,

@@ -138,7 +138,9 @@ class Manifests:
         return found
 
     def _write(self, backup: Backup, files: str) -> None:
-        backup = msgspec.structs.replace(backup, told=())
+        kept = msgspec.structs.replace(backup, told=())
+        # As it will be read: 3 where a number with a fraction may stand comes back as 3.0.
+        backup = msgspec.json.decode(msgspec.json.encode(kept), type=Backup)
         manifest = _Manifest(_sum(msgspec.json.encode((files, backup))), files, backup)
         text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         replace_file(self._path(backup), text + b"\n")

@@ -74,7 +74,7 @@ class Applying:
             return "failed", f"not applied, since the intent could not be written down: {why}"
         except SelfhealError as why:
             return "failed", str(why)
-        return "succeeded", _told(self._said)
+        return "succeeded", self._said[-1]  # what was said before is told act by act
 
     async def _do(self, act: Act) -> None:
         several = len(self._fix.acts) > 1  # else the start of the fix says it all

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfheal.data.asset import Proof
 from selfheal.data.chunks import cut
 from selfheal.data.vault import Vault
 from selfheal.errors import DataFailed
@@ -165,3 +166,13 @@ def test_marks_are_kept_and_a_backup_that_is_gone_stays_gone(source: Path, tmp_p
     with pytest.raises(DataFailed, match="not there any more"):
         vault.mark_verified(backup, NOW)
     assert vault.backups() == []
+
+
+def test_what_is_counted_in_whole_numbers_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "one").write_bytes(b"1")
+    vault = Vault(tmp_path / "vault")
+    vault.store("ledger", "sqlite", source, Proof(NOW, {"orders": 3}), NOW)
+    (found,) = vault.backups("ledger")
+    assert (found.damaged, found.proof.counts) == ("", {"orders": 3})
