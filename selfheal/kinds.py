@@ -222,8 +222,9 @@ class Fix:
     """Something that can be done to an agent.
 
     `cost_s` is how long it takes as a rule, verification apart; `risk_s` what it may cost beside that, in seconds of
-    outage. `causes` are those that it helps against; empty means any. `approval` asks a person first. `at_last` is
-    done after the acts, however they ended; not after a crash, for then they are gone on with.
+    outage. `causes` are those that it helps against; empty means any. `only_its_causes` says that it is of no use, or
+    does harm, against any other. `approval` asks a person first. `at_last` is done after the acts, however they ended;
+    not after a crash, for then they are gone on with.
     """
 
     name: str
@@ -235,6 +236,7 @@ class Fix:
     acts: tuple[Act, ...]
     approval: bool = False
     for_any_cause: bool = False
+    only_its_causes: bool = False
     at_last: Act | None = None
 
     def repeats(self, act: str) -> bool:

@@ -88,8 +88,14 @@ class Custody:
         return await self._run_in_thread(lambda: [_with_progress(job, self._progress(job.agent)) for job in under_way])
 
     async def back_up(self, agent: str, by: str = "selfheal") -> Backup:
-        """Make a backup that counts. Raises DataFailed where there is none; both are recorded."""
+        """Make a backup that counts. Raises DataFailed where there is none; both are recorded.
+
+        What is known to be damaged is not backed up: it would be the newest that one could fall back on.
+        """
         plan = self._plan(agent)
+        failing = next(iter(self._ledger.world.agents[agent].failing.values()), None)
+        if failing is not None:
+            raise RefusedByPolicy(f"cannot back up {agent}: its data are not sound: {failing.reason}")
         config = _backup_of(plan)
         keep = Keep(**config.keep.model_dump())
         job = BackUp(asset=_asset(plan), room=self._room(agent), now=self._clock.now(), vault=self._vault(), keep=keep)

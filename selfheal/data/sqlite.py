@@ -16,7 +16,7 @@ from selfheal.data.sqlite_copy import copy_online, prove, sync
 from selfheal.data.sqlite_locks import reader, writer
 from selfheal.data.sqlite_look import Canary, Look, Wanted
 from selfheal.data.sqlite_memory import Sound, now, recall
-from selfheal.data.sqlite_open import beside, copy_all, failed, weight
+from selfheal.data.sqlite_open import beside, connect, copy_all, failed, weight
 from selfheal.data.sqlite_pages import HEADER_BYTES, Unreadable, header_of
 from selfheal.data.sqlite_salvage import salvage
 from selfheal.data.sqlite_swap import prepare, swap
@@ -127,7 +127,7 @@ class SqliteAsset(msgspec.Struct, frozen=True, kw_only=True, tag="sqlite"):
 
 def _checkpointed(path: Path) -> bool:
     """Move the WAL into the database; returns whether somebody kept a part of it from that."""
-    with contextlib.closing(sqlite3.connect(path, timeout=_CHECKPOINT_S, isolation_level=None)) as connection:
+    with contextlib.closing(connect(path, "mode=rw", _CHECKPOINT_S)) as connection:  # it shall not make a new one
         busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return bool(busy)
 

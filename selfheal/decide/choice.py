@@ -137,6 +137,8 @@ def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, barred: Ma
     refused_by = incident.refused.get((fix.name, agent.name))
     if refused_by is not None:
         return f"rejected by {refused_by}"
+    if fix.only_its_causes and incident.cause not in fix.causes:
+        return f"it is no help against {incident.cause}"
     if fix.name == "restart_with_dependents" and not dependents:
         return "nothing depends on it"
     return barred.get(fix.name, "")

@@ -50,6 +50,7 @@ CHECKPOINT_WAL = Fix(
     risk_s=0.0,
     timeout_s=600.0,
     acts=(Act("checkpoint", _mend("checkpoint_wal")),),
+    only_its_causes=True,
 )
 
 TRUNCATE_TAIL = Fix(
@@ -60,6 +61,7 @@ TRUNCATE_TAIL = Fix(
     risk_s=0.0,
     timeout_s=600.0,
     acts=(HOLD, Act("cut the damaged tail off", _mend("truncate_tail"))),
+    only_its_causes=True,
     at_last=RELEASE,
 )
 
@@ -71,6 +73,7 @@ SALVAGE_DATA = Fix(
     risk_s=0.0,
     timeout_s=7200.0,
     acts=(HOLD, Act("salvage what can still be read", _prepare("salvage")), SWAP),
+    only_its_causes=True,
     at_last=RELEASE,
 )
 
@@ -82,6 +85,7 @@ RESTORE_BACKUP = Fix(
     risk_s=BACKUP_RISK_S,
     timeout_s=7200.0,
     acts=(HOLD, _FROM_BACKUP, SWAP),
+    only_its_causes=True,
     at_last=RELEASE,
 )
 
@@ -94,5 +98,6 @@ RESTORE_DATABASE = Fix(
     risk_s=BACKUP_RISK_S,
     timeout_s=7200.0,
     acts=(_FROM_BACKUP, Act("stop the writers", _hold, approval=True), SWAP),
+    only_its_causes=True,
     at_last=RELEASE,
 )
