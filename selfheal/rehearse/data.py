@@ -20,12 +20,14 @@ LOOK_S, WORK_S = 0.1, 2.0
 @dataclass(slots=True)
 class SimulatedData:
     """The data of all agents. `damage` is what is wrong with them, by agent; `fails` are jobs that do not work, by
-    name, with the reason; `done` is every job that came to its end, by (agent, name).
+    name, with the reason, and `no_salvage` is why nothing can be salvaged; `done` is every job that came to its end, by
+    (agent, name).
     """
 
     clock: Clock
     damage: dict[str, Health] = field(default_factory=dict)
     fails: dict[str, str] = field(default_factory=dict)
+    no_salvage: str = ""
     done: list[tuple[str, str]] = field(default_factory=list)
     backups: dict[str, list[Backup]] = field(default_factory=dict)
 
@@ -35,8 +37,8 @@ class SimulatedData:
         await self.clock.sleep(LOOK_S if isinstance(job, Examine) else WORK_S)
         if name in self.fails:
             raise DataFailed(self.fails[name])
-        self.done.append((job.asset.agent, name))
         given = self._answer(job)
+        self.done.append((job.asset.agent, name))
         assert isinstance(given, answer)
         return given
 
@@ -52,6 +54,8 @@ class SimulatedData:
                 return made
             case Verify():
                 return self._newest(agent)
+            case Prepare(source="salvage") if self.no_salvage:
+                raise DataFailed(self.no_salvage)
             case Prepare(source="salvage"):
                 return Prepared("", Proof(now, {"rows": 99.0}), "1 row")
             case Prepare():

@@ -18,6 +18,7 @@ from selfheal.clock import Clock
 from selfheal.config.models import CheckConfig
 from selfheal.errors import CheckFailed, SpawnFailed
 from selfheal.kinds import CheckContext, CheckKind, Completed, Run
+from selfheal.observe.data import DATA
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.observe.wording import Unwell
 from selfheal.rehearse.data import SimulatedData
@@ -339,10 +340,11 @@ class SimulatedMachine:
             raise CheckFailed(why)
 
     def checks(self) -> tuple[CheckKind, ...]:
-        """The kinds of check of this machine: `sim = "agent"`, and the look at the process."""
+        """The kinds of check of this machine: `sim = "agent"`, and the looks at the process and at data."""
         return (
             CheckKind("sim", SimCheckConfig, lambda config, context: _Answer(self, context)),
             CheckKind("process", ProcessCheckConfig, lambda config, context: _Look(self, config, context), local=True),
+            DATA,
         )
 
 
