@@ -27,8 +27,9 @@ def give_turn() -> None:
 def compact(document: Mapping[str, object]) -> Iterator[bytes]:
     """Yield what tells one content from another, in pieces; no JSON as a whole."""
     for name, value in document.items():
-        yield msgspec.json.encode(name)
-        yield from _in_turns(msgspec.json.encode(item) for item in _items(value))
+        kind, items = _items(value)
+        yield msgspec.json.encode(name) + kind
+        yield from _in_turns(b"\n" + msgspec.json.encode(item) for item in items)  # apart: 1 and 2 are not 12
 
 
 def pretty(document: Mapping[str, object]) -> Iterator[bytes]:
@@ -47,11 +48,11 @@ def _in_turns(pieces: Iterable[bytes]) -> Iterator[bytes]:
             give_turn()
 
 
-def _items(value: object) -> Iterable[object]:
-    """The parts of a value that are encoded one by one."""
+def _items(value: object) -> tuple[bytes, Iterable[object]]:
+    """What kind of value it is, and its parts, which are encoded one by one."""
     if isinstance(value, Mapping):
-        return value.items()
-    return value if isinstance(value, list) else (value,)
+        return b"{", value.items()
+    return (b"[", value) if isinstance(value, list) else (b":", (value,))
 
 
 def _field(field: tuple[str, object]) -> Iterator[bytes]:
