@@ -124,6 +124,16 @@ def test_what_a_running_daemon_is_about_to_write_and_what_is_damaged_is_passed_o
     assert recall(place, At(T0 + 99)).seq == len(EVENTS)
 
 
+def test_where_the_beginning_is_gone_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = written(tmp_path, segment=1)
+    for log in sorted((place / "journal").glob("*.log"))[:3]:
+        log.unlink()
+    assert main(["replay", "--until", "#6", "--state-dir", str(place)]) == 0
+    assert "The journal begins with event #4" in capsys.readouterr().err
+    assert main(["replay", "--until", "#3", "--state-dir", str(place)]) == 1
+    assert "event #4" in capsys.readouterr().err
+
+
 def test_a_reflex_saw_the_agent_before_it_fell(tmp_path: Path) -> None:
     reflex = FixStarted(T0 + 5, "inc-1", 1, "restart", "application", "api", "", reflex=True)
     found = account(written(tmp_path, [*EVENTS[:6], reflex]), "inc-1")
