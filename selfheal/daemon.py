@@ -359,8 +359,8 @@ class Daemon:
 
     async def _last_words(self) -> None:
         self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))
-        await self.views.save_last()  # before the history, which would take the room of what matters more
         await self.memory.archive.close()
+        await self.views.save_last()  # after the history, which would take the room that is let go for this
 
     async def _stop_server(self, server: Sequence[Loop]) -> None:
         """The last to go: until then it says that the daemon is stopping."""

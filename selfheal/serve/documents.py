@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from selfheal.world import Incident, World
 
 SCHEMA_VERSION = 1
-# Agents that are shown, and items that are made, between two rests: some milliseconds.
-AT_ONCE, MADE_AT_ONCE = 25, 16
+# Agents that are shown, and items that are made, between two rests: a millisecond or so.
+AT_ONCE, MADE_AT_ONCE = 5, 4
 Document = dict[str, object]
 
 T = TypeVar("T")

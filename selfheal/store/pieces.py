@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import msgspec
 
 # What one call may make before the others get a turn: well under a millisecond of encoding.
-TURN_BYTES = 64 * 1024
+TURN_BYTES = 16 * 1024
 # Long enough that a loop which waits for the interpreter has it: to let go of it for less only makes it wait anew.
 TURN_S = 0.0005
 
