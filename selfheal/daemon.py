@@ -59,6 +59,7 @@ from selfheal.recover.engine import Healer
 from selfheal.serve.documents import DOCUMENTS, Material
 from selfheal.store.documents import Documents, examine
 from selfheal.store.journal import Journal
+from selfheal.store.reserve import Reserve
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.supervise.tree import end_runs
 from selfheal.teardown import Teardown
@@ -109,7 +110,8 @@ class Daemon:
         self.history = self.memory.history
         self.metrics = Metrics(lambda: self.ledger.world, self.vitals, clock, __version__)
         files = Documents(self.state_dir, ports.run_in_thread)
-        self.views = Views(self.ledger, ports, self.journal, files, self.vitals, self.material, self.redact)
+        reserve = Reserve(self.state_dir)
+        self.views = Views(self.ledger, ports, self.journal, files, reserve, self.vitals, self.material, self.redact)
         self._broken = examine(self.state_dir, DOCUMENTS, clock)
 
         # Who runs and watches.
@@ -358,7 +360,7 @@ class Daemon:
     async def _last_words(self) -> None:
         self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))
         await self.memory.archive.close()
-        await self.views.save()
+        await self.views.save_last()  # after the history, which would take the room that is let go for this
 
     async def _stop_server(self, server: Sequence[Loop]) -> None:
         """The last to go: until then it says that the daemon is stopping."""

@@ -26,6 +26,7 @@ from selfheal.cli.output import (
     duration,
     paint,
     plain,
+    say,
     share,
     show,
     show_json,
@@ -46,6 +47,7 @@ def _replay(arguments: Namespace) -> int:
     from selfheal.compose.lookback import recall
 
     past = recall(_state_dir(arguments), arguments.until, arguments.events or 0)
+    _say_what_is_missing(past.first)
     now = _reckoned(past, arguments.until)
     document = _documents(past, now)
     if arguments.json:
@@ -55,6 +57,11 @@ def _replay(arguments: Namespace) -> int:
     else:
         _show_past(past, document, now)
     return 0
+
+
+def _say_what_is_missing(first: int) -> None:
+    if first > 1:
+        say(f"The journal begins with event #{first}: what was only told before it is missing here.")
 
 
 def _state_dir(arguments: Namespace) -> Path:
@@ -152,6 +159,7 @@ def _explain(arguments: Namespace) -> int:
     from selfheal.serve.views.explanation import explanation
 
     found = account(_state_dir(arguments), arguments.incident)
+    _say_what_is_missing(found.first)
     document = explanation(found.incident, found.decisions).model_dump(mode="json")
     if arguments.json:
         show_json(document)
@@ -217,7 +225,13 @@ def _restarts(situation: Document) -> str:
 
 def _tried(situation: Document) -> str:
     tried = situation.parts("tried")
-    return ", ".join(f"{one.text('fix')} ({one.text('outcome', 'under way')})" for one in tried) or "nothing before"
+    return ", ".join(f"{one.text('fix')} ({_outcome(one)})" for one in tried) or "nothing before"
+
+
+def _outcome(tried: Document) -> str:
+    """What is done is not yet a success: whether it helps is verified after it."""
+    outcome = tried.text("outcome", "under way").replace("_", " ")
+    return "done, not verified yet" if outcome == "succeeded" and not tried.flag("verified") else outcome
 
 
 def _learned(odds: Document) -> str:

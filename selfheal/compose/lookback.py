@@ -7,7 +7,7 @@ Whoever looks back comes through `steps`, and what makes it quicker belongs ther
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +57,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The world at a moment. `seq` is the number of the last event in it, and `events` are the last of them."""
+    """The world at a moment. `seq` is the number of the last event in it, and `events` are the last of them.
+
+    `first` is the number of the first event that is held: what was before it, where that is not 1, is missing.
+    """
 
     world: World
     seq: int
+    first: int
     events: tuple[tuple[int, Event], ...] = ()
 
 
@@ -75,9 +79,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An incident as it is last known, and everything that became part of it, oldest first."""
+    """An incident as it is last known, and everything that became part of it, oldest first. `first` is as in `Past`."""
 
     incident: Incident
+    first: int
     decisions: tuple[Decision, ...]
 
 
@@ -90,8 +95,13 @@ def steps(state_dir: Path) -> Iterator[Step]:
 
     What cannot be read is passed over: the end of what a running daemon is about to write, for one.
     """
+    return walk(_events(state_dir))
+
+
+def walk(events: Iterable[tuple[int, Event]]) -> Iterator[Step]:
+    """Yield numbered events with the worlds around them."""
     world = EMPTY
-    for seq, event in _events(state_dir):
+    for seq, event in events:
         before, world = world, fold(world, event)
         yield Step(seq, event, before, world)
 
@@ -115,25 +125,35 @@ def recall(state_dir: Path, until: Moment, keep: int = 0) -> Past:
         raise _no_such_incident(state_dir, until.incident if isinstance(until, BeforeIncident) else "")
     if isinstance(until, After) and until.seq > past.seq and not reached:
         raise NotHeld(f"cannot find event #{until.seq}: the journal ends with #{past.seq}; name that or an earlier one")
-    return Past(past.after, past.seq, tuple(latest))
+    return Past(past.after, past.seq, first.seq, tuple(latest))
 
 
 def account(state_dir: Path, incident: str) -> Account:
     """Return all that was decided in an incident. Raises NotHeld, with the earliest that there is."""
+    found = gathered(steps(state_dir), incident)
+    if found is None:
+        raise _no_such_incident(state_dir, incident)
+    return found
+
+
+def gathered(taken: Iterable[Step], incident: str) -> Account | None:
+    """Return all that was decided in an incident; None where there is none of that name."""
     decisions: list[Decision] = []
     latest: Incident | None = None
     fallen: dict[str, World] = {}
-    for step in steps(state_dir):
-        known = step.after.incidents.get(incident)
+    first = 0
+    for step in taken:
+        first = first or step.seq
         if isinstance(step.event, AgentExited):
             fallen[step.event.agent] = step.before
+        known = step.after.incidents.get(incident)
         joined = known is not None and known is not step.before.incidents.get(incident)
         if joined and isinstance(step.event, StoryEvent):
+            if isinstance(step.event, IncidentOpened):  # where records are lost a name may come again: the last counts
+                decisions.clear()
             latest = known  # kept here: the world itself lets go of the oldest
             decisions.append(Decision(step.seq, step.event, _as_decided(step, fallen)))
-    if latest is None:
-        raise _no_such_incident(state_dir, incident)
-    return Account(latest, tuple(decisions))
+    return Account(latest, first, tuple(decisions)) if latest is not None else None
 
 
 def _as_decided(step: Step, fallen: Mapping[str, World]) -> World:

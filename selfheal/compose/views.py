@@ -9,10 +9,16 @@ from selfheal.ledger import Ledger
 from selfheal.loops import describe
 from selfheal.notify.alerts import about_saving
 from selfheal.ports import Ports
-from selfheal.serve.documents import Material, documents, stamp
+from selfheal.serve.documents import Material, Pages, stamp
 from selfheal.store.documents import Documents
 from selfheal.store.journal import Journal
+from selfheal.store.pieces import give_turn
+from selfheal.store.reserve import Reserve
+from selfheal.store.segment import WAITING_MAX
 from selfheal.vitals import Vitals
+
+# Records that wait in memory for a full disk: from here on they get the room that is kept.
+RELEASE_AT = WAITING_MAX // 2
 
 
 class Views:
@@ -24,6 +30,7 @@ class Views:
         ports: Ports,
         journal: Journal,
         files: Documents,
+        reserve: Reserve,
         vitals: Vitals,
         material: Callable[[], Material],
         redact: Callable[[str], str],
@@ -32,6 +39,8 @@ class Views:
         self._ports = ports
         self._journal = journal
         self._files = files
+        self._reserve = reserve
+        self._pages: Pages | None = None
         self._vitals = vitals
         self._material = material
         self._redact = redact
@@ -46,20 +55,48 @@ class Views:
 
     async def save(self) -> None:
         """Write what changed. A full disk is told once and tried again, and is no failed loop."""
-        mark = self._mark()
-        if mark == self._saved:
+        if self._mark() == self._saved:
             return
-        material = self._material()
-        content = await self._ports.run_in_thread(lambda: documents(material))
-        trouble = None
-        try:
-            await self._journal.sync()  # first: where there is little room it is the journal's, views can be made again
-            await self._files.save(content, stamp(material), renew=self._sweeps > self._saved[2])
-            self._saved = mark
-        except (OSError, JournalUnavailable) as why:
-            trouble = self._redact(describe(why))
+        trouble = await self._try()
+        if trouble is None:
+            trouble = await self._ports.run_in_thread(self._renew_reserve)
+        elif self._journal.waiting >= RELEASE_AT:
+            await self._ports.run_in_thread(self._reserve.release)
         self.trouble = trouble
         self._ledger.record(*about_saving(self._ledger.world, self._ports.clock.now(), trouble))
+
+    async def save_last(self) -> None:
+        """Write everything a last time, with the room that was kept for it where the disk has none.
+
+        That says nothing of the disk: whether it is well is told by the next daemon.
+        """
+        self.trouble = await self._try()
+        if self.trouble is not None and await self._ports.run_in_thread(self._reserve.release):
+            self.trouble = await self._try()
+
+    def _renew_reserve(self) -> str | None:
+        """Keep room for the next time; returns why the disk is as good as full still, where it lives on that room."""
+        self._reserve.make()
+        return "the disk has room for no more than was kept for the end" if self._reserve.spent else None
+
+    async def _try(self) -> str | None:
+        """Write what changed; returns why it could not be done."""
+        mark = self._mark()
+        try:
+            await self._journal.sync()  # first: where there is little room it is the journal's, views can be made again
+            await self._write()
+        except (OSError, JournalUnavailable) as why:
+            return self._redact(describe(why))
+        self._saved = mark
+        return None
+
+    async def _write(self) -> None:
+        material, renew = self._material(), self._sweeps > self._saved[2]
+        # A save that was given up may still be at its pages in its thread: they are its own, and the next begins anew.
+        pages, self._pages = self._pages or Pages(give_turn), None
+        content = await self._ports.run_in_thread(lambda: pages.documents(material))
+        self._pages = pages
+        await self._files.save(content, stamp(material), renew=renew)
 
     def is_saved(self) -> bool:
         return self._mark() == self._saved

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+import msgspec
+from msgspec import Raw
 from pydantic import BaseModel
 
 from selfheal.serve.times import rfc3339
@@ -21,10 +25,14 @@ if TYPE_CHECKING:
     from selfheal.config.models import WindowConfig
     from selfheal.serve.ports import Believing, KnownPattern, Scoring
     from selfheal.vitals import Vitals
-    from selfheal.world import World
+    from selfheal.world import Incident, World
 
 SCHEMA_VERSION = 1
+# Agents that are shown, and items that are made, between two rests: a millisecond or so.
+AT_ONCE, MADE_AT_ONCE = 5, 4
 Document = dict[str, object]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,8 @@ class Material:
 
 def documents(material: Material) -> Mapping[str, Document]:
     """Return every document by its file name, without its stamp."""
-    return {name: fill(material) for name, fill in DOCUMENTS.items()}
+    made = Pages().documents(material)
+    return {name: msgspec.json.decode(msgspec.json.encode(one), type=dict[str, object]) for name, one in made.items()}
 
 
 def stamp(material: Material) -> Document:
@@ -50,93 +59,155 @@ def stamp(material: Material) -> Document:
     return {"schema_version": SCHEMA_VERSION, "updated_at": rfc3339(material.now)}
 
 
-def _state(material: Material) -> Document:
-    """The daemon at a glance; its loops are no part of what is known about the fleet."""
-    world, now = material.world, material.now
-    scorecard = material.scorecard(world, now)
-    glance = fleet.summary(world, now, loops={}, scorecard=scorecard, ready=True, trouble=None)
-    shown = glance.model_dump(mode="json", exclude={"loops", "ready", "trouble", "at"})
-    known = fleet.agents(world, material.vitals)
-    breakers = {one.name: _plain(one.breakers) for one in known if one.breakers}
-    still_open = [_plain(incident_view(one)) for one in world.open_incidents()]
-    damages = [
-        {"at": rfc3339(one.at), "file": one.file, "what": one.what, "kept_as": one.kept_as, "lost": one.lost}
-        for one in world.damages
-    ]
-    return {**shown, "starts": world.starts, "breakers": breakers, "open_incidents": still_open, "damages": damages}
+class Pages:
+    """Makes the documents from one time to the next, and what did not change since the last time not again.
+
+    The items of their lists are encoded already. `rest` is called now and then: others may need the interpreter. Only
+    for one thread at a time.
+    """
+
+    def __init__(self, rest: Callable[[], None] = lambda: None) -> None:
+        self._rest = rest
+        self._reports = Kept[list[Raw]](rest)
+        self._traces = Kept[list[Raw]](rest)
+        self._attempts = Kept[list[tuple[float, Raw]]](rest)
+        self._lists = Kept[list[Raw]](rest)
+
+    def documents(self, material: Material) -> Mapping[str, Document]:
+        """Return every document by its file name, without its stamp."""
+        made = {name: fill(self, material) for name, fill in DOCUMENTS.items()}
+        for kept in (self._reports, self._traces, self._attempts, self._lists):
+            kept.forget_the_rest()
+        return made
+
+    def state(self, material: Material) -> Document:
+        """The daemon at a glance; its loops are no part of what is known about the fleet."""
+        world, now = material.world, material.now
+        scorecard = material.scorecard(world, now)
+        glance = fleet.summary(world, now, loops={}, scorecard=scorecard, ready=True, trouble=None)
+        shown = glance.model_dump(mode="json", exclude={"loops", "ready", "trouble", "at"})
+        broken = fleet.agents(world, material.vitals, [one.name for one in world.agents.values() if one.breakers])
+        still_open = [raw(incident_view(one)) for one in world.open_incidents()]
+        damages = [
+            {"at": rfc3339(one.at), "file": one.file, "what": one.what, "kept_as": one.kept_as, "lost": one.lost}
+            for one in world.damages
+        ]
+        breakers = {one.name: {fix: raw(breaker) for fix, breaker in one.breakers.items()} for one in broken}
+        return {**shown, "starts": world.starts, "breakers": breakers, "open_incidents": still_open, "damages": damages}
+
+    def agents(self, material: Material) -> Document:
+        names, shown = list(material.world.agents), dict[str, Raw]()
+        for begin in range(0, len(names), AT_ONCE):
+            some = fleet.agents(material.world, material.vitals, names[begin : begin + AT_ONCE])
+            shown |= {one.name: raw(one) for one in some}
+            self._rest()
+        return {"agents": shown}
+
+    def predictions(self, material: Material) -> Document:
+        foreseen = foresight.predictions(material.world, material.now)
+        return {"predictions": [*map(raw, foreseen)], "ended": dict(material.world.foresight.ended)}
+
+    def anomalies(self, material: Material) -> Document:
+        known = material.world.foresight
+        shown = self._lists.get("anomalies", known, lambda: [*map(raw, foresight.anomalies(material.world))])
+        return {"seen": known.anomalies_seen, "anomalies": shown}
+
+    def knowledge(self, material: Material) -> Document:
+        known = material.patterns
+        return {"patterns": self._lists.get("patterns", known, lambda: [*map(raw, knowledge(known))])}
+
+    def reports(self, material: Material) -> Document:
+        told = (self._reports.get(one.id, one, partial(_report, one)) for one in incidents(material.world))
+        return {"reports": [*chain.from_iterable(told)]}
+
+    def fixes(self, material: Material) -> Document:
+        told = (self._attempts.get(one.id, one, partial(_attempts, one)) for one in incidents(material.world))
+        newest_first = sorted(chain.from_iterable(told), key=lambda pair: -pair[0])
+        return {"attempts": [one for _, one in newest_first]}
+
+    def rates(self, material: Material) -> Document:
+        world = material.world
+        return {"rates": self._lists.get("rates", world.odds, lambda: [*map(raw, rates(world, material.belief))])}
+
+    def strategies(self, material: Material) -> Document:
+        world = material.world
+        learned = self._lists.get("cases", world.odds, lambda: [*map(raw, strategies(world, material.belief))])
+        return {"strategies": learned}
+
+    def maintenance(self, material: Material) -> Document:
+        known = material.world.foresight
+        return {
+            "work": self._lists.get("work", known, lambda: [*map(raw, foresight.work(material.world))]),
+            "windows": [*map(raw, foresight.windows(material.windows))],
+        }
+
+    def metrics(self, material: Material) -> Document:
+        return {"agents": {one.agent: one.signals for one in fleet.signals(material.world, material.vitals)}}
+
+    def traces(self, material: Material) -> Document:
+        told = (self._traces.get(one.id, one, partial(_trace, one)) for one in incidents(material.world))
+        return {"traces": [*chain.from_iterable(told)]}
 
 
-def _agents(material: Material) -> Document:
-    return {"agents": _plain({one.name: one for one in fleet.agents(material.world, material.vitals)})}
+class Kept(Generic[T]):
+    """What was made from values that are never changed: it holds as long as they are the same ones.
+
+    It holds what was asked for in the last two rounds, and nothing else.
+    """
+
+    def __init__(self, rest: Callable[[], None]) -> None:
+        self._rest = rest
+        self._made = 0
+        self._last: dict[str, tuple[object, T]] = {}
+        self._now: dict[str, tuple[object, T]] = {}
+
+    def get(self, name: str, source: object, make: Callable[[], T]) -> T:
+        """Return what `make` gives, or gave when it was last asked for this name and this very source."""
+        known = self._last.get(name)
+        if known is None or known[0] is not source:
+            known = source, make()
+            self._made += 1
+            if self._made % MADE_AT_ONCE == 0:
+                self._rest()
+        self._now[name] = known
+        return known[1]
+
+    def forget_the_rest(self) -> None:
+        """End a round: what was not asked for in it is forgotten."""
+        self._last, self._now = self._now, {}
 
 
-def _predictions(material: Material) -> Document:
-    foreseen = foresight.predictions(material.world, material.now)
-    return {"predictions": _plain(foreseen), "ended": dict(material.world.foresight.ended)}
+def raw(view: BaseModel) -> Raw:
+    """Encode a view."""
+    return Raw(msgspec.json.encode(view.model_dump(mode="json")))
 
 
-def _anomalies(material: Material) -> Document:
-    return {
-        "seen": material.world.foresight.anomalies_seen,
-        "anomalies": _plain(foresight.anomalies(material.world)),
-    }
+def _report(incident: Incident) -> list[Raw]:
+    return [*map(raw, reports((incident,)))]
 
 
-def _knowledge(material: Material) -> Document:
-    return {"patterns": _plain(knowledge(material.patterns))}
+def _trace(incident: Incident) -> list[Raw]:
+    return [raw(trace(incident))]
 
 
-def _reports(material: Material) -> Document:
-    return {"reports": _plain(reports(incidents(material.world)))}
-
-
-def _fixes(material: Material) -> Document:
-    return {"attempts": _plain(fixes(incidents(material.world)))}
-
-
-def _rates(material: Material) -> Document:
-    return {"rates": _plain(rates(material.world, material.belief))}
-
-
-def _strategies(material: Material) -> Document:
-    return {"strategies": _plain(strategies(material.world, material.belief))}
-
-
-def _maintenance(material: Material) -> Document:
-    return {
-        "work": _plain(foresight.work(material.world)),
-        "windows": _plain(foresight.windows(material.windows)),
-    }
-
-
-def _metrics(material: Material) -> Document:
-    return {"agents": {one.agent: one.signals for one in fleet.signals(material.world, material.vitals)}}
-
-
-def _traces(material: Material) -> Document:
-    return {"traces": [_plain(trace(one)) for one in incidents(material.world)]}
+def _attempts(incident: Incident) -> list[tuple[float, Raw]]:
+    """The attempts of an incident, newest first, each with when it began."""
+    begun = sorted((one.started_at for one in incident.attempts), reverse=True)
+    return [*zip(begun, map(raw, fixes((incident,))), strict=True)]
 
 
 # File name -> what it says: the names are a promise, which other people's tools read.
-DOCUMENTS: Mapping[str, Callable[[Material], Document]] = {
-    "self_healing_state.json": _state,
-    "agent_status.json": _agents,
-    "failure_predictions.json": _predictions,
-    "anomaly_detections.json": _anomalies,
-    "rca_knowledge_base.json": _knowledge,
-    "rca_reports.json": _reports,
-    "fix_history.json": _fixes,
-    "fix_success_rates.json": _rates,
-    "recovery_strategies.json": _strategies,
-    "maintenance_schedule.json": _maintenance,
-    "metrics.json": _metrics,
-    "traces.json": _traces,
+DOCUMENTS: Mapping[str, Callable[[Pages, Material], Document]] = {
+    "self_healing_state.json": Pages.state,
+    "agent_status.json": Pages.agents,
+    "failure_predictions.json": Pages.predictions,
+    "anomaly_detections.json": Pages.anomalies,
+    "rca_knowledge_base.json": Pages.knowledge,
+    "rca_reports.json": Pages.reports,
+    "fix_history.json": Pages.fixes,
+    "fix_success_rates.json": Pages.rates,
+    "recovery_strategies.json": Pages.strategies,
+    "maintenance_schedule.json": Pages.maintenance,
+    "metrics.json": Pages.metrics,
+    "traces.json": Pages.traces,
 }
-
-
-def _plain(value: BaseModel | Sequence[BaseModel] | Mapping[str, BaseModel]) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Mapping):
-        return {name: one.model_dump(mode="json") for name, one in value.items()}
-    return [one.model_dump(mode="json") for one in value]

@@ -22,6 +22,7 @@ from selfheal.clock import Clock
 from selfheal.durable import name_aside, prepared, replace_file, sweep, sync_directory
 from selfheal.errors import StateFileDamaged
 from selfheal.store.journal import RunInThread
+from selfheal.store.pieces import compact, pretty
 
 CHECKSUMS = ".checksums"
 _GENERATIONS = 4  # two that are kept, and two for crashes between writing the sums and putting the files in place
@@ -55,7 +56,7 @@ class Documents:
         if not self._writing.acquire(blocking=False):
             raise BlockingIOError("cannot save the state files: the disk is still at the last save; try again later")
         try:
-            sums = {name: _sum(_encode(document)) for name, document in documents.items()}
+            sums = {name: _sum_of(compact(document)) for name, document in documents.items()}
             due = [name for name, now in sums.items() if renew or now != self._written.get(name)]
             _put(self._directory, {name: _encode({**stamp, **documents[name]}) for name in due})
             self._written |= {name: sums[name] for name in due}
@@ -101,7 +102,7 @@ def previous(path: Path) -> Path:
 
 
 def _encode(document: Mapping[str, object]) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    return b"".join(pretty(document))
 
 
 def _decode(data: bytes, known: list[Sum] | None) -> tuple[dict[str, object] | None, str]:
@@ -111,6 +112,15 @@ def _decode(data: bytes, known: list[Sum] | None) -> tuple[dict[str, object] | N
         return msgspec.json.decode(data, type=dict[str, object]), ""
     except (msgspec.DecodeError, UnicodeDecodeError) as why:
         return None, f"it is no JSON object ({why})"
+
+
+def _sum_of(pieces: Iterable[bytes]) -> Sum:
+    """The sum of a content that is compared with the one before, and never written."""
+    length, digest = 0, hashlib.blake2b(digest_size=32)
+    for piece in pieces:
+        length += len(piece)
+        digest.update(piece)
+    return length, digest.hexdigest()
 
 
 def _sum(data: bytes) -> Sum:

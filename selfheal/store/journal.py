@@ -94,6 +94,11 @@ class Journal:
         """Why the journal cannot be made durable now; None where the disk did what it was asked last."""
         return self._trouble
 
+    @property
+    def waiting(self) -> int:
+        """How many records wait in memory for a disk that refuses them."""
+        return sum(len(segment.waiting) for segment in self._open)
+
     def append(self, payload: bytes) -> int:
         """Record `payload`, return its number. Where the disk refuses it waits in memory: see `trouble`."""
         self._last_seq += 1

@@ -26,6 +26,7 @@ class TriedView(View):
     fix: str
     agent: str
     outcome: Outcome | None
+    verified: bool = Field(description="Whether the outcome was the final one by then.")
 
 
 class OddsView(View):

@@ -65,12 +65,9 @@ _DECISIONS = (
 
 def explanation(incident: Incident, decided: Iterable[Decided]) -> ExplanationView:
     """Explain an incident as it is known in the end, by what was decided in it."""
-    fixes: dict[int, str] = {}
-    views = []
-    for one in decided:
-        if isinstance(one.event, FixStarted):
-            fixes[one.event.attempt] = one.event.fix
-        views.append(_decision(incident, one, fixes))
+    known = tuple(decided)
+    fixes = {one.event.attempt: one.event.fix for one in known if isinstance(one.event, FixStarted)}
+    views = [_decision(incident, one, fixes) for one in known]
     return ExplanationView(summary=summary(incident), incident=incident_view(incident), decisions=views)
 
 
@@ -155,7 +152,7 @@ def _situation(world: World, agent: Agent, incident: Incident | None, event: Sto
 
 def _tried(incident: Incident | None) -> list[TriedView]:
     attempts = incident.attempts if incident is not None else ()
-    return [TriedView(fix=one.fix, agent=one.agent, outcome=one.outcome) for one in attempts]
+    return [TriedView(fix=one.fix, agent=one.agent, outcome=one.outcome, verified=one.verified) for one in attempts]
 
 
 def _odds(world: World, agent: Agent, incident: Incident | None, event: StoryEvent) -> list[OddsView]:

@@ -103,7 +103,7 @@ def summary(
     """Show everything at a glance."""
     foreseen = world.foresight
     return Summary(
-        status=status(world),
+        status=_told(status(world), trouble),
         version=world.version,
         at=rfc3339(now),
         started_at=moment(world.started_at),
@@ -130,6 +130,11 @@ def summary(
         loops={name: _loop(stats) for name, stats in loops.items()},
         alerts=[_alert(alert) for alert in reversed(world.alerts[-ALERTS_SHOWN:])],
     )
+
+
+def _told(fleet: FleetStatus, trouble: str | None) -> FleetStatus:
+    """The fleet may be well while nothing that happens to it is saved."""
+    return "degraded" if fleet == "ok" and trouble else fleet
 
 
 def recovery(world: World) -> RecoveryView:

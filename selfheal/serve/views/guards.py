@@ -67,6 +67,7 @@ def _of_reason(world: World, agent: Agent, incident: Incident | None, fix: str, 
     yield _at_once(world, incident)
     yield _Question("budget of an hour", _starts(agent, at), None)
     yield _breaker(agent, fix, at)
+    yield from _approval(agent, incident, fix)
 
 
 def _of_reflex(world: World, agent: Agent, at: float) -> Iterator[_Question]:
@@ -102,6 +103,14 @@ def _dependencies(world: World, agent: Agent) -> _Question:
         return _Question("dependencies", "it depends on nothing", False)
     down = any(not one.well and not one.at_rest for one in known)
     return _Question("dependencies", ", ".join(f"{one.name} is {one.state}" for one in known), down or None)
+
+
+def _approval(agent: Agent, incident: Incident | None, fix: str) -> Iterator[_Question]:
+    """What a person said of it; nothing where nobody was asked."""
+    asked = incident.approval if incident is not None else None
+    if asked is not None and (asked.fix, asked.agent) == (fix, agent.name):
+        word = {None: "asked, with no answer yet", True: f"approved by {asked.by}", False: f"rejected by {asked.by}"}
+        yield _Question("approval", word[asked.approved], asked.approved is False)
 
 
 def _dry_run(world: World) -> _Question:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -88,8 +88,8 @@ def rates(world: World, belief: Believing, limit: int | None = None) -> list[Rat
 
     A posterior costs about a millisecond: long lists are made in a thread.
     """
-    keys = sorted(world.odds, key=lambda key: (-_tried(world.odds[key]), key))
-    return [_rate(key, world, belief) for key in keys[:limit]]
+    keys, pools = sorted(world.odds, key=lambda key: (-_tried(world.odds[key]), key)), _pools(world)
+    return [_rate(key, pools[key[1:]], belief) for key in keys[:limit]]
 
 
 def learned_cases(world: World, since: float = 0.0) -> list[Case]:
@@ -109,9 +109,11 @@ def learned_cases(world: World, since: float = 0.0) -> list[Case]:
 def strategies(world: World, belief: Believing, cases: Iterable[Case] | None = None) -> list[StrategyView]:
     """Return the order of fixes that was learned for each of these cases, or all. As costly as `rates`."""
     keys = {case: list(of_case) for case, of_case in groupby(sorted(world.odds), key=lambda key: key[:2])}
-    learned = []
+    learned, pools = [], _pools(world)
     for agent, cause in keys if cases is None else cases:
-        ranked = sorted((_rate(key, world, belief) for key in keys[agent, cause]), key=lambda rate: -rate.success)
+        ranked = sorted(
+            (_rate(key, pools[key[1:]], belief) for key in keys[agent, cause]), key=lambda rate: -rate.success
+        )
         learned.append(StrategyView(agent=agent, cause=cause, fixes=[_ranked(rate) for rate in ranked]))
     return learned
 
@@ -146,10 +148,18 @@ def _tried(odds: Odds) -> int:
     return odds.helped + odds.failed
 
 
-def _rate(key: tuple[str, str, str], world: World, belief: Believing) -> RateView:
-    odds = world.odds[key]
+def _pools(world: World) -> Mapping[tuple[str, ...], Mapping[tuple[str, str, str], Odds]]:
+    """The odds by (cause, fix): no other tells of one, and to look through all of them for each would be slow."""
+    pools: dict[tuple[str, ...], dict[tuple[str, str, str], Odds]] = {}
+    for key, odds in world.odds.items():
+        pools.setdefault(key[1:], {})[key] = odds
+    return pools
+
+
+def _rate(key: tuple[str, str, str], pool: Mapping[tuple[str, str, str], Odds], belief: Believing) -> RateView:
+    odds = pool[key]
     agent, cause, fix = key
-    believed = belief(world.odds, agent, cause, fix)
+    believed = belief(pool, agent, cause, fix)
     return RateView(
         agent=agent,
         cause=cause,
