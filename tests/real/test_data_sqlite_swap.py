@@ -92,6 +92,23 @@ def test_the_mode_and_the_link_stay_as_they_were(tmp_path: Path) -> None:
     )
 
 
+def test_who_has_the_old_one_open_goes_on_with_that_and_harms_no_new_one(tmp_path: Path) -> None:
+    db = make(tmp_path / "ledger.db", wal=True)
+    late = "db.execute('DELETE FROM orders WHERE id < 10'); print('ready', flush=True); sys.stdin.readline()\n"
+    late += "db.execute('DELETE FROM orders WHERE id < 100'); print('done', flush=True); sys.stdin.read()"
+    copy = captured(db)
+    with process(db, late, "") as old:
+        asset(db).prepare(copy, "T1")
+        aside = Path(asset(db).swap("T1").aside)
+        assert old.stdin is not None
+        assert old.stdout is not None
+        print(file=old.stdin, flush=True)
+        assert old.stdout.readline() == "done\n"
+        assert asset(db).examine(tmp_path / "memory", thorough=True).counts["orders"] == 4000
+    with contextlib.closing(sqlite3.connect(aside)) as kept:
+        assert kept.execute("SELECT count(*) FROM orders").fetchone() == (3900,)
+
+
 # Dies at the n-th act on names; the audit hook is told of each before it is done.
 DYING = """
 import os, sys
