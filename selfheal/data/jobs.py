@@ -356,7 +356,7 @@ def _read(kind: type[object], value: object) -> object:
     raise NotImplementedError(f"no job holds a {kind.__name__}")
 
 
-def answer_of(job: AnyJob, said: bytes) -> Any:
+def answer_of(job: AnyJob, said: bytes) -> Any:  # noqa: ANN401 - what it is depends on the job: see `ANSWERS`
     """Read what the child has said about a job. Raises DataFailed where it failed, or where it said nothing."""
     try:
         told = msgspec.json.decode(said, type=Told)
