@@ -49,7 +49,7 @@ class Restic(Sink, frozen=True, kw_only=True, tag="restic"):
         self._restic(place, "backup", "--quiet", "--host", "selfheal", "--tag", f"{tags},id={backup.id}", ".")
         kept = [word for name, count in _counts(keep) for word in (f"--keep-{name}", str(count))]
         choice = ("--host", "selfheal", "--tag", tags, "--group-by", "host")
-        self._restic(place, "forget", "--quiet", "--prune", *choice, "--keep-last", "1", *kept)
+        self._restic(place, "forget", "--quiet", "--prune", *choice, *kept)
 
     def _restic(self, place: Path, *words: str) -> None:
         own = {"RESTIC_REPOSITORY": self.repository, "RESTIC_PASSWORD_FILE": str(self.password_file)}
@@ -68,7 +68,7 @@ class Borg(Sink, frozen=True, kw_only=True, tag="borg"):
         archives = f"selfheal+{backup.agent}+"
         self._borg(place, "create", f"::{archives}{backup.id}", ".")
         kept = [word for name, count in _counts(keep) for word in (f"--keep-{name}", str(count))]
-        self._borg(place, "prune", "--glob-archives", f"{archives}*", "--keep-last", "1", *kept)
+        self._borg(place, "prune", "--glob-archives", f"{archives}*", *kept)
         self._borg(place, "compact")
 
     def _borg(self, place: Path, *words: str) -> None:
@@ -82,7 +82,8 @@ AnySink = Restic | Borg
 
 
 def _counts(keep: Keep) -> Sequence[tuple[str, int]]:
-    return [(name, count) for name, count in msgspec.structs.asdict(keep).items() if count]
+    """Any of them keeps the newest. borg counts what one rule keeps against no other: a rule more keeps one more."""
+    return [(name, count) for name, count in msgspec.structs.asdict(keep).items() if count] or [("last", 1)]
 
 
 def _run(sink: Sink, command: Sequence[str], place: Path, own: Mapping[str, str]) -> None:

@@ -33,13 +33,14 @@ def claim(place: Path, size: int, what: str) -> None:
 
 
 @contextmanager
-def full_disk_told(place: Path, what: str) -> Iterator[None]:
-    """Let a full disk be told as such. Raises DataFailed in place of the system's error."""
+def full_disk_told(place: Path, what: str, size: int) -> Iterator[None]:
+    """Let a full disk be told as such, and what the whole work may need. Raises DataFailed in place of OSError."""
     try:
         yield
     except OSError as why:
         if why.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
+        claim(place, size, what)  # as a rule that says more
         raise DataFailed(
             f"cannot {what}: {why.strerror} below {str(place)!r}; free space there, or keep fewer backups", "disk_full"
         ) from why

@@ -55,7 +55,7 @@ class Vault:
         what = f"store a backup of {agent}"
         wanted = Backup("", agent, kind, at, 0, 0, proof)
         try:
-            with full_disk_told(self._directory, what):
+            with full_disk_told(self._directory, what, _size_of(source)):
                 self._prepare()
                 with self._shared():
                     return self._store(
@@ -77,7 +77,7 @@ class Vault:
         what = f"restore the backup {backup.id} of {backup.agent}"
         claim(into, backup.size, what)
         self._prepare()
-        with self._shared(), full_disk_told(into, what):
+        with self._shared(), full_disk_told(into, what, backup.size):
             done, folders = 0, []
             for entry in self._manifests.entries(backup):
                 path = make(entry, into)

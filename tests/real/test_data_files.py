@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -169,12 +171,13 @@ def test_a_copy_is_all_of_the_folder_and_proves_itself(files: Files) -> None:
 def test_a_copy_that_is_not_what_it_was_proves_nothing(harm: str, files: Files) -> None:
     furnish(files.folder)
     copy = files.capture()
-    harms = {
-        "other bytes": lambda: (copy / "content" / "lines.log").write_text("other"),
-        "another mode": lambda: (copy / "content" / "lines.log").chmod(0o600),
-        "one more": lambda: (copy / "content" / "more").touch(),
-        "one less": lambda: (copy / "content" / "lines.log").unlink(),
-        "no sums": lambda: (copy / "sums.json").unlink(),
+    log = copy / "content" / "lines.log"
+    harms: dict[str, Callable[[], object]] = {
+        "other bytes": partial(log.write_text, "other"),
+        "another mode": partial(log.chmod, 0o600),
+        "one more": log.with_name("more").touch,
+        "one less": log.unlink,
+        "no sums": (copy / "sums.json").unlink,
     }
     harms[harm]()
     with pytest.raises(DataFailed) as failed:
@@ -184,11 +187,11 @@ def test_a_copy_that_is_not_what_it_was_proves_nothing(harm: str, files: Files) 
 
 def test_what_was_only_touched_is_the_same(files: Files, tmp_path: Path) -> None:
     files.write("a", "one")
-    first = files.asset.capture(files.copy) if files.copy.mkdir() is None else None
+    files.copy.mkdir()
+    first = files.asset.capture(files.copy)
     files.write("a", "one", NOW + 60)
     (tmp_path / "again").mkdir()
     again = files.asset.capture(tmp_path / "again")
-    assert first is not None
     assert (first.digest, first.counts) == (again.digest, again.counts)
 
 

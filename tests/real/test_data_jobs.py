@@ -31,6 +31,19 @@ from selfheal.data.vault import Vault
 from selfheal.errors import DataFailed
 from tests.real.vaults import NOW, content, furnish, old, pieces
 
+KEEP = Keep()
+
+HOLD = """
+import sys
+from pathlib import Path
+from selfheal.data.scratch import scratch
+
+with scratch(Path(sys.argv[1])) as place:
+    (place / "x").touch()
+    print(place, flush=True)
+    sys.stdin.read()
+"""
+
 
 class Place:
     """Data with their room and vault, and the jobs on them."""
@@ -39,7 +52,7 @@ class Place:
         self.data, self.room, self.vault = (tmp_path / name for name in ("data", "room", "vault"))
         self.asset = FilesAsset(agent="docs", path=furnish(self.data))
 
-    def back_up(self, now: float = NOW, keep: Keep = Keep()) -> Backup:
+    def back_up(self, now: float = NOW, keep: Keep = KEEP) -> Backup:
         answer = run(BackUp(asset=self.asset, room=self.room, now=now, vault=self.vault, keep=keep))
         assert isinstance(answer, Backup)
         return answer
@@ -186,10 +199,9 @@ def test_progress_goes_forward_from_begin_to_end(place: Place) -> None:
 
 
 def test_what_killed_jobs_left_is_swept_and_what_others_use_is_not(place: Place) -> None:
-    holding = "import sys; from pathlib import Path; from selfheal.data.scratch import scratch\nwith scratch(Path(sys.argv[1])) as place: (place / 'x').touch(); print(place, flush=True); sys.stdin.read()"
     alive, dead = (
         subprocess.Popen(
-            [sys.executable, "-c", holding, str(place.room)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", HOLD, str(place.room)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for _ in range(2)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -141,7 +142,7 @@ def test_what_would_not_fit_is_not_begun_to_be_restored(small_disk: Path, tmp_pa
     source.mkdir()
     (source / "large").write_bytes(bytes(7_000_000))
     backup = stored(tmp_path / "vault", source)
-    with pytest.raises(DataFailed, match="cannot restore the backup .* of ledger: the disk"):
+    with pytest.raises(DataFailed, match=r"cannot restore the backup .* of ledger: the disk"):
         Vault(tmp_path / "vault").take(backup, small_disk)
     assert list(small_disk.iterdir()) == []
 
@@ -150,7 +151,7 @@ def test_a_disk_that_is_full_all_the_same_is_told_as_such(small_disk: Path, tmp_
     source = tmp_path / "source"
     source.mkdir()
     (source / "one").write_bytes(os.urandom(100_000))
-    with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space"):
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
         while True:
             ballast.write(bytes(4096))
     with pytest.raises(DataFailed, match="cannot store a backup of ledger") as failed:

@@ -64,7 +64,7 @@ def _one(path: Path) -> tuple[object, ...]:
     seen = path.lstat()
     mode = stat.S_IMODE(seen.st_mode)
     if path.is_symlink():
-        return ("link", os.readlink(path))
+        return ("link", str(path.readlink()))
     if path.is_dir():
         return ("folder", mode, seen.st_mtime_ns)
     return ("file", mode, seen.st_mtime_ns, path.read_bytes())
