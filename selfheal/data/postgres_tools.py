@@ -143,9 +143,8 @@ def talking(place: Place, *, timeout_s: float = 0, lock_timeout_s: float = 10) -
             talk = Talk(psql, complaints)
             limits = {"statement_timeout": timeout_s, "lock_timeout": lock_timeout_s}
             settings = {**_SETTINGS, **{name: f"{limit * 1000:.0f}" for name, limit in limits.items()}}
-            talk.run(
-                "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
-            )
+            each = (f"set_config('{name}', '{value}', false)" for name, value in settings.items())
+            talk.run(f"SELECT {', '.join(each)}")
             yield talk
             talk.leave()
         finally:
