@@ -29,18 +29,19 @@ SELECT datname AS name FROM pg_database d WHERE datname LIKE 'selfheal\_verify\_
 
 def prove(copy: Path, place: Place, canaries: Mapping[str, str], tell: Tell) -> Proof:
     """Restore a copy on the server of `place`, count all rows, ask the canaries. Raises DataFailed."""
-    manifest = manifest_of(copy)
+    manifest, note = manifest_of(copy), ""
     with presiding(place) as talk:
         if talk.row("SELECT rolcreatedb OR rolsuper AS may FROM pg_roles WHERE rolname = current_user")["may"]:
             with _scratch(talk, manifest) as name:
                 found = _restored(copy, manifest, within(place, name), canaries, tell)
         else:
-            tell(f"only read, not restored: ALTER ROLE {place.user} CREATEDB lets it be", 0.0)
+            note = f"the copy was only read, not restored: ALTER ROLE {place.user} CREATEDB lets it be"
+            tell(note, 0.0)
             found = counts_in_dump(copy, manifest, place)
     for table in sorted({*found, *manifest.counts}):
         if (has := found.get(table, 0)) != (wanted := manifest.counts.get(table, 0)):
             raise DataFailed(f"the copy holds {has:g} rows of {table}, not {wanted:g}; take another one", "corrupted")
-    return Proof(manifest.as_of, found)
+    return Proof(manifest.as_of, found, note=note)
 
 
 def _restored(

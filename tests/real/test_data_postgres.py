@@ -225,8 +225,9 @@ def test_a_role_that_may_not_create_databases_has_its_copy_read_and_counted(port
     said: list[str] = []
     data = asset(port, "shop", "plain")
     assert data.capture(tmp_path).counts == COUNTS
-    assert data.prove(tmp_path, lambda doing, share: said.append(doing)).counts == COUNTS
-    assert said == ["only read, not restored: ALTER ROLE plain CREATEDB lets it be"]
+    proof = data.prove(tmp_path, lambda doing, share: said.append(doing))
+    assert proof.counts == COUNTS
+    assert said == [proof.note] == ["the copy was only read, not restored: ALTER ROLE plain CREATEDB lets it be"]
     with pytest.raises(DataFailed, match="grant the role CREATEDB"):
         data.prepare(tmp_path, "t")
 
