@@ -5,7 +5,8 @@ from __future__ import annotations
 from selfheal.data.asset import Asset
 from selfheal.data.files import FilesAsset
 from selfheal.data.jsondata import JsonAsset
+from selfheal.data.postgres import PostgresAsset
 from selfheal.data.sqlite import SqliteAsset
 
-ASSETS: tuple[type[Asset], ...] = (SqliteAsset, JsonAsset, FilesAsset)
+ASSETS: tuple[type[Asset], ...] = (SqliteAsset, JsonAsset, FilesAsset, PostgresAsset)
 """Each a struct with a tag of its own, which is the name of the kind."""

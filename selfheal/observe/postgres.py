@@ -13,11 +13,11 @@ from selfheal.clock import Clock
 from selfheal.config.address import Endpoint
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Duration, Number
+from selfheal.data.postgres_place import Place, read_place
 from selfheal.kinds import Check, CheckContext, CheckKind
 from selfheal.net import Dialer
 from selfheal.observe.compare import MISSING, Condition, Expected, condition, show
 from selfheal.observe.postgres_client import Row, Session, session
-from selfheal.observe.postgres_place import Place, read_place
 from selfheal.observe.wording import Unwell, percent_text, span_text
 
 # What anybody may ask. A standby that has replayed everything is 0 s behind only while somebody sends it more.

@@ -15,10 +15,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from selfheal.data.postgres_place import Place
 from selfheal.errors import CheckFailed
 from selfheal.net import Dialer
 from selfheal.observe import scram
-from selfheal.observe.postgres_place import Place
 from selfheal.observe.starttls import not_postgres, offers_tls
 from selfheal.observe.trust import tls_context
 from selfheal.observe.wire import Wire, connected

@@ -40,22 +40,27 @@ class Cluster:
         subprocess.run(argv, check=True, capture_output=True, timeout=60, cwd=self.folder, user=self.user)
 
     @contextmanager
-    def serving(self, settings: Mapping[str, object], ready: str = READY) -> Iterator[int]:
-        """A server on a free port of the loopback until the block ends; its port is given."""
+    def serving(
+        self, settings: Mapping[str, object], ready: str = READY, end: signal.Signals = signal.SIGQUIT
+    ) -> Iterator[int]:
+        """A server on a free port of the loopback until the block ends; its port is given.
+
+        SIGQUIT is a crash to it, after which it has forgotten its statistics; with SIGINT it writes everything down.
+        """
         port = free_port()
         own = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
         words = [word for key, value in {**own, **settings}.items() for word in ("-c", f"{key}={value}")]
         argv = (program("postgres", "postgresql"), "-D", str(self.data), *words)
-        with started(argv, ready, end=signal.SIGQUIT, user=self.user):
+        with started(argv, ready, end=end, user=self.user):
             yield port
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """A new one, whose superuser `boss` needs no password; gone when the block ends."""
+def cluster(*more: str) -> Iterator[Cluster]:
+    """A new one, whose superuser `boss` needs no password; gone when the block ends. `more` are options of initdb."""
     initdb = program("initdb", "postgresql")
     with home() as (folder, user):
         made = Cluster(folder / "data", user)
         plain = ("--no-sync", "--no-instructions", "--auth=trust", "--locale=C", "--encoding=UTF8")
-        made.run(initdb, "-D", str(made.data), "-U", "boss", *plain)
+        made.run(initdb, "-D", str(made.data), "-U", "boss", *plain, *more)
         yield made

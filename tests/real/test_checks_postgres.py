@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from selfheal.data.postgres_place import read_place
 from selfheal.net import Dialer
 from selfheal.observe.postgres import POSTGRES
 from selfheal.observe.postgres_client import session
-from selfheal.observe.postgres_place import read_place
 from tests.real.certificates import self_signed, trusting
 from tests.real.daemon_process import free_port
 from tests.real.postgres_server import READY, Cluster, cluster

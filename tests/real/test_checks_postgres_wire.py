@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import pytest
 from pydantic import ValidationError
 
+from selfheal.data.postgres_place import read_place
 from selfheal.observe import scram
 from selfheal.observe.postgres import POSTGRES
 from selfheal.observe.postgres_client import MAX_MESSAGES
-from selfheal.observe.postgres_place import read_place
 from tests.real.servers import Handler, build, replying, serving, told
 
 
