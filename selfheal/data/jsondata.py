@@ -81,7 +81,9 @@ class JsonAsset(msgspec.Struct, frozen=True, kw_only=True, tag="json"):
         known = Memory(into.parent)
         before = {path: seen for path in self._places.files() if (seen := known.seen(path))}
         judge = self._judge()
-        lost = jsonsalvage.salvage(self._places, into, judge, before if self.append_only else {}, tell)
+        if not self.append_only:
+            before = {path: seen for path, seen in before.items() if seen.lines is None}
+        lost = jsonsalvage.salvage(self._places, into, judge, before, tell)
         return Salvaged(jsoncopy.prove(self._places, into, judge, tell), lost)
 
     def prepare(self, copy: Path, ticket: str, tell: Tell = untold) -> None:

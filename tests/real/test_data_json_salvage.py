@@ -168,3 +168,27 @@ def test_of_what_is_gone_nothing_can_be_saved(tmp_path: Path) -> None:
     with pytest.raises(DataFailed, match="there is no file") as caught:
         asset(tmp_path / "none.jsonl").salvage(tmp_path)
     assert caught.value.cause == "missing_data"
+
+
+def test_a_document_that_has_changed_though_nobody_wrote_it_is_not_taken(tmp_path: Path) -> None:
+    path = write(tmp_path / "state.json", b'{"a": [1, 2]}')
+    quick(asset(path), tmp_path / "memory")
+    damage(path, 7, b"7")
+    into = tmp_path / "memory" / "into"
+    into.mkdir()
+    with pytest.raises(DataFailed, match="nobody wrote what is in it now; restore a backup"):
+        asset(path).salvage(into)
+
+
+def test_what_only_moved_by_a_lost_byte_is_not_taken_for_changed(tmp_path: Path) -> None:
+    data = lines(5000)
+    path = write(tmp_path / "ledger.jsonl", data)
+    quick(asset(path), tmp_path / "memory")
+    at = data.index(b"\n", 150_000)
+    write(path, data[:at] + data[at + 1 :])
+    into = tmp_path / "memory" / "into"
+    into.mkdir()
+    asset(path).salvage(into)
+    saved = set(numbers(into / path.name))
+    assert len(saved) > 3000
+    assert {0, 4999} <= saved
