@@ -130,7 +130,7 @@ def strange(file: BinaryIO, seen: Seen, size: int) -> tuple[tuple[int, int], ...
     runs = changed(file, seen, all_of_it=True)
     moved = size - seen.size
     end = seen.lines.sound if seen.lines is not None else seen.size
-    if not runs or not moved or runs[-1][1] < end:
+    if not runs or not 0 < abs(moved) < BLOCK or runs[-1][1] < end:
         return runs
     begin, stop = runs[-1]
     found = list(runs[:-1])
