@@ -10,12 +10,14 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.damage.jsonlines import jsonlines
 from benchmarks.damage.sqlite import sqlite
 from benchmarks.report import RESULTS, Findings, run, save, show
 
 # By name; that of its file of results has "damage_" before it. Each gets a folder, how many damages, and megabytes.
 PARTS: Mapping[str, Callable[[Path, int, int], list[Findings]]] = {
     "sqlite": sqlite,
+    "jsonlines": jsonlines,
 }
 
 

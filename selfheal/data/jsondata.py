@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -25,7 +26,10 @@ _GONE_TRIES, _GONE_S = 3, 0.1
 
 
 class JsonAsset(msgspec.Struct, frozen=True, kw_only=True, tag="json"):
-    """One file, or all that match a pattern. What `None` means is in the configuration of the kind."""
+    """One file, or all that match a pattern. What `None` means is in the configuration of the kind.
+
+    `room` and `sparing` are the job's: see `Asset`.
+    """
 
     agent: str
     path: Path
@@ -36,6 +40,8 @@ class JsonAsset(msgspec.Struct, frozen=True, kw_only=True, tag="json"):
     max_drop: float | None = None
     schema: Path | None = None
     required: Mapping[str, str] = {}
+    room: Path | None = None
+    sparing: bool = False
 
     @property
     def mends(self) -> Mapping[str, str]:
@@ -48,17 +54,8 @@ class JsonAsset(msgspec.Struct, frozen=True, kw_only=True, tag="json"):
         files = self._places.files()
         for done, path in enumerate(files):
             tell("looking", done / len(files))
-            lines = self._places.holds_lines(path)
-            asked = Asked(
-                base=self._base,
-                now=now,
-                thorough=thorough,
-                append_only=lines and self.append_only,
-                max_drop=self.max_drop,
-                judge=judge,
-                tell=tell if len(files) == 1 else untold,
-            )
-            looks[path] = self._look(path, known, asked, lines=lines)
+            told = tell if len(files) == 1 else untold
+            looks[path] = self._look(path, known, self._asked(path, now, judge, told, thorough=thorough))
             known.note(path, looks[path].seen)
         faults = [fault for found in looks.values() for fault in found.faults]
         faults += self._missing(known, looks) + self._stale(looks, now)
@@ -74,19 +71,22 @@ class JsonAsset(msgspec.Struct, frozen=True, kw_only=True, tag="json"):
         return jsoncopy.prove(self._places, copy, self._judge(), tell)
 
     def salvage(self, into: Path, tell: Tell = untold) -> Salvaged:
-        """As the protocol has it. Lines that have changed since they were seen are not taken, be they ever so sound.
-
-        What was seen is in the folder in which `into` lies, where that is the memory of the looks.
-        """
-        known = Memory(into.parent)
-        before = {path: seen for path in self._places.files() if (seen := known.seen(path))}
+        """As the protocol has it. Lines that have changed since they were seen are not taken, be they ever so sound."""
+        known = Memory(self.room) if self.room is not None else None
+        before = {path: seen for path in self._places.files() if known and (seen := known.seen(path))}
+        if not self.append_only:
+            before = {path: seen for path, seen in before.items() if seen.lines is None}
         judge = self._judge()
-        lost = jsonsalvage.salvage(self._places, into, judge, before if self.append_only else {}, tell)
+        lost = jsonsalvage.salvage(self._places, into, judge, before, tell)
         return Salvaged(jsoncopy.prove(self._places, into, judge, tell), lost)
 
-    def prepare(self, copy: Path, ticket: str, tell: Tell = untold) -> None:
-        files = [path for path in sorted(copy.rglob("*")) if path.is_file()]
-        inplace.prepare(self._base, ticket, {self._places.target(copy, file): file for file in files}, tell=tell)
+    def prepare(self, copy: Path, ticket: str, tell: Tell = untold) -> str | None:
+        files = {self._places.target(copy, file): file for file in sorted(copy.rglob("*")) if file.is_file()}
+        sound = self._sound(list(files), file_time(copy)) if self.sparing else frozenset()
+        wanted = {target: file for target, file in files.items() if target not in sound} or files
+        inplace.prepare(self._base, ticket, wanted, tell=tell)
+        spared = len(files) - len(wanted)
+        return f"{spared:,} of {len(files):,} files are sound and stay as they are" if spared else None
 
     def swap(self, ticket: str, tell: Tell = untold) -> Swapped:
         return inplace.swap(self._base, ticket, tell)
@@ -109,8 +109,24 @@ class JsonAsset(msgspec.Struct, frozen=True, kw_only=True, tag="json"):
     def _judge(self) -> Judge | None:
         return judge_of(self.schema, self.required)
 
-    def _look(self, path: Path, known: Memory, asked: Asked, *, lines: bool) -> Look:
-        seen = known.seen(path)
+    def _asked(self, path: Path, now: float, judge: Judge | None, tell: Tell, *, thorough: bool) -> Asked:
+        append_only = self.append_only and self._places.holds_lines(path)
+        return Asked(self._base, now, thorough, append_only, self.max_drop, judge, tell)
+
+    def _sound(self, paths: Iterable[Path], now: float) -> frozenset[Path]:
+        """Those that need nothing, by a thorough look and all that was seen before."""
+        known, judge = Memory(self.room) if self.room is not None else None, self._judge()
+        found = set()
+        for path in paths:
+            asked = self._asked(path, now, judge, untold, thorough=True)
+            with contextlib.suppress(FileNotFoundError, DataFailed):
+                seen = known.seen(path) if known is not None else None
+                if not look(path, seen, asked, lines=self._places.holds_lines(path)).faults:
+                    found.add(path)
+        return frozenset(found)
+
+    def _look(self, path: Path, known: Memory, asked: Asked) -> Look:
+        seen, lines = known.seen(path), self._places.holds_lines(path)
         for _ in range(_GONE_TRIES):
             try:
                 return look(path, seen, asked, lines=lines)

@@ -17,7 +17,7 @@ import msgspec
 from selfheal.data.asset import Tell
 from selfheal.data.inplace import ASIDE, put_in_place
 from selfheal.data.jsonlines import Found, Line, add_bad, fault_of, form_of, is_blank, look_at, told
-from selfheal.data.jsonmemory import Seen, begins_with, changed, grown, hash_of, settled
+from selfheal.data.jsonmemory import Seen, begins_with, changed, grown, hash_of, next_turn, settled
 from selfheal.data.jsonschema import Judge
 from selfheal.data.jsontext import BOM, fault, first_document, items_of
 from selfheal.data.writers import Writers, writers
@@ -121,10 +121,11 @@ def _look_at_lines(file: BinaryIO, path: Path, seen: Seen | None, asked: Asked) 
     if known is not None and not (excused or same):  # what is damaged has been told, and is not missing
         result.faults += _dropped(path, known.lines, found.lines + _damaged(found), "lines", asked)
     if other and seen is not None:
-        result.seen = msgspec.structs.replace(seen, doubted=other)
+        result.seen = msgspec.structs.replace(seen, doubted=other, turn=next_turn(seen, known.sound if known else 0))
     elif not any(each.cause == "missing_data" for each in result.faults):
+        turn = next_turn(seen if same else None, found.sound)
         blocks = grown(file, seen.blocks if seen is not None else b"", before, found.sound)
-        result.seen = Seen(stat.st_ino, stat.st_size, stat.st_mtime_ns, waiting, blocks, settled(found))
+        result.seen = Seen(stat.st_ino, stat.st_size, stat.st_mtime_ns, waiting, blocks, settled(found), turn=turn)
     return result
 
 

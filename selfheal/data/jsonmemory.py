@@ -1,6 +1,6 @@
 """What was there when the data were last looked at, so that what has changed since can be told from what was added?
 
-Of a file that only grows each block of 64 KiB is known by a hash: a digit that turned into another one leaves the line
+Of a file that only grows each block of 16 KiB is known by a hash: a digit that turned into another one leaves the line
 sound, and the block another. Eight bytes of hash are enough against chance, and this is no defence against people.
 """
 
@@ -16,10 +16,11 @@ import msgspec
 from selfheal.data.jsonlines import CHUNK, Found
 from selfheal.durable import replace_file
 
-BLOCK = 1 << 16
+# What a single bit costs in a salvage; a gigabyte of them is half a megabyte of hashes.
+BLOCK = 1 << 14
 _HASH = 8
 # As much of the end of a file as is looked at each time: a file that is smaller is known as a whole by each look.
-RECENT = 16
+RECENT = 64
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -28,7 +29,8 @@ class Seen(msgspec.Struct, frozen=True):
 
     Of lines: `blocks` are the hashes of what was sound, up to `lines.sound`, the last block as far as it went. Of a
     document: `blocks` is the hash of all of it, and `items` how many there were at its top. `doubted` are the places
-    that were found changed: they are looked at each time, for else a quick look would call them sound again.
+    that were found changed: they are looked at each time, for else a quick look would call them sound again. `turn`
+    is the block with which the part begins that the next quick look reads besides.
     """
 
     inode: int
@@ -39,6 +41,7 @@ class Seen(msgspec.Struct, frozen=True):
     lines: Found | None = None
     items: int = 0
     doubted: tuple[tuple[int, int], ...] = ()
+    turn: int = 0
 
 
 class Memory:
@@ -94,11 +97,12 @@ def grown(file: BinaryIO, blocks: bytes, before: int, end: int) -> bytes:
 def changed(file: BinaryIO, seen: Seen, *, all_of_it: bool) -> tuple[tuple[int, int], ...]:
     """Return where a file is not what was seen: begin and end of each run of blocks.
 
-    Where not all of it is wanted, that is the end of the file, and what was found changed before.
+    Where not all of it is wanted, that is the end of the file, what was found changed before, and a part in turn.
     """
     end = seen.lines.sound if seen.lines is not None else seen.size
     count = -(-end // BLOCK)
     looked_at = set(range(0 if all_of_it else max(0, count - RECENT), count))
+    looked_at.update(range(seen.turn, min(count, seen.turn + RECENT)))
     looked_at.update(block for begin, stop in seen.doubted for block in range(begin // BLOCK, -(-stop // BLOCK)))
     runs: list[tuple[int, int]] = []
     for block in sorted(looked_at):
@@ -110,6 +114,32 @@ def changed(file: BinaryIO, seen: Seen, *, all_of_it: bool) -> tuple[tuple[int, 
             begin = runs.pop()[0]
         runs.append((begin, stop))
     return tuple(runs)
+
+
+def next_turn(seen: Seen | None, end: int) -> int:
+    """Which part the look after this one reads besides. So all of a large file is read again little by little."""
+    after = (seen.turn if seen is not None else 0) + RECENT
+    return after if after < end // BLOCK - RECENT else 0
+
+
+def strange(file: BinaryIO, seen: Seen, size: int) -> tuple[tuple[int, int], ...]:
+    """Return where a file of `size` is not what was seen, though parts of it may have moved.
+
+    A byte that was lost moves all that follows it; by how much is known where nothing was added.
+    """
+    runs = changed(file, seen, all_of_it=True)
+    moved = size - seen.size
+    end = seen.lines.sound if seen.lines is not None else seen.size
+    if not runs or not 0 < abs(moved) < BLOCK or runs[-1][1] < end:
+        return runs
+    begin, stop = runs[-1]
+    found = list(runs[:-1])
+    for at in range(begin, stop, BLOCK):
+        place = slice(at // BLOCK * _HASH, (at // BLOCK + 1) * _HASH)
+        file.seek(max(0, at + moved))
+        if _hash(file.read(min(BLOCK, end - at))) != seen.blocks[place]:
+            found.append((min(at, at + moved), max(at, at + moved) + BLOCK))
+    return tuple(found)
 
 
 def begins_with(file: BinaryIO, seen: Seen) -> bool:

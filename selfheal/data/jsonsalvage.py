@@ -18,7 +18,7 @@ import msgspec
 from selfheal.data.asset import Tell
 from selfheal.data.jsonlines import LONGEST, Bad, Line, fault_of, form_of, is_blank, lines, told
 from selfheal.data.jsonlook import LARGEST, LOST, document_fault
-from selfheal.data.jsonmemory import Seen, changed
+from selfheal.data.jsonmemory import Seen, hash_of, strange
 from selfheal.data.jsonplaces import Places
 from selfheal.data.jsonschema import Judge
 from selfheal.data.jsontext import BOM, first_document, parts, whole
@@ -49,7 +49,9 @@ def salvage(places: Places, into: Path, judge: Judge | None, before: dict[Path, 
         copy = places.copied(into, path)
         copy.parent.mkdir(parents=True, exist_ok=True)
         lines_of = places.holds_lines(path)
-        lost.append(_lines(path, copy, judge, before.get(path)) if lines_of else _document(path, copy, judge))
+        lost.append(
+            _lines(path, copy, judge, before.get(path)) if lines_of else _document(path, copy, judge, before.get(path))
+        )
         os.utime(copy, ns=(path.stat().st_mtime_ns, path.stat().st_mtime_ns))
     return "; ".join(filter(None, lost))
 
@@ -57,8 +59,9 @@ def salvage(places: Places, into: Path, judge: Judge | None, before: dict[Path, 
 def _lines(path: Path, copy: Path, judge: Judge | None, before: Seen | None) -> str:
     loss = _Loss()
     with path.open("rb") as file, copy.open("wb") as new:
-        turned = changed(file, before, all_of_it=True) if before is not None and before.lines is not None else ()
-        for line in lines(file, os.fstat(file.fileno()).st_size):
+        size = os.fstat(file.fileno()).st_size
+        turned = strange(file, before, size) if before is not None and before.lines is not None else ()
+        for line in lines(file, size):
             _take(line, new, loss, judge, turned)
     if loss.size == 0:
         return ""
@@ -128,11 +131,20 @@ def _keep(path: Path, loss: _Loss) -> None:
     sync_directory(aside.parent)
 
 
-def _document(path: Path, copy: Path, judge: Judge | None) -> str:
-    size = path.stat().st_size
-    if size > LARGEST:
+def _document(path: Path, copy: Path, judge: Judge | None, before: Seen | None) -> str:
+    stat = path.stat()
+    if stat.st_size > LARGEST:
         raise DataFailed(f"cannot salvage {str(path)!r}: it is larger than {LARGEST >> 20} MiB; restore a backup")
-    text = path.read_bytes().removeprefix(BOM)
+    data = path.read_bytes()
+    mark = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    if (
+        before
+        and before.blocks
+        and mark == (before.inode, before.size, before.mtime)
+        and hash_of(data) != before.blocks
+    ):
+        raise DataFailed(f"cannot salvage {str(path)!r}: nobody wrote what is in it now; restore a backup", "corrupted")
+    text = data.removeprefix(BOM)
     why = document_fault(text)
     document = first_document(text) if why else text
     if not document:

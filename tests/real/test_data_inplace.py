@@ -157,3 +157,18 @@ def test_what_a_swap_put_in_place_is_no_loss_though_there_is_less(tmp_path: Path
     health = quick(asset(path), memory)
     assert (health.reason, health.counts["lines"]) == ("", 8)
     assert quick(asset(path), memory).reason == ""
+
+
+def test_of_many_files_those_that_are_sound_may_stay_as_they_are(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "data", tmp_path / "copy"
+    for name, now in {"torn.json": b'{"a": 2', "newer.json": b'{"a": 3}', "gone.json": b""}.items():
+        write(copy / name, b'{"a": 1}')
+        if now:
+            write(folder / name, now)
+    every = asset(folder, pattern="*.json", room=tmp_path / "memory", sparing=True)
+    assert every.prepare(copy, "t") == "1 of 3 files are sound and stay as they are"
+    every.swap("t")
+    assert {path.name: path.read_bytes() for path in folder.glob("*.json")} == {
+        "torn.json": b'{"a": 1}', "newer.json": b'{"a": 3}', "gone.json": b'{"a": 1}',
+    }  # fmt: skip
+    assert asset(folder, pattern="*.json").prepare(copy, "u") is None

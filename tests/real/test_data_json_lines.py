@@ -40,8 +40,8 @@ def test_what_is_added_is_all_that_a_quick_look_reads(tmp_path: Path, memory: Pa
     assert (health.reason, health.counts["lines"]) == ("", 40_005)
     health = thorough(asset(path), memory)
     assert health.cause == "corrupted"
-    assert "bytes 0 to 65,536 are not what they were" in health.reason
-    assert quick(asset(path), memory).reason.startswith("big.jsonl: bytes 0 to 65,536 are not what they were")
+    assert "bytes 0 to 16,384 are not what they were" in health.reason
+    assert quick(asset(path), memory).reason.startswith("big.jsonl: bytes 0 to 16,384 are not what they were")
 
 
 @pytest.mark.parametrize("look", [quick, thorough])
@@ -54,6 +54,17 @@ def test_a_digit_that_changed_is_found_though_the_line_is_sound(path: Path, memo
         health = look(asset(path), memory)
         assert (health.cause, "it only grows" in health.reason) == ("corrupted", True)
     assert quick(asset(path, append_only=False), memory).reason == ""
+
+
+def test_all_of_a_large_file_is_read_again_by_quick_looks_in_turn(tmp_path: Path, memory: Path) -> None:
+    data = lines(80_000)
+    path = write(tmp_path / "big.jsonl", data)
+    for at in (10, len(data) // 3, len(data) // 2):
+        quick(asset(path), memory)
+        damage(path, at, b"7")
+        assert any(quick(asset(path), memory).cause == "corrupted" for _ in range(len(data) >> 20))
+        damage(path, at, data[at : at + 1])
+        assert quick(asset(path), memory).reason == ""
 
 
 def test_every_bit_that_flips_in_what_was_seen_is_found(path: Path, memory: Path) -> None:

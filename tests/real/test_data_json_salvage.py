@@ -127,9 +127,9 @@ def test_what_has_changed_since_it_was_seen_is_not_taken_though_it_is_sound(tmp_
     path = write(tmp_path / "ledger.jsonl", data)
     quick(asset(path), tmp_path / "memory")
     damage(path, data.index(b'"id": 3000') + 6, b"4")
-    into = tmp_path / "memory" / "into"
+    into = tmp_path / "into"
     into.mkdir()
-    result = asset(path).salvage(into)
+    result = asset(path, room=tmp_path / "memory").salvage(into)
     saved = set(numbers(into / path.name))
     assert 4000 in saved
     assert 3000 not in saved
@@ -168,3 +168,38 @@ def test_of_what_is_gone_nothing_can_be_saved(tmp_path: Path) -> None:
     with pytest.raises(DataFailed, match="there is no file") as caught:
         asset(tmp_path / "none.jsonl").salvage(tmp_path)
     assert caught.value.cause == "missing_data"
+
+
+def test_a_document_that_has_changed_though_nobody_wrote_it_is_not_taken(tmp_path: Path) -> None:
+    path = write(tmp_path / "state.json", b'{"a": [1, 2]}')
+    quick(asset(path), tmp_path / "memory")
+    damage(path, 7, b"7")
+    into = tmp_path / "into"
+    into.mkdir()
+    with pytest.raises(DataFailed, match="nobody wrote what is in it now; restore a backup"):
+        asset(path, room=tmp_path / "memory").salvage(into)
+
+
+def test_what_only_moved_by_a_lost_byte_is_not_taken_for_changed(tmp_path: Path) -> None:
+    data = lines(5000)
+    path = write(tmp_path / "ledger.jsonl", data)
+    quick(asset(path), tmp_path / "memory")
+    at = data.index(b"\n", 150_000)
+    write(path, data[:at] + data[at + 1 :])
+    into = tmp_path / "into"
+    into.mkdir()
+    asset(path, room=tmp_path / "memory").salvage(into)
+    saved = set(numbers(into / path.name))
+    assert len(saved) > 3000
+    assert {0, 4999} <= saved
+
+
+def test_of_a_file_that_was_cut_what_was_seen_and_is_there_is_taken(tmp_path: Path) -> None:
+    data = lines(5000)
+    path = write(tmp_path / "ledger.jsonl", data)
+    quick(asset(path), tmp_path / "memory")
+    write(path, data[:300_000])
+    into = tmp_path / "into"
+    into.mkdir()
+    asset(path, room=tmp_path / "memory").salvage(into)
+    assert (into / path.name).stat().st_size > 300_000 - (1 << 14) - 200
