@@ -8,9 +8,10 @@ from random import Random
 from threading import Event, Thread
 
 from selfheal.errors import SelfhealError
+from selfheal.world import INCIDENTS_KEPT
 from tests.real.daemon_process import CLOCK, House, Stream, house, until
 
-ROUNDS = 50
+ROUNDS = 20
 # This share of the daemons is killed while it starts, the others at work.
 EARLY, START_S, LIFE_S = 0.4, 0.2, 0.25
 
@@ -80,8 +81,16 @@ class Witness:
             stream = Stream(self._house.port, begin)
             until(lambda: max(stream.told, default=0) >= last, what=lambda: (last, len(stream.told), stream.ended))
             assert {number: stream.told.get(number) for number in shown} == shown
-        assert self.incidents <= {one.text("id") for one in self._house.incidents()}
+        assert forgotten_early(self.incidents, {one.text("id") for one in self._house.incidents()}) == set()
         self._confirmed = last
+
+
+def forgotten_early(shown: set[str], listed: set[str]) -> set[str]:
+    """Incidents that were shown and are gone, though the list has not been full of newer or open ones."""
+    numbers = sorted(int(one.removeprefix("inc-")) for one in listed)
+    most_open = len(LASTING) + 4  # one of each agent
+    full_from = numbers[-INCIDENTS_KEPT + most_open] if len(numbers) >= INCIDENTS_KEPT else 0
+    return {one for one in shown - listed if int(one.removeprefix("inc-")) >= full_from}
 
 
 def running(place: House) -> dict[str, list[int]]:
@@ -140,5 +149,5 @@ def kill_again_and_again(rounds: int) -> None:
     assert witness.orders > rounds // 2
 
 
-def test_fifty_kills_lose_nothing_that_was_shown_and_start_nothing_twice() -> None:
+def test_twenty_kills_lose_nothing_that_was_shown_and_start_nothing_twice() -> None:
     kill_again_and_again(ROUNDS)
