@@ -6,6 +6,8 @@ Looks as the next daemon does: it starts over what is left. Says what is wrong, 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,10 +69,14 @@ def wrong(state: Path, promised: Promised, *, damaged: bool = False, lost: froze
 
 
 def passed_over(before: Promised, told: Iterable[str], lost: frozenset[int]) -> list[str]:
-    """Which events of the life `before` a start did not read, and said nothing of that, and did not refuse for it."""
+    """Which events of the life `before` a start did not read, and said nothing of that, and did not refuse for it.
+
+    A file that the disk does not give is told as damage; that descriptors are short is no reason to go without it.
+    """
     words = list(told)
-    if any(word.startswith("found") and "the file cannot be read: Input/output error" in word for word in words):
-        return []
+    unread = [word for word in words if word.startswith("found") and "the file cannot be read" in word]
+    if unread:
+        return [f"a start goes on without it: {word}" for word in unread if os.strerror(errno.EMFILE) in word]
     replayed = [{int(number) for number in word.split()[1:]} for word in words if word.startswith("replayed")]
     missing = [before.must_be_there() - numbers - lost for numbers in replayed]
     return [f"a start passes over {sorted(numbers)}" for numbers in missing if numbers]

@@ -24,9 +24,9 @@ attempts_per_hour = 0
 verify = 0
 
 [agents.calm]
-command = ["sleep", "1000"]
+command = ["sleep", "100000"]
 [agents.steady]
-command = ["sleep", "1000"]
+command = ["sleep", "100000"]
 
 [agents.crash]
 command = ["sh", "-c", "sleep 0.1; exit 3"]
@@ -131,9 +131,9 @@ def wait(seconds: float) -> None:
     until(lambda: CLOCK.monotonic() > end)
 
 
-def kill_again_and_again(rounds: int) -> None:
+def kill_again_and_again(rounds: int, seed: int = 1) -> None:
     """Kill daemons at moments that chance chooses, and look after each of them; also tests/soak does, more often."""
-    chance = Random(rounds)
+    chance = Random(seed)
     with house(FLEET) as place:
         witness = Witness(place)
         place.until_state("healthy", *LASTING)
