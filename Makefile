@@ -20,7 +20,7 @@ demo: $(VENV)/.run ## a small fleet that misbehaves, and its healing (ARGS="--he
 test: lint ## everything that must hold before a change is taken
 	$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
-soak: $(VENV)/.dev ## what shows only after a long time: thousands of restarts, a hundred deaths of the daemon
+soak: $(VENV)/.dev ## what shows only after a long time: thousands of restarts, a thousand deaths of the daemon, a crash at every system call
 	$(BIN)/python -m pytest -q -s tests/soak $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and structure

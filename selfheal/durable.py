@@ -21,9 +21,24 @@ def sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
+def sync_file(path: Path) -> None:
+    """Make the content of a file durable, whoever has written it. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(fd)
+    finally:
+        os.close(fd)
+
+
 def make_private(directory: Path) -> None:
-    """Create a directory of ours, or close it to others. Raises OSError; a mode that is not ours to change stays."""
+    """Create a directory of ours, durable with its parents, or close it to others.
+
+    Raises OSError; a mode that is not ours to change stays.
+    """
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in missing:
+        sync_directory(each.parent)
     if directory.stat().st_mode & 0o077:
         with contextlib.suppress(PermissionError):  # the root of a mounted disk, for one
             directory.chmod(0o700)
@@ -43,7 +58,9 @@ def prepared(path: Path, data: bytes) -> Iterator[Path]:
             os.close(fd)
         yield Path(name)
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        # After a rename there is none. What a sick disk does not let go is swept away at the next start: it must not
+        # make a failure of what has its name by now, nor hide why it has not.
+        with contextlib.suppress(OSError):
             os.unlink(name)
 
 
@@ -73,10 +90,14 @@ def keep_aside(path: Path, data: bytes, at: float) -> Path:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what interrupted writes left in `directory`. Only for who alone writes there."""
-    for left in directory.glob(f".*{_UNFINISHED}"):
-        with contextlib.suppress(OSError):
-            left.unlink()
+    """Remove what interrupted writes left in `directory`. Only for who alone writes there.
+
+    Where the disk refuses it stays for the next start.
+    """
+    with contextlib.suppress(OSError):
+        for left in list(directory.glob(f".*{_UNFINISHED}")):
+            with contextlib.suppress(OSError):
+                left.unlink()
 
 
 def _write_durably(fd: int, data: bytes) -> None:

@@ -20,12 +20,15 @@ import msgspec
 
 from selfheal.clock import Clock
 from selfheal.durable import name_aside, prepared, replace_file, sweep, sync_directory
-from selfheal.errors import StateFileDamaged
+from selfheal.errors import StateDirUnusable, StateFileDamaged
 from selfheal.store.journal import RunInThread
 from selfheal.store.pieces import compact, pretty
 
 CHECKSUMS = ".checksums"
 _GENERATIONS = 4  # two that are kept, and two for crashes between writing the sums and putting the files in place
+
+# How a file system, or a folder in place of the file, says that it has no hard links. Any other refusal is the disk's.
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
 Sum = tuple[int, str]
 """Length in bytes and blake2b in hexadecimal."""
@@ -148,11 +151,14 @@ def _keep_previous(path: Path) -> None:
         link.unlink()
     try:
         os.link(path, link)
-        os.replace(link, older)
     except FileNotFoundError:
         return
-    except OSError:  # a file system without hard links
+    except OSError as why:
+        if why.errno not in _NO_LINKS:
+            raise
         os.replace(path, older)
+    else:
+        os.replace(link, older)
 
 
 def _add_sums(directory: Path, added: Mapping[str, Sum]) -> None:
@@ -213,8 +219,12 @@ def _unreadable(why: OSError) -> str:
 
 
 def _move_aside(path: Path, clock: Clock) -> Path:
-    """Keep a damaged file under another name; it needs no space for it."""
+    """Keep a damaged file under another name; it needs no space for it. Raises StateDirUnusable."""
     aside = name_aside(path, clock.now())
-    os.replace(path, aside)
-    sync_directory(path.parent)
+    try:
+        os.replace(path, aside)
+    except OSError as why:
+        raise StateDirUnusable(path.parent, why) from why
+    with contextlib.suppress(OSError):  # a power cut may give it its old name back, and then it is found once more
+        sync_directory(path.parent)
     return aside

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfheal.clock import Clock
-from selfheal.durable import make_private, sync_directory
+from selfheal.durable import make_private, replace_file, sync_directory, sync_file
 from selfheal.errors import JournalUnavailable, StateDirUnusable
 from selfheal.store.frames import Frame, encode, scan
 from selfheal.store.salvage import SUFFIX, Damage, first_seq, salvage, segments
@@ -50,6 +50,9 @@ class Journal:
         self._durable_seq = 0
         self._trouble: str | None = None
         self._open: list[Segment] = []  # the last is appended to, the others are full and wait for the disk
+        self._doubtful: list[
+            Path
+        ] = []  # segments of an earlier daemon of which the disk refused to say that it has them
         self._pass: _Pass | None = None
         self._closed = False
 
@@ -68,10 +71,11 @@ class Journal:
             journal = cls(directory, run_in_thread, segment_size, found.last_seq)
             if found.tail is not None:
                 journal._open.append(Segment.go_on(found.tail))
+            readable = [path for path in segments(directory) if path not in found.unreadable]
         except OSError as why:
             raise StateDirUnusable(directory.parent, why) from why
-        journal._settle_start()
-        return journal, journal.read(), found.damage
+        journal._settle_start(readable)
+        return journal, _records(readable, 0, found.last_seq, b"", _content_or_refuse), found.damage
 
     @property
     def first_seq(self) -> int:
@@ -131,7 +135,7 @@ class Journal:
         # Copies, for the loop may append meanwhile.
         waiting = [pair for segment in tuple(self._open) for pair in tuple(segment.waiting)]
         taken = waiting[0][0] - 1 if waiting else self._last_seq
-        records = _records(paths[max(start, 0) :], since, taken, b"".join(frame for _, frame in waiting))
+        records = _records(paths[max(start, 0) :], since, taken, b"".join(frame for _, frame in waiting), _content)
         return itertools.islice(records, limit)
 
     def forget(self, before: int) -> int:
@@ -162,14 +166,18 @@ class Journal:
             for segment in self._open:
                 segment.close()
 
-    def _settle_start(self) -> None:
-        """Make durable what the last daemon may have left in the kernel."""
+    def _settle_start(self, there: list[Path]) -> None:
+        """Make durable what the last daemon may have left in the kernel, also in segments that it had filled."""
         try:
-            for segment in self._open:
-                os.fdatasync(segment.fileno())
+            for path in there:
+                sync_file(path)
             sync_directory(self._directory)
         except OSError as why:
             self._note(why)
+            # Only written anew are they on the disk, see `Segment.distrust`; what is appended to cannot be.
+            self._doubtful = [path for path in there if first_seq(path) <= self._last_seq]
+            while self._open:
+                self._open.pop().close()
         else:
             self._durable_seq = self._last_seq
 
@@ -189,18 +197,20 @@ class Journal:
         except OSError as why:
             raise self._unavailable(why) from why
         sizes = [(segment, segment.size) for segment in self._open]
-        upto = self._last_seq
+        upto, doubtful = self._last_seq, tuple(self._doubtful)
 
         def ended(error: OSError | None) -> None:
             if self._closed:
                 return
             if error is None:
+                self._doubtful.clear()
                 self._confirm(upto, sizes)
             else:
                 self._distrust(error)
 
         names = None if all(segment.named for segment in self._open) else self._directory
-        return _Pass([segment.fileno() for segment in self._open], self._open[-1].path, names, ended)
+        files = [(segment.fileno(), segment.path) for segment in self._open]
+        return _Pass(doubtful, files, names, ended)
 
     def _confirm(self, upto: int, sizes: list[tuple[Segment, int]]) -> None:
         for segment, size in sizes:
@@ -234,12 +244,16 @@ class _Pass:
     """
 
     def __init__(
-        self, files: list[int], newest: Path, directory: Path | None, ended: Callable[[OSError | None], None]
+        self,
+        doubtful: tuple[Path, ...],
+        files: list[tuple[int, Path]],
+        directory: Path | None,
+        ended: Callable[[OSError | None], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[OSError | None] = self._loop.create_future()
+        self._doubtful = doubtful  # to be written anew
         self._files = files
-        self._newest = newest  # the name of the last of them
         self._directory = directory  # None where it holds no new names
         self._ended = ended
         self._begun = False
@@ -261,10 +275,14 @@ class _Pass:
             return
         error: OSError | None = None
         try:
-            for fd in self._files:
+            for path in self._doubtful:
+                with contextlib.suppress(FileNotFoundError):  # dropped for its age meanwhile
+                    replace_file(path, path.read_bytes())
+            for fd, _ in self._files:
                 os.fdatasync(fd)
-            if not os.fstat(self._files[-1]).st_nlink and not self._newest.exists():
-                raise FileNotFoundError(errno.ENOENT, "its file was removed")  # what is written there is lost
+            for fd, newest in self._files[-1:]:
+                if not os.fstat(fd).st_nlink and not newest.exists():
+                    raise FileNotFoundError(errno.ENOENT, "its file was removed")  # what is written there is lost
             if self._directory is not None:
                 sync_directory(self._directory)
         except OSError as why:
@@ -280,10 +298,12 @@ class _Pass:
             self.done.set_result(None)
 
 
-def _records(paths: list[Path], since: int, taken: int, waiting: bytes) -> Iterator[Record]:
+def _records(
+    paths: list[Path], since: int, taken: int, waiting: bytes, content: Callable[[Path], bytes]
+) -> Iterator[Record]:
     """Yield records from files up to number `taken`, then the frames that wait in memory."""
     for path in paths:
-        for item in scan(_content(path)):
+        for item in scan(content(path)):
             if isinstance(item, Frame) and not item.hole and since < item.seq <= taken:
                 since = item.seq
                 yield Record(item.seq, item.payload)
@@ -297,6 +317,14 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError:  # dropped for its age meanwhile; one that is broken was reported at the start
         return b""
+
+
+def _content_or_refuse(path: Path) -> bytes:
+    """Return what is in a segment that could be read a moment ago. Raises StateDirUnusable: nothing is passed over."""
+    try:
+        return path.read_bytes()
+    except OSError as why:
+        raise StateDirUnusable(path.parent.parent, why) from why
 
 
 def _words(why: OSError) -> str:

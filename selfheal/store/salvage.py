@@ -6,6 +6,7 @@ place, so that the next start is silent about it. A number is never given twice:
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from selfheal.durable import keep_aside, replace_file, sweep
 from selfheal.store.frames import HEAD_BYTES, Frame, encode_hole, scan
 
 SUFFIX = ".log"
+# What is short for the moment says nothing about a file: better no start than one without its records.
+_NOT_THE_DISK = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class Salvaged:
     last_seq: int
     tail: Path | None
     damage: tuple[Damage, ...]
+    unreadable: frozenset[Path]
+    """Segments of which nothing could be read."""
 
 
 def segments(directory: Path) -> list[Path]:
@@ -50,16 +55,22 @@ def first_seq(segment: Path) -> int:
 
 
 def salvage(directory: Path, now: float) -> Salvaged:
-    """Examine every segment and mend what is damaged. A segment that cannot be mended now stays as it is."""
+    """Examine every segment and mend what is damaged. A segment that cannot be mended now stays as it is.
+
+    Raises OSError where it is not the disk that refuses.
+    """
     sweep(directory)
     paths = segments(directory)
     last = first_seq(paths[0]) - 1 if paths else 0  # nothing is missing before it: that was dropped for its age
-    tail, damage = None, list[Damage]()
+    tail, damage, unreadable = None, list[Damage](), set[Path]()
     for path, following in zip(paths, [*map(first_seq, paths[1:]), None], strict=False):
         try:
             data = path.read_bytes()
         except OSError as why:
+            if why.errno in _NOT_THE_DISK:
+                raise
             size = path.stat().st_size
+            unreadable.add(path)
             damage.append(Damage(path.name, 0, size, f"the file cannot be read: {why.strerror}", None))
             last, tail = _after_lost(max(last, first_seq(path) - 1), size, following), None
             continue
@@ -67,7 +78,7 @@ def salvage(directory: Path, now: float) -> Salvaged:
         mended = _mend(path, found, now)
         damage += mended if mended is not None else found.damage
         last, tail = max(found.last_seq, first_seq(path) - 1), path if mended is not None else None
-    return Salvaged(last, tail, tuple(damage))
+    return Salvaged(last, tail, tuple(damage), frozenset(unreadable))
 
 
 @dataclass(slots=True)
@@ -86,7 +97,7 @@ def _examine(path: Path, data: bytes, last: int, following: int | None) -> _Foun
         raw = data[item.offset : item.end]
         if isinstance(item, Frame) and item.seq > found.last_seq:
             if not item.hole:
-                _close_gap(path, found, item, explained=bool(unread))
+                _close_gap(path, found, item.seq - 1, item.offset, explained=bool(unread))
             found.sound.append(raw)
             found.last_seq, unread = item.seq, 0
         else:
@@ -97,16 +108,19 @@ def _examine(path: Path, data: bytes, last: int, following: int | None) -> _Foun
     if unread:
         found.last_seq = _after_lost(max(found.last_seq, first_seq(path) - 1), unread, following)
         found.sound.append(encode_hole(found.last_seq))
+    elif found.last_seq < first_seq(path) - 1:  # its name outlived a power cut, what came before it did not
+        _close_gap(path, found, first_seq(path) - 1, 0, explained=False)
+        found.last_seq = first_seq(path) - 1
     return found
 
 
-def _close_gap(path: Path, found: _Found, frame: Frame, *, explained: bool) -> None:
-    first, last = found.last_seq + 1, frame.seq - 1
+def _close_gap(path: Path, found: _Found, last: int, offset: int, *, explained: bool) -> None:
+    """Say that what is missing up to number `last` is missing, once: a hole takes its place."""
+    first = found.last_seq + 1
     if first > last:
         return
     if not explained:
-        missing = f"records {first} to {last} are missing"
-        found.damage.append(Damage(path.name, frame.offset, 0, missing, None))
+        found.damage.append(Damage(path.name, offset, 0, f"records {first} to {last} are missing", None))
     found.sound.append(encode_hole(last))
 
 
