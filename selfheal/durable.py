@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-_UNFINISHED = ".tmp"
+UNFINISHED = ".tmp"
+"""How the name of a file ends that is not in its place yet."""
 
 
 def sync_directory(directory: Path) -> None:
@@ -35,7 +36,7 @@ def prepared(path: Path, data: bytes) -> Iterator[Path]:
 
     Each has a name of its own (mode 0600), for a thread that hangs on a slow disk may still be at an older one.
     """
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     try:
         try:
             _write_durably(fd, data)
@@ -74,7 +75,7 @@ def keep_aside(path: Path, data: bytes, at: float) -> Path:
 
 def sweep(directory: Path) -> None:
     """Remove what interrupted writes left in `directory`. Only for who alone writes there."""
-    for left in directory.glob(f".*{_UNFINISHED}"):
+    for left in directory.glob(f".*{UNFINISHED}"):
         with contextlib.suppress(OSError):
             left.unlink()
 
