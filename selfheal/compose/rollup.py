@@ -13,13 +13,15 @@ from bisect import bisect_left
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+from selfheal.clock import Clock
 from selfheal.compose.takeover import TakenOver, told_damage
 from selfheal.errors import JournalUnavailable
 from selfheal.events import Event, LoopFailed
 from selfheal.ledger import Ledger
 from selfheal.loops import Loop, describe
-from selfheal.ports import Ports
+from selfheal.ports import RunInThread
 from selfheal.store.journal import SEGMENT_BYTES, Damage
 from selfheal.store.names import number_of
 from selfheal.store.salvage import examine_older, first_seq, segments
@@ -38,11 +40,21 @@ RETRY_S = 5.0
 PAUSE_S = 0.0005
 
 
+class Outside(Protocol):
+    """Of the ports what is needed here."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def run_in_thread(self) -> RunInThread: ...
+
+
 class Rollup:
     """Writes snapshots and drops what is too old. `size` is what the journal may take, in bytes."""
 
     def __init__(
-        self, ledger: Ledger, ports: Ports, taken: TakenOver, size: Callable[[], int], wake: Callable[[str], None]
+        self, ledger: Ledger, ports: Outside, taken: TakenOver, size: Callable[[], int], wake: Callable[[str], None]
     ) -> None:
         self._ledger = ledger
         self._ports = ports
@@ -51,8 +63,7 @@ class Rollup:
         self._size = size
         self._wake = wake
         self._kept = taken.snapshot
-        older = (path for path in snapshots(self._directory) if number_of(path) < taken.snapshot)
-        self._unseen = [*older, *taken.journal.older]
+        self._unseen = unseen(taken)
         self._busy = threading.Lock()  # a cancelled write goes on in its thread; the next must not overtake it
         self._breathe = partial(threading.Event().wait, PAUSE_S)
         self._trouble = ""
@@ -128,14 +139,24 @@ class Rollup:
 
     def _examine(self, path: Path, now: float) -> list[Damage]:
         with self._busy:
-            if path.suffix == SUFFIX:
-                return examine(path, now, self._breathe)
-            held = segments(self._directory)
-            if path not in held[:-1]:  # dropped meanwhile
-                return []
-            place = held.index(path)
-            bases = _bases(self._directory)
-            return examine_older(path, first_seq(held[place + 1]), place == 0, bases, now, self._breathe)
+            return look_at(path, now, self._breathe)
+
+
+def unseen(taken: TakenOver) -> list[Path]:
+    """Return what of the journal a start has not looked at: the older snapshots, then the older segments."""
+    older = (path for path in snapshots(taken.journal.directory) if number_of(path) < taken.snapshot)
+    return [*older, *taken.journal.older]
+
+
+def look_at(path: Path, now: float, breathe: Callable[[], object] = lambda: None) -> list[Damage]:
+    """Examine one of these files, and mend it or keep it aside. Blocks. Raises OSError."""
+    if path.suffix == SUFFIX:
+        return examine(path, now, breathe)
+    held = segments(path.parent)
+    if path not in held[:-1]:  # dropped meanwhile
+        return []
+    place = held.index(path)
+    return examine_older(path, first_seq(held[place + 1]), place == 0, _bases(path.parent), now, breathe)
 
 
 def drop_before(directory: Path, limit: int) -> int:

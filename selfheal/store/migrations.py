@@ -9,6 +9,7 @@ one would need.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -30,16 +31,20 @@ def _nothing(_state_dir: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A way from one number to the next. Both parts are done again where a death came between; they raise OSError."""
+    """A way from one number to the next. Both parts are done again where a death came between; they raise OSError.
+
+    One that `can_wait` is left for the next start where the disk has no room for it now.
+    """
 
     why: str
     add: Callable[[Path], None] = _nothing
     remove: Callable[[Path], None] = _nothing
+    can_wait: bool = False
 
 
 # From each number to the next one.
 MIGRATIONS: Mapping[int, Migration] = {
-    1: Migration("from 2 on the beginning of the journal may be dropped, and snapshots stand for it"),
+    1: Migration("from 2 on the beginning of the journal may be dropped, and snapshots stand for it", can_wait=True),
 }
 
 
@@ -48,9 +53,9 @@ class NewerState(SelfhealError):
 
     def __init__(self, state_dir: Path, number: int, known: int) -> None:
         super().__init__(
-            f"cannot use state directory {str(state_dir)!r}: it is of schema {number}, which a newer version of selfheal "
-            f"has made, and this one knows {known}; install that version again, or give this one a directory of its "
-            f"own with --state-dir"
+            f"cannot use state directory {str(state_dir)!r}: it is of schema {number}, which a newer version of "
+            f"selfheal has made, and this one knows {known}; install that version again, or give this one a directory "
+            f"of its own with --state-dir"
         )
 
 
@@ -65,14 +70,24 @@ def migrate(state_dir: Path, now: float, migrations: Mapping[int, Migration] = M
         raise NewerState(state_dir, number, newest)
     if number - 1 in migrations:
         migrations[number - 1].remove(state_dir)
-    while number < newest:
-        migrations[number].add(state_dir)
+    while number < newest and _went_on(state_dir, number, migrations[number]):
         number += 1
-        replace_file(state_dir / NAME, _text(number))
-        migrations[number - 1].remove(state_dir)
     if damages:
-        replace_file(state_dir / NAME, _text(number))
+        with contextlib.suppress(OSError):  # said again by the next start
+            replace_file(state_dir / NAME, _text(number))
     return damages
+
+
+def _went_on(state_dir: Path, number: int, migration: Migration) -> bool:
+    try:
+        migration.add(state_dir)
+        replace_file(state_dir / NAME, _text(number + 1))
+        migration.remove(state_dir)
+    except OSError:
+        if not migration.can_wait:
+            raise
+        return False
+    return True
 
 
 def _number(state_dir: Path, now: float, newest: int) -> tuple[int, tuple[StateDamaged, ...]]:

@@ -68,7 +68,8 @@ def examine_older(
 ) -> list[Damage]:
     """Examine and mend a segment that the start has left out. `following` is the number of the next one. Blocks."""
     try:
-        last = _before([path], 0, older=not earliest, bases=bases)
+        first = first_seq(path)
+        last = 0 if earliest and first - 1 not in bases else first - 1
         return _look(path, last, following, now, breathe)[2]
     except FileNotFoundError:  # dropped meanwhile
         return []
