@@ -55,16 +55,32 @@ def decode(parts: Iterable[bytes]) -> World:
     known: dict[str, Any] = {}
     agents: dict[str, Agent] = {}
     incidents: dict[str, Incident] = {}
+    for part in parts:
+        kind, name, value = _decoded(part)
+        if kind == _AGENTS:
+            agents[name] = value
+        elif kind == _INCIDENTS:
+            incidents[name] = value
+        elif name in _OF_WORLD:
+            known[name] = value
+    return World(**known, agents=agents, incidents=incidents)
+
+
+def agrees(world: World, part: bytes) -> bool:
+    """Whether a part, read back, says of the world what is so. Raises ValueError where it cannot be read."""
+    kind, name, value = _decoded(part)
+    own = {_AGENTS: world.agents, _INCIDENTS: world.incidents}.get(kind)
+    return bool(value == (own.get(name) if own is not None else getattr(world, name)))
+
+
+def _decoded(part: bytes) -> tuple[str, str, Any]:
     try:
-        for part in parts:
-            kind, name, raw = _PART.decode(part)
-            if kind == _AGENTS:
-                agents[name] = _AGENT.decode(raw)
-            elif kind == _INCIDENTS:
-                incidents[name] = _incident(_FIELDS.decode(raw))
-            elif name in _OF_WORLD:
-                known[name] = _OF_WORLD[name].decode(raw)
-        return World(**known, agents=agents, incidents=incidents)
+        kind, name, raw = _PART.decode(part)
+        if kind == _AGENTS:
+            return kind, name, _AGENT.decode(raw)
+        if kind == _INCIDENTS:
+            return kind, name, _incident(_FIELDS.decode(raw))
+        return kind, name, _OF_WORLD[name].decode(raw) if name in _OF_WORLD else None
     except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError) as why:
         raise ValueError(f"it does not hold what this version knows of the world ({why})") from why
 
