@@ -12,7 +12,7 @@ from functools import partial
 
 from selfheal import __version__
 from selfheal.agents import AGENT_KINDS
-from selfheal.compose.beginnings import beginnings, known_events
+from selfheal.compose.beginnings import beginnings
 from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
 from selfheal.compose.data_layer import DataLayer
@@ -27,9 +27,11 @@ from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
 from selfheal.compose.reload import Reloader, as_scaled, scales_over
+from selfheal.compose.rollup import Rollup
 from selfheal.compose.schedule import Schedules
 from selfheal.compose.senses import Senses
 from selfheal.compose.standbys import Standbys
+from selfheal.compose.takeover import take_over
 from selfheal.compose.upkeep import LOGS_EVERY_S, Upkeep
 from selfheal.compose.views import Views
 from selfheal.config.load import Loaded
@@ -47,7 +49,7 @@ from selfheal.events import (
 )
 from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
-from selfheal.ledger import Ledger, replay
+from selfheal.ledger import Ledger
 from selfheal.loops import Failure, Loop, LoopRunner
 from selfheal.notify.router import Router
 from selfheal.observe.doubt import Doubt
@@ -56,9 +58,8 @@ from selfheal.observe.wheel import Wheel
 from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
-from selfheal.serve.documents import DOCUMENTS, Material
-from selfheal.store.documents import Documents, examine
-from selfheal.store.journal import Journal
+from selfheal.serve.documents import Material
+from selfheal.store.documents import Documents
 from selfheal.store.reserve import Reserve
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.supervise.tree import end_runs
@@ -99,12 +100,12 @@ class Daemon:
         self.gone = asyncio.Event()
         self.swept = False
         self._clear_leftovers = clear_leftovers
-        self._found_before = damages
         clock = ports.clock
 
         # What is known.
-        self.journal, records, self._damages = Journal.open(self.state_dir / "journal", ports.run_in_thread, clock)
-        self.ledger = Ledger(self.journal, replay(known_events(records)), self.journal.last_seq)
+        taken = take_over(self.state_dir, ports.run_in_thread, clock)
+        self.journal, self._damages = taken.journal, (*damages, *taken.damages)
+        self.ledger = Ledger(self.journal, taken.world, self.journal.last_seq)
         self.vitals = Vitals()
         self.memory = Memory(self.ledger, ports, self.state_dir, lambda: self.config.history)
         self.history = self.memory.history
@@ -112,7 +113,6 @@ class Daemon:
         files = Documents(self.state_dir, ports.run_in_thread)
         reserve = Reserve(self.state_dir)
         self.views = Views(self.ledger, ports, self.journal, files, reserve, self.vitals, self.material, self.redact)
-        self._broken = examine(self.state_dir, DOCUMENTS, clock)
 
         # Who runs and watches.
         loaded = as_scaled(loaded, self.ledger.world, redactor.learn, log)
@@ -120,6 +120,7 @@ class Daemon:
         self.plans = self.fleet.plans
         self.judgement = Judgement(self.ledger, self.vitals, self.fleet, ports.chance)
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
+        self.rollup = Rollup(self.ledger, ports, taken, lambda: self.config.daemon.journal_size, self.runner.wake)
         self.wheel = Wheel(asyncio.get_running_loop())
         self.heartbeats = Heartbeats(self.state_dir, clock)
         self.anomalies = AnomalyWatch()
@@ -210,6 +211,7 @@ class Daemon:
             Loop("save", self.views.save, every_s=1.0, limit_s=30.0, idle=self.views.is_saved, idle_s=5.0, least_s=1.0),
             self.memory.loop,
             self.data.loop,
+            self.rollup.loop,
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
@@ -258,9 +260,8 @@ class Daemon:
         """Record what is new since the last daemon: this one, the damage found, the agents, what was interrupted."""
         now, world = self.ports.clock.now(), self.ledger.world
         self.ledger.record(DaemonStarted(now, __version__, self.ports.pid, self.config.guard.dry_run))
-        self.ledger.record(*self._found_before)
         overruled = scales_over(world, self.fleet.loaded, now)
-        for event in beginnings(world, self.plans, self._damages, self._broken, overruled, now):
+        for event in beginnings(world, self.plans, self._damages, overruled, now):
             self.ledger.record(event)
         self.ledger.record(*self.anomalies.left_over(world, now))
         self.ledger.record(*self.data.writers.left_over(self.ledger.world, now))
@@ -334,7 +335,8 @@ class Daemon:
     def material(self) -> Material:
         """What the state files are made from, as of now."""
         now, windows = self.ports.clock.now(), self.config.guard.maintenance
-        return Material(self.ledger.world, self.vitals.copy(), now, figures, posterior, PATTERNS, windows)
+        ledger, vitals = self.ledger, self.vitals.copy()
+        return Material(ledger.world, vitals, now, figures, posterior, PATTERNS, windows, ledger.seq)
 
     async def events_after(self, seq: int, count: int) -> Sequence[tuple[int, Event]]:
         """The first `count` events of the journal with a greater number."""
@@ -361,6 +363,7 @@ class Daemon:
         self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))
         await self.memory.archive.close()
         await self.views.save_last()  # after the history, which would take the room that is let go for this
+        await self.rollup.close()
 
     async def _stop_server(self, server: Sequence[Loop]) -> None:
         """The last to go: until then it says that the daemon is stopping."""

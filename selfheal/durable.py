@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-_UNFINISHED = ".tmp"
+UNFINISHED = ".tmp"
+"""How the name of a file ends that is not in its place yet."""
 
 
 def sync_directory(directory: Path) -> None:
@@ -50,7 +51,7 @@ def prepared(path: Path, data: bytes) -> Iterator[Path]:
 
     Each has a name of its own (mode 0600), for a thread that hangs on a slow disk may still be at an older one.
     """
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_UNFINISHED)
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
     try:
         try:
             _write_durably(fd, data)
@@ -95,7 +96,7 @@ def sweep(directory: Path) -> None:
     Where the disk refuses it stays for the next start.
     """
     with contextlib.suppress(OSError):
-        for left in list(directory.glob(f".*{_UNFINISHED}")):
+        for left in list(directory.glob(f".*{UNFINISHED}")):
             with contextlib.suppress(OSError):
                 left.unlink()
 

@@ -28,6 +28,7 @@ from selfheal.config.models import Config
 from selfheal.daemon import Daemon, Narrator
 from selfheal.diagnose.patterns import PATTERNS
 from selfheal.durable import make_private
+from selfheal.events import StateDamaged
 from selfheal.keeper import HELD_BACK, VARIABLE
 from selfheal.kinds import Notifier
 from selfheal.learn.odds import posterior
@@ -45,6 +46,7 @@ from selfheal.serve.listener import bind_tcp, bind_unix, serve
 from selfheal.serve.ports import Sources, Tail
 from selfheal.store.key import read_key
 from selfheal.store.lock import StateLock, usable
+from selfheal.store.migrations import migrate
 from selfheal.supervise import proc
 from selfheal.supervise.oneshot import CommandRunner
 from selfheal.supervise.posix import PosixLauncher
@@ -81,8 +83,9 @@ def run(
         logs = configure(config.log_level, config.log_format, redactor, log_stream or sys.stdout)
         try:
             with usable(config.state_dir):
+                damages = migrate(config.state_dir, SteadyClock().now())
                 _prepare(config.state_dir, lock.shared)
-                doors = _Doors(loaded, logs.recent)
+                doors = _Doors(loaded, logs.recent, damages)
             opened()
             return asyncio.run(_live(loaded, doors, redactor, narrator, seconds, clear_leftovers, ends_with_terminal))
         finally:
@@ -213,7 +216,7 @@ def _disk_used(path: Path) -> float:
 class _Doors:
     """The two listeners, bound before anything else starts: a taken address must not cost a running fleet."""
 
-    def __init__(self, loaded: Loaded, recent: RecentLines) -> None:
+    def __init__(self, loaded: Loaded, recent: RecentLines, damages: Sequence[StateDamaged]) -> None:
         self._config = loaded.config.daemon
         self._recent = recent
         self._bound: dict[str, socket.socket] = {}
@@ -221,7 +224,7 @@ class _Doors:
         self._bind("unix")
         key, damage = read_key(self._config.state_dir / KEY_NAME, SteadyClock().now())
         self._access = self._opened_by(key)
-        self.damages = (damage,) if damage is not None else ()
+        self.damages = (*damages, *((damage,) if damage is not None else ()))
 
     @property
     def address(self) -> str:

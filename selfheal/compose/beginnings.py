@@ -6,37 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from selfheal.compose.fleet import AgentPlan
-from selfheal.errors import StateFileDamaged
-from selfheal.events import AgentDeclared, AgentRemoved, Event, FixEnded, ScaleAsked, StateDamaged, Unknown, decode
-from selfheal.store.journal import Damage, Record
+from selfheal.events import AgentDeclared, AgentRemoved, FixEnded, ScaleAsked, StateDamaged
 from selfheal.world import Agent, World
-
-_LOST_WITH_VIEW = "nothing but signals, for it is built again from the journal"
-
-
-def known_events(records: Iterable[Record]) -> Iterator[Event]:
-    """The events that this version knows; what a newer one wrote stays in the journal and is passed over."""
-    for record in records:
-        event = decode(record.payload)
-        if not isinstance(event, Unknown):
-            yield event
 
 
 def beginnings(
     world: World,
     plans: Mapping[str, AgentPlan],
-    damages: Iterable[Damage],
-    broken: Iterable[StateFileDamaged],
+    damages: Iterable[StateDamaged],
     overruled: Iterable[ScaleAsked],
     now: float,
 ) -> Iterator[StateDamaged | ScaleAsked | AgentRemoved | AgentDeclared | FixEnded]:
     """The damage found in our state, the words on the number of instances that the file has `overruled`, the agents
     that came and went, and the fixes that the last daemon left undone.
     """
-    for damage in damages:
-        yield _damaged(now, damage)
-    for file in broken:
-        yield StateDamaged(now, file.path.name, file.why, file.kept_as.name, _LOST_WITH_VIEW)
+    yield from damages
     yield from overruled
     for name in world.agents:
         if name not in plans:
@@ -48,11 +32,6 @@ def beginnings(
     for incident in world.open_incidents():
         if incident.attempt is not None and incident.acting:
             yield FixEnded(now, incident.id, incident.attempt.number, "interrupted", "the daemon ended meanwhile")
-
-
-def _damaged(at: float, damage: Damage) -> StateDamaged:
-    what = f"{damage.what}: {damage.length} bytes at {damage.offset}"
-    return StateDamaged(at, damage.file, what, damage.kept_as, "what these bytes recorded")
 
 
 def _is_declared(agent: Agent | None, event: AgentDeclared) -> bool:

@@ -17,7 +17,17 @@ from selfheal.config.models import Config, DaemonConfig, FixConfig
 from selfheal.supervise.launcher import Launch
 
 # Of [daemon], what is asked anew each time. The rest is built into what runs: sockets, locks, paths, processes.
-LIVE = frozenset({"canaries", "log_level", "on_stop", "prevention_interval", "self_healing_interval", "stop_timeout"})
+LIVE = frozenset(
+    {
+        "canaries",
+        "journal_size",
+        "log_level",
+        "on_stop",
+        "prevention_interval",
+        "self_healing_interval",
+        "stop_timeout",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

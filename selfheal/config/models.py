@@ -33,7 +33,9 @@ MAX_INSTANCES = 1000  # of one agent; as many as the daemon is measured with
 
 
 class DaemonConfig(Section):
-    """The daemon itself. A reload takes intervals, canaries, stop_timeout, on_stop, log_level; a restart the rest."""
+    """The daemon itself. A reload takes intervals, canaries, stop_timeout, on_stop, journal_size,
+    log_level; a restart the rest.
+    """
 
     state_dir: Place = Field(
         Path("state"), description="Where the journal, the views and the logs live; SELFHEAL_STATE_DIR."
@@ -58,6 +60,9 @@ class DaemonConfig(Section):
         "adopt", description="What becomes of agents when the daemon crashes."
     )
     on_stop: Literal["stop", "leave"] = Field("stop", description="What becomes of agents when the daemon is stopped.")
+    journal_size: Size = Field(
+        64_000_000, ge=1_000_000, description="Of what has happened so many bytes are kept; over it the oldest goes."
+    )
     public_reads: Flag = Field(False, description="Reads need no token; control always does.")
     canaries: tuple[Address, ...] = Field(
         (),

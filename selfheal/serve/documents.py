@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the documents are made from, as of `now`."""
+    """What the documents are made from, as of `now`; `seq` is the number of the latest event in it."""
 
     world: World
     vitals: Vitals
@@ -46,6 +46,7 @@ class Material:
     belief: Believing
     patterns: Sequence[KnownPattern]
     windows: Sequence[WindowConfig]
+    seq: int = 0
 
 
 def documents(material: Material) -> Mapping[str, Document]:
@@ -56,7 +57,7 @@ def documents(material: Material) -> Mapping[str, Document]:
 
 def stamp(material: Material) -> Document:
     """Return what stands at the head of every document."""
-    return {"schema_version": SCHEMA_VERSION, "updated_at": rfc3339(material.now)}
+    return {"schema_version": SCHEMA_VERSION, "updated_at": rfc3339(material.now), "events": material.seq}
 
 
 class Pages:

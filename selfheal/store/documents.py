@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from selfheal.clock import Clock
-from selfheal.durable import name_aside, prepared, replace_file, sweep, sync_directory
+from selfheal.durable import UNFINISHED, name_aside, prepared, replace_file, sweep, sync_directory
 from selfheal.errors import StateDirUnusable, StateFileDamaged
 from selfheal.store.journal import RunInThread
 from selfheal.store.pieces import compact, pretty
@@ -97,6 +97,16 @@ def examine(directory: Path, names: Iterable[str], clock: Clock) -> tuple[StateF
     """Return which documents of an earlier daemon are damaged; they are kept aside. Blocks: for the start."""
     found = (read(directory / name, clock)[1] for name in names)
     return tuple(damage for damage in found if damage is not None)
+
+
+def missing(directory: Path, names: Iterable[str]) -> tuple[str, ...]:
+    """Return which documents were there and are not now, but for those that a death kept from their names."""
+    try:
+        sums = _sums_in(directory / CHECKSUMS) or {}
+    except OSError:
+        return ()
+    gone = (name for name in names if name in sums and not (directory / name).exists())
+    return tuple(name for name in gone if not any(directory.glob(f".{name}.*{UNFINISHED}")))
 
 
 def previous(path: Path) -> Path:

@@ -20,11 +20,13 @@ from pathlib import Path
 from selfheal.clock import Clock
 from selfheal.durable import make_private, replace_file, sync_directory, sync_file
 from selfheal.errors import JournalUnavailable, StateDirUnusable
-from selfheal.store.frames import Frame, encode, scan
-from selfheal.store.salvage import SUFFIX, Damage, first_seq, salvage, segments
+from selfheal.store.frames import Frame, encode, encode_hole, scan
+from selfheal.store.names import Damage, content, named, number_of
+from selfheal.store.salvage import SUFFIX, first_seq, salvage, segments
 from selfheal.store.segment import Segment
+from selfheal.store.snapshots import snapshots
 
-__all__ = ["Damage", "Journal", "Record", "RunInThread"]
+__all__ = ["Damage", "Journal", "Record", "RunInThread", "records_in"]
 
 SEGMENT_BYTES = 4 * 1024 * 1024  # the newest records are found in 40 ms, and the oldest are dropped in small steps
 
@@ -55,33 +57,59 @@ class Journal:
         ] = []  # segments of an earlier daemon of which the disk refused to say that it has them
         self._pass: _Pass | None = None
         self._closed = False
+        self._cut = False  # the next record begins a segment
+        self.older: tuple[Path, ...] = ()
+        """Segments that the start has not looked at: all that is in them comes before what it has read."""
 
     @classmethod
     def open(
-        cls, directory: Path, run_in_thread: RunInThread, clock: Clock, segment_size: int = SEGMENT_BYTES
+        cls,
+        directory: Path,
+        run_in_thread: RunInThread,
+        clock: Clock,
+        segment_size: int = SEGMENT_BYTES,
+        since: int = 0,
+        known: int = 0,
     ) -> tuple[Journal, Iterator[Record], tuple[Damage, ...]]:
-        """Return the journal in `directory`, all its records, and what was found damaged. Blocks; for the start.
+        """Return the journal in `directory`, its records after number `since`, and what was found damaged there.
 
-        Raises StateDirUnusable where the directory cannot be used at all.
+        `known` is the highest number that anything else says was given: there it goes on, at least. Blocks; for the
+        start. Raises StateDirUnusable where the directory cannot be used at all.
         """
         try:
             make_private(directory)
             sync_directory(directory.parent)
-            found = salvage(directory, clock.now())
+            found = salvage(directory, clock.now(), since, frozenset(map(number_of, snapshots(directory))))
             journal = cls(directory, run_in_thread, segment_size, found.last_seq)
+            journal.older = found.older
             if found.tail is not None:
                 journal._open.append(Segment.go_on(found.tail))
             readable = [path for path in segments(directory) if path not in found.unreadable]
         except OSError as why:
             raise StateDirUnusable(directory.parent, why) from why
+        behind = journal._go_on_after(max(since, known))
         journal._settle_start(readable)
-        return journal, _records(readable, 0, found.last_seq, b"", _content_or_refuse), found.damage
+        later = [path for path in readable if path not in found.older]
+        records = records_in(later, since, found.last_seq, content=_content_or_refuse)
+        return journal, records, (*found.damage, *behind)
 
     @property
     def first_seq(self) -> int:
         """The earliest number that the journal may still hold."""
         held = segments(self._directory)
         return first_seq(held[0]) if held else 1
+
+    @property
+    def directory(self) -> Path:
+        return self._directory
+
+    @property
+    def newest(self) -> tuple[int, int]:
+        """Records and bytes in the segment that is written now; none where the next record begins another."""
+        if self._cut or not self._open:
+            return 0, 0
+        segment = self._open[-1]
+        return self._last_seq - number_of(segment.path) + 1, segment.size
 
     @property
     def last_seq(self) -> int:
@@ -106,12 +134,17 @@ class Journal:
     def append(self, payload: bytes) -> int:
         """Record `payload`, return its number. Where the disk refuses it waits in memory: see `trouble`."""
         self._last_seq += 1
-        if not self._open or self._open[-1].size >= self._segment_size:
-            self._open.append(Segment(self._directory / f"{self._last_seq:012}{SUFFIX}"))
+        if self._cut or not self._open or self._open[-1].size >= self._segment_size:
+            self._open.append(Segment(named(self._directory, self._last_seq, SUFFIX)))
+            self._cut = False
         self._open[-1].put(self._last_seq, encode(self._last_seq, payload))
         with contextlib.suppress(OSError):  # said in `trouble`, tried again with the next append or sync
             self._flush()
         return self._last_seq
+
+    def cut(self) -> None:
+        """Let the next record begin a segment, so that what came before can be dropped by itself one day."""
+        self._cut = self.newest[0] > 0
 
     async def sync(self, seq: int | None = None) -> None:
         """Return when the records up to `seq`, or all so far, are on the disk. All who wait share one wait.
@@ -135,17 +168,22 @@ class Journal:
         # Copies, for the loop may append meanwhile.
         waiting = [pair for segment in tuple(self._open) for pair in tuple(segment.waiting)]
         taken = waiting[0][0] - 1 if waiting else self._last_seq
-        records = _records(paths[max(start, 0) :], since, taken, b"".join(frame for _, frame in waiting), _content)
+        records = records_in(paths[max(start, 0) :], since, taken, b"".join(frame for _, frame in waiting))
         return itertools.islice(records, limit)
 
     def forget(self, before: int) -> int:
-        """Drop the oldest segments as far as all their records come before `before`; return how many."""
+        """Drop the oldest segments as far as all their records come before `before`; return how many. Blocks.
+
+        Raises OSError. A snapshot must hold what they said: else the next start misses them.
+        """
         dropped = 0
         for path, following in itertools.pairwise(segments(self._directory)):
             if first_seq(following) > before:
                 break
-            path.unlink()
+            path.unlink(missing_ok=True)
             dropped += 1
+        if dropped:
+            sync_directory(self._directory)
         return dropped
 
     def close(self) -> None:
@@ -165,6 +203,21 @@ class Journal:
             self._closed = True
             for segment in self._open:
                 segment.close()
+
+    def _go_on_after(self, known: int) -> list[Damage]:
+        """Give no number again that was given, though the journal has not got that far."""
+        first = self._last_seq + 1
+        if first > known:
+            return []
+        if not self._open:
+            self._open.append(Segment(named(self._directory, known + 1, SUFFIX)))
+        segment = self._open[-1]
+        segment.put(known, encode_hole(known))
+        self._last_seq = known
+        with contextlib.suppress(OSError):
+            self._flush()
+        missing = f"records {first} to {known} are missing"
+        return [Damage(segment.path.name, segment.size, 0, missing, None, (first, known))]
 
     def _settle_start(self, there: list[Path]) -> None:
         """Make durable what the last daemon may have left in the kernel, also in segments that it had filled."""
@@ -298,13 +351,17 @@ class _Pass:
             self.done.set_result(None)
 
 
-def _records(
-    paths: list[Path], since: int, taken: int, waiting: bytes, content: Callable[[Path], bytes]
+def records_in(
+    paths: list[Path], since: int, last: int, waiting: bytes = b"", content: Callable[[Path], bytes] | None = None
 ) -> Iterator[Record]:
-    """Yield records from files up to number `taken`, then the frames that wait in memory."""
+    """Yield the records after number `since` of segments, up to number `last`, then the frames that wait in memory.
+
+    `content` reads a segment; without it one that cannot be read is passed over.
+    """
+    read = content or _held
     for path in paths:
-        for item in scan(content(path)):
-            if isinstance(item, Frame) and not item.hole and since < item.seq <= taken:
+        for item in scan(read(path)):
+            if isinstance(item, Frame) and not item.hole and since < item.seq <= last:
                 since = item.seq
                 yield Record(item.seq, item.payload)
     for item in scan(waiting):
@@ -312,9 +369,9 @@ def _records(
             yield Record(item.seq, item.payload)
 
 
-def _content(path: Path) -> bytes:
+def _held(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return content(path)
     except OSError:  # dropped for its age meanwhile; one that is broken was reported at the start
         return b""
 

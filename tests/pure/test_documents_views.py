@@ -83,6 +83,7 @@ def material(world: World, vitals: Vitals | None = None) -> Material:
         belief=belief,
         patterns=(Pattern("port_taken", re.compile("in use"), 4.0),),
         windows=(WindowConfig(agents=("api",), cron="0 3 * * sun", minutes=30),),
+        seq=11,
     )
 
 
@@ -92,7 +93,7 @@ def made(world: World, vitals: Vitals | None = None) -> Mapping[str, dict[str, o
 
 def test_every_promised_file_is_there_and_its_stamp_says_the_version_and_the_moment() -> None:
     assert set(made(reduce(fold, EVENTS, EMPTY))) == set(DOCUMENTS) == NAMES
-    assert stamp(material(EMPTY)) == {"schema_version": 1, "updated_at": "2026-01-02T03:04:17.000Z"}
+    assert stamp(material(EMPTY)) == {"schema_version": 1, "updated_at": "2026-01-02T03:04:17.000Z", "events": 11}
 
 
 def test_the_same_world_at_the_same_moment_gives_the_same_bytes() -> None:

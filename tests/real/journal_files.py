@@ -14,8 +14,10 @@ from selfheal.store.journal import Damage, Journal, Record
 PAYLOADS = [f"event {number}".encode() for number in range(1, 11)]
 
 
-def opened(directory: Path, segment_size: int = 2**20) -> tuple[Journal, list[Record], tuple[Damage, ...]]:
-    journal, records, damage = Journal.open(directory, asyncio.to_thread, RealClock(), segment_size)
+def opened(
+    directory: Path, segment_size: int = 2**20, since: int = 0, known: int = 0
+) -> tuple[Journal, list[Record], tuple[Damage, ...]]:
+    journal, records, damage = Journal.open(directory, asyncio.to_thread, RealClock(), segment_size, since, known)
     return journal, list(records), damage
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+from selfheal.store.migrations import MIGRATIONS, Migration, migrate
 from tests.real.daemon_process import House, Stream, house, until
 
 FLEET = """
@@ -93,10 +95,10 @@ def test_damaged_views_are_kept_told_and_built_again() -> None:
             (place.state_dir / name).unlink()
         place.boot()
         until(lambda: all((place.state_dir / name).exists() for name in VIEWS), 10.0)
-        assert {file for file, _ in said(place)} == set(VIEWS[:9])
+        assert {file for file, _ in said(place)} == set(VIEWS)
         assert {name.partition(".damaged-")[0] for name in kept(place.state_dir)} == set(VIEWS[:9])
         alerts = [one.text("text") for one in place.get("summary").parts("alerts")]
-        assert all(any(name in text for text in alerts) for name in VIEWS[:9])
+        assert all(any(name in text for text in alerts) for name in VIEWS)
         until(lambda: place.agent("one").text("state") == "healthy")
         assert place.stop() == 0
         are_whole(place)
@@ -161,3 +163,51 @@ def test_a_state_directory_of_which_nothing_but_the_journal_is_left_is_complete_
         are_whole(place)
         assert said(place) == []
         assert place.logged("daemon.started")
+
+
+def test_of_a_journal_that_is_gone_the_state_files_tell_how_much_is_lost() -> None:
+    with house() as place:
+        lived(place)
+        shown = max(int(str(view["events"])) for view in views(place).values())
+        shutil.rmtree(place.state_dir / "journal")
+        place.boot()
+        (told,) = place.logged("state.damaged")
+        assert told.text("what") == f"records 1 to {shown} are missing"
+        assert told.text("lost") == f"events 1 to {shown}"
+        stream = Stream(place.port, 0)
+        until(lambda: len(stream.told) > 1)
+        assert min(stream.told) > shown, "no number is given twice"
+        place.until_state("healthy")
+        assert place.stop() == 0
+        place.boot()
+        assert said(place) == []
+
+
+def test_a_snapshot_that_is_damaged_costs_nothing() -> None:
+    with house() as place:
+        lived(place)
+        lived(place)
+        newest = max((place.state_dir / "journal").glob("*.snapshot"))
+        flip(newest, 0.5)
+        place.boot()
+        assert said(place) == [(newest.name, "its checksum does not match")]
+        assert len(kept(newest.parent)) == 1
+        place.until_state("healthy")
+        assert place.get("summary").part("agents").count("total") == 2
+
+
+def test_a_directory_of_a_newer_version_is_refused_and_not_touched() -> None:
+    with house() as place:
+        lived(place)
+        newer = max(MIGRATIONS) + 2
+        migrate(place.state_dir, 0.0, dict.fromkeys(range(1, newer), Migration("of a newer version")))
+        before = untouched(place.state_dir)
+        ended = place.begin("run", "--config", "selfheal.toml").ended()
+        assert ended.code == 1
+        assert f"it is of schema {newer}, which a newer version of selfheal has made" in ended.err
+        assert untouched(place.state_dir) == before
+
+
+def untouched(folder: Path) -> dict[Path, int]:
+    """When each file was changed, but for the lock, which is signed."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name != "lock" and path.is_file()}

@@ -59,7 +59,7 @@ def test_a_missing_segment_is_said_once(tmp_path: Path) -> None:
     segments[1].unlink()
     _, records, [damage] = opened(tmp_path)
     assert [record.seq for record in records] == [1, 2, 5, 6, 7, 8, 9, 10]
-    assert (damage.file, damage.what, damage.length) == (segments[2].name, "records 3 to 4 are missing", 0)
+    assert (damage.file, damage.what, damage.length) == (segments[0].name, "records 3 to 4 are missing", 0)
     assert opened(tmp_path)[2] == ()
 
 
@@ -69,7 +69,7 @@ def test_a_segment_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
     segments[-1].mkdir()
     journal, records, [damage] = opened(tmp_path)
     assert [record.seq for record in records] == list(range(1, 9))
-    assert damage.what == "the file cannot be read: Is a directory"
+    assert damage.what == "the file cannot be read: it is no file"
     assert journal.append(b"next") > 10
     assert [record.payload for record in journal.read(since=8)] == [b"next"]
     journal.close()
