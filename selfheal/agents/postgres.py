@@ -72,4 +72,4 @@ class PostgresAgent(DataConfig, AgentConfig):
         return PostgresAsset(agent=agent, url=self.url, verify_url=self.verify_url or "", options=options)
 
 
-POSTGRES = AgentKind(name="postgres", model=PostgresAgent, layer="data", fixes=())
+POSTGRES = AgentKind(name="postgres", model=PostgresAgent, layer="data", fixes=("restore_database",))

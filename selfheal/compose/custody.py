@@ -21,6 +21,7 @@ from selfheal.config.data import BackupConfig, data_of
 from selfheal.data.asset import Asset, Health, Swapped
 from selfheal.data.backup import Backup, Keep
 from selfheal.data.jobs import AnyJob, BackUp, Examine, Mend, Prepare, Prepared, Swap, Verify
+from selfheal.data.sinks import AnySink
 from selfheal.data.vault import Vault
 from selfheal.errors import DataFailed, RefusedByPolicy, UnknownName
 from selfheal.events import BackupDamaged, BackupFailed, BackupMade, BackupVerified, DataRestored
@@ -46,6 +47,7 @@ class Custody:
         writers: Writers,
         state_dir: Path,
         vault: Callable[[], Path],
+        sinks: Callable[[], tuple[AnySink, ...]],
         redact: Callable[[str], str],
     ) -> None:
         self._ledger = ledger
@@ -56,6 +58,7 @@ class Custody:
         self._writers = writers
         self._state_dir = state_dir
         self._vault = vault
+        self._sinks = sinks
         self._redact = redact
         self._under_way: dict[str, DataJob] = {}
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -98,17 +101,24 @@ class Custody:
             raise RefusedByPolicy(f"cannot back up {agent}: its data are not sound: {failing.reason}")
         config = _backup_of(plan)
         keep = Keep(**config.keep.model_dump())
-        job = BackUp(asset=_asset(plan), room=self._room(agent), now=self._clock.now(), vault=self._vault(), keep=keep)
+        job = BackUp(
+            asset=_asset(plan),
+            room=self._room(agent),
+            now=self._clock.now(),
+            vault=self._vault(),
+            keep=keep,
+            sinks=self._sinks(),
+        )
         async with self._turns[agent]:
             try:
                 made = await self._run(job, Backup, config.timeout)
             except DataFailed as why:
                 self._ledger.record(BackupFailed(self._clock.now(), agent, str(why)))
                 raise
-        known = self._ledger.world.holdings.get(agent)
-        unchanged = known is not None and known.backup is not None and known.backup.backup == made.id
+        now = self._clock.now()
+        unchanged = made.unchanged_at == job.now
         event = BackupMade(
-            self._clock.now(), agent, made.id, made.proof.as_of, made.size, made.stored, made.took_s, unchanged
+            now, agent, made.id, made.proof.as_of, made.size, made.stored, now - job.now, unchanged, made.told
         )
         await self._ledger.durable(event)
         return made

@@ -138,9 +138,22 @@ def run(job: AnyJob, tell: Tell = untold) -> Health | Backup | Prepared | Swappe
         case Prepare():
             return _prepare(job, tell)
         case Swap():
-            return _at_home(job).swap(job.ticket, tell)
+            return _swap(job, tell)
         case Mend():
             return _at_home(job).mend(job.how, tell)
+
+
+def _swap(job: Swap, tell: Tell) -> Swapped:
+    """Exchange, and forget what was remembered of the old data: what is fewer now is no damage.
+
+    A kind that has its memory at hand does that by itself.
+    """
+    swapped = _at_home(job).swap(job.ticket, tell)
+    if "room" not in type(job.asset).__struct_fields__ and job.room.is_dir():  # type: ignore[attr-defined] # a struct
+        for path in job.room.iterdir():
+            if path.is_file():
+                path.unlink(missing_ok=True)
+    return swapped
 
 
 def _at_home(job: Job, *, sparing: bool = False) -> Asset:

@@ -11,7 +11,8 @@ class BackupMade:
     """A backup was made, restored to a scratch place and proved: it counts. `size` and `stored` are bytes.
 
     `taken_at` is wall time: what was written before it is in the backup. `unchanged` says that nothing was written
-    since the last one, which stands for this one too.
+    since the last one, which stands for this one too. `told` is what a person should know of it all the same: a store
+    of another program that did not take it, say.
     """
 
     at: float
@@ -22,6 +23,7 @@ class BackupMade:
     stored: int
     took_s: float
     unchanged: bool = False
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
