@@ -7,14 +7,18 @@ dropped, an end. It tells what it has promised, so that whoever looks afterwards
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from selfheal.clock import RealClock
 from selfheal.errors import JournalUnavailable, SelfhealError
 from selfheal.store.documents import Documents, examine
-from selfheal.store.journal import Journal
-from selfheal.store.lock import StateLock
+from selfheal.store.journal import Damage, Journal, Record
+from selfheal.store.lock import StateLock, usable
+from selfheal.store.names import number_of
+from selfheal.store.salvage import segments
+from selfheal.store.snapshots import newest, write
+from selfheal.world import EMPTY
 
 SEGMENT = 1500
 VIEWS = ("agent_status.json", "metrics.json")
@@ -78,7 +82,7 @@ async def _start(state: Path, tell: Tell, relieve: Callable[[], None]) -> tuple[
 def _started(state: Path, tell: Tell) -> tuple[StateLock, Journal, Documents]:
     lock = StateLock.acquire(state)
     try:
-        journal, records, damage = Journal.open(state / "journal", inline, _CLOCK, SEGMENT)
+        journal, records, damage = opened(state)
         replayed = [record.seq for record in records]
         files = Documents(state, inline)
         examine(state, VIEWS, _CLOCK)
@@ -90,6 +94,15 @@ def _started(state: Path, tell: Tell) -> tuple[StateLock, Journal, Documents]:
     tell(f"replayed {' '.join(map(str, replayed))}")
     tell(f"events {journal.durable_seq}")
     return lock, journal, files
+
+
+def opened(state: Path) -> tuple[Journal, Iterator[Record], tuple[Damage, ...]]:
+    """Open the journal as a daemon does: what came before the newest snapshot may have been dropped for its age."""
+    with usable(state):
+        taken = newest(state / "journal", _CLOCK.now())
+    since = taken.snapshot.seq if taken.snapshot is not None else 0
+    journal, records, damage = Journal.open(state / "journal", inline, _CLOCK, SEGMENT, since)
+    return journal, records, (*taken.damage, *damage)
 
 
 async def _sync(journal: Journal, tell: Tell) -> None:
@@ -114,6 +127,9 @@ def _drop_the_oldest(journal: Journal, tell: Tell) -> None:
     before = journal.durable_seq - KEPT
     tell(f"dropped {before}")
     try:
+        earliest = max((first for first in map(number_of, segments(journal.directory)) if first <= before), default=1)
+        if earliest > 1:  # as the daemon does it: what came before is in a snapshot that stays
+            write(journal.directory, earliest - 1, EMPTY)
         journal.forget(before)
     except OSError as why:
         tell(f"undropped {why.strerror}")

@@ -17,7 +17,7 @@ from selfheal.errors import SelfhealError
 from selfheal.store.documents import Documents, read
 from selfheal.store.journal import Damage, Journal, Record
 from selfheal.store.lock import StateLock
-from tests.real.crash_story import SEGMENT, VIEWS, inline, payload, view
+from tests.real.crash_story import VIEWS, inline, opened, payload, view
 
 _CLOCK = RealClock()
 
@@ -145,5 +145,5 @@ def _left_behind(state: Path) -> Iterator[str]:
 
 
 def _journal(state: Path) -> tuple[Journal, list[Record], tuple[Damage, ...]]:
-    journal, records, damage = Journal.open(state / "journal", inline, _CLOCK, SEGMENT)
+    journal, records, damage = opened(state)
     return journal, list(records), damage

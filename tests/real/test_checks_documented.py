@@ -23,7 +23,7 @@ from tests.real.servers import context
 PAGE = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
 COMMON = frozenset(CheckConfig.model_fields)
 # Kinds whose signals are named by the agent; and what the page says in backticks of servers, beside signals of ours.
-WHATEVER_IS_THERE = frozenset({"prometheus"})
+WHATEVER_IS_THERE = frozenset({"prometheus", "data"})
 THEIRS = frozenset({"maxmemory", "maxclients", "max_connections"})
 
 

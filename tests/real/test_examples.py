@@ -23,7 +23,7 @@ from selfheal.recover import FIXES
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRACT = (ROOT / "tests/real/contract.toml").read_text(encoding="utf-8")
-KINDS_TO_COME = ("render", "sqlite")
+KINDS_TO_COME = ("render",)
 COMMANDS = sorted(set(re.findall(r"^(selfheal [^#\n]+)", README, re.MULTILINE)))
 
 
@@ -110,24 +110,21 @@ def test_of_the_contract_only_the_kinds_to_come_are_refused(tmp_path: Path) -> N
     with pytest.raises(ConfigInvalid) as refused:
         loaded(contract_in(tmp_path, CONTRACT))
     said = {problem.key: problem.wrong for problem in refused.value.problems}
-    assert said == {
-        "agents.web.kind": "kind 'render' is not known",
-        "agents.ledger.kind": "kind 'sqlite' is not known",
-    }
+    assert said == {"agents.web.kind": "kind 'render' is not known"}
 
 
 def test_every_other_key_of_the_contract_is_in_force_as_written(tmp_path: Path) -> None:
     tables = re.split(r"(?m)^(?=\[)", CONTRACT)
     known = "".join(table for table in tables if not any(f'kind = "{kind}"' in table for kind in KINDS_TO_COME))
-    config = loaded(contract_in(tmp_path, known.replace('"ledger", ', ""))).config
-    assert list(config.agents) == ["api:0", "api:1", "cache", "site"]
+    config = loaded(contract_in(tmp_path, known)).config
+    assert list(config.agents) == ["api:0", "api:1", "cache", "site", "ledger"]
     api, cache, site = (config.agents[name] for name in ("api:1", "cache", "site"))
     assert isinstance(api, ProcessConfig)
     assert isinstance(cache, ProcessConfig)
     assert api.command == ("python", "-m", "shop.api", "--port", "9001")
     assert api.directory == tmp_path / "services/api"
     assert api.environment == {"PORT": "9001"}
-    assert (api.user, api.depends_on, api.restart) == ("app", ("cache",), "always")
+    assert (api.user, api.depends_on, api.restart) == ("app", ("ledger", "cache"), "always")
     assert api.ready is not None
     assert (api.ready.http, api.ready.timeout) == ("http://127.0.0.1:9001/ready", 30)
     assert (api.stop.signal, api.stop.timeout) == ("TERM", 10)
