@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfheal.compose.hindsight import recall
+from selfheal.compose.lookback import After, At, NotHeld, recall, steps
 from selfheal.compose.rollup import EVENTS, drop_before, superfluous
-from selfheal.errors import SelfhealError
 from selfheal.events import AgentDeclared, CheckBroke, Event, StateDamaged
 from selfheal.ledger import replay
 from selfheal.store.names import named, number_of
@@ -89,11 +88,15 @@ def test_the_journal_takes_no_more_than_it_may_and_knows_each_moment_that_it_hol
     assert earliest > 1
     worlds = [EMPTY, *accumulate(events, fold, initial=EMPTY)][1:]
     for seq in {earliest - 1, earliest, earliest + 200, len(events) - 1, len(events)}:
-        found = recall(tmp_path, events[seq - 1].at)
-        assert (found.seq, found.earliest_at) == (seq, events[earliest - 2].at)
-        assert found.world == worlds[seq]
-    with pytest.raises(SelfhealError, match=r"^cannot tell what was known at .* goes back to 20"):
-        recall(tmp_path, events[earliest - 3].at)
+        for moment in (At(events[seq - 1].at), After(seq)):
+            found = recall(tmp_path, moment)
+            assert (found.seq, found.first) == (seq, 1), "a snapshot stands for what was dropped"
+            assert found.world == worlds[seq]
+    told = recall(tmp_path, After(len(events)), keep=300).events
+    assert [seq for seq, _ in told] == list(range(len(events) - 299, len(events) + 1))
+    assert next(steps(tmp_path)).before == worlds[earliest - 1]
+    with pytest.raises(NotHeld, match=rf"^cannot tell how it was then: .* event #{earliest - 1};"):
+        recall(tmp_path, At(events[earliest - 3].at))
     assert Store(tmp_path).taken.damages == ()
 
 
@@ -156,27 +159,28 @@ def test_damage_in_what_a_start_passes_over_is_found_afterwards(tmp_path: Path) 
 
 @settings(max_examples=25, deadline=None)
 @given(histories(max_size=30), st.data())
-def test_what_was_known_at_a_time_is_all_that_was_written_down_by_its_last_event(
+def test_what_was_known_at_a_time_is_the_same_from_a_snapshot_as_from_the_beginning(
     tmp_path_factory: pytest.TempPathFactory, history: list[Event], data: st.DataObject
 ) -> None:
     if not history:
         return
     place = tmp_path_factory.mktemp("state")
     store = Store(place)
-    snapshot = data.draw(st.integers(0, len(history)))
+    kept = data.draw(st.sets(st.integers(1, len(history)), max_size=3))
     for seq, event in enumerate(history, start=1):
         store.ledger.record(event)
-        if seq == snapshot:
+        if seq in kept:
             write(place / "journal", seq, store.ledger.world)
-    until = data.draw(st.sampled_from(history)).at
-    last = max(seq for seq, event in enumerate(history, start=1) if event.at <= until)
-    found = recall(place, until)  # beside the store, which is still open
-    assert (found.seq, found.world) == (last, replay(history[:last]))
-    assert recall(place).world == store.ledger.world
+    at = data.draw(st.sampled_from(history)).at
+    later = (seq for seq, event in enumerate(history, start=1) if event.at > at)
+    last = next(later, len(history) + 1) - 1
+    keep = data.draw(st.integers(0, 5))
+    if last:
+        found = recall(place, At(at), keep)  # beside the store, which is still open
+        assert (found.seq, found.world) == (last, replay(history[:last]))
+        assert [event for _, event in found.events] == history[max(0, last - keep) : last]
+    else:
+        with pytest.raises(NotHeld):
+            recall(place, At(at), keep)
+    assert recall(place, After(len(history))).world == store.ledger.world
     store.journal.close()
-
-
-def test_of_a_directory_without_a_journal_nothing_is_known(tmp_path: Path) -> None:
-    assert recall(tmp_path) == (EMPTY, 0, 0.0)
-    with pytest.raises(SelfhealError, match="goes back to nothing"):
-        recall(tmp_path, BEGIN)
