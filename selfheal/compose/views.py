@@ -81,17 +81,17 @@ class Views:
 
     async def _try(self) -> str | None:
         """Write what changed; returns why it could not be done."""
-        mark = self._mark()
+        mark, material = self._mark(), self._material()  # what happens while the disk is waited for is not durable yet
         try:
             await self._journal.sync()  # first: where there is little room it is the journal's, views can be made again
-            await self._write()
+            await self._write(material)
         except (OSError, JournalUnavailable) as why:
             return self._redact(describe(why))
         self._saved = mark
         return None
 
-    async def _write(self) -> None:
-        material, renew = self._material(), self._sweeps > self._saved[2]
+    async def _write(self, material: Material) -> None:
+        renew = self._sweeps > self._saved[2]
         # A save that was given up may still be at its pages in its thread: they are its own, and the next begins anew.
         pages, self._pages = self._pages or Pages(give_turn), None
         content = await self._ports.run_in_thread(lambda: pages.documents(material))
