@@ -9,7 +9,7 @@ import pytest
 
 from tests.real.damages import Told, make_home, trial
 
-TRIALS = 200
+TRIALS = 120
 
 
 @pytest.mark.parametrize("dropped", [False, True], ids=["whole", "its beginning dropped"])

@@ -150,3 +150,34 @@ def untouched(
             whole.append((seq, payload))
         offset = end
     return whole
+
+
+def test_segments_that_were_exchanged_get_their_names_again_also_after_a_death_on_the_way(tmp_path: Path) -> None:
+    first, second, *_ = written(tmp_path, PAYLOADS, segment_size=50)
+    mine = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.rename(f"{first}.moving")
+    Path(f"{first}.moving").write_bytes(mine)
+    first.rename(f"{second}.moving")
+    _, records, damage = opened(tmp_path)
+    assert numbered(records) == list(enumerate(PAYLOADS, start=1))
+    assert damage == (), "told by the start that died, or never more than a name"
+    third, fourth = sorted(tmp_path.glob("*.log"))[2:4]
+    third.rename(tmp_path / "aside")
+    fourth.rename(third)
+    (tmp_path / "aside").rename(fourth)
+    _, records, damage = opened(tmp_path)
+    assert numbered(records) == list(enumerate(PAYLOADS, start=1))
+    assert [(each.file, each.records) for each in damage] == [(third.name, None), (fourth.name, None)]
+    assert opened(tmp_path)[2] == ()
+
+
+def test_numbers_go_on_after_the_highest_that_anything_tells_of(tmp_path: Path) -> None:
+    written(tmp_path, PAYLOADS)
+    journal, _, [damage] = opened(tmp_path, known=15)
+    assert (damage.what, damage.records) == ("records 11 to 15 are missing", (11, 15))
+    assert journal.append(b"next") == 16
+    journal.close()
+    _, records, damages = opened(tmp_path, known=16)
+    assert [record.seq for record in records] == [*range(1, 11), 16]
+    assert damages == ()
