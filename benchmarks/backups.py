@@ -23,8 +23,8 @@ from selfheal.data.asset import Proof
 from selfheal.data.backup import Backup
 from selfheal.data.files import FilesAsset
 from selfheal.data.jobs import BackUp, Prepare, Swap
-from selfheal.data.jobs import run as do
 from selfheal.data.vault import Vault
+from selfheal.data.work import run as do
 
 PART_BYTES = 33_400_000
 ROWS = 1000

@@ -95,8 +95,10 @@ class CheckContext:
     """The pids of what that process has started and that still runs."""
     watched_since: float | None = None
     """For an agent that has no process of ours: wall time since when it is watched."""
-    examine: Callable[[bool, float], Awaitable[Health]] | None = None
-    """For an agent that is data: look at them, thoroughly or quickly, within a time. Raises DataFailed."""
+    examine: Callable[[float, float, float], Awaitable[Health]] | None = None
+    """For an agent that is data: how they are, by a quick look. Takes how often every byte is read beside that, how
+    long that may take, and how long the quick look may. Raises DataFailed.
+    """
 
 
 class Check(Protocol):

@@ -171,7 +171,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         dialer=dialer,
         run_command=CommandRunner(clock),
         run_fix=CommandRunner(clock, leaves_helpers=True),
-        run_job=Worker(CommandRunner(clock), partial(_progress_file, loaded.config.daemon.state_dir)),
+        run_job=Worker(CommandRunner(clock), loaded.config.daemon.state_dir),
         probe_http=partial(probe_http, dialer=dialer),
         probe_tcp=partial(probe_tcp, dialer=dialer),
         run_in_thread=_in_thread,
@@ -181,11 +181,6 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         renewed=_renewed,
         manager=ServiceManager.from_environment(os.environ, _ourselves()),
     )
-
-
-def _progress_file(state_dir: Path, agent: str) -> Path:
-    """Where a job on the data of an agent says how far it is."""
-    return state_dir / "run" / f"{agent}.progress"
 
 
 def _ourselves() -> frozenset[int]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from selfheal.cli.client import Answer, Client, Document, daemon_of, path
 from selfheal.cli.output import Cell, age, clock_time, duration, say, show_json, show_table, size
 from selfheal.cli.progress import Bar, watched
-from selfheal.cli.verb import FAILED, Group, Verb, WrongUse, as_json, named, the_daemon
+from selfheal.cli.verb import FAILED, Group, Verb, WrongUse, a_path, as_json, named, the_daemon
 from selfheal.cli.when import time
 from selfheal.errors import SelfhealError, UnknownName
 
@@ -36,13 +36,34 @@ def _verify(arguments: Namespace) -> int:
     if arguments.list:
         return _list(client, arguments)
     names = _chosen(client, arguments)
+    if arguments.accept:
+        return _accept(client, arguments)
     if arguments.dry_run:
         say(f"would restore the {arguments.backup} backup of {', '.join(names)} to a scratch place and prove it")
         return 0
     return _each(names, arguments, lambda name: _order(client, name, "verify", {"backup": arguments.backup}))
 
 
+def _accept(client: Client, arguments: Namespace) -> int:
+    """Only who was named: that all data are as they should be is hardly ever meant."""
+    names: list[str] = arguments.agent
+    if not names:
+        raise WrongUse("cannot accept the data of everybody at once; name the agents whose data are as they should be")
+    if arguments.dry_run:
+        say(f"would take the data of {', '.join(names)} for sound as they are")
+        return 0
+    answers = [client.post(path("control", "agents", name, "accept"), patience_s=PATIENCE_S) for name in names]
+    if arguments.json:
+        show_json({"items": [answer.body.raw for answer in answers]})
+    else:
+        for answer in answers:
+            say(answer.body.text("message"))
+    return 0
+
+
 def _restore(arguments: Namespace) -> int:
+    if arguments.to is not None and not arguments.list:
+        return _take_out(arguments)
     client, name = daemon_of(arguments), arguments.agent
     if arguments.list:
         return _list(client, Namespace(**{**vars(arguments), "agent": [name]}))
@@ -67,6 +88,19 @@ def _restore(arguments: Namespace) -> int:
         show_json(answer.body.raw)
     else:
         _say_restored(answer.body)
+    return 0
+
+
+def _take_out(arguments: Namespace) -> int:
+    """Write a backup into a folder. The vault is read as it lies there: for this no daemon is needed."""
+    from selfheal.cli.vault import taken_out
+
+    chosen = taken_out(arguments, Bar(f"restore {arguments.agent}"))
+    if arguments.json:
+        show_json({"backup": chosen.id, "agent": chosen.agent, "to": str(arguments.to), "dry_run": arguments.dry_run})
+    else:
+        done = "would be written" if arguments.dry_run else "is"
+        say(f"{arguments.agent}: {chosen.id} {done} in {arguments.to}, as it was copied; nothing else was touched")
     return 0
 
 
@@ -197,6 +231,16 @@ def _sure(parser: ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
 
 
+def _to(parser: ArgumentParser) -> None:
+    words = "into this folder, new or empty, and leave the data alone; needs no daemon"
+    parser.add_argument("--to", type=a_path, metavar="DIR", help=words)
+
+
+def _accepted(parser: ArgumentParser) -> None:
+    words = "the data are right as they are: forget what was seen of them before"
+    parser.add_argument("--accept", action="store_true", help=words)
+
+
 GROUP = Group(
     "Your data",
     (
@@ -212,14 +256,14 @@ GROUP = Group(
             "Restore a backup to a scratch place once more, and prove that it is sound.",
             "verify ledger --backup 20261126T081200Z",
             _verify,
-            (_agents, _of_backup, _listed, _dry, the_daemon, as_json),
+            (_agents, _of_backup, _accepted, _listed, _dry, the_daemon, as_json),
         ),
         Verb(
             "restore",
             "Put a backup in the place of the data: writers are stopped meanwhile, the old data kept aside.",
             "restore ledger --at 2026-11-26T08:00",
             _restore,
-            (named("AGENT", "whose data"), _of_backup, _when, _listed, _dry, _sure, the_daemon, as_json),
+            (named("AGENT", "whose data"), _of_backup, _when, _to, _listed, _dry, _sure, the_daemon, as_json),
         ),
     ),
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from selfheal.clock import Clock
 from selfheal.compose.custody import Custody
-from selfheal.compose.fleet import AgentPlan
+from selfheal.compose.fleet import Fleet
 from selfheal.config.data import BackupConfig, data_of
+from selfheal.data.own import OWN
 from selfheal.errors import SelfhealError
 from selfheal.ledger import Ledger
 from selfheal.world import Agent, Holdings
@@ -16,15 +17,17 @@ from selfheal.world import Agent, Holdings
 AGAIN_S = 300.0
 # One old backup of each agent, by chance, is proved once more this often.
 PROVED_EVERY_S = 86_400.0
+# Of our own state there is little to back up before that, and a start has other work.
+OWN_FIRST_S = 600.0
 
 
 class Backups:
     """Makes the backups that are due, one after the other."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, plans: Mapping[str, AgentPlan], custody: Custody) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, fleet: Fleet, custody: Custody) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._plans = plans
+        self._fleet = fleet
         self._custody = custody
 
     async def look(self) -> None:
@@ -32,7 +35,7 @@ class Backups:
         for name, config in self._configured():
             world, now = self._ledger.world, self._clock.now()
             agent, holdings = world.agents.get(name), world.holdings.get(name, Holdings())
-            if agent is None or not is_quiet(agent):
+            if not (is_quiet(agent) if agent is not None else now - world.started_at >= OWN_FIRST_S):
                 continue
             try:
                 if is_due(holdings, config, now):
@@ -42,13 +45,19 @@ class Backups:
             except SelfhealError:
                 continue  # recorded by the custody
 
-    def has_none(self) -> bool:
-        """Whether no agent has backups."""
-        return not self._configured()
+    def are_rare(self) -> bool:
+        """Whether no agent has backups: then there is at most our own state, once a day or so."""
+        return not any(self._of_agents())
 
     def _configured(self) -> list[tuple[str, BackupConfig]]:
-        found = ((name, data_of(plan.config)) for name, plan in self._plans.items())
-        return [(name, data.backup) for name, data in found if data is not None and data.backup is not None]
+        own = self._fleet.config.backup.own_state
+        return [*self._of_agents(), *([(OWN, own)] if own else [])]
+
+    def _of_agents(self) -> Iterator[tuple[str, BackupConfig]]:
+        for name, plan in self._fleet.plans.items():
+            data = data_of(plan.config)
+            if data is not None and data.backup is not None:
+                yield name, data.backup
 
 
 def is_quiet(agent: Agent) -> bool:

@@ -9,22 +9,26 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import msgspec
 
-from selfheal.compose.fleet import AgentPlan
+from selfheal.compose.fleet import Fleet
+from selfheal.compose.looks import Looks, Spawn
+from selfheal.compose.sinks import sinks_of
+from selfheal.compose.worker import progress_file
 from selfheal.compose.writers import Writers
 from selfheal.config.data import BackupConfig, data_of
+from selfheal.config.models import Config
 from selfheal.data.asset import Asset, Health, Swapped
 from selfheal.data.backup import Backup, Keep
-from selfheal.data.jobs import AnyJob, BackUp, Examine, Mend, Prepare, Prepared, Swap, Verify
-from selfheal.data.sinks import AnySink
+from selfheal.data.jobs import Accept, AnyJob, BackUp, Examine, Mend, Prepare, Prepared, Swap, Verify
+from selfheal.data.own import OWN, own_state
 from selfheal.data.vault import Vault
 from selfheal.errors import DataFailed, RefusedByPolicy, UnknownName
-from selfheal.events import BackupDamaged, BackupFailed, BackupMade, BackupVerified, DataRestored
+from selfheal.events import BackupDamaged, BackupFailed, BackupMade, BackupVerified, DataAccepted, DataRestored
 from selfheal.ledger import Ledger
 from selfheal.ports import Ports
 from selfheal.serve.ports import DataJob, RestorePlan
@@ -33,7 +37,29 @@ T = TypeVar("T")
 # What is never given up sooner: a person, or a fix with a deadline of its own, waits for it.
 REPAIR_S = 7200.0
 # What a person calls the jobs.
-_WORK = {"BackUp": "backup", "Verify": "verify", "Prepare": "restore", "Swap": "swap", "Mend": "mend"}
+_WORK: Mapping[type, str] = {BackUp: "backup", Verify: "verify", Prepare: "restore", Swap: "swap", Mend: "mend"}
+# By hand even what has no backups by itself can be backed up.
+_SELDOM_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ward:
+    """What is in custody: data, what their jobs find in their environment, and how they are backed up."""
+
+    asset: Asset
+    environment: Mapping[str, str]
+    backup: BackupConfig
+
+
+class _Given(TypedDict):
+    asset: Asset
+    room: Path
+    now: float
+
+
+def vault_of(config: Config, state_dir: Path) -> Path:
+    """Where the backups are."""
+    return config.backup.directory or state_dir / "backups"
 
 
 class Custody:
@@ -43,75 +69,75 @@ class Custody:
         self,
         ledger: Ledger,
         ports: Ports,
-        plans: Mapping[str, AgentPlan],
+        fleet: Fleet,
         writers: Writers,
         state_dir: Path,
-        vault: Callable[[], Path],
-        sinks: Callable[[], tuple[AnySink, ...]],
+        spawn: Spawn,
         redact: Callable[[str], str],
     ) -> None:
         self._ledger = ledger
         self._clock = ports.clock
         self._run_job = ports.run_job
         self._run_in_thread = ports.run_in_thread
-        self._plans = plans
+        self._fleet = fleet
         self._writers = writers
         self._state_dir = state_dir
-        self._vault = vault
-        self._sinks = sinks
         self._redact = redact
+        self._looks = Looks(ledger, ports.clock, self._look, spawn, redact)
+        self.examine = self._looks.examine
         self._under_way: dict[str, DataJob] = {}
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._counts: dict[str, Mapping[str, float]] = {}
 
-    # --- looking ---
-
-    async def examine(self, agent: str, thorough: bool, timeout_s: float) -> Health:
-        """Look at the data of an agent. Raises DataFailed where it cannot be known how they are."""
-        plan = self._plan(agent)
-        job = Examine(asset=_asset(plan), room=self._room(agent), now=self._clock.now(), thorough=thorough)
+    async def _look(self, agent: str, thorough: bool, timeout_s: float) -> Health:
+        job = Examine(**self._given(agent), thorough=thorough)
         health = await self._run(job, Health, timeout_s)
         if health.counts and not health.reason:
             self._counts[agent] = health.counts
         return health
+
+    async def accept(self, agent: str, by: str) -> str:
+        """A person takes the data as they are for sound: what was seen of them before is forgotten. Recorded."""
+        async with self._turns[agent]:
+            said = await self._run(Accept(**self._given(agent)), str, REPAIR_S)
+        self._looks.begin_anew(agent)
+        self._counts.pop(agent, None)
+        await self._ledger.durable(DataAccepted(self._clock.now(), agent, by))
+        return said
 
     # --- backups ---
 
     async def backups(self, agent: str | None) -> Sequence[Backup]:
         """All that the vault holds, of one agent or of all. Raises UnknownName."""
         if agent is not None:
-            self._plan(agent)
-        vault = Vault(self._vault())
+            self._ward(agent)
+        vault = Vault(self._vault)
         return await self._run_in_thread(lambda: vault.backups(agent))
 
     async def jobs(self) -> Sequence[DataJob]:
         """What is under way, and how far it is."""
-        under_way = tuple(self._under_way.values())
-        return await self._run_in_thread(lambda: [_with_progress(job, self._progress(job.agent)) for job in under_way])
+        under_way = [(job, progress_file(self._state_dir, job.agent)) for job in self._under_way.values()]
+        return await self._run_in_thread(lambda: [_with_progress(job, path) for job, path in under_way])
 
     async def back_up(self, agent: str, by: str = "selfheal") -> Backup:
         """Make a backup that counts. Raises DataFailed where there is none; both are recorded.
 
         What is known to be damaged is not backed up: it would be the newest that one could fall back on.
         """
-        plan = self._plan(agent)
-        failing = next(iter(self._ledger.world.agents[agent].failing.values()), None)
+        ward, known = self._ward(agent), self._ledger.world.agents.get(agent)
+        failing = next(iter(known.failing.values()), None) if known is not None else None
         if failing is not None:
             raise RefusedByPolicy(f"cannot back up {agent}: its data are not sound: {failing.reason}")
-        config = _backup_of(plan)
-        keep = Keep(**config.keep.model_dump())
         job = BackUp(
-            asset=_asset(plan),
-            room=self._room(agent),
-            now=self._clock.now(),
-            vault=self._vault(),
-            keep=keep,
-            sinks=self._sinks(),
+            **self._given(agent),
+            vault=self._vault,
+            keep=Keep(**ward.backup.keep.model_dump()),
+            sinks=sinks_of(self._fleet.config.backup),
         )
         async with self._turns[agent]:
             try:
-                made = await self._run(job, Backup, config.timeout)
+                made = await self._run(job, Backup, ward.backup.timeout)
             except DataFailed as why:
                 self._ledger.record(BackupFailed(self._clock.now(), agent, str(why)))
                 raise
@@ -125,10 +151,7 @@ class Custody:
 
     async def verify(self, agent: str, backup: str = "newest", by: str = "selfheal") -> Backup:
         """Prove an earlier backup once more: an id, "newest", or "any". Raises DataFailed where it is no good."""
-        plan = self._plan(agent)
-        job = Verify(
-            asset=_asset(plan), room=self._room(agent), now=self._clock.now(), vault=self._vault(), backup=backup
-        )
+        job = Verify(**self._given(agent), vault=self._vault, backup=backup)
         async with self._turns[agent]:
             try:
                 proved = await self._run(job, Backup, REPAIR_S)
@@ -143,22 +166,13 @@ class Custody:
 
     async def mend(self, agent: str, how: str) -> str:
         """Make a small repair in place. Raises DataFailed."""
-        plan = self._plan(agent)
-        job = Mend(asset=_asset(plan), room=self._room(agent), now=self._clock.now(), how=how)
+        job = Mend(**self._given(agent), how=how)
         async with self._turns[agent]:
             return await self._run(job, str, REPAIR_S)
 
     async def prepare(self, agent: str, source: str, ticket: str) -> str:
         """Put sound data beside those of the agent; returns what they are. Raises DataFailed."""
-        plan = self._plan(agent)
-        job = Prepare(
-            asset=_asset(plan),
-            room=self._room(agent),
-            now=self._clock.now(),
-            vault=self._vault(),
-            ticket=ticket,
-            source=source,
-        )
+        job = Prepare(**self._given(agent), vault=self._vault, ticket=ticket, source=source)
         async with self._turns[agent]:
             prepared = await self._run(job, Prepared, REPAIR_S)
         self._prepared[agent, ticket] = prepared
@@ -168,10 +182,10 @@ class Custody:
 
     async def swap(self, agent: str, ticket: str, by: str) -> str:
         """Put what was prepared in place, durably recorded; returns what was lost by it. Raises DataFailed."""
-        plan = self._plan(agent)
-        job = Swap(asset=_asset(plan), room=self._room(agent), now=self._clock.now(), ticket=ticket)
+        job = Swap(**self._given(agent), ticket=ticket)
         async with self._turns[agent]:
             swapped = await self._run(job, Swapped, REPAIR_S)
+        self._looks.begin_anew(agent)
         prepared = self._prepared.pop((agent, ticket), None)
         restored = self._restored(agent, swapped, prepared, by)
         await self._ledger.durable(restored)
@@ -194,7 +208,11 @@ class Custody:
     async def restore(self, agent: str, backup: str, by: str) -> DataRestored:
         """What a person orders: hold the writers, put a backup in place, let them run again."""
         world = self._ledger.world
-        self._plan(agent)
+        if agent == OWN:
+            raise RefusedByPolicy(
+                "cannot put back what selfheal itself stands on while it runs; "
+                f"'selfheal restore {OWN} --to DIR' writes a backup into a folder"
+            )
         if any(one.acting and one.attempt is not None and one.attempt.agent == agent for one in world.open_incidents()):
             raise RefusedByPolicy(f"cannot restore {agent}: its data are being put right; 'selfheal why {agent}'")
         ticket = f"by-hand-{self._clock.now():.0f}"
@@ -224,33 +242,39 @@ class Custody:
         return DataRestored(now, agent, source, swapped.aside, lost_s, by, lost, prepared.lost)
 
     async def _run(self, job: AnyJob, answer: type[T], timeout_s: float) -> T:
-        agent, name = job.asset.agent, type(job).__name__
-        plan = self._plan(agent)
-        if not isinstance(job, Examine):
-            self._under_way[agent] = DataJob(agent, _WORK[name], self._clock.now())
+        agent, name = job.asset.agent, _WORK.get(type(job))
+        if name is not None:
+            self._under_way[agent] = DataJob(agent, name, self._clock.now())
         try:
-            return await self._run_job(job, answer, plan.environment, timeout_s)
+            return await self._run_job(job, answer, self._ward(agent).environment, timeout_s)
         except DataFailed as why:
             raise DataFailed(self._redact(str(why)), why.cause) from why
         finally:
-            if not isinstance(job, Examine):
+            if name is not None:
                 self._under_way.pop(agent, None)
 
-    def _plan(self, agent: str) -> AgentPlan:
-        plan = self._plans.get(agent)
+    def _given(self, agent: str) -> _Given:
+        """What every job on the data of an agent gets. Raises UnknownName, RefusedByPolicy."""
+        return _Given(asset=self._ward(agent).asset, room=self._state_dir / "data" / agent, now=self._clock.now())
+
+    def _ward(self, agent: str) -> Ward:
+        """Raises UnknownName, and RefusedByPolicy where the agent is no data."""
+        own = self._fleet.config.backup.own_state
+        if agent == OWN and own:
+            return Ward(own_state(self._state_dir, self._vault), {}, own)
+        plan = self._fleet.plans.get(agent)
         if plan is None:
             raise UnknownName(f"cannot find agent {agent!r}; 'selfheal agents' lists them")
-        if plan.asset is None:
+        data = data_of(plan.config)
+        if plan.asset is None or data is None:
             raise RefusedByPolicy(
                 f"cannot do this with {agent}: it is a {plan.kind.name}, and only agents of the data layer have data"
             )
-        return plan
+        return Ward(plan.asset, plan.environment, data.backup or BackupConfig(every=_SELDOM_S))
 
-    def _progress(self, agent: str) -> Path:
-        return self._state_dir / "run" / f"{agent}.progress"
-
-    def _room(self, agent: str) -> Path:
-        return self._state_dir / "data" / agent
+    @property
+    def _vault(self) -> Path:
+        return vault_of(self._fleet.config, self._state_dir)
 
 
 def told(restored: DataRestored) -> str:
@@ -277,13 +301,3 @@ def _with_progress(job: DataJob, path: Path) -> DataJob:
 class _Progress(msgspec.Struct):
     doing: str
     share: float
-
-
-def _asset(plan: AgentPlan) -> Asset:
-    assert plan.asset is not None  # `_plan` has looked
-    return plan.asset
-
-
-def _backup_of(plan: AgentPlan) -> BackupConfig:
-    data = data_of(plan.config)
-    return data.backup if data is not None and data.backup is not None else BackupConfig(every=86_400.0)

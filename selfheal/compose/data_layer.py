@@ -8,9 +8,7 @@ from pathlib import Path
 from selfheal.compose.backups import Backups
 from selfheal.compose.custody import Custody
 from selfheal.compose.fleet import Fleet
-from selfheal.compose.sinks import sinks_of
 from selfheal.compose.writers import Spawn, Writers
-from selfheal.data.sinks import AnySink
 from selfheal.ledger import Ledger
 from selfheal.loops import Loop
 from selfheal.ports import Ports
@@ -33,17 +31,7 @@ class DataLayer:
         spawn: Spawn,
         redact: Callable[[str], str],
     ) -> None:
-        self._state_dir = state_dir
-        self._fleet = fleet
         self.writers = Writers(ledger, ports.clock, supervisor, fleet.plans, spawn)
-        self.custody = Custody(ledger, ports, fleet.plans, self.writers, state_dir, self._vault, self._sinks, redact)
-        backups = Backups(ledger, ports.clock, fleet.plans, self.custody)
-        self.loop = Loop("backups", backups.look, every_s=LOOK_S, idle=backups.has_none)
-
-    def _sinks(self) -> tuple[AnySink, ...]:
-        """Who gets each proved backup too."""
-        return sinks_of(self._fleet.config.backup)
-
-    def _vault(self) -> Path:
-        """Where the backups are."""
-        return self._fleet.config.backup.directory or self._state_dir / "backups"
+        self.custody = Custody(ledger, ports, fleet, self.writers, state_dir, spawn, redact)
+        backups = Backups(ledger, ports.clock, fleet, self.custody)
+        self.loop = Loop("backups", backups.look, every_s=LOOK_S, idle=backups.are_rare)

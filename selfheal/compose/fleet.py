@@ -234,6 +234,7 @@ def _look_at(data: DataConfig) -> DataCheckConfig:
         interval=data.interval,
         timeout=data.timeout,
         thorough=data.thorough,
+        thorough_timeout=data.thorough_timeout,
         fall=2,
         rise=1,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,15 +18,20 @@ _LAST_WORDS = 500
 T = TypeVar("T")
 
 
+def progress_file(state_dir: Path, agent: str) -> Path:
+    """Where a job on the data of an agent says how far it is."""
+    return state_dir / "run" / f"{agent}.progress"
+
+
 class Worker:
     """The port `RunJob` of this machine: a child process for each job."""
 
-    def __init__(self, run_command: RunCommand, progress: Callable[[str], Path]) -> None:
+    def __init__(self, run_command: RunCommand, state_dir: Path) -> None:
         self._run_command = run_command
-        self._progress = progress
+        self._state_dir = state_dir
 
     async def __call__(self, job: AnyJob, answer: type[T], environment: Mapping[str, str], timeout_s: float) -> T:
-        told = {JOB: encode(job).decode(), PROGRESS: str(self._progress(job.asset.agent))}
+        told = {JOB: encode(job).decode(), PROGRESS: str(progress_file(self._state_dir, job.asset.agent))}
         try:
             done = await self._run_command(
                 _ARGV, directory=Path("/"), environment={**environment, **told}, timeout_s=timeout_s

@@ -65,7 +65,10 @@ class DataConfig(Section):
     """The part of an agent that is data. Kinds of the data layer mix it in."""
 
     interval: Duration = Field(60.0, gt=0, description="A quick look at the data each so often.")
-    thorough: Duration = Field(86_400.0, gt=0, description="Every byte of them is read each so often.")
+    thorough: Duration = Field(
+        86_400.0, gt=0, description="Every byte of them is read each so often, beside the looks."
+    )
+    thorough_timeout: Duration = Field(7200.0, gt=0, description="Reading every byte may take so long.")
     timeout: Duration = Field(60.0, gt=0, description="A look that takes longer has failed.")
     backup: BackupConfig | None = Field(None, description="How they are backed up; without it they are not.")
     heal: Flag = Field(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from selfheal.data.jobs import JOB, PROGRESS, AnyJob, Failed, Mend, Prepare, Swap, Told, decode, run
+from selfheal.data.jobs import JOB, PROGRESS, AnyJob, Failed, Mend, Prepare, Swap, Told, decode
+from selfheal.data.work import run
 from selfheal.errors import DataFailed
 
 # Progress is looked at by people: finer steps are of no use.

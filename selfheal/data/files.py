@@ -74,8 +74,8 @@ class FilesAsset(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
         found, proof = self._copied(into, tell)
         if found.damage:
             raise DataFailed(
-                f"cannot back up {self.agent}: {told(found.damage)}; put it right first, or say that it is as it "
-                f"should be with 'accept'",
+                f"cannot back up {self.agent}: {told(found.damage)}; put it right first, or say with "
+                f"'selfheal verify {self.agent} --accept' that it is as it should be",
                 found.damage[0].cause,
             )
         return proof
@@ -126,11 +126,7 @@ class FilesAsset(msgspec.Struct, frozen=True, kw_only=True, tag="files"):
         return Swapped(str(aside or ""), None if aside is None else _written_at(aside))
 
     def mend(self, how: str, tell: Tell = untold) -> str:
-        """`accept` is for a person alone: it is no repair, and what was damaged counts as sound from then on."""
-        if how != "accept" or self.room is None:
-            raise DataFailed(f"cannot do {how!r} with files; a person may 'accept' them as they are")
-        remember(self.room, {})
-        return "what is there now counts as sound"
+        raise DataFailed(f"cannot make the repair {how!r}: files have none; restore a backup")
 
     @property
     def _chosen(self) -> Chosen:

@@ -60,6 +60,7 @@ from selfheal.events.data import (
     BackupFailed,
     BackupMade,
     BackupVerified,
+    DataAccepted,
     DataEvent,
     DataRestored,
 )
@@ -132,6 +133,7 @@ __all__ = [
     "DaemonEvent",
     "DaemonStarted",
     "DaemonStopped",
+    "DataAccepted",
     "DataEvent",
     "DataRestored",
     "Diagnosed",

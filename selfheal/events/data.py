@@ -72,4 +72,13 @@ class DataRestored:
     words: str = ""
 
 
-DataEvent = BackupMade | BackupFailed | BackupVerified | BackupDamaged | DataRestored
+@dataclass(frozen=True, slots=True)
+class DataAccepted:
+    """A person takes the data as they are for sound, whatever was seen of them before."""
+
+    at: float
+    agent: str
+    by: str
+
+
+DataEvent = BackupMade | BackupFailed | BackupVerified | BackupDamaged | DataRestored | DataAccepted

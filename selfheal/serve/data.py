@@ -11,6 +11,7 @@ from selfheal.serve.auth import Gate
 from selfheal.serve.bodies import behind
 from selfheal.serve.models.base import Items
 from selfheal.serve.models.data import BackupDone, BackupView, JobView, RestoreDone
+from selfheal.serve.models.fleet import Done
 from selfheal.serve.ports import DataControl
 from selfheal.serve.problems import documented
 from selfheal.serve.times import read_rfc3339, rfc3339
@@ -75,6 +76,11 @@ class DataRoutes:
         proved = backup_view(await self._control.verify(agent, wanted, self._gate.by(request)))
         return BackupDone(done="verify", target=agent, message=f"{agent}: {proved.id} is sound", backup=proved)
 
+    async def accept(self, request: Request, agent: Agent) -> Done:
+        """Take the data as they are for sound, whatever was seen of them before."""
+        said = await self._control.accept(agent, self._gate.by(request))
+        return Done(done="accept", target=agent, message=f"{agent}: {said}")
+
     async def restore(self, request: Request, agent: Agent, wanted: Restore) -> RestoreDone:
         """Put a backup in the place of the data: its writers are stopped meanwhile, the old data kept aside."""
         plan = await self._control.plan_restore(agent, wanted.backup, wanted.at)
@@ -121,7 +127,12 @@ def routes(data: DataRoutes, gate: Gate) -> APIRouter:
             dependencies=[Depends(gate.read)],
             responses=documented(404),
         )
-    for path, order in (("backup", data.back_up), ("verify", data.verify), ("restore", data.restore)):
+    for path, order in (
+        ("backup", data.back_up),
+        ("verify", data.verify),
+        ("accept", data.accept),
+        ("restore", data.restore),
+    ):
         router.add_api_route(
             f"/control/agents/{{name}}/{path}",
             order,

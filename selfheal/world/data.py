@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from selfheal.events.data import BackupDamaged, BackupFailed, BackupMade, BackupVerified, DataEvent, DataRestored
+from selfheal.events.data import (
+    BackupDamaged,
+    BackupFailed,
+    BackupMade,
+    BackupVerified,
+    DataAccepted,
+    DataEvent,
+    DataRestored,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +53,7 @@ def _changed(then: Holdings, event: DataEvent) -> Holdings:
             return replace(then, damaged=event, backup=None if lost else then.backup)
         case DataRestored():
             return replace(then, restored=event)
+        case DataAccepted():
+            return then
         case _:
             assert_never(event)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from selfheal.data.backup import Backup, Keep
 from selfheal.data.files import FilesAsset
-from selfheal.data.jobs import BackUp, run
+from selfheal.data.jobs import BackUp
 from selfheal.data.sinks import AnySink, Borg, Restic
+from selfheal.data.work import run
 from tests.real.counterparts import program
 from tests.real.vaults import NOW, furnish
 

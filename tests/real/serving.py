@@ -88,6 +88,9 @@ class DataOrders:
     async def verify(self, agent: str, backup: str, by: str) -> Backup:
         return self._known(agent)
 
+    async def accept(self, agent: str, by: str) -> str:
+        return f"{self._known(agent).agent} is as it should be"
+
     async def plan_restore(self, agent: str, backup: str, until: float | None) -> RestorePlan:
         return RestorePlan(self._known(agent), ("api",))
 

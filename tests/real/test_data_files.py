@@ -147,17 +147,6 @@ def test_a_damaged_memory_accuses_nobody(files: Files) -> None:
     assert files.look().reason == ""
 
 
-def test_a_person_may_accept_what_is_there(tmp_path: Path) -> None:
-    files = Files(tmp_path, "never")
-    files.write("a", "one")
-    files.look()
-    files.write("a", "another", NOW + 60)
-    assert files.look().reason
-    files.asset.mend("accept")
-    assert files.look().reason == ""
-    assert "accept" not in files.asset.mends
-
-
 def test_a_copy_is_all_of_the_folder_and_proves_itself(files: Files) -> None:
     furnish(files.folder)
     copy = files.capture()

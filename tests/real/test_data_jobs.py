@@ -12,10 +12,10 @@ import pytest
 from selfheal.data.backup import Backup, Keep
 from selfheal.data.files import FilesAsset
 from selfheal.data.jobs import (
+    Accept,
     AnyJob,
     BackUp,
     Examine,
-    Mend,
     Prepare,
     Prepared,
     Swap,
@@ -23,11 +23,11 @@ from selfheal.data.jobs import (
     answer_of,
     decode,
     encode,
-    run,
 )
 from selfheal.data.own import OWN, own_state
 from selfheal.data.sinks import Restic
 from selfheal.data.vault import Vault
+from selfheal.data.work import run
 from selfheal.errors import DataFailed
 from tests.real.vaults import NOW, content, furnish, old, pieces
 
@@ -229,7 +229,7 @@ def test_every_job_is_done_in_a_child_as_well(place: Place, tmp_path: Path) -> N
         Verify(**rest, vault=place.vault),  # type: ignore[arg-type]
         Prepare(**rest, vault=place.vault, ticket="t1"),  # type: ignore[arg-type]
         Swap(**rest, ticket="t1"),  # type: ignore[arg-type]
-        Mend(**rest, how="accept"),  # type: ignore[arg-type]
+        Accept(**rest),  # type: ignore[arg-type]
     ]
     for job in jobs:
         assert decode(encode(job)) == job
