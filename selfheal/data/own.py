@@ -14,7 +14,7 @@ OWN = "_selfheal"
 """Whose backups they are: the name of an agent begins with a letter or a digit."""
 
 # From the top; the last two stand for what an interrupted write left, and what was damaged before.
-_LEFT_OUT = ("/backups", "/data", "/key", "/lock", "/logs", "/lost+found", "/run", "/selfheal.sock")
+_LEFT_OUT = ("/.reserve", "/backups", "/data", "/key", "/lock", "/logs", "/lost+found", "/run", "/selfheal.sock")
 _ANYWHERE = ("*.tmp", "*.damaged-*")
 
 
