@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.damage.jsonlines import jsonlines
+from benchmarks.damage.postgres import postgres
 from benchmarks.damage.sqlite import sqlite
 from benchmarks.report import RESULTS, Findings, run, save, show
 
@@ -18,6 +19,7 @@ from benchmarks.report import RESULTS, Findings, run, save, show
 PARTS: Mapping[str, Callable[[Path, int, int], list[Findings]]] = {
     "sqlite": sqlite,
     "jsonlines": jsonlines,
+    "postgres": postgres,
 }
 
 

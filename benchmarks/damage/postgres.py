@@ -6,73 +6,74 @@ import hashlib
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
+from benchmarks.report import Findings, Goal
 from selfheal.data.postgres import PostgresAsset
 from selfheal.data.postgres_options import Options
 from selfheal.data.postgres_tools import environment, program
 from tests.real.postgres_data import PAGE, asset, file_of, overwrite, place, rows, told
 from tests.real.postgres_server import Cluster, cluster
 
-EACH = 6  # damages of a sort, each to a table of its own
-BULK_MB = 100
+EACH = 6  # damages of a sort, each to a table of its own: there is a database for each, and more prove no more
+SEED = 1
 _TOKEN = (b"\\restrict", b"\\unrestrict")  # another one in each dump
 _OFF = {"autovacuum": "off", "shared_buffers": "128MB"}
+_FOUND = {
+    "changes": "changes what is read",
+    "amcheck": "pg_amcheck",
+    "dump": "pg_dump",
+    "alone": "selfheal without amcheck",
+    "selfheal": "selfheal",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table: what was measured, of whom, how much of how many, in which unit."""
-
-    what: str
-    who: str
-    value: float
-    of: float
-    unit: str
-
-
-def run(seed: int = 1) -> list[Row]:
-    return [*_detection(seed, ()), *_detection(seed, ("--data-checksums",)), *_times()]
+def postgres(folder: Path, damages: int, megabytes: int) -> list[Findings]:
+    each = min(damages, EACH)
+    settings = {"damages": each, "megabytes": megabytes, "seed": SEED}
+    figures = dict([*_detection(each, ()), *_detection(each, ("--data-checksums",))])
+    took = dict(_times(folder, megabytes))
+    restore = took["prepared beside the data"]["s"] + took["put in place"]["s"]
+    goals = [Goal(f"restore of {megabytes} MB of PostgreSQL", restore, 10.0, "s")]
+    return [
+        Findings(f"PostgreSQL: found of {each} damages each", _FOUND, figures, settings),
+        Findings("PostgreSQL: how long it takes", {"s": "seconds", "mb": "MB"}, took, settings, goals),
+    ]
 
 
-def _flip(file: Path, chance: random.Random) -> None:
+def _flip(chance: random.Random, file: Path) -> None:
     content = file.read_bytes()
     at = chance.randrange(len(content))
     overwrite(file, at, bytes([content[at] ^ 1 << chance.randrange(8)]))
 
 
-def _zero(file: Path, chance: random.Random) -> None:
+def _zero(chance: random.Random, file: Path) -> None:
     overwrite(file, chance.randrange(file.stat().st_size // PAGE) * PAGE, bytes(PAGE))
 
 
-def _smash(file: Path, chance: random.Random) -> None:
+def _smash(chance: random.Random, file: Path) -> None:
     overwrite(file, chance.randrange(file.stat().st_size // PAGE) * PAGE + 8, b"\xff" * 12)
 
 
-_DAMAGES: dict[str, Callable[[Path, random.Random], None]] = {
+_DAMAGES: dict[str, Callable[[random.Random, Path], None]] = {
     "bit flipped": _flip, "page zeroed": _zero, "header smashed": _smash,
 }  # fmt: skip
 
 
-def _detection(seed: int, initdb: tuple[str, ...]) -> Iterator[Row]:
-    chance, where = random.Random(seed), "with checksums" if initdb else "without checksums"
+def _detection(each: int, initdb: tuple[str, ...]) -> Iterator[tuple[str, dict[str, int]]]:
+    chance, where = random.Random(SEED), "with checksums" if initdb else "without checksums"
     with cluster(*initdb) as made, tempfile.TemporaryDirectory() as memory:
         for damage, act in _DAMAGES.items():
-            found = _found(made, damage, act, chance, Path(memory))
-            for who, count in found.items():
-                yield Row(f"{damage}, {where}", who, count, EACH, "found")
+            names = [f"{damage.split()[1]}_{number}" for number in range(each)]
+            yield f"{damage}, {where}", _found(made, names, partial(act, chance), Path(memory))
 
 
-def _found(
-    made: Cluster, damage: str, act: Callable[[Path, random.Random], None], chance: random.Random, memory: Path
-) -> dict[str, int]:
+def _found(made: Cluster, names: Sequence[str], damage: Callable[[Path], None], memory: Path) -> dict[str, int]:
     """How many of the damages each finds. Each has a table of a megabyte or so in a database of its own."""
-    names = [f"{damage.split()[1]}_{number}" for number in range(EACH)]
     with made.serving(_OFF, end=signal.SIGINT) as port:
         files, dumps = [], []
         for name in names:
@@ -82,14 +83,14 @@ def _found(
             files.append(file_of(port, name, "t", made.data))
             dumps.append(_dump(port, name))
     for file in files:
-        act(file, chance)
+        damage(file)
     with made.serving(_OFF, end=signal.SIGINT) as port:
         quiet = [asset(port, name, options=Options(amcheck="never")) for name in names]
         return {
-            "(changes what is read)": sum(_dump(port, name) != dump for name, dump in zip(names, dumps, strict=True)),
-            "pg_amcheck": sum(_exits(port, name, "pg_amcheck", "--heapallindexed") for name in names),
-            "pg_dump": sum(_dump(port, name) is None for name in names),
-            "selfheal without amcheck": sum(_seen(each, memory / each.place.database) for each in quiet),
+            "changes": sum(_dump(port, name) != dump for name, dump in zip(names, dumps, strict=True)),
+            "amcheck": sum(_exits(port, name, "pg_amcheck", "--heapallindexed") for name in names),
+            "dump": sum(_dump(port, name) is None for name in names),
+            "alone": sum(_seen(data, memory / data.place.database) for data in quiet),
             "selfheal": sum(_seen(asset(port, name), memory / name) for name in names),
         }
 
@@ -114,19 +115,20 @@ def _seen(data: PostgresAsset, memory: Path) -> bool:
     return data.examine(memory, thorough=True).reason != ""
 
 
-def _times() -> Iterator[Row]:
-    with cluster() as made, made.serving({**_OFF, "fsync": "on"}) as port, tempfile.TemporaryDirectory() as folder:
+def _times(folder: Path, megabytes: int) -> Iterator[tuple[str, dict[str, float]]]:
+    with cluster() as made, made.serving({**_OFF, "fsync": "on"}) as port:
+        count = megabytes * 7_300
         told(port, "postgres", "CREATE DATABASE bulk")
         told(
             port, "bulk", "CREATE TABLE t (id int PRIMARY KEY, note text)",
-            f"INSERT INTO t SELECT n, repeat(md5(n::text), 3) FROM generate_series(1, {BULK_MB * 7_300}) n", "ANALYZE",
+            f"INSERT INTO t SELECT n, repeat(md5(n::text), 3) FROM generate_series(1, {count}) n", "ANALYZE",
         )  # fmt: skip
-        data, copy = asset(port, "bulk"), Path(folder) / "copy"
+        data, copy = asset(port, "bulk"), folder / "copy"
         copy.mkdir()
-        megabytes = float(told(port, "bulk", "SELECT pg_database_size('bulk') / 1e6")[0])
+        size = float(told(port, "bulk", "SELECT pg_database_size('bulk') / 1e6")[0])
         steps: dict[str, Callable[[], object]] = {
-            "a quick look": lambda: data.examine(Path(folder), thorough=False),
-            "a thorough look": lambda: data.examine(Path(folder), thorough=True),
+            "a quick look": lambda: data.examine(folder, thorough=False),
+            "a thorough look": lambda: data.examine(folder, thorough=True),
             "a backup": lambda: data.capture(copy),
             "its proof": lambda: data.prove(copy),
             "prepared beside the data": lambda: data.prepare(copy, "t1"),
@@ -135,14 +137,4 @@ def _times() -> Iterator[Row]:
         for what, act in steps.items():
             began = time.perf_counter()
             act()
-            yield Row(what, "selfheal", time.perf_counter() - began, megabytes, "s for MB")
-
-
-def main() -> int:
-    for row in run():
-        print(f"{row.what:40} {row.who:30} {row.value:8.2f} {row.unit} {row.of:.0f}", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            yield what, {"s": time.perf_counter() - began, "mb": size}

@@ -67,14 +67,13 @@ class Verify(Job, frozen=True, kw_only=True, tag="verify"):
 class Prepare(Job, frozen=True, kw_only=True, tag="prepare"):
     """Put sound data beside the damaged ones, for `Swap`.
 
-    `source` is "salvage", or the id of a backup, or "newest": the newest that counts, not younger than `until` where
-    that is given. What is salvaged must not be less than the newest backup holds: then that is better.
+    `source` is "salvage", or the id of a backup, or "newest": the newest that counts. What is salvaged must not be less
+    than the newest backup holds: then that is better.
     """
 
     vault: Path
     ticket: str
     source: str = "newest"
-    until: float | None = None
 
 
 class Swap(Job, frozen=True, kw_only=True, tag="swap"):

@@ -220,11 +220,10 @@ def _salvaged(job: Prepare, sound: list[Backup], tell: Tell) -> Prepared:
 
 
 def _from_backup(vault: Vault, job: Prepare, sound: list[Backup], tell: Tell) -> Prepared:
-    """Without a word on which, what is sound may stay; who names a backup or a time wants all as it was then."""
-    early = [each for each in sound if job.until is None or each.proof.as_of <= job.until]
-    wanted = early[-1].id if job.source == "newest" and early else job.source
-    backup = _found(early, wanted, job.asset.agent)
-    asset = _at_home(job, sparing=job.source == "newest" and job.until is None)
+    """Without a word on which, what is sound may stay; who names a backup wants all as it was then."""
+    wanted = sound[-1].id if job.source == "newest" and sound else job.source
+    backup = _found(sound, wanted, job.asset.agent)
+    asset = _at_home(job, sparing=job.source == "newest")
     with _restored(vault, backup, job, _part(tell, 0.0, 0.7)) as place:
         note = asset.prepare(place, job.ticket, _part(tell, 0.7, 1.0)) or ""
     return Prepared(backup.id, backup.proof, note=note)

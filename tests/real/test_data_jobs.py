@@ -62,10 +62,8 @@ class Place:
         assert isinstance(answer, Backup)
         return answer
 
-    def prepare(self, source: str = "newest", until: float | None = None) -> Prepared:
-        job = Prepare(
-            asset=self.asset, room=self.room, now=NOW, vault=self.vault, ticket="t1", source=source, until=until
-        )
+    def prepare(self, source: str = "newest") -> Prepared:
+        job = Prepare(asset=self.asset, room=self.room, now=NOW, vault=self.vault, ticket="t1", source=source)
         answer = run(job)
         assert isinstance(answer, Prepared)
         return answer
@@ -167,15 +165,6 @@ def test_only_the_damaged_file_is_put_back_and_all_where_one_is_named(place: Pla
     assert place.prepare(first.id).note == ""
     place.swap()
     assert content(place.data) == before
-
-
-def test_a_time_is_answered_by_the_newest_backup_before_it(place: Place) -> None:
-    first = place.back_up()
-    place.write("newer", NOW + 3600)
-    place.back_up(NOW + 3600)
-    assert place.prepare(until=first.proof.as_of).backup == first.id
-    with pytest.raises(DataFailed, match="there is no backup"):
-        place.prepare(until=1.0)
 
 
 def test_what_is_salvaged_must_not_be_less_than_the_backup(place: Place) -> None:
