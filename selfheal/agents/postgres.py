@@ -68,6 +68,7 @@ class PostgresAgent(DataConfig, AgentConfig):
             max_replication_lag_s=self.max_replication_lag, max_transaction_age=self.max_transaction_age,
             max_connections_share=self.max_connections_share, max_read=self.max_read,
             require_checksums=self.require_checksums, amcheck=self.amcheck, timeout_s=self.timeout,
+            thorough_s=self.thorough_timeout,
         )  # fmt: skip
         return PostgresAsset(agent=agent, url=self.url, verify_url=self.verify_url or "", options=options)
 

@@ -54,7 +54,7 @@ def look_deep(
     seen = _Seen({})
     there = tables(talk)
     order = sorted(there, key=lambda table: memory.tables[table.full].at if table.full in memory.tables else 0.0)
-    until = state.now + options.timeout_s * _SHARE
+    until = state.now + options.thorough_s * _SHARE
     for done, table in enumerate(order):
         tell("reading tables", done / len(order))
         _read(talk, table, memory, seen, options, until)
@@ -142,7 +142,7 @@ def _amcheck(talk: Talk, place: Place, options: Options, seen: _Seen) -> bool:
     words = [program("pg_amcheck", major), "-w", "--heapallindexed"]
     try:
         done = subprocess.run(
-            words, env=environment(place), capture_output=True, check=False, timeout=options.timeout_s * _SHARE
+            words, env=environment(place), capture_output=True, check=False, timeout=options.thorough_s * _SHARE
         )
     except subprocess.TimeoutExpired:
         return False

@@ -23,3 +23,4 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     require_checksums: bool = False
     amcheck: Amcheck = "if_installed"
     timeout_s: float = 60.0
+    thorough_s: float = 7200.0
