@@ -233,9 +233,8 @@ class Custody:
         now = self._clock.now()
         if prepared is None:  # prepared by a daemon that is gone
             return DataRestored(now, agent, "unknown", swapped.aside, None, by)
-        lost_s = None
-        if swapped.written_at is not None and prepared.backup:
-            lost_s = max(0.0, swapped.written_at - prepared.proof.as_of)
+        written_at = swapped.written_at if swapped.written_at is not None else now  # else it may have been just now
+        lost_s = max(0.0, written_at - prepared.proof.as_of) if prepared.backup else None
         before, after = self._counts.pop(agent, {}), prepared.proof.counts
         lost = {name: count - after.get(name, 0.0) for name, count in before.items() if count > after.get(name, 0.0)}
         source = prepared.backup or "salvage"

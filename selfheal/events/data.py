@@ -58,8 +58,9 @@ class BackupDamaged:
 class DataRestored:
     """Sound data are in the place of the old ones, which are kept `aside`.
 
-    `source` is the id of a backup, or "salvage". What was lost: `lost_s` seconds before the last write, None where
-    that cannot be known, `lost` by what can be counted, and `words` what else is known of it. `by` is who wanted it.
+    `source` is the id of a backup, or "salvage". What was lost: `lost_s` seconds before the last write (before this
+    moment, where nobody knows of that), None of what was salvaged; `lost` by what can be counted, and `words` what else
+    is known of it. `by` is who wanted it.
     """
 
     at: float

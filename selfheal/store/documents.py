@@ -100,7 +100,12 @@ def examine(directory: Path, names: Iterable[str], clock: Clock) -> tuple[StateF
 
 
 def missing(directory: Path, names: Iterable[str]) -> tuple[str, ...]:
-    """Return which documents were there and are not now, but for those that a death kept from their names."""
+    """Return what was there and is not now: documents, but for those that a death kept from their names, or the sums.
+
+    Where there is a document there are sums: they are written first.
+    """
+    if not (directory / CHECKSUMS).exists():
+        return (CHECKSUMS,) if any((directory / name).exists() for name in names) else ()
     try:
         sums = _sums_in(directory / CHECKSUMS) or {}
     except OSError:
@@ -204,8 +209,6 @@ def _sums_in(path: Path) -> dict[str, list[Sum]] | None:
     try:
         data = _content(path)
     except FileNotFoundError:
-        data = b""
-    if not data:
         return sums
     body, _, seal = data.removesuffix(b"\n").rpartition(b"\n")
     body = body and body + b"\n"

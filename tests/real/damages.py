@@ -21,7 +21,7 @@ from selfheal.compose.takeover import TakenOver, take_over, told_damage
 from selfheal.events import AgentDeclared, Event, HealthChanged, IncidentOpened, IncidentResolved, StateDamaged, encode
 from selfheal.ledger import replay
 from selfheal.serve.documents import DOCUMENTS
-from selfheal.store.documents import Documents, previous
+from selfheal.store.documents import CHECKSUMS, Documents, previous
 from selfheal.store.journal import Journal
 from selfheal.store.snapshots import write
 from selfheal.world import EMPTY, fold
@@ -112,7 +112,7 @@ def _flip(chance: random.Random, path: Path, _like: list[Path]) -> bool:
 def _truncate(chance: random.Random, path: Path, _like: list[Path]) -> bool:
     data = path.read_bytes()
     path.write_bytes(data[: chance.choice((0, chance.randrange(len(data))))])
-    return bool(path.stat().st_size) or not path.name.startswith(".")  # an empty file of sums says nothing
+    return True
 
 
 def _zero(chance: random.Random, path: Path, _like: list[Path]) -> bool:
@@ -126,7 +126,7 @@ def _zero(chance: random.Random, path: Path, _like: list[Path]) -> bool:
 
 def _remove(_chance: random.Random, path: Path, _like: list[Path]) -> bool:
     path.unlink()
-    return path.suffix in (".log", ".json")
+    return path.suffix in (".log", ".json") or path.name == CHECKSUMS
 
 
 def _swap(chance: random.Random, path: Path, like: list[Path]) -> bool:
@@ -178,7 +178,7 @@ def damage(chance: random.Random, place: Path) -> tuple[str, bool]:
         "snapshot": sorted((place / "journal").glob("*.snapshot")),
         "view": [place / name for name in DOCUMENTS],
         "older view": [previous(place / name) for name in DOCUMENTS],
-        "sums": [place / ".checksums"],
+        "sums": [place / CHECKSUMS],
     }
     kind = chance.choices(list(kinds), (5, 3, 2, 1, 1))[0]
     path = chance.choice(kinds[kind])

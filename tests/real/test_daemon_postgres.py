@@ -54,3 +54,4 @@ def test_all_is_ready_when_a_person_is_asked_and_his_word_exchanges_the_database
             names = told(port, "postgres", "SELECT datname FROM pg_database ORDER BY 1")
             assert [name for name in names if name.startswith("shop_damaged")]
             place.until_state("healthy", "shop", "ledger")
+            assert place.agent("ledger").part("data").number("lost_seconds")
