@@ -96,10 +96,13 @@ def test_a_directory_that_others_could_read_is_closed_and_a_foreign_one_left_alo
 
 
 def test_a_directory_that_a_daemon_used_is_closed_whatever_opened_it(tmp_path: Path) -> None:
-    names = ("key", "fix_history.json", "fix_history.json.previous", ".checksums", "key.damaged-20260102T120000Z-2")
+    names = (
+        "key", "schema", ".reserve", "fix_history.json", "fix_history.json.previous", ".checksums",
+        "key.damaged-20260102T120000Z-2",
+    )  # fmt: skip
     for name in names:
         (tmp_path / name).touch()
-    for name in ("journal", "logs", "run", "lost+found"):
+    for name in ("journal", "history", "data", "backups", "logs", "run", "lost+found"):
         (tmp_path / name).mkdir()
     tmp_path.chmod(0o755)
     with StateLock.acquire(tmp_path) as lock:
