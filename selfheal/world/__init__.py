@@ -39,11 +39,11 @@ from selfheal.events import (
     StateDamaged,
     Verified,
 )
-from selfheal.vocabulary import Outcome
 from selfheal.world.agents import Agent, Breaker, Failing, LastExit, Uptime, fold_agent, settled
 from selfheal.world.data import Holdings, fold_data
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, StoryEvent, fold_incident, opened
+from selfheal.world.odds import HELPED, Odds
 
 __all__ = [
     "EMPTY",
@@ -70,14 +70,6 @@ __all__ = [
 INCIDENTS_KEPT = 500
 ALERTS_KEPT = 100
 DAMAGES_KEPT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Odds:
-    """How often a fix helped against a cause on an agent, as verified."""
-
-    helped: int = 0
-    failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +224,13 @@ def _learned(world: World, incident: Incident, event: Verified) -> World:
     attempt = next((one for one in incident.attempts if one.number == event.attempt), None)
     if attempt is None or attempt.verified:
         return world
-    key = (attempt.agent, attempt.cause or incident.cause, attempt.fix)
-    then = world.odds.get(key, Odds())
-    helped = _HELPED.get(event.outcome)
+    helped = HELPED.get(event.outcome)
     if helped is None:
         return world
-    now = Odds(then.helped + helped, then.failed + (not helped))
+    key = (attempt.agent, attempt.cause or incident.cause, attempt.fix)
+    took_s = event.first_good_at - attempt.started_at if event.first_good_at is not None else None
+    now = world.odds.get(key, Odds()).tried_once_more(helped, took_s, event.at)
     return replace(world, odds={**world.odds, key: now})
-
-
-# Outcomes that say something about the fix; an interrupted or rejected one says nothing.
-_HELPED: Mapping[Outcome, bool] = {"succeeded": True, "failed": False, "relapsed": False, "timed_out": False}
 
 
 def _kept(incidents: dict[str, Incident]) -> dict[str, Incident]:
