@@ -245,8 +245,8 @@ def _learned(odds: Document) -> str:
 
 
 def _helped(odds: Document, where: str) -> str:
-    helped, failed = odds.count(f"helped{where}"), odds.count(f"failed{where}")
-    return f"{helped} of {helped + failed} times" if helped + failed else ""
+    helped, failed = odds.number(f"helped{where}") or 0.0, odds.number(f"failed{where}") or 0.0
+    return f"{helped:.3g} of {helped + failed:.3g} times" if helped + failed else ""
 
 
 def _alternative(one: Document) -> str:

@@ -24,7 +24,7 @@ class Posterior:
     mean: float
     low: float
     high: float
-    count: int
+    count: float
 
 
 def posterior(

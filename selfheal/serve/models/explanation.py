@@ -30,14 +30,14 @@ class TriedView(View):
 
 
 class OddsView(View):
-    """How often a fix had helped against the cause by then: on this agent, and on all others."""
+    """How often a fix had helped against the cause by then, what was long ago counted less: here, and on all others."""
 
     fix: str
     cause: str
-    helped: int
-    failed: int
-    helped_elsewhere: int
-    failed_elsewhere: int
+    helped: float
+    failed: float
+    helped_elsewhere: float
+    failed_elsewhere: float
 
 
 class SituationView(View):

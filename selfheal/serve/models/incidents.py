@@ -146,8 +146,8 @@ class RateView(View):
     agent: str
     cause: str
     fix: str
-    helped: int
-    failed: int
+    helped: float = Field(description="Attempts that helped; what is long ago counts less.")
+    failed: float
     success: Probability
     interval: Interval
 
@@ -164,7 +164,7 @@ class RankedFix(View):
     fix: str
     success: Probability
     interval: Interval
-    tried: int
+    tried: float = Field(description="Attempts; what is long ago counts less.")
 
 
 class StrategyView(View):

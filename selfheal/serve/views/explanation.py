@@ -177,10 +177,10 @@ def _learned(world: World, agent: str, cause: str, fix: str) -> OddsView:
     return OddsView(
         fix=fix,
         cause=cause,
-        helped=own.helped,
-        failed=own.failed,
-        helped_elsewhere=sum(one.helped for one in others),
-        failed_elsewhere=sum(one.failed for one in others),
+        helped=round(own.helped, 2),
+        failed=round(own.failed, 2),
+        helped_elsewhere=round(sum(one.helped for one in others), 2),
+        failed_elsewhere=round(sum(one.failed for one in others), 2),
     )
 
 

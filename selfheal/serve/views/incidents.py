@@ -88,7 +88,7 @@ def rates(world: World, belief: Believing, limit: int | None = None) -> list[Rat
 
     A posterior costs about a millisecond: long lists are made in a thread.
     """
-    keys, pools = sorted(world.odds, key=lambda key: (-_tried(world.odds[key]), key)), _pools(world)
+    keys, pools = sorted(world.odds, key=lambda key: (-world.odds[key].tried, key)), _pools(world)
     return [_rate(key, pools[key[1:]], belief) for key in keys[:limit]]
 
 
@@ -144,10 +144,6 @@ def _diagnosed_at(incident: Incident) -> float:
     return max(at, default=incident.opened_at)
 
 
-def _tried(odds: Odds) -> int:
-    return odds.helped + odds.failed
-
-
 def _pools(world: World) -> Mapping[tuple[str, ...], Mapping[tuple[str, str, str], Odds]]:
     """The odds by (cause, fix): no other tells of one, and to look through all of them for each would be slow."""
     pools: dict[tuple[str, ...], dict[tuple[str, str, str], Odds]] = {}
@@ -164,15 +160,17 @@ def _rate(key: tuple[str, str, str], pool: Mapping[tuple[str, str, str], Odds], 
         agent=agent,
         cause=cause,
         fix=fix,
-        helped=odds.helped,
-        failed=odds.failed,
+        helped=round(odds.helped, 2),
+        failed=round(odds.failed, 2),
         success=share(believed.mean),
         interval=(share(believed.low), share(believed.high)),
     )
 
 
 def _ranked(rate: RateView) -> RankedFix:
-    return RankedFix(fix=rate.fix, success=rate.success, interval=rate.interval, tried=rate.helped + rate.failed)
+    return RankedFix(
+        fix=rate.fix, success=rate.success, interval=rate.interval, tried=round(rate.helped + rate.failed, 2)
+    )
 
 
 def _causes(causes: tuple[Cause, ...]) -> list[CauseView]:
