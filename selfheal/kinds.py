@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from selfheal.clock import Clock
-from selfheal.config.models import AgentConfig, CheckConfig
+from selfheal.config.models import AgentConfig, CheckConfig, Section
 from selfheal.data.asset import Health
 from selfheal.events import Run as Run
-from selfheal.vocabulary import CheckResult, Layer, StartReason
+from selfheal.vocabulary import CheckResult, Layer, Mode, StartReason, Tier
+from selfheal.world import Agent, World
 
 if TYPE_CHECKING:
     from selfheal.net import Dialer
@@ -193,12 +194,14 @@ class Target:
     """What a fix is applied to, and against what. `dependents` depend on `agent` and suffer too, nearest first.
 
     `incident` is the same for each attempt: what an act makes under a name of it is found again by the next attempt.
+    `settings` is what the fix is told about this agent, in its table under `healing`.
     """
 
     agent: str
     cause: str = "unknown"
     dependents: tuple[str, ...] = ()
     incident: str = ""
+    settings: Section | None = None
 
 
 Apply = Callable[[Hands, Target], Awaitable[str]]
@@ -219,14 +222,20 @@ class Act:
     approval: bool = False
 
 
+Unfit = Callable[[World, Agent], str]
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """Something that can be done to an agent.
 
     `cost_s` is how long it takes as a rule, verification apart; `risk_s` what it may cost beside that, in seconds of
-    outage. `causes` are those that it helps against; empty means any. `only_its_causes` says that it is of no use, or
-    does harm, against any other. `approval` asks a person first. `at_last` is done after the acts, however they ended;
-    not after a crash, for then they are gone on with.
+    outage, and `tier` how bad the worst is that it may do: the more, the surer the cause has to be. `causes` are those
+    that it helps against; empty means any. `only_its_causes` says that it is of no use, or does harm, against any
+    other. `mode` is how far it goes by itself where nobody has said. `at_last` is done after the acts, however they
+    ended; not after a crash, for then they are gone on with. `undo` takes back what they did, where it did not help;
+    it may be done twice. `settings` is the model of what it has to be told: it fits the agents that have such a table.
+    `unfit` says why it cannot be applied as the fleet is at the moment, empty where it can.
     """
 
     name: str
@@ -236,10 +245,14 @@ class Fix:
     risk_s: float
     timeout_s: float
     acts: tuple[Act, ...]
-    approval: bool = False
+    tier: Tier = 1
+    mode: Mode = "auto"
     for_any_cause: bool = False
     only_its_causes: bool = False
     at_last: Act | None = None
+    undo: Act | None = None
+    settings: type[Section] | None = None
+    unfit: Unfit = lambda world, agent: ""
 
     def repeats(self, act: str) -> bool:
         """Whether a fix that was interrupted in this act may be gone on with; with no act, in any of them."""

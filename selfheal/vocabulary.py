@@ -23,6 +23,45 @@ StandbyKind = Literal["spare", "zygote"]
 # How a run came to its first line: anew, or as a process that has waited there with its imports done.
 StartWay = Literal["cold", "spare", "zygote"]
 
+# How far a fix may go by itself: without a word, after a person's yes, never (only said), not even thought of.
+Mode = Literal["auto", "ask", "suggest", "off"]
+# What a fix may break: 0 nothing, 1 as a restart, 2 as a roll-back, 3 as a restore of data.
+Tier = Literal[0, 1, 2, 3]
+# Where evidence for a cause comes from. What is seen of the process by the kernel, of the data themselves, or by the
+# system when it refuses to start a program is direct; all else may be the mark of something else.
+Channel = Literal["kernel", "data", "start", "exit", "log", "check", "dependency", "external"]
+DIRECT: frozenset[Channel] = frozenset({"kernel", "data", "start"})
+# By which rule a fix is chosen: what is expected to end it soonest, or the fixed order.
+Policy = Literal["look_ahead", "ladder"]
+Severity = Literal["info", "warning", "critical"]
+
+# The steps of the guard, in their order: each may hold an act back, or bar a fix, and its slug says which did.
+GuardCode = Literal[
+    "duplicate",
+    "maintenance",
+    "paused",
+    "target",
+    "data_held",
+    "interrupted",
+    "recovering",
+    "dependency",
+    "storm",
+    "dry_run",
+    "mode",
+    "concurrency",
+    "agent_budget",
+    "fix_budget",
+    "fleet_budget",
+    "cooldown",
+    "breaker",
+    "repeated",
+    "confidence",
+    "precondition",
+    "policy",
+    "rejected",
+    "approval",
+]
+
 # Why a run of an agent began. `reflex` is the restart in the callback that saw the death, `adopted` a process that
 # outlived an earlier daemon, `trial` the half-open attempt of an open breaker, `maintenance` planned before a failure,
 # `schedule` at its time, `reload` the start of a process whose configuration has changed.
@@ -43,6 +82,8 @@ StartReason = Literal[
 AGENT_STATES: tuple[AgentState, ...] = get_args(AgentState)
 INCIDENT_STATES: tuple[IncidentState, ...] = get_args(IncidentState)
 CHECK_RESULTS: tuple[CheckResult, ...] = get_args(CheckResult)
+GUARD_CODES: tuple[GuardCode, ...] = get_args(GuardCode)
+MODES: tuple[Mode, ...] = get_args(Mode)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 FAILURE_MODES: tuple[FailureMode, ...] = get_args(FailureMode)
 

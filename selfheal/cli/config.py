@@ -30,7 +30,12 @@ def load_config(path: Path, environment: Mapping[str, str], overrides: Overrides
     agents = {kind.name: kind.model for kind in AGENT_KINDS}
     checks = {kind.name: kind.model for kind in CHECKS}
     return load(
-        path, environment, overrides or Overrides(), agents, checks, known_fixes=frozenset(fix.name for fix in FIXES)
+        path,
+        environment,
+        overrides or Overrides(),
+        agents,
+        checks,
+        fix_models={fix.name: fix.settings for fix in FIXES},
     )
 
 
@@ -69,8 +74,10 @@ def _schema(_: Namespace) -> int:
     from selfheal.agents import AGENT_KINDS
     from selfheal.config.schema import schema
     from selfheal.observe import CHECKS
+    from selfheal.recover import FIXES
 
-    show_json(schema({kind.name: kind.model for kind in AGENT_KINDS}, {kind.name: kind.model for kind in CHECKS}))
+    agents, checks = {kind.name: kind.model for kind in AGENT_KINDS}, {kind.name: kind.model for kind in CHECKS}
+    show_json(schema(agents, checks, {fix.name: fix.settings for fix in FIXES}))
     return 0
 
 

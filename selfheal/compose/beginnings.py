@@ -50,4 +50,6 @@ def _is_declared(agent: Agent | None, event: AgentDeclared) -> bool:
         fds_limit=agent.fds_limit,
         ends=agent.ends,
         schedule=agent.schedule,
+        hosts=agent.hosts,
+        version=agent.version,
     )

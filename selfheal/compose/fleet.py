@@ -161,13 +161,15 @@ def plan_fleet(
     """
     own = [command_fix(name, config) for name, config in loaded.config.fixes.items()]
     known_fixes = {fix.name: fix for fix in (*fixes, *own)}
+    told = tuple(fix.name for fix in fixes if fix.settings is not None)
     known_kinds = {kind.name: kind for kind in kinds}
     plans: list[AgentPlan] = []
     for name, config in loaded.config.agents.items():
         kind = known_kinds[config.kind]
         data = data_of(config)
         built_in = kind.fixes if data is None or data.heal else ()
-        fits = tuple(known_fixes[fix] for fix in (*built_in, *config.fixes))
+        names = (*built_in, *(fix for fix in told if fix in config.healing), *config.fixes)
+        fits = tuple(known_fixes[fix] for fix in dict.fromkeys(names))
         launch = _launch(name, config, loaded, environment, agent_variables(name))
         directory = launch.directory if launch is not None else loaded.base
         words = launch.environment if launch is not None else agent_environment(environment, config)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from selfheal.config.findings import Findings, listed, nearest, validate
 from selfheal.config.lines import KeyPath
-from selfheal.config.models import MAX_INSTANCES, AgentConfig, CheckConfig
+from selfheal.config.models import MAX_INSTANCES, AgentConfig, CheckConfig, Section
 from selfheal.config.origins import Table, fields_of
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")  # fits a file name, a metric's label and a URL as it stands
@@ -22,10 +22,11 @@ NAME_CURE = "use letters, digits, '_', '.' and '-', at most 63 in all, the first
 
 @dataclass(frozen=True, slots=True)
 class Kinds:
-    """The models of the kinds there are, by the name of each."""
+    """The models of the kinds there are, by the name of each; of a fix that of what it is told, None for nothing."""
 
     agents: Mapping[str, type[AgentConfig]]
     checks: Mapping[str, type[CheckConfig]]
+    fixes: Mapping[str, type[Section] | None] = field(default_factory=dict)
 
     @property
     def of_a_command(self) -> str | None:
@@ -82,9 +83,11 @@ def read_agent(written: Written, kinds: Kinds, found: Findings) -> dict[str, Age
     agents: dict[str, AgentConfig] = {}
     for full, table in written.tables.items():
         before = len(found)
-        checks = _read_checks(table.get("checks", []), (*written.path, "checks"), kinds, found)
+        parts = {"checks": _read_checks(table.get("checks", []), (*written.path, "checks"), kinds, found)}
+        if "healing" in table:
+            parts["healing"] = _read_healing(table["healing"], (*written.path, "healing"), kinds, found)
         model = written.model
-        agent = None if model is None else validate(model, {**table, "checks": checks}, written.path, found)
+        agent = None if model is None else validate(model, {**table, **parts}, written.path, found)
         if agent is None or len(found) > before:
             break
         agents[full] = agent
@@ -148,6 +151,24 @@ def _filled(value: object, name: str, index: str) -> object:
             return [_filled(part, name, index) for part in value]
         case _:
             return value
+
+
+def _read_healing(tables: object, path: KeyPath, kinds: Kinds, found: Findings) -> object:
+    """Read what the fixes of one agent are told, a table for each. What is no table is left to the agent's model."""
+    if not isinstance(tables, dict):
+        return tables
+    models = {name: model for name, model in kinds.fixes.items() if model is not None}
+    told: dict[str, Section] = {}
+    for name, table in tables.items():
+        model = models.get(name)
+        if model is None:
+            wrong = "this fix has nothing to be told" if name in kinds.fixes else "there is no such fix"
+            found.add((*path, name), wrong, f"take it out, or use one of {listed(models)}{nearest(name, models)}")
+        elif not isinstance(table, dict):
+            found.add((*path, name), "it is not a table", f"write {name} = {{ … }} with {listed(fields_of(model))}")
+        elif (read := validate(model, table, (*path, name), found)) is not None:
+            told[name] = read
+    return told
 
 
 def _read_checks(tables: object, path: KeyPath, kinds: Kinds, found: Findings) -> object:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, TypeVar, get_args
 
 from pydantic import BaseModel
@@ -59,13 +60,13 @@ def load(
     agent_models: Mapping[str, type[AgentConfig]],
     check_models: Mapping[str, type[CheckConfig]],
     *,
-    known_fixes: frozenset[str] = frozenset(),
+    fix_models: Mapping[str, type[Section] | None] = MappingProxyType({}),
     text: str | None = None,
 ) -> Loaded:
     """Read the file at `path` (None: defaults only) and lay environment and options over it.
 
-    `known_fixes` are the names of the built-in fixes, `text` is what the file says where it was read before. Raises
-    ConfigInvalid with every problem at once.
+    `fix_models` are the built-in fixes, each with the model of what it has to be told, where it has; `text` is what
+    the file says where it was read before. Raises ConfigInvalid with every problem at once.
     """
     if text is None:
         text = "" if path is None else read_text(path)
@@ -75,7 +76,7 @@ def load(
     raw, outside, problems = lay_over(file, environment, overrides)
     origins = Origins(name, find_lines(text), outside)
     found = Findings(origins, problems)
-    kinds = Kinds(agent_models, check_models)
+    kinds = Kinds(agent_models, check_models, fix_models)
 
     sections = _read_sections(raw, found)
     tables = raw.get("agents", {})
@@ -83,7 +84,7 @@ def load(
     agents = {name: agent for one in written for name, agent in read_agent(one, kinds, found).items()}
     config = sections.model_copy(update={"agents": agents})
     check_daemon(config.daemon, environment, found)
-    check_names(written, raw, known_fixes, found)
+    check_names(written, raw, fix_models, found)
     check_rings(written, found)
     check_files(written, base, found)
     found.refuse()
@@ -99,7 +100,7 @@ def load(
         given, options = same
         scaled = replace(options, instances=instances)
         kept = None if fresh else text
-        return load(where, given, scaled, agent_models, check_models, known_fixes=known_fixes, text=kept)
+        return load(where, given, scaled, agent_models, check_models, fix_models=fix_models, text=kept)
 
     return Loaded(config, path, base, _origin_of(raw, written, origins), groups, declared, again)
 

@@ -20,13 +20,16 @@ from pydantic import (
 
 from selfheal.config.address import Endpoint, check_url
 from selfheal.config.data import BackupsConfig
+from selfheal.config.healing import FixConfig as FixConfig
+from selfheal.config.healing import GuardConfig as GuardConfig
+from selfheal.config.healing import WindowConfig as WindowConfig
 from selfheal.config.python import module_name, python_command
 from selfheal.config.section import Section as Section
 from selfheal.config.texts import Text
 from selfheal.config.units import Address, Command, Count, Cron, Flag, Mask, Number, Place, Url, Zone
 from selfheal.config.units import Duration as Duration
 from selfheal.config.units import Size as Size
-from selfheal.vocabulary import RestartPolicy, StandbyKind
+from selfheal.vocabulary import Mode, RestartPolicy, StandbyKind
 
 ModuleName = Annotated[str, AfterValidator(module_name)]
 MAX_INSTANCES = 1000  # of one agent; as many as the daemon is measured with
@@ -189,39 +192,15 @@ class AgentConfig(Section):
     checks: tuple[SerializeAsAny[CheckConfig], ...] = Field((), description="How its health is asked for.")
     signals: tuple[SignalConfig, ...] = Field((), description="The user's own numbers.")
     fixes: tuple[str, ...] = Field((), description="Names of [fixes.*] that may be applied to it, for any cause.")
-
-
-class FixConfig(Section):
-    """A fix of the user's own."""
-
-    command: Command = Field(
-        description="A list, or a string split as a shell splits words; {agent} is the agent's name."
+    healing: dict[str, SerializeAsAny[Section]] = Field(
+        {}, description="What else may be done to heal it: a table for each fix that has to be told something."
     )
-    causes: tuple[str, ...] = Field((), description="Causes that it helps against.")
-    timeout: Duration = Field(60.0, gt=0, description="Killed and failed after this long.")
-    approval: Flag = Field(False, description="A person is asked first.")
-
-
-class WindowConfig(Section):
-    """A maintenance window: alerts and fixes are silent for these agents."""
-
-    agents: tuple[str, ...] = Field(min_length=1, description="Names; an agent with instances means all of them.")
-    cron: Cron = Field(description="When it begins, in five fields.")
-    minutes: Number = Field(gt=0, description="How long it lasts, in minutes.")
-    timezone: Zone = Field("UTC", description="Time zone of the cron expression.")
-
-
-class GuardConfig(Section):
-    """What holds the healer back."""
-
-    max_concurrent_recoveries: Count = Field(
-        3, ge=1, description="At most so many, and never more than max(1, a third of the fleet)."
+    modes: dict[str, Mode] = Field(
+        {}, description="By fix, '*' for all: auto | ask a person first | suggest only | off. Before those of [guard]."
     )
-    attempts_per_hour: Count = Field(12, ge=0, description="Per agent, then its breaker opens; 0 = no limit.")
-    dry_run: Flag = Field(False, description="Start the fleet, then only say what would be done.")
-    verify: Duration = Field(10.0, description="A fix has helped when the agent was well for this long after it.")
-    approval_timeout: Duration = Field(3600.0, gt=0, description="A request that nobody answers is rejected then.")
-    maintenance: tuple[WindowConfig, ...] = Field((), description="When nothing is done, and nobody alerted.")
+    version: str = Field(
+        "", description="Which version of it runs, such as a commit: with another one less of what was learned counts."
+    )
 
 
 class HistoryConfig(Section):

@@ -15,6 +15,7 @@ from selfheal.config.address import is_loopback, split_address
 from selfheal.config.agents import NAME, NAME_CURE, Written
 from selfheal.config.environment import read_environment_file
 from selfheal.config.findings import Findings, listed, nearest
+from selfheal.config.healing import ALL_FIXES
 from selfheal.config.lines import KeyPath
 from selfheal.config.models import DaemonConfig, ProcessConfig, Section
 from selfheal.config.origins import Table
@@ -46,7 +47,7 @@ def check_daemon(daemon: DaemonConfig, environment: Mapping[str, str], found: Fi
         found.add(("daemon", "render_mode"), wrong, f"set {' and '.join(missing)}, or turn render_mode off")
 
 
-def check_names(agents: Collection[Written], raw: Table, known_fixes: frozenset[str], found: Findings) -> None:
+def check_names(agents: Collection[Written], raw: Table, known_fixes: Collection[str], found: Findings) -> None:
     """Every name that is used leads to an agent or a fix."""
     fixes = raw.get("fixes", {})
     own_fixes = tuple(fixes) if isinstance(fixes, dict) else ()
@@ -62,6 +63,9 @@ def check_names(agents: Collection[Written], raw: Table, known_fixes: frozenset[
         for table in agent.tables.values() if len(found) == before else ():
             _check_references(table.get("depends_on"), (*agent.path, "depends_on"), "agent", names, found)
             _check_references(table.get("fixes"), (*agent.path, "fixes"), "fix", fix_names, found)
+            _check_modes(table.get("modes"), (*agent.path, "modes"), fix_names, found)
+    guard = raw.get("guard")
+    _check_modes(guard.get("modes") if isinstance(guard, dict) else None, ("guard", "modes"), fix_names, found)
     for index, window in enumerate(_windows(raw)):
         if isinstance(window, dict):
             path = ("guard", "maintenance", index, "agents")
@@ -131,6 +135,14 @@ def _check_references(value: object, path: KeyPath, what: str, known: Collection
         if isinstance(name, str) and name not in known:
             cure = f"name one of {listed(known)}{nearest(name, known)}"
             found.add((*path, index), f"there is no {what} {name!r}", cure)
+
+
+def _check_modes(value: object, path: KeyPath, fixes: Collection[str], found: Findings) -> None:
+    """Each mode is that of a fix, or of all of them."""
+    for name in value if isinstance(value, dict) else ():
+        if name not in fixes and name != ALL_FIXES:
+            cure = f"name one of {listed(fixes)}, or '*' for all{nearest(str(name), fixes)}"
+            found.add((*path, str(name)), f"there is no fix {name!r}", cure)
 
 
 def _windows(raw: Table) -> list[object]:

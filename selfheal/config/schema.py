@@ -8,15 +8,22 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from selfheal.config.agents import Kinds
-from selfheal.config.models import AgentConfig, CheckConfig, Config
+from selfheal.config.models import AgentConfig, CheckConfig, Config, Section
 
 Schema = dict[str, object]
 
 
-def schema(agent_models: Mapping[str, type[AgentConfig]], check_models: Mapping[str, type[CheckConfig]]) -> Schema:
+def schema(
+    agent_models: Mapping[str, type[AgentConfig]],
+    check_models: Mapping[str, type[CheckConfig]],
+    fix_models: Mapping[str, type[Section] | None],
+) -> Schema:
     """Return the JSON Schema (draft 2020-12) of the whole file, with every kind, default and description."""
     kinds = Kinds(agent_models, check_models)
-    models: list[type[BaseModel]] = [Config, AgentConfig, CheckConfig, *agent_models.values(), *check_models.values()]
+    told = {name: model for name, model in fix_models.items() if model is not None}
+    models: list[type[BaseModel]] = [
+        Config, AgentConfig, CheckConfig, *agent_models.values(), *check_models.values(), *told.values()
+    ]  # fmt: skip
     references, definitions = models_json_schema([(model, "validation") for model in models])
     parts: dict[str, Schema] = definitions["$defs"]
 
@@ -28,6 +35,7 @@ def schema(agent_models: Mapping[str, type[AgentConfig]], check_models: Mapping[
     for kind, agent in agent_models.items():
         if kind != kinds.of_a_command:
             _require(part(agent), "kind")
+        _hold(part(agent), {name: references[model, "validation"] for name, model in told.items()})
     _become_one_of(part(CheckConfig), [references[model, "validation"] for model in check_models.values()])
     _become_one_of(part(AgentConfig), [references[model, "validation"] for model in agent_models.values()])
     top = parts.pop(_name(references[Config, "validation"]))
@@ -38,6 +46,13 @@ def _require(part: Schema, key: str) -> None:
     required = part.setdefault("required", [])
     if isinstance(required, list) and key not in required:
         required.append(key)
+
+
+def _hold(agent: Schema, fixes: Mapping[str, Schema]) -> None:
+    """What an agent's fixes are told is a table for each, and no other."""
+    properties = agent["properties"]
+    assert isinstance(properties, dict)
+    properties["healing"] |= {"properties": dict(fixes), "additionalProperties": False}
 
 
 def _become_one_of(part: Schema, references: list[dict[str, object]]) -> None:

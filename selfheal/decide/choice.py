@@ -82,7 +82,7 @@ def must_ask(incident: Incident, fix: Fix) -> bool:
     """Whether a person has to allow it: because it says so, or since it was interrupted in an act that may not be
     repeated, and nobody knows how far that came.
     """
-    return fix.approval or amid(incident, fix) is not None
+    return fix.mode == "ask" or amid(incident, fix) is not None
 
 
 def amid(incident: Incident, fix: Fix) -> Attempt | None:
@@ -127,7 +127,7 @@ def _prior(fix: Fix, cause: str, outdone: bool) -> float:
 
 
 def _written_for(fix: Fix, cause: str) -> bool:
-    return fix.for_any_cause and cause in fix.causes and not fix.approval  # what must ask first is no faster
+    return fix.for_any_cause and cause in fix.causes and fix.mode != "ask"  # what must ask first is no faster
 
 
 def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, barred: Mapping[str, str], now: float) -> str:

@@ -82,6 +82,7 @@ from selfheal.events.incidents import (
     Cause,
     Diagnosed,
     FixEnded,
+    FixRelapsed,
     FixStarted,
     Held,
     IncidentEscalated,
@@ -93,6 +94,8 @@ from selfheal.events.incidents import (
     IncidentSuppressed,
     Planned,
     Trigger,
+    UndoEnded,
+    UndoStarted,
     Verified,
 )
 
@@ -141,6 +144,7 @@ __all__ = [
     "Event",
     "FailurePredicted",
     "FixEnded",
+    "FixRelapsed",
     "FixStarted",
     "ForesightEvent",
     "HealingPaused",
@@ -168,6 +172,8 @@ __all__ = [
     "StateDamaged",
     "StopAsked",
     "Trigger",
+    "UndoEnded",
+    "UndoStarted",
     "Unknown",
     "Verified",
     "WorkDone",

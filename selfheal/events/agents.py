@@ -40,6 +40,8 @@ class AgentDeclared:
     implicit: tuple[str, ...] = ()
     ends: bool = False
     schedule: str = ""
+    hosts: tuple[str, ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,29 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from selfheal.vocabulary import Layer, Outcome, StartReason
+from selfheal.vocabulary import Channel, GuardCode, Layer, Outcome, Policy, StartReason
 
 Trigger = Literal["exit", "check", "start", "external"]
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One possible cause with its probability and the evidence for it, in words."""
+    """One possible cause with its probability and the evidence for it, in words; `channels` are where that is from."""
 
     slug: str
     probability: float
     agent: str
     evidence: tuple[str, ...] = ()
+    channels: tuple[Channel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A fix that was weighed: its expected seconds to recovery, and why it was passed over, where it was."""
+    """A fix that was weighed: the chance that it helps, and the expected seconds to recovery when it is tried first.
+
+    `barred` and `code` say why it was passed over, where it was. `propensity` is how likely it was to be chosen.
+    """
 
     fix: str
     success: float
     expected_s: float
     barred: str = ""
+    code: GuardCode | None = None
+    propensity: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,11 @@ class Diagnosed:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What shall be done, why, and what else was weighed."""
+    """What shall be done, why, and what else was weighed.
+
+    `policy` is by which rule it was chosen, `ladder` what the fixed order would have chosen. `shadow` says that it is
+    only said. `passed` are the guards that let it pass.
+    """
 
     at: float
     incident: str
@@ -90,16 +100,25 @@ class Planned:
     agent: str
     reason: str
     alternatives: tuple[Alternative, ...]
+    policy: Policy = "look_ahead"
+    ladder: str = ""
+    shadow: bool = False
+    passed: tuple[GuardCode, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Nothing is done yet, and why; `until` is when it is looked at again at the latest."""
+    """Nothing is done yet, and why; `until` is when it is looked at again at the latest.
+
+    `code` is the guard that holds it, `fix` what would be done otherwise.
+    """
 
     at: float
     incident: str
     reason: str
     until: float | None
+    code: GuardCode | None = None
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +200,36 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class UndoStarted:
+    """What an attempt did is taken back, since it has not helped; written down before it."""
+
+    at: float
+    incident: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class UndoEnded:
+    """It is taken back, or cannot be. `output` is redacted."""
+
+    at: float
+    incident: str
+    attempt: int
+    done: bool
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class FixRelapsed:
+    """What an attempt had mended is broken again soon after: `into` is the incident that says so."""
+
+    at: float
+    incident: str
+    attempt: int
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentEscalated:
     """A person is needed; trials go on where they may."""
 
@@ -214,6 +263,9 @@ IncidentEvent = (
     | ActEnded
     | FixEnded
     | Verified
+    | UndoStarted
+    | UndoEnded
+    | FixRelapsed
     | IncidentEscalated
     | IncidentResolved
 )

@@ -1,8 +1,8 @@
 """What can be done to an agent? The built-in fixes, one file a layer, one line each here."""
 
 from selfheal.kinds import Fix
-from selfheal.recover.application import RESTART, RESTART_WITH_DEPENDENTS
 from selfheal.recover.data import CHECKPOINT_WAL, RESTORE_BACKUP, RESTORE_DATABASE, SALVAGE_DATA, TRUNCATE_TAIL
+from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
 
 FIXES: tuple[Fix, ...] = (
     RESTART, RESTART_WITH_DEPENDENTS,

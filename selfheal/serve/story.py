@@ -21,6 +21,7 @@ from selfheal.events import (
     Cause,
     Diagnosed,
     FixEnded,
+    FixRelapsed,
     FixStarted,
     Held,
     IncidentEscalated,
@@ -31,6 +32,8 @@ from selfheal.events import (
     IncidentSuppressed,
     Planned,
     RestartDelayed,
+    UndoEnded,
+    UndoStarted,
     Verified,
 )
 from selfheal.serve.times import span, time_of_day
@@ -101,6 +104,13 @@ def sentence(event: StoryEvent, fixes: Mapping[int, str]) -> str:
             return _because(f"{fix} done" if outcome == "succeeded" else f"{fix} {outcome}", output)
         case Verified():
             return _verdict(event)
+        case UndoStarted(attempt=attempt):
+            return f"what {fixes.get(attempt, 'the fix')} did is taken back"
+        case UndoEnded(attempt=attempt, done=done, output=output):
+            fix = fixes.get(attempt, "the fix")
+            return _because(f"{fix} is undone" if done else f"{fix} could not be undone", output)
+        case FixRelapsed(attempt=attempt, into=into):
+            return f"{fixes.get(attempt, 'what helped')} has not lasted: {into} is the same trouble again"
         case IncidentEscalated(reason=reason):
             return _because("a person is needed", reason)
         case IncidentResolved(reason=reason, recovery_s=recovery_s):

@@ -27,6 +27,7 @@ from selfheal.events import (
     DataEvent,
     Event,
     FixEnded,
+    FixRelapsed,
     FixStarted,
     ForesightEvent,
     HealingPaused,
@@ -37,13 +38,15 @@ from selfheal.events import (
     RestartDelayed,
     ScaleAsked,
     StateDamaged,
+    UndoEnded,
+    UndoStarted,
     Verified,
 )
-from selfheal.world.agents import Agent, Breaker, Failing, LastExit, Uptime, fold_agent, settled
+from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, Uptime, fold_agent, settled
 from selfheal.world.data import Holdings, fold_data
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, StoryEvent, fold_incident, opened
-from selfheal.world.odds import HELPED, Odds
+from selfheal.world.odds import HELPED, KEPT_A_VERSION, Odds
 
 __all__ = [
     "EMPTY",
@@ -52,6 +55,7 @@ __all__ = [
     "Approval",
     "Attempt",
     "Breaker",
+    "Done",
     "Failing",
     "Foresight",
     "Holdings",
@@ -70,6 +74,17 @@ __all__ = [
 INCIDENTS_KEPT = 500
 ALERTS_KEPT = 100
 DAMAGES_KEPT = 50
+# More than any budget of an hour that makes sense.
+DONE_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A reasoned act that was begun: what budgets count."""
+
+    at: float
+    agent: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +99,8 @@ class Scale:
 class World:
     """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix).
 
-    `scales` is by the name of an agent in the file, `holdings` by that of a data agent.
+    `scales` is by the name of an agent in the file, `holdings` by that of a data agent. `done` are the reasoned acts of
+    the last hour, oldest first.
     """
 
     events: int = 0
@@ -105,6 +121,7 @@ class World:
     undelivered: Mapping[tuple[str, bool], AlertRaised] = field(default_factory=dict)
     damages: tuple[StateDamaged, ...] = ()
     holdings: Mapping[str, Holdings] = field(default_factory=dict)
+    done: tuple[Done, ...] = ()
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that are neither over nor silenced, oldest first."""
@@ -165,11 +182,21 @@ def _about_agent(world: World, event: AgentEvent) -> World:
         if not isinstance(event, AgentDeclared):
             return world
         agent = Agent(name)
-    agent = fold_agent(agent, event)
+    then, agent = agent, fold_agent(agent, event)
     world = replace(world, agents={**world.agents, name: agent})
+    if isinstance(event, AgentDeclared) and then.version and then.version != agent.version:
+        world = _another_version(world, name, event.at)
     if isinstance(event, RestartDelayed | BreakerOpened | BreakerTried | BreakerClosed):
         return _into_story(world, event)
     return world
+
+
+def _another_version(world: World, name: str, at: float) -> World:
+    """Of what was learned about an agent some holds for its next version too."""
+    odds = {
+        key: seen.faded(at).scaled(KEPT_A_VERSION, at) if key[0] == name else seen for key, seen in world.odds.items()
+    }
+    return replace(world, odds=odds)
 
 
 def _without(world: World, name: str) -> World:
@@ -204,7 +231,11 @@ def _about_incident(world: World, event: IncidentEvent) -> World:
     now = fold_incident(then, event)
     world = replace(world, incidents={**world.incidents, event.incident: now})
     if isinstance(event, FixStarted):
-        return _fixing(world, event.agent, True, event.at)
+        return _fixing(_counted(world, event), event.agent, True, event.at)
+    if isinstance(event, UndoStarted | UndoEnded) and now.attempt is not None:
+        return _fixing(world, now.attempt.agent, isinstance(event, UndoStarted), event.at)
+    if isinstance(event, FixRelapsed):
+        return _relapsed(world, then, event)
     if isinstance(event, FixEnded) and now.attempt is not None:
         return _fixing(world, now.attempt.agent, False, event.at)
     if isinstance(event, Verified):
@@ -231,6 +262,23 @@ def _learned(world: World, incident: Incident, event: Verified) -> World:
     took_s = event.first_good_at - attempt.started_at if event.first_good_at is not None else None
     now = world.odds.get(key, Odds()).tried_once_more(helped, took_s, event.at)
     return replace(world, odds={**world.odds, key: now})
+
+
+def _relapsed(world: World, incident: Incident, event: FixRelapsed) -> World:
+    """What was learned from an attempt that had helped is taken back, but for the time that it bought."""
+    attempt = next((one for one in incident.attempts if one.number == event.attempt), None)
+    if attempt is None or attempt.outcome != "succeeded":
+        return world
+    key = (attempt.agent, attempt.cause or incident.cause, attempt.fix)
+    odds = world.odds.get(key)
+    return world if odds is None else replace(world, odds={**world.odds, key: odds.relapsed(event.at)})
+
+
+def _counted(world: World, event: FixStarted) -> World:
+    if event.reflex:
+        return world
+    recent = (one for one in world.done if one.at > event.at - HOUR_S)
+    return replace(world, done=(*recent, Done(event.at, event.agent, event.fix))[-DONE_KEPT:])
 
 
 def _kept(incidents: dict[str, Incident]) -> dict[str, Incident]:

@@ -134,6 +134,8 @@ class Agent:
     fds_limit: int | None = None
     ends: bool = False
     schedule: str = ""
+    hosts: tuple[str, ...] = ()
+    version: str = ""
     next_run: float | None = None
     state: AgentState = "stopped"
     since: float = 0.0
@@ -324,6 +326,8 @@ def _declared(agent: Agent, event: AgentDeclared) -> Agent:
         fds_limit=event.fds_limit,
         ends=event.ends,
         schedule=event.schedule,
+        hosts=event.hosts,
+        version=event.version,
         next_run=agent.next_run if event.schedule == agent.schedule else None,
         ready=agent.ready or not (event.has_process or event.checks),
         failing={name: failing for name, failing in agent.failing.items() if name in event.checks},

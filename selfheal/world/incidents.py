@@ -17,6 +17,7 @@ from selfheal.events import (
     Cause,
     Diagnosed,
     FixEnded,
+    FixRelapsed,
     FixStarted,
     Held,
     IncidentEscalated,
@@ -29,23 +30,28 @@ from selfheal.events import (
     Planned,
     RestartDelayed,
     Trigger,
+    UndoEnded,
+    UndoStarted,
     Verified,
 )
-from selfheal.vocabulary import INCIDENT_OVER, IncidentState, Layer, Outcome, StartReason
+from selfheal.vocabulary import INCIDENT_OVER, IncidentState, Layer, Outcome, Severity, StartReason
 
 # What the reflex does about an agent in trouble is part of the story, though it is about the agent.
 StoryEvent = IncidentEvent | RestartDelayed | BreakerOpened | BreakerTried | BreakerClosed
 
 # A long outage has many trials; its story keeps the beginning and the latest.
 STORY_HEAD, STORY_TAIL = 16, 48
+IN_VAIN: frozenset[Outcome | None] = frozenset({"failed", "timed_out", "relapsed", "undone"})
 ATTEMPTS_KEPT = 50
+# So many agents that suffer from one cause are an outage.
+CRITICAL_AT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One application of a fix. `ended_at` and `outcome` are None while it runs; `verified` says that the outcome is
     the final one, and `verified_at` since when. `start` is why a reflex started the agent. `act` is the latest act of a
-    fix that has several.
+    fix that has several. `undone` is False while what it did is taken back, True afterwards, None where it is not.
     """
 
     number: int
@@ -63,6 +69,12 @@ class Attempt:
     start: StartReason = "reflex"
     verified_at: float | None = None
     act: str = ""
+    undone: bool | None = None
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether it is known not to have helped, whatever became of what it did."""
+        return self.verified and self.outcome in IN_VAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +144,15 @@ class Incident:
 
     @property
     def acting(self) -> bool:
-        return bool(self.attempts) and self.attempts[-1].ended_at is None
+        return bool(self.attempts) and (self.attempts[-1].ended_at is None or self.attempts[-1].undone is False)
+
+    @property
+    def severity(self) -> Severity:
+        """How much it matters: whether a person is needed, data are at stake, or more than one agent suffers."""
+        serious = self.escalated or any(one.layer == "data" for one in self.attempts)
+        if serious or len(self.agents) >= CRITICAL_AT:
+            return "critical"
+        return "info" if len(self.agents) == 1 and all(one.reflex for one in self.attempts) else "warning"
 
 
 def opened(event: IncidentOpened, known: tuple[StoryEvent, ...] = ()) -> Incident:
@@ -189,6 +209,14 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             return _fix_ended(incident, event)
         case Verified():
             return _verified(incident, event)
+        case UndoStarted(attempt=number):
+            undoing = _with(incident, number, lambda attempt: replace(attempt, undone=False))
+            return replace(incident, attempts=undoing, state="recovering")
+        case UndoEnded():
+            return _undone(incident, event)
+        case FixRelapsed(attempt=number):
+            relapsed = _with(incident, number, lambda attempt: replace(attempt, outcome="relapsed"))
+            return replace(incident, attempts=relapsed)
         case IncidentEscalated(reason=reason):
             return replace(incident, state="escalated", escalated=True, reason=reason, hold=None)
         case IncidentResolved():
@@ -239,6 +267,13 @@ def _verified(incident: Incident, event: Verified) -> Incident:
     attempts = _with(incident, event.attempt, verified)
     good = event.first_good_at if event.outcome == "succeeded" else None
     return replace(incident, attempts=attempts, state=incident.waiting, first_good_at=good)
+
+
+def _undone(incident: Incident, event: UndoEnded) -> Incident:
+    def undone(attempt: Attempt) -> Attempt:
+        return replace(attempt, undone=True, outcome="undone" if event.done else attempt.outcome)
+
+    return replace(incident, attempts=_with(incident, event.attempt, undone), state=incident.waiting)
 
 
 def _with(incident: Incident, number: int, change: Callable[[Attempt], Attempt]) -> tuple[Attempt, ...]:

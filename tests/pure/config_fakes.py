@@ -53,7 +53,15 @@ class DataAgent(AgentConfig):
 
 AGENTS: Mapping[str, type[AgentConfig]] = {"process": ProcessAgent, "service": ServiceAgent, "data": DataAgent}
 CHECKS: Mapping[str, type[CheckConfig]] = {"http": HttpCheck, "tcp": TcpCheck, "process": ProcessCheck}
-FIXES = frozenset({"restart", "restart_with_dependents"})
+
+
+class SweepSettings(Section):
+    """What a fix is told that sweeps."""
+
+    paths: tuple[str, ...] = Field(min_length=1, description="What is swept.")
+
+
+FIXES: Mapping[str, type[Section] | None] = {"restart": None, "restart_with_dependents": None, "sweep": SweepSettings}
 
 
 def load_text(
@@ -62,7 +70,7 @@ def load_text(
     """Write `text` into a file of `folder` and load it."""
     file = folder / "selfheal.toml"
     file.write_text(text, encoding="utf-8")
-    return load(file, environment or {}, overrides or Overrides(), AGENTS, CHECKS, known_fixes=FIXES)
+    return load(file, environment or {}, overrides or Overrides(), AGENTS, CHECKS, fix_models=FIXES)
 
 
 def problems_of(

@@ -14,7 +14,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from selfheal.events import EVENT_TYPES, AgentDeclared, Alternative, Cause, Event, HealingPaused, HealingResumed, Run
-from selfheal.vocabulary import CAUSES
+from selfheal.vocabulary import CAUSES, GUARD_CODES, GuardCode
 
 AGENTS = ("cache", "api", "web:0")
 CHECKS = ("http", "process")
@@ -63,6 +63,8 @@ BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
     bool: st.booleans(),
     Mapping[str, float]: st.dictionaries(WORDS, AMOUNTS, max_size=2),
     tuple[str, ...]: st.lists(WORDS, max_size=2).map(tuple),
+    tuple[GuardCode, ...]: st.lists(st.sampled_from(GUARD_CODES), max_size=2).map(tuple),
+    GuardCode | None: st.none() | st.sampled_from(GUARD_CODES),
 }
 
 

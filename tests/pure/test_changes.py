@@ -29,7 +29,7 @@ def loaded(folder: Path, text: str) -> Loaded:
     file.write_text(text)
     agents = {kind.name: kind.model for kind in AGENT_KINDS}
     checks = {kind.name: kind.model for kind in CHECKS}
-    return load(file, {}, Overrides(), agents, checks, known_fixes=frozenset(fix.name for fix in FIXES))
+    return load(file, {}, Overrides(), agents, checks, fix_models={fix.name: fix.settings for fix in FIXES})
 
 
 def changes(folder: Path, before: str, after: str) -> Changes:

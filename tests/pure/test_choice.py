@@ -12,7 +12,7 @@ from selfheal.decide.choice import ASKING_S, Choice, choose, failed_fixes, must_
 from selfheal.events import ActStarted, ApprovalAnswered, ApprovalAsked, BreakerOpened, Event, Verified
 from selfheal.kinds import Act, Fix, Hands, Target
 from selfheal.learn.odds import posterior
-from selfheal.recover.application import RESTART, RESTART_WITH_DEPENDENTS
+from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
 from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART
 from selfheal.world import Odds, World
 from tests.pure.situations import NOW, after, diagnosed, fleet, incident, opened, tried
@@ -32,7 +32,7 @@ def own_fix(name: str, *causes: str, cost_s: float = 10.0, approval: bool = Fals
         0.0,
         60.0,
         (Act("command", _nothing, repeatable=False),),
-        approval,
+        mode="ask" if approval else "auto",
         for_any_cause=True,
     )
 

@@ -230,7 +230,7 @@ def test_the_kinds_that_there_are_can_be_written(folder: Path) -> None:
     )
     agent_models = {kind.name: kind.model for kind in agents.AGENT_KINDS}
     check_models = {kind.name: kind.model for kind in observe.CHECKS}
-    loaded = load(file, {}, Overrides(), agent_models, check_models, known_fixes=frozenset({"restart"}))
+    loaded = load(file, {}, Overrides(), agent_models, check_models, fix_models={"restart": None})
     assert [check.name for check in loaded.config.agents["job"].checks] == ["command", "heartbeat", "file"]
     assert loaded.origin((*FIRST_OF_API, "expect", "json", "db.state")) == f"{file}:18"
 

@@ -7,9 +7,10 @@ from pydantic import TypeAdapter
 from selfheal.agents import AGENT_KINDS
 from selfheal.config.schema import Schema, schema
 from selfheal.observe import CHECKS as CHECK_KINDS
-from tests.pure.config_fakes import AGENTS, CHECKS
+from selfheal.recover import FIXES as BUILT_IN
+from tests.pure.config_fakes import AGENTS, CHECKS, FIXES
 
-SCHEMA = schema(AGENTS, CHECKS)
+SCHEMA = schema(AGENTS, CHECKS, FIXES)
 TABLE: TypeAdapter[Schema] = TypeAdapter(Schema)
 
 
@@ -55,7 +56,8 @@ def test_only_the_kind_that_a_command_means_may_go_without_its_name() -> None:
 
 
 def test_defaults_and_descriptions_are_there() -> None:
-    real = schema({kind.name: kind.model for kind in AGENT_KINDS}, {kind.name: kind.model for kind in CHECK_KINDS})
+    kinds = {kind.name: kind.model for kind in AGENT_KINDS}, {kind.name: kind.model for kind in CHECK_KINDS}
+    real = schema(*kinds, {fix.name: fix.settings for fix in BUILT_IN})
     for section, table in TABLE.validate_python(real["$defs"]).items():
         described = TABLE.validate_python(table)
         for name, field in TABLE.validate_python(described.get("properties", {})).items():

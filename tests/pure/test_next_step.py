@@ -35,9 +35,10 @@ from selfheal.events import (
 )
 from selfheal.kinds import Act, Fix, Hands, Target
 from selfheal.plans import Ask, Diagnose, Escalate, Hold, Judge, Plan, Resolve, Rest, Step, Suppress, Switch
-from selfheal.recover.application import RESTART, RESTART_WITH_DEPENDENTS
+from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
 from selfheal.verify import first_good_at, verify
 from selfheal.vitals import Vitals
+from selfheal.vocabulary import Mode
 from selfheal.world import Incident, World
 from tests.pure.histories import histories
 from tests.pure.situations import (
@@ -67,7 +68,8 @@ COMMAND = Act("command", _nothing, repeatable=False)
 
 
 def _own(name: str, *causes: str, approval: bool = False) -> Fix:
-    return Fix(name, "application", frozenset(causes), 10.0, 0.0, 60.0, (COMMAND,), approval, for_any_cause=True)
+    mode: Mode = "ask" if approval else "auto"
+    return Fix(name, "application", frozenset(causes), 10.0, 0.0, 60.0, (COMMAND,), mode=mode, for_any_cause=True)
 
 
 PURGE = _own("purge", "disk_full", approval=True)
@@ -288,7 +290,7 @@ def test_restart_never_leaves_a_dead_process_to_a_person() -> None:
 
 def test_after_its_time_an_open_breaker_lets_a_trial_through() -> None:
     world = sick(BreakerOpened(NOW - 40, "api", "purge", NOW - 10, "it did not help"), cause="crashed")
-    plan = step(world, None, replace(PURGE, approval=False))
+    plan = step(world, None, replace(PURGE, mode="auto"))
     assert isinstance(plan, Plan)
     assert plan.trial
 

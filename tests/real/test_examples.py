@@ -34,7 +34,7 @@ def loaded(path: Path) -> Loaded:
         Overrides(),
         {kind.name: kind.model for kind in AGENT_KINDS},
         {kind.name: kind.model for kind in CHECKS},
-        known_fixes=frozenset(fix.name for fix in FIXES),
+        fix_models={fix.name: fix.settings for fix in FIXES},
     )
 
 

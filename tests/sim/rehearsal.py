@@ -105,7 +105,7 @@ class Rehearsal:
             Overrides(state_dir=self.state_dir),
             {kind.name: kind.model for kind in AGENT_KINDS},
             {kind.name: kind.model for kind in ports.checks},
-            known_fixes=frozenset(fix.name for fix in FIXES),
+            fix_models={fix.name: fix.settings for fix in FIXES},
         )
         daemon = self.kind(loaded, ports, Redactor(), Silent(), narrator=self._tell(launcher))
         self.lives.append(Life(daemon, launcher, self.tasks.create_task(daemon.run())))
