@@ -188,7 +188,7 @@ class Daemon:
             Reactions(
                 self.ledger,
                 self.vitals,
-                (self.supervisor.heed, self.standbys.heed, self.data.writers.heed),
+                (self.supervisor.heed, self.standbys.heed, self.data.writers.heed, self.healer.heed),
                 self.metrics,
                 self.runner.wake,
                 log,

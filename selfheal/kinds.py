@@ -214,12 +214,14 @@ class Act:
 
     Each is written down before it is done. `repeatable` says that doing it twice, or in vain, does no harm: after a
     crash in its midst it is gone on with, while any other waits for a person. `approval` asks a person before it.
+    `stoppable` says that it may be cut short in its midst where healing is paused: half of it does no harm.
     """
 
     name: str
     apply: Apply
     repeatable: bool = True
     approval: bool = False
+    stoppable: bool = False
 
 
 Unfit = Callable[[World, Agent], str]

@@ -5,18 +5,22 @@ from __future__ import annotations
 from random import Random
 
 from selfheal.compose.fleet import Fleet
+from selfheal.config.healing import ALL_FIXES
 from selfheal.config.models import process_of
+from selfheal.decide.choice import Belief
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.diagnose.verdict import diagnose
 from selfheal.events import Cause, Verified
+from selfheal.kinds import Fix
 from selfheal.learn.odds import posterior
 from selfheal.ledger import Ledger
 from selfheal.plans import Clues, Ending, Reflex, Step
 from selfheal.verify import first_good_at, verify
 from selfheal.vitals import Vitals
-from selfheal.world import Agent, Incident, World
+from selfheal.vocabulary import Mode
+from selfheal.world import Agent, Incident, Odds, World
 
 
 class Judgement:
@@ -58,13 +62,31 @@ class Judgement:
             guard.dry_run,
             guard.verify,
             {name: process.restart for name, process in processes.items() if process is not None},
+            guard.acts_per_agent,
+            guard.acts_per_fix,
+            guard.acts_per_hour,
+            guard.cooldown,
+            guard.storm,
+            guard.storm_floor,
+            self._mode,
         )
         fixes = {name: plan.fixes for name, plan in plans.items()}
         return Healing(fixes, rules, self._success, _verdict, first_good_at)
 
-    def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> float:
+    def _mode(self, agent: str, fix: Fix) -> Mode:
+        """How far a fix may go on an agent: what is said of it there comes before what is said of all of them, and the
+        agent's own word before the guard's.
+        """
+        guard, plan = self._fleet.config.guard, self._fleet.plans.get(agent)
+        said = (plan.config.modes if plan is not None else {}, guard.modes)
+        word = next((modes[key] for modes in said for key in (fix.name, ALL_FIXES) if key in modes), fix.mode)
+        return "suggest" if guard.shadow and word in ("auto", "ask") else word
+
+    def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> Belief:
         prior = (mean * weight, (1.0 - mean) * weight)
-        return posterior(self._ledger.world.odds, agent, cause, fix, prior=prior).mean
+        odds = self._ledger.world.odds
+        seen = odds.get((agent, cause, fix), Odds())
+        return Belief(posterior(odds, agent, cause, fix, prior=prior).mean, seen.took_s, seen.helped)
 
 
 def _verdict(world: World, vitals: Vitals, incident: Incident, window_s: float, now: float) -> Verified | float:

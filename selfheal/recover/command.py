@@ -21,7 +21,7 @@ def command_fix(name: str, config: FixConfig) -> Fix:
         cost_s=config.cost,
         risk_s=0.0,
         timeout_s=config.timeout,
-        acts=(Act("command", apply, repeatable=False),),
+        acts=(Act("command", apply, repeatable=False, stoppable=True),),
         tier=config.tier,
         mode="ask" if config.approval else "auto",
         for_any_cause=True,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfheal.decide.choice import Belief
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.events import (
@@ -28,13 +29,30 @@ from selfheal.events import (
     IncidentJoined,
     IncidentResolved,
     MaintenanceBegan,
+    Planned,
     RestartDelayed,
     StartAsked,
     StopAsked,
+    UndoEnded,
+    UndoStarted,
     Verified,
 )
 from selfheal.kinds import Act, Fix, Hands, Target
-from selfheal.plans import Ask, Diagnose, Escalate, Hold, Judge, Plan, Resolve, Rest, Step, Suppress, Switch
+from selfheal.plans import (
+    Ask,
+    Diagnose,
+    Escalate,
+    Hold,
+    Judge,
+    Plan,
+    Resolve,
+    Rest,
+    Step,
+    Suggest,
+    Suppress,
+    Switch,
+    Undo,
+)
 from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
 from selfheal.verify import first_good_at, verify
 from selfheal.vitals import Vitals
@@ -73,6 +91,7 @@ def _own(name: str, *causes: str, approval: bool = False) -> Fix:
 
 
 PURGE = _own("purge", "disk_full", approval=True)
+OTHER = _own("other")
 RULES = Rules(max_concurrent_recoveries=3, attempts_per_hour=12, dry_run=False, verify_s=10.0, policies={})
 
 
@@ -83,7 +102,7 @@ def _verdict(world: World, seen: Vitals, one: Incident, window_s: float, now: fl
 
 def healing(*fixes: Fix, rules: Rules = RULES) -> Healing:
     every = dict.fromkeys((*NAMES, "site"), fixes or (RESTART, RESTART_WITH_DEPENDENTS))
-    return Healing(every, rules, lambda agent, cause, fix, mean, weight: mean, _verdict, first_good_at)
+    return Healing(every, rules, lambda agent, cause, fix, mean, weight: Belief(mean), _verdict, first_good_at)
 
 
 def sick(*more: Event, agent: str = "api", cause: str = "hung") -> World:
@@ -140,9 +159,54 @@ def test_then_the_best_fix_is_planned() -> None:
 
 def test_a_guard_that_says_no_is_asked_again_later() -> None:
     hold = step(sick(died("cache", BEGAN)))
-    assert hold == Hold("its dependency cache is unhealthy", NOW + 1.0)
+    assert hold == Hold("its dependency cache is unhealthy", NOW + 1.0, "dependency", "restart")
     assert isinstance(step(sick(HealingPaused(NOW, None, "cli"))), Hold)
-    assert isinstance(step(sick(), rules=replace(RULES, dry_run=True)), Hold)
+
+
+def test_in_a_dry_run_and_where_it_is_only_suggested_it_is_said_once_what_would_be_done() -> None:
+    said = Planned(NOW, "inc-1", "restart", "api", "", (), shadow=True)
+    for rules in (replace(RULES, dry_run=True), replace(RULES, mode=lambda agent, fix: "suggest")):
+        suggest = step(sick(), None, RESTART, rules=rules)
+        assert isinstance(suggest, Suggest)
+        assert suggest.plan.fix == "restart"
+        hold = step(sick(said), None, RESTART, rules=rules)
+        assert isinstance(hold, Hold)
+        assert hold.code == ("dry_run" if rules.dry_run else "mode")
+
+
+def test_what_is_turned_off_is_not_thought_of() -> None:
+    off = replace(RULES, mode=lambda agent, fix: "off")
+    assert isinstance(step(sick(), None, RESTART, rules=off), Escalate)
+
+
+def test_what_has_failed_is_taken_back_before_anything_else_is_done_and_not_while_healing_is_paused() -> None:
+    undoing = replace(PURGE, mode="auto", undo=COMMAND)
+    world = sick(
+        *tried("api", NOW - 9, fix="purge"),
+        Verified(NOW, "inc-1", 1, "failed", "still"),
+        diagnosed("hung", "api", NOW + 1),
+    )
+    assert step(world, None, undoing, RESTART) == Undo(1)
+    assert isinstance(step(after(world, HealingPaused(NOW, None, "cli")), None, undoing), Hold)
+    begun = after(world, UndoStarted(NOW, "inc-1", 1))
+    assert step(begun, None, undoing) == Undo(1), "a daemon that ended in the midst of it has left that to the next"
+    done = after(begun, UndoEnded(NOW, "inc-1", 1, done=True, output=""))
+    assert incident(done).attempts[0].outcome == "undone"
+    assert isinstance(step(done, None, undoing, RESTART), Plan)
+
+
+def test_a_crash_loop_that_restarts_do_not_end_is_left_to_another_fix_where_there_is_one() -> None:
+    looping = dead(RestartDelayed(NOW, "api", NOW + 8.0, "crash loop"))
+    plan = step(looping, None, RESTART, replace(PURGE, mode="auto"))
+    assert isinstance(plan, Plan)
+    assert plan.fix == "purge"
+    quarantined = step(dead(QUARANTINED), None, RESTART, replace(PURGE, mode="auto"))
+    assert isinstance(quarantined, Plan)
+
+
+def test_after_a_failure_the_causes_are_looked_for_anew() -> None:
+    failed_fix = sick(*tried("api", NOW - 9), Verified(NOW, "inc-1", 1, "failed", "still"))
+    assert step(failed_fix) == Diagnose()
 
 
 def test_a_restart_that_keeps_being_needed_opens_its_breaker() -> None:
@@ -320,7 +384,7 @@ def test_while_a_person_is_asked_nothing_else_is_given_as_the_reason_to_wait() -
     world = sick(ASKED, failed("site", BEGAN), opened("site", BEGAN, 2), busy, cause="disk_full")
     assert isinstance(step(after(world, ApprovalAnswered(NOW, "inc-1", True, "ann")), None, PURGE), Hold)
     assert step(world, None, PURGE, RESTART) == Rest(NOW + 600)
-    assert isinstance(step(world, None, RESTART), Rest)
+    assert isinstance(step(world, None, OTHER), Rest)
     assert step(sick(ASKED, HealingPaused(NOW, None, "cli"), cause="disk_full"), None, PURGE) == Rest(NOW + 600)
 
 
@@ -334,15 +398,15 @@ def test_an_approved_fix_is_applied() -> None:
 def test_an_approval_is_good_for_one_application() -> None:
     world = sick(ASKED, ApprovalAnswered(NOW - 50, "inc-1", True, "ann"), cause="disk_full")
     world = after(world, *tried("api", NOW - 40, 1, "purge"), Verified(NOW, "inc-1", 1, "failed", "still"))
-    assert isinstance(step(world, None, PURGE), Ask)
+    assert isinstance(step(after(world, diagnosed("corrupted", "api", NOW + 1)), None, PURGE), Ask)
 
 
 @pytest.mark.parametrize("by", ["ann", "nobody in time"])
 def test_after_a_no_or_none_the_next_best_is_done(by: str) -> None:
     world = sick(ASKED, ApprovalAnswered(NOW, "inc-1", False, by), cause="disk_full")
-    plan = step(world, None, PURGE, RESTART)
+    plan = step(world, None, PURGE, OTHER)
     assert isinstance(plan, Plan)
-    assert plan.fix == "restart"
+    assert plan.fix == "other"
     assert f"rejected by {by}" in {one.barred for one in plan.alternatives}
 
 
