@@ -66,7 +66,7 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
         return Resolve("it ran to its end", lead.last_exit.at)
     if not lead.wanted or lead.finished:
         return Suppress(f"{lead.name} is stopped on purpose")
-    if not incident.causes or _is_outdated(incident):
+    if not incident.causes or (_is_outdated(incident) and _shows(lead)):
         return Diagnose()
     if attempt is not None and not attempt.verified and attempt.outcome != "interrupted":
         verdict = _judged(world, vitals, incident, attempt, healing, now)
@@ -85,6 +85,11 @@ def _is_outdated(incident: Incident) -> bool:
     attempt = incident.attempt
     judged_at = attempt.verified_at if attempt is not None and attempt.in_vain else None
     return judged_at is not None and judged_at > incident.diagnosed_at
+
+
+def _shows(agent: Agent) -> bool:
+    """Whether there is anything to be seen: of a run that has just begun nobody knows yet what is wrong."""
+    return bool(agent.failing or agent.start_error) or (agent.has_process and agent.run is None)
 
 
 def _judged(

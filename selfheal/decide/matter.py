@@ -75,11 +75,15 @@ def attempts_on(world: World, agent: str) -> Iterator[tuple[Incident, Attempt]]:
 
 
 def failed_lately(world: World, incident: Incident, agent: str, now: float) -> Mapping[str, float]:
-    """Until when each fix is not repeated, since it has failed on `agent` against what is the cause now."""
+    """Until when each fix is not repeated, since it has failed on `agent` against what is the cause now.
+
+    What had helped and has not lasted may be done again: it buys time, and its odds say how little.
+    """
     until: dict[str, float] = {}
     for other, attempt in attempts_on(world, agent):
         cause = attempt.cause or other.cause
-        failed_at = attempt.verified_at if attempt.in_vain else None
+        bought_time = attempt.outcome == "relapsed" and other.id != incident.id
+        failed_at = attempt.verified_at if attempt.in_vain and not bought_time else None
         if failed_at is not None and cause == incident.cause and now < failed_at + REPEAT_S:
             until[attempt.fix] = max(until.get(attempt.fix, 0.0), failed_at + REPEAT_S)
     return until

@@ -151,6 +151,8 @@ class Healer:
         clues = await self._clues(incident)
         clues = replace(clues, log=tuple(map(self._redact, clues.log)))
         causes = self._causes(self._ledger.world, incident, clues)
+        if incident.causes and all(cause.slug == "unknown" for cause in causes):
+            causes = incident.causes  # what is not seen any more was seen all the same
         self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes))
 
     def _planned(self, incident: Incident, plan: Plan, *, shadow: bool = False) -> None:
