@@ -16,6 +16,7 @@ from selfheal.compose.beginnings import beginnings
 from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
 from selfheal.compose.data_layer import DataLayer
+from selfheal.compose.door import Door
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.fleet import Fleet
 from selfheal.compose.hands import FleetHands
@@ -158,7 +159,8 @@ class Daemon:
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 
         # Who heals, foresees and tells.
-        self.hands = FleetHands(self.supervisor, self.plans, ports.run_fix, self.data.writers, self.data.custody)
+        door = Door(ports, self.supervisor, self.plans)
+        self.hands = FleetHands(self.supervisor, self.plans, ports.run_fix, self.data.writers, self.data.custody, door)
         self.healer = Healer(
             self.ledger,
             clock,

@@ -168,6 +168,10 @@ class Hands(Protocol):
         """Run a command in the environment of the agent; returns its output."""
         ...
 
+    async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
+        """End what holds a port, where it is an earlier run of the agent, or with `copies` was started as that is."""
+        ...
+
     async def hold_writers(self, data: str) -> str:
         """Stop all who may write the data of this agent, and keep them stopped until `release_writers`."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 
 from selfheal.compose.custody import Custody
+from selfheal.compose.door import Door
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.writers import Writers
 from selfheal.errors import DataFailed, FixFailed, SpawnFailed
@@ -23,12 +24,14 @@ class FleetHands:
         run_command: RunCommand,
         writers: Writers,
         custody: Custody,
+        door: Door,
     ) -> None:
         self._supervisor = supervisor
         self._plans = plans
         self._run_command = run_command
         self._writers = writers
         self._custody = custody
+        self._door = door
 
     async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
         return await self._supervisor.restart(agent, reason, hung=hung)
@@ -46,6 +49,9 @@ class FleetHands:
         if done.code != 0:
             raise FixFailed(f"{argv[0]} ended with {done.code}: {done.output.strip()[-2000:]}")
         return done.output.strip()[-2000:]
+
+    async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
+        return await self._door.clear(agent, port, copies=copies)
 
     async def hold_writers(self, data: str) -> str:
         return await self._writers.hold(data)

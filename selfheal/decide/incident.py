@@ -37,6 +37,9 @@ Verify = Callable[[World, Vitals, Incident, float, float], Verified | float]
 # Since when has an agent been well by all its checks, looked at from a moment on; None when it is not.
 GoodSince = Callable[[Agent, Vitals, float], float | None]
 
+# A crash loop has said all that it has to say after so many ends.
+LOOKS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Healing:
@@ -83,8 +86,9 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
 def _is_outdated(incident: Incident) -> bool:
     """Whether something has failed since the causes were last looked for: the signs may be others by now."""
     attempt = incident.attempt
-    judged_at = attempt.verified_at if attempt is not None and attempt.in_vain else None
-    return judged_at is not None and judged_at > incident.diagnosed_at
+    if attempt is None or not attempt.in_vain or (attempt.reflex and attempt.number > LOOKS):
+        return False
+    return attempt.verified_at is not None and attempt.verified_at > incident.diagnosed_at
 
 
 def _shows(agent: Agent) -> bool:

@@ -24,25 +24,35 @@ def storm(matter: Matter) -> Hold | None:
     if agent is None or is_local(agent):
         return None
     began = onset(matter.incident, agent)
-    failing = 1 + sum(_fails_too(matter, other, began) for other in matter.world.agents.values())
-    if failing <= max(rules.storm_floor, rules.storm_share * len(matter.world.agents)):
+    size = 1 + len(_failed_too(matter, began))
+    if size <= max(rules.storm_floor, rules.storm_share * len(matter.world.agents)):
         return None
     latest = max(_trials(matter, began), key=lambda attempt: attempt.started_at, default=None)
     if latest is None:
         return None
     if not latest.verified:
-        return _held(matter, f"{failing} agents fail at once, and {latest.agent} is healed first", matter.now + 1.0)
+        return Hold(f"much of the fleet fails at once, and {latest.agent} is healed first", matter.now + 1.0)
     if latest.in_vain and latest.verified_at is not None:
-        why = f"{failing} agents fail at once, and {latest.fix} of {latest.agent} has not helped: what do they share?"
-        return _held(matter, why, latest.verified_at + REPEAT_S)
+        why = f"much of the fleet fails at once, and {latest.fix} of {latest.agent} has not helped: what do they share?"
+        return Hold(why, max(latest.verified_at + REPEAT_S, matter.now + 1.0))
     return None
 
 
-def _fails_too(matter: Matter, other: Agent, began: float) -> bool:
-    """Whether another agent, not part of this incident, has come to fail at about the same time."""
-    if other.name in matter.incident.agents or not other.wanted or other.at_rest or is_local(other):
-        return False
-    if other.maintenance_until is not None:
+def _failed_too(matter: Matter, began: float) -> set[str]:
+    """The other agents that have come to fail at about the same time, those that are well again by now among them: the
+    last ones that are not are left alone as the others were.
+    """
+    world, own = matter.world, set(matter.incident.agents)
+    opened = (one for one in world.incidents.values() if abs(one.onset - began) <= AT_ONCE_S and one.trigger == "check")
+    known = {name for incident in opened for name in incident.agents}
+    failing = {other.name for other in world.agents.values() if _fails(matter, other, began)}
+    local = {name for name in known if name in world.agents and is_local(world.agents[name])}
+    return (known | failing) - own - local
+
+
+def _fails(matter: Matter, other: Agent, began: float) -> bool:
+    """Whether an agent has come to fail at about the same time, by an answer that is not settled on yet too."""
+    if not other.wanted or other.at_rest or is_local(other) or other.maintenance_until is not None:
         return False
     asked = set(other.telling).difference(other.implicit)  # what looks at the process tells of nothing else
     records = (matter.vitals.check(other.name, check) for check in asked)
@@ -56,7 +66,3 @@ def _trials(matter: Matter, began: float) -> Iterator[Attempt]:
     for incident in matter.world.incidents.values():
         if abs(incident.onset - began) <= AT_ONCE_S:
             yield from (one for one in incident.attempts if not one.reflex and one.started_at >= began)
-
-
-def _held(matter: Matter, reason: str, until: float) -> Hold:
-    return Hold(reason, max(until, matter.now + 1.0))

@@ -2,9 +2,10 @@
 
 from selfheal.kinds import Fix
 from selfheal.recover.data import CHECKPOINT_WAL, RESTORE_BACKUP, RESTORE_DATABASE, SALVAGE_DATA, TRUNCATE_TAIL
+from selfheal.recover.free_port import FREE_PORT
 from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
 
 FIXES: tuple[Fix, ...] = (
-    RESTART, RESTART_WITH_DEPENDENTS,
+    RESTART, RESTART_WITH_DEPENDENTS, FREE_PORT,
     CHECKPOINT_WAL, TRUNCATE_TAIL, SALVAGE_DATA, RESTORE_BACKUP, RESTORE_DATABASE,
 )  # fmt: skip

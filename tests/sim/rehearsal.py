@@ -249,6 +249,7 @@ class Rehearsal:
             run_in_thread=work_of_the_living,
             disk_used=lambda path: self.disk(),
             stolen=lambda: (0.0, 0.0),
+            listeners=lambda port: (),
             notifiers=(self.inbox,),
             renewed=lambda config: (self.inbox,),
         )
