@@ -30,7 +30,7 @@ class Door:
         self._plans = plans
 
     async def clear(self, agent: str, port: int, *, copies: bool) -> str:
-        """End what holds `port`; returns what that was. Raises FixFailed where that is nobody, or none of the agent's."""
+        """End what holds `port`; returns what that was. Raises FixFailed where it is nobody, or none of the agent's."""
         found = await self._ports.run_in_thread(lambda: self._ports.listeners(port))
         if not found:
             raise FixFailed(f"cannot free port {port}: no process that can be seen listens there; root sees all")
