@@ -14,12 +14,15 @@ from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.diagnose.verdict import diagnose
 from selfheal.events import Cause, Verified
 from selfheal.kinds import Fix
+from selfheal.learn.decisions import decisions
 from selfheal.learn.odds import posterior
+from selfheal.learn.policy import trusts
+from selfheal.learn.pools import Pools
 from selfheal.ledger import Ledger
 from selfheal.plans import Clues, Ending, Reflex, Step
 from selfheal.verify import first_good_at, verify
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import Mode
+from selfheal.vocabulary import Mode, Policy
 from selfheal.world import Agent, Incident, Odds, World
 
 
@@ -31,6 +34,9 @@ class Judgement:
         self._vitals = vitals
         self._fleet = fleet
         self._chance = chance
+        self._pools = Pools()
+        self._judged = -1
+        self._policy: Policy = "look_ahead"
         self._healing = self._as_configured()
 
     def renew(self) -> None:
@@ -71,7 +77,7 @@ class Judgement:
             self._mode,
         )
         fixes = {name: plan.fixes for name, plan in plans.items()}
-        return Healing(fixes, rules, self._success, _verdict, first_good_at)
+        return Healing(fixes, rules, self._success, _verdict, first_good_at, self._rule)
 
     def _mode(self, agent: str, fix: Fix) -> Mode:
         """How far a fix may go on an agent: what is said of it there comes before what is said of all of them, and the
@@ -84,9 +90,18 @@ class Judgement:
 
     def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> Belief:
         prior = (mean * weight, (1.0 - mean) * weight)
-        odds = self._ledger.world.odds
-        seen = odds.get((agent, cause, fix), Odds())
-        return Belief(posterior(odds, agent, cause, fix, prior=prior).mean, seen.took_s, seen.helped)
+        world = self._ledger.world
+        known = posterior(self._pools.follow(world.odds), agent, cause, fix, prior=prior, now=world.at)
+        seen = world.odds.get((agent, cause, fix), Odds()).faded(world.at)
+        return Belief(known.mean, seen.took_s, seen.helped)
+
+    def _rule(self) -> Policy:
+        """By which rule fixes are chosen: the fixed order where what was chosen has provably lost time to it."""
+        world = self._ledger.world
+        if world.incidents_opened != self._judged:
+            self._judged = world.incidents_opened
+            self._policy = "look_ahead" if trusts(decisions(world.incidents.values())) else "ladder"
+        return self._policy
 
 
 def _verdict(world: World, vitals: Vitals, incident: Incident, window_s: float, now: float) -> Verified | float:

@@ -64,8 +64,8 @@ def rank(
     [0, 1) and decides between near-ties. Where even the first one's `value_s` is not below `paging_s`, nothing is
     worth its time, and to page at once is best. Fixes have different names; their order does not matter.
     """
-    causes = sorted(belief)
-    weights = _scaled([max(0.0, belief[cause]) for cause in causes])
+    causes = sorted(belief) or [""]  # against nothing that has a name nothing helps
+    weights = _scaled([max(0.0, belief.get(cause, 0.0)) for cause in causes])
     ordered = sorted(options, key=lambda one: (one.cost_s, one.fix))
     misses = [tuple(1.0 - one.helps.get(cause, 0.0) for cause in causes) for one in ordered]
     values = _values([one.cost_s for one in ordered], misses, weights, tries, paging_s)
