@@ -370,3 +370,14 @@ def test_a_process_that_is_gone_or_stopped_is_healed_in_a_storm_too() -> None:
     world, seen = many_fail(50, 30, *tried_on(1, "failed"))
     stopped = after(world, failed("x6", NOW, "process", "stopped (SIGSTOP)", local=True))
     assert storming(stopped, seen, number=7) is None
+
+
+def test_once_most_are_well_again_the_last_have_a_moment_to_follow_and_are_healed_then() -> None:
+    back = [HealthChanged(NOW - 5, f"x{n}", "http", True, "ok", "", NOW - 6) for n in range(1, 30) if n != 6]
+    world, _ = many_fail(50, 30, *tried_on(1, "failed"), *back)
+    seen = vitals(world, NOW - 1, x0="http", x6="http")
+    early = storming(world, seen, number=7)
+    assert early is not None
+    assert (early.reason, early.until) == ("much of the fleet failed at once, and has only just come back", NOW + 40)
+    later = storm_gate(Matter(world, seen, incident(world, 7), plan("x6"), RULES, NOW + 40))
+    assert later is None
