@@ -117,6 +117,8 @@ class Applying:
             self._ledger.record(ActStarted(self._clock.now(), self._incident, self._number, act.name))
         if not act.repeatable:
             await self._ledger.durable()
+            if self._halted:  # while that was waited for
+                raise Halted(f"{act.name}: not begun, since {self._halted}")
         said = await (self._cuttable(act) if act.stoppable else act.apply(self._hands, self._target))
         self._said.append(said)
         if several:
