@@ -114,10 +114,10 @@ def test_pools_that_are_kept_up_are_those_that_are_made_anew(history: list[tuple
 @given(_HISTORY)
 def test_no_sample_counts_in_two_pools(history: list[tuple[Key, Odds]]) -> None:
     odds, now = dict(history), NOW + 50 * DAY_S
-    for key in odds:
+    for key, own in odds.items():
         wider = Pools(odds).wider(*key, now)
         of_fix = [one.faded(now) for (_, _, fix), one in odds.items() if fix == key[2]]
-        helped = sum(one.helped for one in of_fix) - odds[key].faded(now).helped
+        helped = sum(one.helped for one in of_fix) - own.faded(now).helped
         assert sum(pool[0] for pool in wider) == pytest.approx(helped, abs=1e-9)
 
 
