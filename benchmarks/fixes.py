@@ -3,7 +3,8 @@
 Four hundred troubles of a simulated fleet (troubles.py), the same with the same luck for every policy. `selfheal` is
 the code of the daemon: the look-ahead over the posteriors, with what a handbook says of each fix as their prior, and
 the ladder as soon as that is provably better. It sees a diagnosis that is right as often as it says, never the cause.
-The clairvoyant knows the cause and the true chances, and looks ahead with them; nobody can do better by choosing.
+The clairvoyant knows the cause and the true chances, and looks ahead with them; nobody can do better by choosing. Who
+knows the chances has to go by the diagnosis: nobody can do better by learning.
 
 Constants of the daemon were chosen on seeds from 1000 on; what is reported are the first ones.
 """
@@ -120,6 +121,22 @@ class Clairvoyant(Policy):
         return rank(options, {cause: 1.0}, tries=TRIES - len(failed), paging_s=PAGING_S, draw=0.0)[0].fix
 
 
+class Informed(Policy):
+    """Knows all true chances and no more of the cause than the diagnosis: what is left where all is learned."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._truly = fleet.truly
+
+    def choose(self, seen: Sighting, failed: Sequence[str]) -> str:
+        options = {
+            fix: Option(fix, cost_s + VERIFY_S, {cause: self._truly[seen.agent, cause, fix] for cause in CAUSES})
+            for fix, cost_s in FIXES.items()
+        }
+        belief = updated(seen.belief, [options[fix].helps for fix in failed])
+        left, tries = [options[fix] for fix in _left(failed)], TRIES - len(failed)
+        return rank(left, belief, tries=tries, paging_s=PAGING_S, draw=0.0)[0].fix
+
+
 class Index(Policy):
     """Most success per second against the likeliest cause, by the same posteriors as ours."""
 
@@ -223,6 +240,7 @@ def played(accuracy: float, incidents: int, doubtful: bool, seed: int) -> dict[s
         "Thompson, no diagnosis": Thompson(seed),
         "success per second": Index(handbook),
         "selfheal": ours,
+        "knows the chances": Informed(fleet),
         "clairvoyant": Clairvoyant(fleet, troubles),
     }
     ends = {name: [heal(policy, trouble) for trouble in troubles] for name, policy in policies.items()}
