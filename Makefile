@@ -44,6 +44,7 @@ bench: $(VENV)/.dev ## measure it side by side with other programs
 	$(BIN)/python -m benchmarks.history
 	$(BIN)/python -m benchmarks.saving
 	$(BIN)/python -m benchmarks.journal
+	$(BIN)/python -m benchmarks.fixes
 	$(BIN)/python -m benchmarks.backups
 	$(BIN)/python -m benchmarks.damage
 	$(BIN)/python -m benchmarks.checks --parts engine pipeline dead

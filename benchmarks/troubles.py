@@ -35,6 +35,7 @@ BEGIN, APART_S = 1_800_000_000.0, 10_800.0
 # What cures most in practice is what a ladder begins with.
 CURES = {"restart": 4.0, "scale": 1.5, "rollback": 1.5, "failover": 1.3, "restore": 1.3}
 CURE, BY_CHANCE, HARDLY = (0.78, 0.98), (0.3, 0.65), (0.02, 0.14)
+BET_CURE, BET_MAYBE, BET_NOT = 0.85, 0.5, 0.1
 SPREAD = 0.6
 """Of the log odds, between agents."""
 
@@ -77,8 +78,21 @@ class Fleet:
         return [self._trouble(chance, BEGIN + number * APART_S) for number in range(count)]
 
     def handbook(self, seed: int, wrong: float) -> dict[tuple[str, str], float]:
-        """What people who run such fleets would bet, by cause and fix; so large a share of it says the opposite."""
-        chance = Random(f"handbook {seed}")
+        """What people who run such fleets would bet, by cause and fix.
+
+        For each cause an entry names the fix that cures it, and one each those that may help; so large a share of the
+        entries names another fix instead. What has no entry is not thought to help.
+        """
+        chance, book = Random(f"handbook {seed}"), dict.fromkeys(self.typical, BET_NOT)
+        for (cause, fix), share in self.typical.items():
+            if share >= BY_CHANCE[0]:
+                named = chance.choice([one for one in FIXES if one != fix]) if chance.random() < wrong else fix
+                book[cause, named] = max(book[cause, named], BET_CURE if share >= CURE[0] else BET_MAYBE)
+        return book
+
+    def doubtful(self, seed: int, wrong: float) -> dict[tuple[str, str], float]:
+        """A worse handbook: of all pairs of a cause and a fix so many are said to be the opposite of what they are."""
+        chance = Random(f"doubtful {seed}")
         return {key: _bet(share, chance.random() < wrong) for key, share in self.typical.items()}
 
     def _cures(self) -> dict[str, float]:
@@ -105,7 +119,6 @@ def _moved(share: float, by: float) -> float:
 
 
 def _bet(share: float, wrong: bool) -> float:
-    """What a knowledge base says of a fix with such a chance: meant for it, may help, does not."""
     if BY_CHANCE[0] <= share < CURE[0]:
-        return 0.1 if wrong else 0.5
-    return 0.85 if (share >= CURE[0]) != wrong else 0.1
+        return BET_NOT if wrong else BET_MAYBE
+    return BET_CURE if (share >= CURE[0]) != wrong else BET_NOT

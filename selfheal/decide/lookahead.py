@@ -25,8 +25,9 @@ from operator import gt, mul
 SETS = 400
 # What differs by less than this is not known to differ: medians of durations and chances of a few tries are no better.
 NEAR_S, NEAR_SHARE = 5.0, 0.05
-# Among near-ties a fix that is so many seconds worse is drawn 1/e times as often.
-TEMPERATURE_S = 10.0
+# Among near-ties a fix that is so many seconds worse is drawn 1/e times as often. Ten seconds are measured to learn no
+# more (benchmarks/fixes.py, seeds from 1000 on), and cost one first try in ten.
+TEMPERATURE_S = 1.0
 
 Weights = tuple[float, ...]
 """By cause, how likely it is and nothing has helped yet; they sum to the chance that it has come so far."""

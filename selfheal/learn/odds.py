@@ -16,7 +16,7 @@ from selfheal.learn.pools import Key, Pools, kin_of
 from selfheal.world import Odds
 
 # What a fix did against other causes says whether it works at all, and little more: so many samples at most.
-FIX_WEIGHT = 2.0
+FIX_WEIGHT = 1.0
 # What is known more widely counts as at most so many own samples: agents differ, and their own experience has to win
 # in a few tries.
 FLEET_WEIGHT = 6.0

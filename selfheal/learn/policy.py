@@ -24,6 +24,8 @@ IN_COMMON = 10
 # Beyond this one rare choice would outweigh all others (truncated importance sampling, Ionides 2008).
 HEAVIEST = 20.0
 Z95 = 1.96
+# Trust is asked for at every incident: with an interval of 95 % some of so many looks would end it by luck alone.
+Z_PROVEN = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,9 @@ def trusts(decisions: Sequence[Decision]) -> bool:
     lose nothing, and when the bad ones have left the latest, trust returns for another trial.
     """
     found = gain(decisions[-LATEST:])
-    return found is None or found.count < DECISIONS or found.high_s >= 0.0
+    if found is None or found.count < DECISIONS:
+        return True
+    return found.mean_s + (found.high_s - found.mean_s) * Z_PROVEN / Z95 >= 0.0
 
 
 def _weight(decision: Decision) -> float:

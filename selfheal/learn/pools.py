@@ -21,9 +21,9 @@ def kin_of(agent: str) -> str:
 class Pools:
     """The counts of all agents, summed by what they have in common.
 
-    `follow` keeps them up with odds that are replaced whenever one of them changes: a thousand agents with three
-    hundred thousand counts are compared in some milliseconds, and only what is another is summed anew. The counts
-    fade alike, so their sums are kept as of one moment and faded as a whole.
+    `follow` keeps them up with odds that are replaced whenever one of them changes. Thirty thousand counts are compared
+    in some milliseconds, and only what is another is summed anew. The counts fade alike, so their sums are kept as of
+    one moment and faded as a whole.
     """
 
     def __init__(self, odds: Mapping[Key, Odds] | None = None, kin: Callable[[str], str] = kin_of) -> None:
