@@ -9,7 +9,7 @@ INSTALL := $(PIP) install --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak lint format bench lock clean
+.PHONY: help demo test soak guards lint format bench lock clean
 
 help: ## what can be made here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: lint ## everything that must hold before a change is taken
 
 soak: $(VENV)/.dev ## what shows only after a long time: thousands of restarts, a thousand deaths of the daemon, a crash at every system call
 	$(BIN)/python -m pytest -q -s tests/soak $(ARGS)
+
+guards: $(VENV)/.dev ## the guard rules in a hundred thousand random schedules (SEEDS=first:last for others)
+	$(BIN)/python -m pytest -q -s tests/soak/test_guard_schedules.py $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and structure
 	@! grep -nE 'https?://|file:' *.lock || { echo 'A lock file names an address: write it again with "make lock".' >&2; exit 1; }
@@ -47,6 +50,7 @@ bench: $(VENV)/.dev ## measure it side by side with other programs
 	$(BIN)/python -m benchmarks.fixes
 	$(BIN)/python -m benchmarks.backups
 	$(BIN)/python -m benchmarks.damage
+	$(BIN)/python -m benchmarks.storm
 	$(BIN)/python -m benchmarks.checks --parts engine pipeline dead
 	$(BIN)/python -m benchmarks.checks --parts thousands --minutes 5
 	$(BIN)/python -m benchmarks.table

@@ -168,12 +168,15 @@ def _fleet_budget(matter: Matter) -> Hold | None:
 
 
 def _cooldown(matter: Matter) -> Hold | None:
-    """What was healed a moment ago is left alone: its signals may be old. A process that is gone is no old signal."""
+    """What was healed a moment ago is left alone, also where that did not last: its signals may be old. That a process
+    is gone is no old signal.
+    """
     agent, cooldown_s = _agent(matter), matter.rules.cooldown_s
     if is_local(agent):
         return None
-    helped = (one for _, one in attempts_on(matter.world, agent.name) if one.outcome == "succeeded" and not one.reflex)
-    latest = max((one.verified_at for one in helped if one.verified_at is not None), default=None)
+    known = (one for _, one in attempts_on(matter.world, agent.name) if not one.reflex)
+    helped = (one.verified_at for one in known if one.first_good_at is not None and one.verified_at is not None)
+    latest = max(helped, default=None)
     if latest is None or matter.now >= latest + cooldown_s:
         return None
     return Hold(f"{agent.name} was healed {matter.now - latest:.0f} s ago", latest + cooldown_s)

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from selfheal.compose.control import FleetControl
 from selfheal.decide.choice import Belief
@@ -26,6 +26,7 @@ from selfheal.events import (
     AgentReady,
     AgentRemoved,
     AgentStarted,
+    BreakerOpened,
     Cause,
     DaemonStarted,
     Event,
@@ -48,6 +49,8 @@ from selfheal.vocabulary import NOT_CURED_BY_RESTART, Mode, Tier
 from selfheal.world import EMPTY, Incident, World
 from tests.pure.ledger_fakes import MemoryJournal
 from tests.sim.guard_rules import Begun, Known, Limits
+
+T = TypeVar("T")
 
 # Most are short, so that there are many; some are long enough for every budget to be spent.
 STEPS = (5, 8, 8, 12, 30)
@@ -110,11 +113,16 @@ class Schedule:
     def __post_init__(self) -> None:
         self.clock = VirtualClock(self.loop)
         self.fixes = {fix.name: fix for fix in self._catalogue()}
+        every = list(self.fixes.values())
+        self.fits = {name: tuple(self.chance.sample(every, self.chance.choice((1, 3, 9)))) for name in DEPENDS}
         self._boot(EMPTY)
         now = self.clock.now()
         self.ledger.record(DaemonStarted(now, "1", 1, False))
         for name in DEPENDS:
             self._begin(name, 1)
+            if self.chance.random() < 0.3:  # it has a past
+                fix, waits_s = self.chance.choice(list(self.fixes)), self.chance.choice((5.0, 90.0))
+                self.ledger.record(BreakerOpened(now, name, fix, now + waits_s, "it did not help"))
 
     def limits(self) -> Limits:
         known = {
@@ -134,8 +142,7 @@ class Schedule:
         self.journal.records = [b""] * world.events
         self.journal.synced = world.events
         self.ledger = Ledger(self.journal, world, world.events)
-        fits = tuple(self.fixes.values())
-        healing = Healing(dict.fromkeys(DEPENDS, fits), RULES, _prior, _verdict, first_good_at)
+        healing = Healing(self.fits, RULES, _prior, _verdict, first_good_at)
 
         def step(world: World, incident: Incident, now: float) -> Step:
             return next_step(world, self.vitals, incident, healing, now)
@@ -235,19 +242,22 @@ class Schedule:
             result = "ok" if ok else "failed"
             self.ledger.record(HealthChanged(now, name, one, ok, cast("Any", result), "it fails", now - 1.0, local))
 
+    def fail(self, name: str) -> None:
+        """A check of an agent settles on failure."""
+        self._answer(name, ok=False)
+        self._settle(name, ok=False)
+
     async def trouble(self) -> None:
         name = self.chance.choice(list(DEPENDS))
         match self.chance.randrange(8):
             case 0 | 1:
-                self._answer(name, ok=False)
-                self._settle(name, ok=False)
+                self.fail(name)
             case 2:
                 self._answer(name, ok=False, check="process")
                 self._settle(name, ok=False, check="process", local=True)
             case 3:
                 for one in self.chance.sample(list(DEPENDS), 7):
-                    self._answer(one, ok=False)
-                    self._settle(one, ok=False)
+                    self.fail(one)
             case 4 | 5:
                 self._answer(name, ok=True)
                 self._settle(name, ok=True)
@@ -285,6 +295,15 @@ class Schedule:
             await chance.choice(words)()
         except SelfhealError:
             pass
+
+    async def rivals(self) -> None:
+        """Two persons decide about the same thing in the same moment, each in another way."""
+        waiting = [one.id for one in self.ledger.world.open_incidents() if one.asking]
+        if waiting:
+            name = self.chance.choice(waiting)
+            said = [self.control.reject(name, "ann"), self.control.approve(name, "bob")]
+            self.chance.shuffle(said)
+            await asyncio.gather(*said, return_exceptions=True)
 
     async def window(self) -> None:
         name, now = self.chance.choice(list(DEPENDS)), self.clock.now()
@@ -324,7 +343,7 @@ class Schedule:
         """So many steps of everything, several at once; then what runs comes to its end."""
         for _ in range(self.chance.choice(STEPS)):
             todo: list[Callable[[], Awaitable[None]]] = [self.healer.heal]
-            for likely, what in ((0.6, self.trouble), (0.35, self.person), (0.05, self.window), (0.04, self.reload)):
+            for likely, what in self._likely():
                 if self.chance.random() < likely:
                     todo.append(what)
             self.chance.shuffle(todo)
@@ -334,6 +353,11 @@ class Schedule:
             await self.clock.sleep(self.chance.choice((0.01, 0.5, 1.0, 5.0, 31.0, 200.0)))
         if self.running:
             await asyncio.wait(set(self.running))
+
+    def _likely(self) -> tuple[tuple[float, Callable[[], Awaitable[None]]], ...]:
+        return (
+            (0.6, self.trouble), (0.35, self.person), (0.2, self.rivals), (0.05, self.window), (0.04, self.reload),
+        )  # fmt: skip
 
 
 class _Names:
@@ -365,11 +389,19 @@ def _verdict(world: World, vitals: Vitals, incident: Incident, window_s: float, 
 
 def perform(seed: int) -> Schedule:
     """Run the schedule of this seed to its end."""
+
+    async def story(one: Schedule) -> Schedule:
+        await one.run()
+        return one
+
+    return asked(seed, story)
+
+
+def asked(seed: int, story: Callable[[Schedule], Awaitable[T]]) -> T:
+    """Let a story happen to a schedule of this seed."""
     chance = Random(seed)
     loop = ShuffledLoop(chance)
     try:
-        schedule = Schedule(loop, chance)
-        loop.run_until_complete(schedule.run())
+        return loop.run_until_complete(story(Schedule(loop, chance)))
     finally:
         loop.close()
-    return schedule
