@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 
 from selfheal.clock import Clock
+from selfheal.config.models import Section
 from selfheal.events import (
     ApprovalAnswered,
     ApprovalAsked,
@@ -46,6 +47,8 @@ from selfheal.world import Incident, World
 
 Causes = Callable[[World, Incident, Clues], tuple[Cause, ...]]
 FindClues = Callable[[Incident], Awaitable[Clues]]
+Told = Callable[[str, str], Section | None]
+"""What a fix is told about an agent: takes the names of both."""
 Spawn = Callable[[str, Coroutine[object, object, None]], object]
 # One pass over an incident takes a handful of steps; more would be a circle in the decision.
 STEPS_AT_MOST = 10
@@ -66,6 +69,7 @@ class Healer:
         redact: Callable[[str], str],
         approval_timeout_s: Callable[[], float],
         spawn: Spawn,
+        told: Told = lambda agent, fix: None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -77,6 +81,7 @@ class Healer:
         self._redact = redact
         self._approval_timeout_s = approval_timeout_s
         self._spawn = spawn
+        self._told = told
         self._answers = Answers({})
 
     def has_nothing_open(self) -> bool:
@@ -156,7 +161,8 @@ class Healer:
             self._ledger.record(BreakerTried(now, plan.agent, plan.fix))
         number = incident.attempt.number + 1 if incident.attempt else 1
         self._ledger.record(FixStarted(now, incident.id, number, fix.name, fix.layer, plan.agent, plan.cause))
-        target = Target(plan.agent, plan.cause, self._dependents(plan.agent), incident.id)
+        settings = self._told(plan.agent, fix.name)
+        target = Target(plan.agent, plan.cause, self._dependents(plan.agent), incident.id, settings)
         applying = Applying(
             self._ledger, self._clock, self._hands, self._ask, self._redact, incident.id, number, fix, target
         )

@@ -111,6 +111,20 @@ class Process(Protocol):
         """
         ...
 
+    def signal_main(self, signal: int) -> str:
+        """Send `signal` to the process itself, and to nobody that it has started, where it catches that.
+
+        Returns why it was not sent; empty where it was.
+        """
+        ...
+
+    def allow_files(self, count: int) -> tuple[int, int]:
+        """Let it and all that it has started open so many files each, as it runs, where this machine lets us.
+
+        Returns how many it may open now, and how many one that is started with this limit could.
+        """
+        ...
+
     def helpers(self) -> Sequence[int]:
         """The pids of all that it has started, in its group or not: quick, and so blind to an adopted one's orphans."""
         ...

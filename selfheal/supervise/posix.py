@@ -26,6 +26,7 @@ from selfheal.supervise.program import spawn_failed
 from selfheal.supervise.standby import PREPARE_S, WIRE, Reserve
 from selfheal.supervise.strays import Strays
 from selfheal.supervise.subreaper import become_subreaper
+from selfheal.supervise.tree import signal_caught
 from selfheal.vocabulary import StartWay
 
 _KILL = signal.SIGKILL
@@ -295,6 +296,19 @@ class _PosixProcess:
             self.groups.kill(self.run, self.agent)
         return any_there
 
+    def signal_main(self, signal: int) -> str:
+        return signal_caught(self.run, signal)
+
+    def allow_files(self, count: int) -> tuple[int, int]:
+        """A number that is given away between the look and the call would be given to a process that began just now."""
+        if not _is_still(self.run):
+            return 0, count
+        now = _allow_files(self.run.pid, count)
+        for pid in self.helpers() if now >= count else ():
+            with suppress(OSError, ValueError):  # it has ended, or become another user's
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, count))
+        return now, count if now >= count else min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
     def helpers(self) -> Sequence[int]:
         return self.strays.helpers(self.run, self.agent)
 
@@ -317,6 +331,16 @@ def _limit_files(pid: int, count: int) -> None:
     except PermissionError:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(count, hard), min(count, hard)))
+
+
+def _allow_files(pid: int, count: int) -> int:
+    """As `_limit_files`, for one that runs on; returns what it may open now. Only root raises what was once set."""
+    with suppress(PermissionError, ValueError, ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, count))
+    try:
+        return resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+    except OSError:  # it has ended, or may not be looked at
+        return 0
 
 
 def _abandon(pid: int) -> None:

@@ -243,6 +243,7 @@ class Rehearsal:
             dialer=Dialer(),
             run_command=self.machine.run_command,
             run_fix=self.machine.run_command,
+            call_http=self.machine.calls.call_http,
             run_job=self.machine.data.run_job,
             probe_http=self.machine.probe,
             probe_tcp=self.machine.probe,
