@@ -27,8 +27,8 @@ class FixConfig(Section):
     """A fix of the user's own."""
 
     command: Command | None = Field(
-        None, description="A list, or a string split as a shell splits words; {agent}, {cause} and {incident} stand for "
-        "what they name.",
+        None, description="A list, or a string split as a shell splits words; {agent}, {cause} and {incident} stand "
+        "for what they name.",
     )  # fmt: skip
     http: Url | None = Field(
         None, description="Instead of a command: this URL is called, {agent}, {cause} and {incident} percent-encoded "

@@ -56,14 +56,14 @@ async def _lower(hands: Hands, target: Target) -> str:
     return f"{target.agent}: {await hands.lower_limits(target.agent, target.incident)}"
 
 
-# As a rule nothing is restarted, else the agent is: hence as long as that takes. What leaks gets time by it, and takes
-# memory from others: a restart, which is tried as well, is the better fix then.
+# As a rule nothing is restarted, which makes it cheaper than a restart; what it takes, others have no more. Against what
+# leaks it only buys time, and no more than the user allows: after that a restart is what is left.
 RAISE_LIMIT = Fix(
     name="raise_limit",
     layer="application",
     causes=frozenset(_OF_CAUSE),
     cost_s=1.0,
-    risk_s=5.0,
+    risk_s=1.0,
     timeout_s=300.0,
     acts=(Act("raise the limit", _raise),),
     only_its_causes=True,

@@ -28,7 +28,7 @@ from selfheal.supervise.launcher import Exit, Launch, Launcher, Process
 from selfheal.supervise.posix import PosixLauncher
 from tests.real.processes import CLOCK, ENVIRONMENT
 
-SLEEPS, ENDS, IGNORES_TERM, MISSING = "sleeps", "ends with 3", "ignores TERM", "is missing"
+SLEEPS, ENDS, IGNORES_TERM, MISSING, RELOADS = "sleeps", "ends with 3", "ignores TERM", "is missing", "reloads"
 
 
 class World(Protocol):
@@ -54,6 +54,10 @@ class World(Protocol):
         """Wait until SIGSTOP has taken hold: until then, a signal of a lower number overtakes it."""
         ...
 
+    def reloaded(self) -> bool:
+        """Whether the program that reloads has done so."""
+        ...
+
     def reap(self, process: Process) -> None:
         """Do for an ended child what its launcher, which is closed, no longer does."""
         ...
@@ -67,6 +71,7 @@ class Real:
             SLEEPS: "echo up; exec sleep 60",
             ENDS: "exit 3",
             IGNORES_TERM: "trap '' TERM; echo up; while :; do sleep 60; done",
+            RELOADS: "trap 'touch reloaded' USR1; echo up; while :; do sleep 0.01; done",
         }
         self.clock = CLOCK
         self.folder = folder
@@ -94,6 +99,9 @@ class Real:
     async def halted(self, process: Process) -> None:
         await until(self.clock, lambda: proc.state(process.run.pid) == "T")
 
+    def reloaded(self) -> bool:
+        return (self.folder / "reloaded").exists()
+
     def reap(self, process: Process) -> None:
         os.waitpid(process.run.pid, 0)
 
@@ -107,8 +115,10 @@ class Simulated:
             SLEEPS: Program(),
             ENDS: Program(dies_after_s=0.2, exit_code=3),
             IGNORES_TERM: Program(ignores_term=True),
+            RELOADS: Program(handlers={signal.SIGUSR1: lambda: self.reloads.append(RELOADS)}),
             MISSING: Program(missing=True),
         }
+        self.reloads: list[str] = []
         self.machine = SimulatedMachine(loop, self.clock, programs)
         self.launcher = self.machine.launcher()
 
@@ -124,6 +134,9 @@ class Simulated:
     async def up(self, process: Process) -> None: ...
 
     async def halted(self, process: Process) -> None: ...
+
+    def reloaded(self) -> bool:
+        return bool(self.reloads)
 
     def reap(self, process: Process) -> None: ...
 
@@ -278,6 +291,46 @@ def test_a_signal_to_what_has_ended_is_no_error(play: Play) -> None:
         process.signal_group(signal.SIGTERM)
         process.signal_group(signal.SIGKILL)
         assert len(yard.told) == 1
+
+    play(story)
+
+
+def test_a_process_is_sent_the_signal_that_it_catches_and_goes_on(play: Play) -> None:
+    async def story(yard: Yard) -> None:
+        process = await yard.up(RELOADS)
+        assert process.signal_main(signal.SIGUSR1) == ""
+        await yard.until(yard.world.reloaded)
+        assert process.group_alive()
+        assert yard.told == []
+
+    play(story)
+
+
+@pytest.mark.parametrize("agent", [SLEEPS, RELOADS])
+def test_a_signal_that_would_end_a_process_is_not_sent_to_it(play: Play, agent: str) -> None:
+    async def story(yard: Yard) -> None:
+        process = await yard.up(agent)
+        assert process.signal_main(signal.SIGHUP) == "it does not catch SIGHUP, which would end it"
+        await yard.end_of(yard.spawn(ENDS, 2))  # time in which it might have ended
+        assert process.group_alive()
+
+    play(story)
+
+
+def test_no_signal_is_sent_in_the_place_of_a_process_that_is_gone(play: Play) -> None:
+    async def story(yard: Yard) -> None:
+        process = yard.spawn(ENDS)
+        await yard.end_of(process)
+        assert process.signal_main(signal.SIGUSR1) == "its process is gone"
+
+    play(story)
+
+
+def test_a_process_may_open_fewer_files_than_before_as_it_runs(play: Play) -> None:
+    async def story(yard: Yard) -> None:
+        process = await yard.up(SLEEPS)
+        assert process.allow_files(64) == (64, 64)
+        assert process.group_alive()
 
     play(story)
 
