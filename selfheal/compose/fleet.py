@@ -22,6 +22,7 @@ from selfheal.events import AgentDeclared
 from selfheal.kinds import AgentKind, CheckKind, Fix
 from selfheal.observe.data import DataCheckConfig
 from selfheal.observe.process import ProcessCheckConfig
+from selfheal.recover.limits import RAISE_LIMIT, RaiseLimitSettings
 from selfheal.recover.own import own_fix
 from selfheal.supervise.launcher import Launch, Standby
 from selfheal.world import EMPTY, World
@@ -227,6 +228,7 @@ def _launch(
     if process is None:
         return None
     daemon = loaded.config.daemon
+    raises = config.healing.get(RAISE_LIMIT.name)
     beat = {"SELFHEAL_HEARTBEAT_FILE": str(heartbeat_file(daemon.state_dir, name))}
     return Launch(
         agent=name,
@@ -241,6 +243,7 @@ def _launch(
         umask=process.umask,
         memory=process.limits.memory,
         cores=process.limits.cpu,
+        most_fds=raises.fds if isinstance(raises, RaiseLimitSettings) else None,
         standby=Standby(process.standby, process.standby_imports) if process.standby is not None else None,
     )
 

@@ -38,6 +38,7 @@ class Limits:
         configured = _configured(plan, limit) if plan is not None else None
         if configured is None:
             raise FixFailed(f"cannot raise {limit} of {agent}: no such limit is configured any more")
+        self._heed_the_file(agent)
         known = self._ledger.world.agents[agent].raised.get(limit)
         if known is None or known.incident != incident:  # else it is the daemon before us that raised it
             now = known.value if known is not None else configured
@@ -57,6 +58,7 @@ class Limits:
 
     async def take_back(self, agent: str, incident: str) -> str:
         """Let the limits that were raised in an incident be what they were before."""
+        self._heed_the_file(agent)
         known = self._ledger.world.agents.get(agent)
         raised = known.raised.items() if known is not None and agent in self._fleet.plans else ()
         mine = {limit: one.before for limit, one in raised if incident and one.incident == incident}
@@ -89,6 +91,12 @@ class Limits:
         process = self._supervisor.process_of(agent)
         now = process.allow_files(one.value)[0] if process is not None else one.value
         return f"{told}; it was restarted with that" + (f", and was given {now}" if 0 < now < one.value else "")
+
+    def _heed_the_file(self, agent: str) -> None:
+        """What was raised while a reload was read may be over another limit than the one in force by now."""
+        plan = self._fleet.plans.get(agent)
+        if plan is not None:
+            self._ledger.record(*limits_over(self._ledger.world, {agent: plan}, self._clock.now()))
 
     def _lower(self, agent: str, limit: Limit, why: str) -> None:
         one = self._ledger.world.agents[agent].raised[limit]

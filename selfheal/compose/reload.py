@@ -97,7 +97,7 @@ class Reloader:
             found = self._without_idle(compare(old.config, loaded.config, self._fleet.plans, plans))
             await self._ledger.durable()  # a disk that is full refuses before anything is changed
             self._ledger.record(*scales_over(world, loaded, self._clock.now()))
-            self._ledger.record(*limits_over(world, plans, self._clock.now()))
+            self._ledger.record(*limits_over(self._ledger.world, plans, self._clock.now()))
             await self._ledger.durable(self._told(found, loaded, by))
             return await self._apply(found, bounded(old, loaded), plans)
 

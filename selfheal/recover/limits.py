@@ -56,8 +56,8 @@ async def _lower(hands: Hands, target: Target) -> str:
     return f"{target.agent}: {await hands.lower_limits(target.agent, target.incident)}"
 
 
-# As a rule nothing is restarted, which makes it cheaper than a restart; what it takes, others have no more. Against what
-# leaks it only buys time, and no more than the user allows: after that a restart is what is left.
+# As a rule nothing is restarted, which makes it cheaper than a restart; what it takes, others have no more. Against
+# what leaks it only buys time, and no more than the user allows: after that a restart is what is left.
 RAISE_LIMIT = Fix(
     name="raise_limit",
     layer="application",

@@ -51,7 +51,6 @@ class SimulatedProcess:
     run: Run
     parent: SimulatedLauncher
     stopped: bool = False
-    files: int | None = None
     end: Exit | None = None
     pending: list[int] = field(default_factory=list)
     watchers: list[_Watched] = field(default_factory=list)
@@ -128,9 +127,8 @@ class _Watched:
         return ""
 
     def allow_files(self, count: int) -> tuple[int, int]:
-        """Here whoever asks may have as many as he likes."""
-        self.process.files = count
-        return count, count
+        now, anew = self.process.program.most_files
+        return min(count, now), min(count, anew)
 
     def helpers(self) -> Sequence[int]:
         return ()

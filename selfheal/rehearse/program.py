@@ -12,7 +12,8 @@ class Program:
 
     `starts_in_s` is until it answers, `needs` are agents it is no use without. `leak_bytes_per_s` grows its memory
     from `rss_bytes`. `missing` keeps it from being started at all. `remote` runs elsewhere: it has no process here.
-    `handlers` are for the signals that it catches, by number: each is called with none.
+    `handlers` are for the signals that it catches, by number: each is called with none. `most_files` is how many the
+    machine lets it open, as it runs and when it is started anew.
     """
 
     starts_in_s: float = 0.1
@@ -24,4 +25,5 @@ class Program:
     remote: bool = False
     dies_after_s: float | None = None
     exit_code: int = 1
+    most_files: tuple[int, int] = (2**20, 2**20)
     handlers: Mapping[int, Callable[[], object]] = field(default_factory=dict)

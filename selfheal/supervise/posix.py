@@ -21,7 +21,7 @@ from selfheal.supervise import marks, proc
 from selfheal.supervise.cgroups import Groups, find_place
 from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, Process
 from selfheal.supervise.notify import NotifySocket
-from selfheal.supervise.prepared import DEFAULT_SIGNALS, Prepared, prepare
+from selfheal.supervise.prepared import DEFAULT_SIGNALS, Prepared, prepare, within_reach
 from selfheal.supervise.program import spawn_failed
 from selfheal.supervise.standby import PREPARE_S, WIRE, Reserve
 from selfheal.supervise.strays import Strays
@@ -304,10 +304,9 @@ class _PosixProcess:
         if not _is_still(self.run):
             return 0, count
         now = _allow_files(self.run.pid, count)
-        for pid in self.helpers() if now >= count else ():
-            with suppress(OSError, ValueError):  # it has ended, or become another user's
-                resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, count))
-        return now, count if now >= count else min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        for pid in self.helpers():
+            _allow_files(pid, count)
+        return now, count if now >= count else within_reach((count, count))[0]
 
     def helpers(self) -> Sequence[int]:
         return self.strays.helpers(self.run, self.agent)
@@ -324,23 +323,28 @@ def _keep_files_to_ourselves() -> None:
                 os.set_inheritable(int(name), False)
 
 
-def _limit_files(pid: int, count: int) -> None:
+def _limit_files(pid: int, files: tuple[int, int]) -> None:
     """Set RLIMIT_NOFILE of a process that has just begun: a trampoline for it would cost as much as the start."""
     try:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, count))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, files)
     except PermissionError:
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(count, hard), min(count, hard)))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, within_reach(files))
 
 
 def _allow_files(pid: int, count: int) -> int:
-    """As `_limit_files`, for one that runs on; returns what it may open now. Only root raises what was once set."""
-    with suppress(PermissionError, ValueError, ProcessLookupError):
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, count))
+    """Let one that runs on open so many; returns how many it may by now, 0 where that cannot be known.
+
+    The hard limit is never lowered, for only root could raise it again.
+    """
     try:
-        return resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
-    except OSError:  # it has ended, or may not be looked at
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    except OSError:  # it has ended, or is another user's
         return 0
+    try:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, max(count, hard)))
+    except (OSError, ValueError):
+        return soft
+    return count
 
 
 def _abandon(pid: int) -> None:

@@ -117,8 +117,11 @@ class Dispositions:
 
 def dispositions(pid: int) -> Dispositions:
     """Raises ProcessLookupError where there is no such process."""
+    status = read_all(f"/proc/{pid}/status")
+    if not status:
+        raise ProcessLookupError(f"no process {pid}")
     masks = {"SigCgt": 0, "SigIgn": 0}
-    for line in read_all(f"/proc/{pid}/status").decode(errors="replace").splitlines():
+    for line in status.decode(errors="replace").splitlines():
         name, _, value = line.partition(":")
         if name in masks:
             masks[name] = int(value, 16)

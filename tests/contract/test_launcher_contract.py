@@ -326,10 +326,12 @@ def test_no_signal_is_sent_in_the_place_of_a_process_that_is_gone(play: Play) ->
     play(story)
 
 
-def test_a_process_may_open_fewer_files_than_before_as_it_runs(play: Play) -> None:
+def test_a_process_may_open_more_files_as_it_runs_where_room_was_kept_and_fewer_again(play: Play) -> None:
     async def story(yard: Yard) -> None:
-        process = await yard.up(SLEEPS)
-        assert process.allow_files(64) == (64, 64)
+        launch = replace(yard.world.launch(SLEEPS), max_fds=64, most_fds=128)
+        process = yard.launcher.spawn(launch, 1, yard.ended)
+        for count in (96, 128, 64, 128):
+            assert process.allow_files(count) == (count, count)
         assert process.group_alive()
 
     play(story)

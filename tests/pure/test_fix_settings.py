@@ -185,3 +185,18 @@ def test_every_header_of_a_fix_is_a_secret_but_those_that_say_what_is_sent(tmp_p
     known = set(secrets_of(loaded(tmp_path, text)))
     assert "hunter22" in known
     assert "application/json" not in known
+
+
+# --- what is written about them ---
+
+HEADINGS = ("reload", "replace_by_spare", "raise_limit", "Fixes of your own")
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_the_example_of_each_fix_is_a_configuration_that_can_be_run(tmp_path: Path, heading: str) -> None:
+    text = (Path(__file__).parents[2] / "docs/healing.md").read_text(encoding="utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    example = section.partition("```toml\n")[2].partition("```")[0]
+    (agent,) = loaded(tmp_path, example).config.agents
+    wanted = ["purge", "shift"] if heading == HEADINGS[-1] else [heading]
+    assert set(wanted) <= set(fixes_of(tmp_path, example, agent))

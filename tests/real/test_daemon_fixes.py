@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from selfheal.cli.client import Document
-from selfheal.supervise import proc
 from tests.real.daemon_process import House, house, until
 
 SECRET = "hunter2-of-the-hook"
@@ -104,6 +103,13 @@ kind = "service"
 WATCHED(gone)
 fixes = ["refused"]
 
+[agents.loud]
+kind = "service"
+WATCHED(loud)
+fixes = ["tells"]
+
+[fixes.tells]
+command = ["sh", "-c", "printf 'token=hunter2hunter2\\n%01990d' 0; exit 1"]
 [fixes.wrong]
 command = ["false"]
 cost = "1h"
@@ -163,13 +169,13 @@ def place() -> Iterator[tuple[House, Hooks]]:
         try:
             for name, text in (("reloads", RELOADS), ("opens", OPENS), ("grows", GROWS), ("spared", SPARED)):
                 (home.folder / f"{name}.py").write_text(text)
-            for name in ("reloads", "deaf", "opens", "site", "gone"):
+            for name in ("reloads", "deaf", "opens", "site", "gone", "loud"):
                 (home.folder / f"{name}.good").write_text("well")
             text = FLEET.replace("PORT", str(hooks.port)).replace("SECRET", SECRET)
-            for name in ("reloads", "deaf", "opens", "site", "gone"):
+            for name in ("reloads", "deaf", "opens", "site", "gone", "loud"):
                 text = text.replace(f"WATCHED({name})", WATCHED.format(name))
             home.boot(text)
-            home.until_state("healthy", "reloads", "deaf", "opens", "site", "gone", "spared")
+            home.until_state("healthy", "reloads", "deaf", "opens", "site", "gone", "loud", "spared")
             yield home, hooks
         finally:
             hooks.close()
@@ -191,16 +197,14 @@ def tried(place: House, agent: str, fix: str) -> Document:
     return attempt
 
 
-def story(place: House, agent: str) -> str:
-    return place.say("why", agent).out
-
-
 def test_a_process_reloads_at_the_signal_that_it_catches(place: tuple[House, Hooks]) -> None:
     home, _ = place
     before = home.pid("reloads")
     (home.folder / "reloads.good").write_text("")
-    incident = home.healed("reloads")
-    print(incident.raw)
+    home.healed("reloads")
+    attempt = tried(home, "reloads", "reload")
+    assert attempt.text("outcome") == "succeeded"
+    assert attempt.text("output") == f"SIGUSR1 was sent to process {before} of reloads, to reload"
     assert home.pid("reloads") == before
 
 
@@ -208,16 +212,16 @@ def test_a_process_that_takes_no_such_signal_is_not_sent_it(place: tuple[House, 
     home, _ = place
     (home.folder / "deaf.good").write_text("")
     attempt = tried(home, "deaf", "reload")
-    print(attempt.raw, story(home, "deaf"))
+    assert attempt.text("outcome") == "failed"
+    assert attempt.text("output") == "cannot send SIGHUP to deaf: it does not catch SIGHUP, which would end it"
     (home.folder / "deaf.good").write_text("well")
     home.healed("deaf")
 
 
 def test_a_spare_takes_over_from_what_hangs_however_patient_its_stop_is(place: tuple[House, Hooks]) -> None:
     home, _ = place
-    coming = until(lambda: home.agent("spared").part("standby").flag("ready")) and home.agent("spared").part(
-        "standby"
-    ).count("pid")
+    until(lambda: home.agent("spared").part("standby").flag("ready"))
+    coming = home.agent("spared").part("standby").count("pid")
     os.kill(home.pid("spared"), signal.SIGSTOP)
     attempt = tried(home, "spared", "replace_by_spare")
     assert attempt.text("outcome") == "succeeded"
@@ -229,22 +233,59 @@ def test_a_process_that_may_open_no_more_files_is_given_half_more_as_it_runs(pla
     before = home.pid("opens")
     (home.folder / "opens.good").write_text("")
     home.healed("opens")
-    print(story(home, "opens"))
-    assert home.agent("opens").part("limits").count("fds") == 120
+    attempt = tried(home, "opens", "raise_limit")
+    assert attempt.text("output") == "opens: fds was raised from 80 to 120, without a restart"
+    assert home.pid("opens") == before
+    assert resource.prlimit(before, resource.RLIMIT_NOFILE) == (120, 300)
+    assert home.agent("opens").count("fds_limit") == 120
+    helper = home.folder / "opens.good"
+    home.daemon.kill()
+    home.boot()
+    assert home.pid("opens") == before
+    assert home.agent("opens").count("fds_limit") == 120
+    helper.write_text("well")
+    os.kill(before, signal.SIGKILL)
+    again = until(lambda: home.pid("opens") not in (0, before) and home.pid("opens"))
+    until(lambda: resource.prlimit(again, resource.RLIMIT_NOFILE) == (120, 300))
+    toml = (home.folder / "selfheal.toml").read_text()
+    home.configure(toml.replace("fds = 80", "fds = 70"))
+    assert home.say("reload").code == 0
+    assert home.agent("opens").count("fds_limit") == 70
+    assert resource.prlimit(home.pid("opens"), resource.RLIMIT_NOFILE) == (70, 300)
+    home.configure(toml)
 
 
 def test_a_process_that_needs_more_memory_is_given_half_more_as_it_runs(place: tuple[House, Hooks]) -> None:
     home, _ = place
     home.healed("grows")
-    print(story(home, "grows"), home.agent("grows").raw)
+    attempt = tried(home, "grows", "raise_limit")
+    assert attempt.text("output") == "grows: memory was raised from 50 MB to 75 MB, without a restart"
+    agent = home.agent("grows")
+    assert (agent.count("memory_limit"), agent.count("restarts")) == (75_000_000, 0)
 
 
 def test_a_url_is_called_and_what_it_answers_is_shown_without_our_secret(place: tuple[House, Hooks]) -> None:
     home, hooks = place
     (home.folder / "site.good").write_text("")
     incident = home.healed("site")
-    print(incident.raw, hooks.heard)
+    assert tried(home, "site", "hook").text("output") == "answered with status 204"
+    sent = {"incident": incident.text("id"), "agent": "site"}
+    assert hooks.heard == [("PUT", "/mend/site?why=wrong_answer", SECRET, json.dumps(sent))]
     (home.folder / "gone.good").write_text("")
-    tried(home, "gone", "refused")
-    print(story(home, "gone"))
+    attempt = tried(home, "gone", "refused")
+    assert attempt.text("outcome") == "failed"
+    said = attempt.text("output").removeprefix("answered with status 409: ")
+    assert said.startswith("not with ***, no no")
+    assert len(said) == 500
+    assert SECRET not in home.log + home.say("why", "gone").out + home.say("config", "show").out
     (home.folder / "gone.good").write_text("well")
+
+
+def test_half_a_secret_at_the_edge_of_what_is_kept_of_a_commands_output_is_masked_too(
+    place: tuple[House, Hooks],
+) -> None:
+    home, _ = place
+    (home.folder / "loud.good").write_text("")
+    attempt = tried(home, "loud", "tells")
+    (home.folder / "loud.good").write_text("well")
+    assert attempt.text("output") == f"sh ended with 1: token=***\n{'0' * 1990}"

@@ -263,6 +263,55 @@ def test_the_fix_takes_back_what_it_raised(tmp_path: Path) -> None:
     rehearse(tmp_path, RAISES, story)
 
 
+def test_where_only_another_process_may_open_more_files_it_is_restarted_with_that(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        r.machine.program("api").most_files = (100, 1000)
+        told = await r.daemon.hands.raise_limit("api", "fds", 120, "inc")
+        assert told == "fds was raised from 100 to 120; it was restarted with that, and was given 100"
+        assert (starts(r), r.agent("api").fds_limit) == (2, 120)
+
+    rehearse(tmp_path, RAISES, story)
+
+
+def test_where_the_machine_lets_nobody_open_more_nothing_is_restarted_for_it_and_nothing_raised(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        r.machine.program("api").most_files = (100, 100)
+        with pytest.raises(FixFailed, match="this machine lets us give no more than 100; raise the hard limit"):
+            await r.daemon.hands.raise_limit("api", "fds", 120, "inc")
+        assert (starts(r), r.agent("api").fds_limit) == (1, 100)
+        launch = r.daemon.supervisor.launch_of("api")
+        assert launch is not None
+        assert launch.max_fds == 100
+
+    rehearse(tmp_path, RAISES, story)
+
+
+def test_what_does_not_start_with_more_either_is_given_no_more(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        r.machine.program("api").most_files = (100, 1000)
+        r.machine.program("api").missing = True
+        with pytest.raises(FixFailed, match="no such program"):
+            await r.daemon.hands.raise_limit("api", "fds", 120, "inc")
+        assert r.agent("api").fds_limit == 100
+
+    rehearse(tmp_path, RAISES, story)
+
+
+def test_an_agent_that_has_no_limit_any_more_is_not_given_one(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        r.write(agent("api"))
+        await r.daemon.reloader.reload("the test")
+        with pytest.raises(FixFailed, match="no such limit is configured any more"):
+            await r.daemon.hands.raise_limit("api", "fds", 120, "inc")
+        assert await r.daemon.hands.lower_limits("gone", "inc") == "nothing of it is in force any more"
+
+    rehearse(tmp_path, RAISES, story)
+
+
 # --- the user's own ---
 
 CALLS = (
