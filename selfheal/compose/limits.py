@@ -99,7 +99,10 @@ class Limits:
             self._ledger.record(*limits_over(self._ledger.world, {agent: plan}, self._clock.now()))
 
     def _lower(self, agent: str, limit: Limit, why: str) -> None:
-        one = self._ledger.world.agents[agent].raised[limit]
+        known = self._ledger.world.agents.get(agent)
+        one = known.raised.get(limit) if known is not None else None
+        if one is None:
+            return  # the file has overruled it meanwhile
         self._ledger.record(LimitLowered(self._clock.now(), agent, limit, one.before, undone=True, why=why))
         self._apply(agent)
         process = self._supervisor.process_of(agent)
