@@ -53,7 +53,7 @@ class Limits:
             self._apply(agent)
             return await (self._of_memory(agent) if limit == "memory" else self._of_files(agent))
         except FixFailed:
-            self._lower(agent, limit, "it could not be raised")
+            self._lower(agent, limit, in_vain=False, why="it could not be raised")
             raise
 
     async def take_back(self, agent: str, incident: str) -> str:
@@ -63,7 +63,7 @@ class Limits:
         raised = known.raised.items() if known is not None and agent in self._fleet.plans else ()
         mine = {limit: one.before for limit, one in raised if incident and one.incident == incident}
         for limit in mine:
-            self._lower(agent, limit, "it did not help")
+            self._lower(agent, limit, in_vain=True, why="it did not help")
         told = [f"{limit} is {_text(limit, before)} again" for limit, before in mine.items()]
         return "; ".join(told) or "nothing of it is in force any more"
 
@@ -98,12 +98,13 @@ class Limits:
         if plan is not None:
             self._ledger.record(*limits_over(self._ledger.world, {agent: plan}, self._clock.now()))
 
-    def _lower(self, agent: str, limit: Limit, why: str) -> None:
+    def _lower(self, agent: str, limit: Limit, *, in_vain: bool, why: str) -> None:
         known = self._ledger.world.agents.get(agent)
         one = known.raised.get(limit) if known is not None else None
         if one is None:
             return  # the file has overruled it meanwhile
-        self._ledger.record(LimitLowered(self._clock.now(), agent, limit, one.before, undone=True, why=why))
+        now = self._clock.now()
+        self._ledger.record(LimitLowered(now, agent, limit, one.before, undone=True, in_vain=in_vain, why=why))
         self._apply(agent)
         process = self._supervisor.process_of(agent)
         if limit == "fds" and process is not None:
@@ -126,7 +127,7 @@ def limits_over(world: World, plans: Mapping[str, AgentPlan], now: float) -> tup
     """The ends of raises that another limit in the file has overruled."""
     kept = ((name, agent) for name, agent in world.agents.items() if name in plans)
     return tuple(
-        LimitLowered(now, name, limit, configured, undone=False, why="the file says another limit")
+        LimitLowered(now, name, limit, configured, undone=False, in_vain=False, why="the file says another limit")
         for name, agent in kept
         for limit, one in agent.raised.items()
         if (configured := _configured(plans[name], limit)) != one.configured

@@ -234,7 +234,8 @@ class LimitRaised:
 class LimitLowered:
     """A limit that was raised is `value` again; None where there is none any more.
 
-    `undone` says that the raise did not help: the next one goes further. Else the file has overruled it.
+    `undone` says that it was taken back, else the file has overruled it; `in_vain` that it was in force and did not
+    help: the next one goes further.
     """
 
     at: float
@@ -242,6 +243,7 @@ class LimitLowered:
     limit: Limit
     value: int | None
     undone: bool
+    in_vain: bool
     why: str
 
 

@@ -41,5 +41,5 @@ def limited(raised: Mapping[Limit, Raised], event: LimitRaised | LimitLowered) -
         return {**others, event.limit: Raised(event.value, event.configured, before, event.incident, tried)}
     if then is None or event.value is None or not event.undone:
         return others
-    tried = max(then.tried, then.value)
+    tried = max(then.tried, then.value) if event.in_vain else then.tried
     return {**others, event.limit: replace(then, value=event.value, before=event.value, incident="", tried=tried)}

@@ -284,6 +284,9 @@ def test_where_the_machine_lets_nobody_open_more_nothing_is_restarted_for_it_and
         launch = r.daemon.supervisor.launch_of("api")
         assert launch is not None
         assert launch.max_fds == 100
+        r.machine.program("api").most_files = (1000, 1000)
+        told = await r.daemon.hands.raise_limit("api", "fds", 1000, "another")
+        assert told == "fds was raised from 100 to 150, without a restart", "what was refused was not in vain"
 
     rehearse(tmp_path, RAISES, story)
 
