@@ -16,6 +16,7 @@ from selfheal.compose.beginnings import beginnings
 from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
 from selfheal.compose.data_layer import DataLayer
+from selfheal.compose.door import Door
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.fleet import Fleet
 from selfheal.compose.hands import FleetHands
@@ -168,14 +169,14 @@ class Daemon:
 
         # Who heals, foresees and tells.
         self.hands = FleetHands(
+            ports,
             self.supervisor,
             self.plans,
-            ports.run_fix,
-            ports.call_http,
             self.data.writers,
             self.data.custody,
             Limits(self.ledger, clock, self.supervisor, self.fleet, self.care),
             self.vitals,
+            Door(ports, self.supervisor, self.plans),
             self.redact,
         )
         self.healer = Healer(
@@ -208,7 +209,7 @@ class Daemon:
             Reactions(
                 self.ledger,
                 self.vitals,
-                (self.supervisor.heed, self.standbys.heed, self.data.writers.heed),
+                (self.supervisor.heed, self.standbys.heed, self.data.writers.heed, self.healer.heed),
                 self.metrics,
                 self.runner.wake,
                 log,

@@ -225,6 +225,10 @@ class Hands(Protocol):
         """Take back what was raised in an incident. Doing it again is harmless."""
         ...
 
+    async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
+        """End what holds a port, where it is an earlier run of the agent, or with `copies` was started as that is."""
+        ...
+
     async def hold_writers(self, data: str) -> str:
         """Stop all who may write the data of this agent, and keep them stopped until `release_writers`."""
         ...
@@ -271,12 +275,14 @@ class Act:
 
     Each is written down before it is done. `repeatable` says that doing it twice, or in vain, does no harm: after a
     crash in its midst it is gone on with, while any other waits for a person. `approval` asks a person before it.
+    `stoppable` says that it may be cut short in its midst where healing is paused: half of it does no harm.
     """
 
     name: str
     apply: Apply
     repeatable: bool = True
     approval: bool = False
+    stoppable: bool = False
 
 
 Unfit = Callable[[World, Agent], str]

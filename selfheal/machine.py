@@ -49,6 +49,7 @@ from selfheal.store.key import read_key
 from selfheal.store.lock import StateLock, usable
 from selfheal.store.migrations import migrate
 from selfheal.supervise import proc
+from selfheal.supervise.listeners import listeners
 from selfheal.supervise.oneshot import CommandRunner
 from selfheal.supervise.posix import PosixLauncher
 from selfheal.telemetry.logs import LogStream, configure, set_level
@@ -181,6 +182,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         probe_tcp=partial(probe_tcp, dialer=dialer),
         run_in_thread=_in_thread,
         disk_used=_disk_used,
+        listeners=listeners,
         stolen=proc.stolen_s,
         notifiers=_notifiers(loaded.config),
         renewed=_renewed,

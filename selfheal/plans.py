@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from selfheal.events import Alternative, BreakerOpened, BreakerTried, Verified
-from selfheal.vocabulary import StartReason
+from selfheal.vocabulary import GuardCode, Policy, StartReason
 from selfheal.world import Agent, Incident, World
 
 # --- what was found out before a decision ----------------------------------------------------------------------------
@@ -100,15 +100,21 @@ class Diagnose:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Something could be done and shall not be, yet; `until` is when to look again."""
+    """Something could be done and shall not be, yet; `until` is when to look again, `code` the guard that says so."""
 
     reason: str
     until: float | None
+    code: GuardCode | None = None
+    fix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Apply `fix` to `agent`. `trial` means that an open breaker lets it through once."""
+    """Apply `fix` to `agent`. `trial` means that an open breaker lets it through once.
+
+    `policy` is by which rule it was chosen, `ladder` what the fixed order would have chosen. `passed` are the guards
+    that let it pass.
+    """
 
     fix: str
     agent: str
@@ -116,6 +122,23 @@ class Plan:
     reason: str
     alternatives: tuple[Alternative, ...]
     trial: bool = False
+    policy: Policy = "look_ahead"
+    ladder: str = ""
+    passed: tuple[GuardCode, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Suggest:
+    """`plan` is only said: nothing is done by it."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take back what the attempt of this number did: it has not helped."""
+
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,5 +184,5 @@ class Escalate:
     reason: str
 
 
-Step = Rest | Diagnose | Hold | Plan | Ask | Judge | Switch | Resolve | Suppress | Escalate
+Step = Rest | Diagnose | Hold | Plan | Suggest | Undo | Ask | Judge | Switch | Resolve | Suppress | Escalate
 NextStep = Callable[[World, Incident, float], Step]

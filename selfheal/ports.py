@@ -5,7 +5,7 @@ One value for all of it, so that the whole daemon runs over a simulated machine 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,6 +17,7 @@ from selfheal.data.jobs import AnyJob
 from selfheal.kinds import CallHttp, CheckKind, Notifier, RunCommand
 from selfheal.net import Dialer
 from selfheal.supervise.launcher import Launcher
+from selfheal.supervise.listeners import Listener
 from selfheal.telemetry.systemd import ServiceManager
 
 _T = TypeVar("_T")
@@ -42,7 +43,8 @@ class Ports:
 
     `agent_variables` says what a process of an agent, by name, finds in its environment besides its configuration.
     `stolen` gives the seconds of processor time that the machine took from its guests, and all seconds, since boot.
-    `renewed` lets the outside follow a configuration that was read again; it returns the notifiers of that.
+    `listeners` are the processes that listen on a port. `renewed` lets the outside follow a configuration that was read
+    again; it returns the notifiers of that.
     """
 
     pid: int
@@ -62,6 +64,7 @@ class Ports:
     run_in_thread: RunInThread
     disk_used: Callable[[Path], float]
     stolen: Callable[[], tuple[float, float]]
+    listeners: Callable[[int], Sequence[Listener]]
     notifiers: tuple[Notifier, ...]
     renewed: Callable[[Config], tuple[Notifier, ...]]
     manager: ServiceManager = field(default_factory=ServiceManager)

@@ -14,6 +14,8 @@ from selfheal.world import Agent, Attempt, Incident, World
 
 # How long after a fix a check may take to settle on good, beyond the window itself.
 SETTLE_S = 20.0
+# So many good answers of each check in a row say that it is well, and being well for so long says it as well.
+ANSWERS, LONG_ENOUGH_S = 3, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,11 @@ def verify(world: World, vitals: Vitals, incident: Incident, window_s: float, no
     good_at = first_good_at(agent, vitals, attempt.ended_at)
     if good_at is not None:
         well_s = now - good_at
-        if well_s < window_s or not _enough(agent, vitals):
+        if well_s < window_s or not _enough(agent, vitals, window_s, well_s):
             return Waiting(max(good_at + window_s, now + 1.0))
         return Verified(now, incident.id, attempt.number, "succeeded", f"well for {well_s:.0f} s", good_at)
+    if any(failing.local and failing.since > attempt.ended_at for failing in agent.failing.values()):
+        return _verdict(incident, attempt, now, _what_is_wrong(agent))  # what its own process does is no aftermath
     if _excused(world, agent):
         return Waiting(now + 1.0)
     if now - attempt.ended_at > window_s + SETTLE_S and agent.delayed_until is None:
@@ -62,11 +66,14 @@ def first_good_at(agent: Agent, vitals: Vitals, since: float) -> float | None:
     return max([since, *(record.since for record in records)] if records else [since, agent.since])
 
 
-def _enough(agent: Agent, vitals: Vitals) -> bool:
-    """A breaker that is half open closes on three good answers of each check, not on time alone."""
-    if all(breaker.state == "closed" for breaker in agent.breakers.values()):
+def _enough(agent: Agent, vitals: Vitals, window_s: float, well_s: float) -> bool:
+    """Three good answers of each check, not time alone. What is asked seldom is not waited for so long, but where a
+    breaker is to close on it.
+    """
+    closed = all(breaker.state == "closed" for breaker in agent.breakers.values())
+    if closed and (not window_s or well_s >= max(window_s, LONG_ENOUGH_S)):
         return True
-    return all(_streak(vitals.check(agent.name, check)) >= 3 for check in agent.telling)
+    return all(_streak(vitals.check(agent.name, check)) >= ANSWERS for check in agent.telling)
 
 
 def _streak(record: CheckRecord) -> int:

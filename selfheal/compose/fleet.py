@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
+from zlib import crc32
 
-from selfheal.config.address import Endpoint, endpoint_of, split_address, url_from_here
+from selfheal.config.address import Endpoint, endpoint_of, is_loopback, split_address, url_from_here
 from selfheal.config.data import DataConfig, data_of
 from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
@@ -68,7 +69,25 @@ class AgentPlan:
             tuple(check.name for check in added),
             process.ends if process else False,
             f"{process.schedule} {process.timezone}" if process and process.schedule else "",
+            self.hosts,
+            self.version,
         )
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The other machines that its checks ask, of an agent that has no process here."""
+        if self.launch is not None:
+            return ()
+        asked = (check.endpoint() for check in self.checks)
+        names = (point[0] for point in asked if point is not None and not is_loopback(point[0]))
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def version(self) -> str:
+        """Which version of it this is: as configured, else by what is run."""
+        if self.config.version or self.launch is None:
+            return self.config.version
+        return f"{crc32(repr(self.launch.argv).encode()):08x}"
 
 
 class Fleet:

@@ -6,11 +6,13 @@ import signal as signals
 from collections.abc import Awaitable, Callable, Mapping
 
 from selfheal.compose.custody import Custody
+from selfheal.compose.door import Door
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.limits import Limits
 from selfheal.compose.writers import Writers
 from selfheal.errors import DataFailed, FixFailed, SpawnFailed
-from selfheal.kinds import CallHttp, HttpCall, RunCommand
+from selfheal.kinds import HttpCall
+from selfheal.ports import Ports
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Limit, StartReason
@@ -24,25 +26,25 @@ class FleetHands:
 
     def __init__(
         self,
+        ports: Ports,
         supervisor: Supervisor,
         plans: Mapping[str, AgentPlan],
-        run_command: RunCommand,
-        call_http: CallHttp,
         writers: Writers,
         custody: Custody,
         limits: Limits,
         vitals: Vitals,
+        door: Door,
         redact: Callable[[str], str],
     ) -> None:
         self._supervisor = supervisor
         self._plans = plans
-        self._run_command = run_command
-        self._call_http = call_http
+        self._ports = ports
         self._writers = writers
         self._custody = custody
         self._limits = limits
         self._vitals = vitals
         self._redact = redact
+        self._door = door
 
     async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
         return await self._supervisor.restart(agent, reason, hung=hung)
@@ -52,7 +54,7 @@ class FleetHands:
         if plan is None:
             raise FixFailed(f"cannot run {argv[0]} for {agent}: that is no longer in the configuration")
         try:
-            done = await self._run_command(
+            done = await self._ports.run_fix(
                 argv, directory=plan.directory, environment=plan.environment, timeout_s=timeout_s
             )
         except SpawnFailed as why:
@@ -63,7 +65,7 @@ class FleetHands:
         return written
 
     async def call_http(self, call: HttpCall) -> str:
-        answer = await self._call_http(call)
+        answer = await self._ports.call_http(call)
         said = self._redact(answer.text.strip())[:ANSWERED]
         told = f"answered with status {answer.status}" + (f": {said}" if said else "")
         if not 200 <= answer.status < 300:
@@ -95,6 +97,9 @@ class FleetHands:
 
     async def lower_limits(self, agent: str, incident: str) -> str:
         return await self._limits.take_back(agent, incident)
+
+    async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
+        return await self._door.clear(agent, port, copies=copies)
 
     async def hold_writers(self, data: str) -> str:
         return await self._writers.hold(data)

@@ -5,18 +5,25 @@ from __future__ import annotations
 from random import Random
 
 from selfheal.compose.fleet import Fleet
+from selfheal.config.healing import ALL_FIXES
 from selfheal.config.models import process_of
+from selfheal.decide.choice import Belief
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.diagnose.verdict import diagnose
 from selfheal.events import Cause, Verified
+from selfheal.kinds import Fix
+from selfheal.learn.decisions import decisions
 from selfheal.learn.odds import posterior
+from selfheal.learn.policy import trusts
+from selfheal.learn.pools import Pools
 from selfheal.ledger import Ledger
 from selfheal.plans import Clues, Ending, Reflex, Step
 from selfheal.verify import first_good_at, verify
 from selfheal.vitals import Vitals
-from selfheal.world import Agent, Incident, World
+from selfheal.vocabulary import Mode, Policy
+from selfheal.world import Agent, Incident, Odds, World
 
 
 class Judgement:
@@ -27,6 +34,9 @@ class Judgement:
         self._vitals = vitals
         self._fleet = fleet
         self._chance = chance
+        self._pools = Pools()
+        self._judged = -1
+        self._policy: Policy = "look_ahead"
         self._healing = self._as_configured()
 
     def renew(self) -> None:
@@ -58,13 +68,40 @@ class Judgement:
             guard.dry_run,
             guard.verify,
             {name: process.restart for name, process in processes.items() if process is not None},
+            guard.acts_per_agent,
+            guard.acts_per_fix,
+            guard.acts_per_hour,
+            guard.cooldown,
+            guard.storm,
+            guard.storm_floor,
+            self._mode,
         )
         fixes = {name: plan.fixes for name, plan in plans.items()}
-        return Healing(fixes, rules, self._success, _verdict, first_good_at)
+        return Healing(fixes, rules, self._success, _verdict, first_good_at, self._rule)
 
-    def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> float:
+    def _mode(self, agent: str, fix: Fix) -> Mode:
+        """How far a fix may go on an agent: what is said of it there comes before what is said of all of them, and the
+        agent's own word before the guard's.
+        """
+        guard, plan = self._fleet.config.guard, self._fleet.plans.get(agent)
+        said = (plan.config.modes if plan is not None else {}, guard.modes)
+        word = next((modes[key] for modes in said for key in (fix.name, ALL_FIXES) if key in modes), fix.mode)
+        return "suggest" if guard.shadow and word in ("auto", "ask") else word
+
+    def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> Belief:
         prior = (mean * weight, (1.0 - mean) * weight)
-        return posterior(self._ledger.world.odds, agent, cause, fix, prior=prior).mean
+        world = self._ledger.world
+        known = posterior(self._pools.follow(world.odds), agent, cause, fix, prior=prior, now=world.at)
+        seen = world.odds.get((agent, cause, fix), Odds()).faded(world.at)
+        return Belief(known.mean, seen.took_s, seen.helped)
+
+    def _rule(self) -> Policy:
+        """By which rule fixes are chosen: the fixed order where what was chosen has provably lost time to it."""
+        world = self._ledger.world
+        if world.incidents_opened != self._judged:
+            self._judged = world.incidents_opened
+            self._policy = "look_ahead" if trusts(decisions(world.incidents.values())) else "ladder"
+        return self._policy
 
 
 def _verdict(world: World, vitals: Vitals, incident: Incident, window_s: float, now: float) -> Verified | float:

@@ -1,20 +1,22 @@
 """Which fix gets the agent well soonest?
 
-Pure. For each fix that fits, the expected seconds to recovery are its cost, its risk and the verification, divided by
-the chance that it helps, and the wait for a person where one must be asked first; that chance is what was learned for
-(agent, cause, fix), starting from a prior. The smallest wins, among equals the one that was listed first; what failed
-in this incident already comes after everything that did not.
+Pure. What is believed of the causes, and of what helps against each, comes in; the fixes come out in the order of the
+expected seconds to recovery, a failed try and what it teaches counted in (`decide.lookahead`). Where that has proved
+worse than the fixed order, the fixed order is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
+from selfheal.decide.bars import Bar, is_meant_for
+from selfheal.decide.lookahead import Option, Worth, rank, updated
 from selfheal.events import Alternative
 from selfheal.kinds import Fix
 from selfheal.plans import Plan
-from selfheal.vocabulary import NOT_CURED_BY_RESTART
+from selfheal.vocabulary import NOT_CURED_BY_RESTART, Policy
 from selfheal.world import Agent, Attempt, Incident, World
 
 # Priors, each worth a few observations: what people who run such fleets would bet.
@@ -23,11 +25,28 @@ PRIOR_MEANT_FOR_IT, PRIOR_RESTART, PRIOR_ANY, PRIOR_NO_CURE = 0.85, 0.8, 0.5, 0.
 # Whoever wrote a fix for just this cause has seen that the built-in ones do not do.
 PRIOR_OUTDONE = 0.2
 # Who is on call and awake answers in about this time. It puts whatever may be done at once first, but for what is as
-# good as hopeless: a restart against a full disk (160 s) is not tried before the fix that was written for that.
+# good as hopeless: a restart against a full disk is not tried before the fix that was written for that.
 ASKING_S = 120.0
+# Somebody who is woken at night is at work after so long. It is what all tries in vain lead to.
+PAGING_S = 1800.0
+TRIES_AT_MOST = 5
+# How many observations the cost that a fix says of itself is worth, beside what it was seen to take.
+COST_WEIGHT = 4.0
 
-# (agent, cause, fix, prior mean, prior weight) -> the chance that the fix helps.
-Success = Callable[[str, str, str, float, float], float]
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is known of a fix against a cause on an agent: the chance that it helps, how soon it did, and how often it
+    was `seen` to be tried.
+    """
+
+    helps: float
+    took_s: float = 0.0
+    seen: float = 0.0
+
+
+# (agent, cause, fix, prior mean, prior weight) -> what is believed.
+Success = Callable[[str, str, str, float, float], Belief]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,43 +65,49 @@ def choose(
     fixes: tuple[Fix, ...],
     success: Success,
     verify_s: float,
-    barred: Mapping[str, str],
-    now: float,
+    barred: Mapping[str, Bar],
+    asks: Callable[[Fix], bool],
+    policy: Policy = "look_ahead",
 ) -> Choice:
-    """Weigh `fixes`, all that fit `agent`, for the likeliest cause of `incident`.
+    """Weigh `fixes`, all that fit `agent`, against what the causes of `incident` may be.
 
-    `barred` are those that the guard rules out, and why.
+    `barred` are those that may not be applied, and why, and `asks` says for which a person is asked first. With the
+    policy `ladder` the fixed order decides.
     """
-    failed = failed_fixes(incident, agent.name)
     outdone = any(_written_for(fix, incident.cause) for fix in fixes)
-    weighed = [_weigh(world, incident, agent, fix, outdone, success, verify_s, barred, now) for fix in fixes]
-    ranked = sorted(weighed, key=lambda one: (bool(one.barred), failed.get(one.fix, 0), one.expected_s))
-    if not ranked or ranked[0].barred:
-        return Choice(None, tuple(ranked), _earliest(agent))
-    best = ranked[0]
-    trial = _open(agent, best.fix)
-    cause = incident.cause
-    chance = f"{best.success * 100:.0f} %"
-    reason = f"expected to be well in {best.expected_s:.0f} s: {best.fix} helps against {cause} in {chance}"
-    if any(fix.name == best.fix and amid(incident, fix) is not None for fix in fixes):
-        reason += "; it was interrupted, nobody knows how far it came, and it may do harm when it is done twice"
-    return Choice(Plan(best.fix, agent.name, cause, reason, tuple(ranked[1:]), trial), tuple(ranked))
+    weighing = _Weighing(world, incident, agent, success, verify_s, outdone, asks)
+    options = {fix.name: weighing.option(fix) for fix in fixes}
+    belief = updated(_causes(incident), [options[name].helps for name in _failed(incident, agent, options)])
+    free = [options[fix.name] for fix in fixes if fix.name not in barred]
+    left = max(1, TRIES_AT_MOST - sum(one.in_vain for one in incident.attempts))
+    worth = rank(free, belief, tries=left, paging_s=PAGING_S, draw=_draw(incident))
+    ladder = by_ladder([fix for fix in fixes if fix.name not in barred])
+    if policy == "ladder":
+        worth = tuple(sorted(worth, key=lambda one: ladder.index(one.fix)))
+    told = [
+        *map(_free, worth),
+        *(_barred(options[name], belief, bar) for name, bar in barred.items() if name in options),
+    ]
+    if not worth:
+        return Choice(
+            None, tuple(told), min((bar.until for bar in barred.values() if bar.until is not None), default=None)
+        )
+    best = worth[0]
+    reason, trial = _reason(incident, fixes, best), _is_trial(agent, best.fix)
+    plan = Plan(best.fix, agent.name, incident.cause, reason, tuple(told), trial, policy, ladder[0])
+    return Choice(plan, tuple(told))
 
 
-def failed_fixes(incident: Incident, agent: str) -> Mapping[str, int]:
-    """How often each fix failed on `agent` in this incident."""
-    counts: dict[str, int] = {}
-    for attempt in incident.attempts:
-        if attempt.agent == agent and attempt.outcome not in (None, "succeeded", "interrupted"):
-            counts[attempt.fix] = counts.get(attempt.fix, 0) + 1
-    return counts
+def by_ladder(fixes: Sequence[Fix]) -> list[str]:
+    """The fixed order: what risks least first, among equals as they are listed."""
+    return [fix.name for fix in sorted(fixes, key=lambda fix: fix.tier)]
 
 
-def must_ask(incident: Incident, fix: Fix) -> bool:
-    """Whether a person has to allow it: because it says so, or since it was interrupted in an act that may not be
+def must_ask(incident: Incident, fix: Fix, mode: str) -> bool:
+    """Whether a person has to allow it: because that is its mode, or since it was interrupted in an act that may not be
     repeated, and nobody knows how far that came.
     """
-    return fix.mode == "ask" or amid(incident, fix) is not None
+    return mode == "ask" or amid(incident, fix) is not None
 
 
 def amid(incident: Incident, fix: Fix) -> Attempt | None:
@@ -93,33 +118,47 @@ def amid(incident: Incident, fix: Fix) -> Attempt | None:
     return latest if stuck else None
 
 
-def _weigh(
-    world: World,
-    incident: Incident,
-    agent: Agent,
-    fix: Fix,
-    outdone: bool,
-    success: Success,
-    verify_s: float,
-    barred: Mapping[str, str],
-    now: float,
-) -> Alternative:
-    prior = _prior(fix, incident.cause, outdone)
-    chance = max(0.01, success(agent.name, incident.cause, fix.name, prior, PRIOR_WEIGHT))
-    dependents = len(world.dependents(agent.name)) if fix.name == "restart_with_dependents" else 0
-    expected_s = (fix.cost_s * (1 + dependents) + fix.risk_s + verify_s) / chance
-    if must_ask(incident, fix) and not _approved(incident, agent, fix):
-        expected_s += ASKING_S
-    return Alternative(fix.name, chance, expected_s, _bar(incident, agent, fix, dependents, barred, now))
+@dataclass(frozen=True, slots=True)
+class _Weighing:
+    world: World
+    incident: Incident
+    agent: Agent
+    success: Success
+    verify_s: float
+    outdone: bool
+    asks: Callable[[Fix], bool]
+
+    def option(self, fix: Fix) -> Option:
+        """What `fix` costs and what it helps against."""
+        slugs = dict.fromkeys(cause.slug for cause in self.incident.causes) or {"unknown": None}
+        known = {slug: self._believed(fix, slug) for slug in slugs}
+        return Option(
+            fix.name, self._cost_s(fix, known[self.incident.cause]), {slug: one.helps for slug, one in known.items()}
+        )
+
+    def _believed(self, fix: Fix, cause: str) -> Belief:
+        return self.success(self.agent.name, cause, fix.name, _prior(fix, cause, self.outdone), PRIOR_WEIGHT)
+
+    def _cost_s(self, fix: Fix, believed: Belief) -> float:
+        """What it takes and risks, in seconds, whether or not it helps."""
+        touched = 1 + (len(self.world.dependents(self.agent.name)) if fix.name == "restart_with_dependents" else 0)
+        said_s = fix.cost_s * touched
+        cost_s = (said_s * COST_WEIGHT + believed.took_s * believed.seen) / (COST_WEIGHT + believed.seen)
+        waits_s = ASKING_S if self.asks(fix) and not self._approved(fix) else 0.0
+        return cost_s + fix.risk_s + self.verify_s + waits_s
+
+    def _approved(self, fix: Fix) -> bool:
+        answer = self.incident.approval
+        return answer is not None and (answer.fix, answer.agent, answer.approved) == (fix.name, self.agent.name, True)
 
 
 def _prior(fix: Fix, cause: str, outdone: bool) -> float:
-    """`outdone` says that the user wrote a fix for this very cause."""
+    """`outdone` says that the user wrote a fix for the likeliest cause."""
     if cause in fix.causes and (fix.for_any_cause or not outdone):
         return PRIOR_MEANT_FOR_IT
     if fix.for_any_cause:
         return PRIOR_ANY
-    if cause in NOT_CURED_BY_RESTART:
+    if cause in NOT_CURED_BY_RESTART or not is_meant_for(fix, cause):
         return PRIOR_NO_CURE
     if outdone:
         return PRIOR_OUTDONE
@@ -130,29 +169,43 @@ def _written_for(fix: Fix, cause: str) -> bool:
     return fix.for_any_cause and cause in fix.causes and fix.mode != "ask"  # what must ask first is no faster
 
 
-def _bar(incident: Incident, agent: Agent, fix: Fix, dependents: int, barred: Mapping[str, str], now: float) -> str:
-    breaker = agent.breakers.get(fix.name)
-    if breaker is not None and breaker.state == "open" and now < breaker.retry_at:
-        return f"its breaker is open: {breaker.why}"
-    refused_by = incident.refused.get((fix.name, agent.name))
-    if refused_by is not None:
-        return f"rejected by {refused_by}"
-    if fix.only_its_causes and incident.cause not in fix.causes:
-        return f"it is no help against {incident.cause}"
-    if fix.name == "restart_with_dependents" and not dependents:
-        return "nothing depends on it"
-    return barred.get(fix.name, "")
+def _causes(incident: Incident) -> Mapping[str, float]:
+    """The probability of each cause, wherever it is."""
+    belief: dict[str, float] = {}
+    for cause in incident.causes:
+        belief[cause.slug] = belief.get(cause.slug, 0.0) + cause.probability
+    return belief or {"unknown": 1.0}
 
 
-def _approved(incident: Incident, agent: Agent, fix: Fix) -> bool:
-    answer = incident.approval
-    return answer is not None and (answer.fix, answer.agent, answer.approved) == (fix.name, agent.name, True)
+def _failed(incident: Incident, agent: Agent, options: Mapping[str, Option]) -> list[str]:
+    """The fixes that failed on the agent in this incident, as often as they did: each says something of the cause."""
+    return [one.fix for one in incident.attempts if one.in_vain and one.agent == agent.name and one.fix in options]
 
 
-def _open(agent: Agent, fix: str) -> bool:
+def _draw(incident: Incident) -> float:
+    """A number in [0, 1) that is the same however often one asks, and another one after each attempt."""
+    return crc32(f"{incident.id}/{len(incident.attempts)}".encode()) / 2**32
+
+
+def _free(worth: Worth) -> Alternative:
+    return Alternative(worth.fix, worth.helps, worth.value_s, propensity=worth.propensity)
+
+
+def _barred(option: Option, belief: Mapping[str, float], bar: Bar) -> Alternative:
+    """What is barred is told with what it would be worth as the only try."""
+    helps = sum(share * option.helps.get(cause, 0.0) for cause, share in belief.items())
+    return Alternative(option.fix, helps, option.cost_s + (1.0 - helps) * PAGING_S, bar.reason, bar.code)
+
+
+def _reason(incident: Incident, fixes: Sequence[Fix], best: Worth) -> str:
+    reason = f"expected to be well in {best.value_s:.0f} s: {best.fix} helps in {best.helps:.0%}"
+    if incident.cause != "unknown":
+        reason += f" where the cause is most likely {incident.cause}"
+    if any(fix.name == best.fix and amid(incident, fix) is not None for fix in fixes):
+        reason += "; it was interrupted, nobody knows how far it came, and it may do harm when it is done twice"
+    return reason
+
+
+def _is_trial(agent: Agent, fix: str) -> bool:
     breaker = agent.breakers.get(fix)
     return breaker is not None and breaker.state == "open"
-
-
-def _earliest(agent: Agent) -> float | None:
-    return min((breaker.retry_at for breaker in agent.breakers.values() if breaker.state == "open"), default=None)

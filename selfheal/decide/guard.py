@@ -1,75 +1,53 @@
 """What holds the healer back?
 
-Pure. Every act that is reasoned passes here; the reflex has its own, shorter door in `decide.reflex`. Each answer is a
-reason that a person can read, for "why did it not act" is asked more often than "why did it".
+Pure. Every act that is reasoned passes `GUARDS` from top to bottom; the reflex has its own, shorter door in
+`decide.reflex`. Each answer is a reason that a person can read, with a code that is kept, for "why did it not act" is
+asked more often than "why did it". What keeps a single fix from being chosen stands in `decide.bars`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 
+from selfheal.decide.matter import RESTARTS, TEN_MINUTES_S, Matter, attempts_on, is_local, onset
+from selfheal.decide.matter import Rules as Rules
+from selfheal.decide.storm import storm
 from selfheal.events import BreakerOpened
 from selfheal.plans import Hold, Plan
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import RestartPolicy
+from selfheal.vocabulary import GuardCode
 from selfheal.world import Agent, Breaker, Incident, World
 from selfheal.world.agents import HOUR_S
 
-RESTARTS: frozenset[str] = frozenset({"restart", "restart_with_dependents"})
 # How long the checks of a dependency are waited for before its silence counts as nothing against it.
 LOOK_S = 15.0
 
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """The guard's settings; `policies` has the restart policy of every agent that is a process."""
-
-    max_concurrent_recoveries: int
-    attempts_per_hour: int
-    dry_run: bool
-    verify_s: float
-    policies: dict[str, RestartPolicy]
-
-
-def barred(world: World, agent: Agent, rules: Rules) -> dict[str, str]:
-    """The fixes that may not be applied to `agent` as the fleet is, and why; the next best is weighed instead."""
-    if rules.policies.get(agent.name) == "never":
-        return dict.fromkeys(RESTARTS, "restart = never: only a person may start it again")
-    dependents = world.dependents(agent.name)
-    if any(rules.policies.get(name) == "never" for name in dependents):
-        return {"restart_with_dependents": "restart = never holds for one of them"}
-    touched, limit = 1 + len(dependents), _at_once(world, rules)
-    if touched > limit:
-        return {"restart_with_dependents": f"it restarts {touched} agents, and {limit} at once is the limit"}
-    return {}
+Guard = Callable[[Matter], Hold | None]
 
 
 def held(world: World, vitals: Vitals, incident: Incident, plan: Plan, rules: Rules, now: float) -> Hold | None:
     """Why `plan` may not be carried out now; None when it may."""
-    agent = world.agents[plan.agent]
-    if world.paused or agent.paused:
-        return Hold("healing is paused; 'selfheal resume' turns it on again", None)
-    if agent.maintenance_until is not None:
-        return Hold(f"{agent.name} is in maintenance", agent.maintenance_until)
-    if agent.fixing:
-        return Hold(f"something is already being done to {agent.name}", now + 1.0)
-    if agent.held_for:
-        return Hold(f"the data of {agent.held_for} are being put right", now + 1.0)
-    if _unseen(incident, agent, vitals, now):
-        return Hold("how far it came before it was interrupted is looked at first", now + 0.5)
-    if _comes_back(agent, vitals):
-        return Hold(f"{agent.name} answers again", now + 1.0)
-    gate = dependency_gate(world, vitals, incident, agent, now)
-    if gate is not None:
-        return gate
-    if rules.dry_run:
-        return Hold(f"dry run: {plan.fix} would be applied to {agent.name}", None)
-    busy = sum(one.acting and not one.asking and not _in_its_way(world, one, agent) for one in world.open_incidents())
-    limit = _at_once(world, rules)
-    if busy >= limit:
-        under_way = "1 recovery is" if busy == 1 else f"{busy} recoveries are"
-        return Hold(f"{under_way} under way, and {limit} at once is the limit", now + 1.0)
+    matter = Matter(world, vitals, incident, plan, rules, now)
+    for code, guard in GUARDS:
+        hold = guard(matter)
+        if hold is not None:
+            return replace(hold, code=code, fix=plan.fix)
     return None
+
+
+def paused(world: World, agent: Agent) -> str:
+    """Why nothing is done but by a person; empty where it may be. The word for all comes before that for one."""
+    if world.paused:
+        return "healing is paused; 'selfheal resume' turns it on again"
+    return (
+        f"healing of {agent.name} is paused; 'selfheal resume {agent.name}' turns it on again" if agent.paused else ""
+    )
+
+
+def at_once(world: World, rules: Rules) -> int:
+    """How many agents may be acted on at a time: never more than a third of the fleet, and always one."""
+    return min(rules.max_concurrent_recoveries, max(1, len(world.agents) // 3))
 
 
 def overspent(agent: Agent, plan: Plan, rules: Rules, now: float) -> BreakerOpened | None:
@@ -83,43 +61,155 @@ def overspent(agent: Agent, plan: Plan, rules: Rules, now: float) -> BreakerOpen
     return BreakerOpened(now, agent.name, plan.fix, retry_at, f"{recent} restarts within an hour did not help")
 
 
-def dependency_gate(world: World, vitals: Vitals, incident: Incident, agent: Agent, now: float) -> Hold | None:
+# --- the guards, each with what it asks ------------------------------------------------------------------------------
+
+
+def _target(matter: Matter) -> Hold | None:
+    """An act has a target that is named and there: an empty or unknown one never means all."""
+    if matter.agent is None:
+        return Hold(f"there is no agent {matter.plan.agent!r} to act on", None)
+    return None
+
+
+def _duplicate(matter: Matter) -> Hold | None:
+    agent = _agent(matter)
+    return Hold(f"something is already being done to {agent.name}", matter.now + 1.0) if agent.fixing else None
+
+
+def _maintenance(matter: Matter) -> Hold | None:
+    agent = _agent(matter)
+    if agent.maintenance_until is None:
+        return None
+    return Hold(f"{agent.name} is in maintenance", agent.maintenance_until)
+
+
+def _paused(matter: Matter) -> Hold | None:
+    why = paused(matter.world, _agent(matter))
+    return Hold(why, None) if why else None
+
+
+def _data_held(matter: Matter) -> Hold | None:
+    agent = _agent(matter)
+    return Hold(f"the data of {agent.held_for} are being put right", matter.now + 1.0) if agent.held_for else None
+
+
+def _interrupted(matter: Matter) -> Hold | None:
+    """What was interrupted is looked at first: it may have done all that was needed."""
+    attempt = matter.incident.attempt
+    if attempt is None or attempt.outcome != "interrupted" or attempt.ended_at is None:
+        return None
+    waits = matter.now - attempt.ended_at < LOOK_S
+    if not (waits and _not_asked_since(_agent(matter), matter.vitals, attempt.ended_at)):
+        return None
+    return Hold("how far it came before it was interrupted is looked at first", matter.now + 0.5)
+
+
+def _recovering(matter: Matter) -> Hold | None:
+    """What had failed answers well again, and has only not done so often enough to count as well."""
+    agent = _agent(matter)
+    if not agent.failing or not all(matter.vitals.check(agent.name, check).ok for check in agent.failing):
+        return None
+    return Hold(f"{agent.name} answers again", matter.now + 1.0)
+
+
+def _dependency(matter: Matter) -> Hold | None:
     """While something that the agent depends on is down, or may be, acting on the agent itself is in vain.
 
     A process that is gone or stopped is local evidence; what its dependencies do does not matter then.
     """
-    gone = agent.has_process and agent.run is None
-    if gone or any(failing.local for failing in agent.failing.values()):
+    world, vitals, now, agent = matter.world, matter.vitals, matter.now, _agent(matter)
+    if is_local(agent):
         return None
-    # An incident may be old and the agent well for long within it: what it depends on is looked at for each failure.
-    began = max([incident.onset, *(failing.since for failing in agent.failing.values())])
+    began = onset(matter.incident, agent)
     for name in world.dependencies(agent.name):
         dependency = world.agents.get(name)
         if dependency is None or dependency.at_rest:
             continue
         if not dependency.well:
             return Hold(f"its dependency {name} is {dependency.state}", now + 1.0)
-        if now - max(incident.opened_at, began) < LOOK_S and not _asked_since(dependency, vitals, began):
+        if now - max(matter.incident.opened_at, began) < LOOK_S and not _asked_since(dependency, vitals, began):
             return Hold(f"its dependency {name} is looked at first", now + 0.5)
         if now - dependency.since < LOOK_S or _not_asked_since(agent, vitals, dependency.since):
             return Hold(f"its dependency {name} has only just come back", now + 1.0)
     return None
 
 
-def _asked_since(dependency: Agent, vitals: Vitals, onset: float) -> bool:
+def _dry_run(matter: Matter) -> Hold | None:
+    plan = matter.plan
+    return Hold(f"dry run: {plan.fix} would be applied to {plan.agent}", None) if matter.rules.dry_run else None
+
+
+def _concurrency(matter: Matter) -> Hold | None:
+    world, agent = matter.world, _agent(matter)
+    busy = sum(one.acting and not one.asking and not _in_its_way(world, one, agent) for one in world.open_incidents())
+    limit = at_once(world, matter.rules)
+    if busy < limit:
+        return None
+    under_way = "1 recovery is" if busy == 1 else f"{busy} recoveries are"
+    return Hold(f"{under_way} under way, and {limit} at once is the limit", matter.now + 1.0)
+
+
+def _agent_budget(matter: Matter) -> Hold | None:
+    limit, now, name = matter.rules.acts_per_agent, matter.now, matter.plan.agent
+    recent = [one.at for one in matter.world.done if one.agent == name and one.at > now - TEN_MINUTES_S]
+    if not limit or len(recent) < limit:
+        return None
+    return Hold(f"{len(recent)} things were done to {name} within ten minutes", recent[-limit] + TEN_MINUTES_S)
+
+
+def _fleet_budget(matter: Matter) -> Hold | None:
+    limit, now = matter.rules.acts_per_hour, matter.now
+    recent = [one.at for one in matter.world.done if one.at > now - HOUR_S]
+    if not limit or len(recent) < limit:
+        return None
+    return Hold(
+        f"{len(recent)} things were done to the fleet within an hour, and {limit} is the limit", recent[-limit] + HOUR_S
+    )
+
+
+def _cooldown(matter: Matter) -> Hold | None:
+    """What was healed a moment ago is left alone: its signals may be old. A process that is gone is no old signal."""
+    agent, cooldown_s = _agent(matter), matter.rules.cooldown_s
+    if is_local(agent):
+        return None
+    helped = (one for _, one in attempts_on(matter.world, agent.name) if one.outcome == "succeeded" and not one.reflex)
+    latest = max((one.verified_at for one in helped if one.verified_at is not None), default=None)
+    if latest is None or matter.now >= latest + cooldown_s:
+        return None
+    return Hold(f"{agent.name} was healed {matter.now - latest:.0f} s ago", latest + cooldown_s)
+
+
+# The order is that in which one would ask: is there anything to act on, may anything be done at all, is it this agent's
+# own trouble, and has enough been done already? The fix itself was judged before (`decide.bars`); after it come the
+# question to a person, where one is asked, and the record of the intent.
+GUARDS: tuple[tuple[GuardCode, Guard], ...] = (
+    ("target", _target),
+    ("duplicate", _duplicate),
+    ("maintenance", _maintenance),
+    ("paused", _paused),
+    ("data_held", _data_held),
+    ("interrupted", _interrupted),
+    ("recovering", _recovering),
+    ("dependency", _dependency),
+    ("storm", storm),
+    ("dry_run", _dry_run),
+    ("concurrency", _concurrency),
+    ("agent_budget", _agent_budget),
+    ("fleet_budget", _fleet_budget),
+    ("cooldown", _cooldown),
+)
+PASSED: tuple[GuardCode, ...] = tuple(code for code, _ in GUARDS)
+
+
+def _agent(matter: Matter) -> Agent:
+    """The target, which `_target` has found to be there."""
+    return matter.world.agents[matter.plan.agent]
+
+
+def _asked_since(dependency: Agent, vitals: Vitals, began: float) -> bool:
     """Whether every check of `dependency` that works gave a good answer after the trouble began."""
     records = [vitals.check(dependency.name, check) for check in dependency.telling]
-    return all(record.last is not None and record.last.ok and record.last_at >= onset for record in records)
-
-
-def _at_once(world: World, rules: Rules) -> int:
-    """How many agents may be acted on at a time: never more than a third of the fleet, and always one."""
-    return min(rules.max_concurrent_recoveries, max(1, len(world.agents) // 3))
-
-
-def _in_its_way(world: World, other: Incident, agent: Agent) -> bool:
-    """Whether what is done in `other` cannot end before `agent` is well: it must not take its place."""
-    return other.attempt is not None and agent.name in world.dependencies(other.attempt.agent)
+    return all(record.last is not None and record.last.ok and record.last_at >= began for record in records)
 
 
 def _not_asked_since(agent: Agent, vitals: Vitals, moment: float) -> bool:
@@ -127,14 +217,6 @@ def _not_asked_since(agent: Agent, vitals: Vitals, moment: float) -> bool:
     return any(vitals.check(agent.name, check).last_at < moment for check in agent.failing)
 
 
-def _unseen(incident: Incident, agent: Agent, vitals: Vitals, now: float) -> bool:
-    """Whether a fix was interrupted and nobody has looked since: it may have done all that was needed."""
-    attempt = incident.attempt
-    if attempt is None or attempt.outcome != "interrupted" or attempt.ended_at is None:
-        return False
-    return now - attempt.ended_at < LOOK_S and _not_asked_since(agent, vitals, attempt.ended_at)
-
-
-def _comes_back(agent: Agent, vitals: Vitals) -> bool:
-    """Whether what had failed answers well again, and has only not done so often enough to count as well."""
-    return bool(agent.failing) and all(vitals.check(agent.name, check).ok for check in agent.failing)
+def _in_its_way(world: World, other: Incident, agent: Agent) -> bool:
+    """Whether what is done in `other` cannot end before `agent` is well: it must not take its place."""
+    return other.attempt is not None and agent.name in world.dependencies(other.attempt.agent)

@@ -6,14 +6,30 @@ Pure, and the whole of the healer's reasoning in one place: read `next_step` fro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from selfheal.decide.choice import Success, choose, must_ask
-from selfheal.decide.guard import Rules, barred, held, overspent
+from selfheal.decide.bars import bars
+from selfheal.decide.choice import Choice, Success, choose, must_ask
+from selfheal.decide.guard import PASSED, Rules, held, overspent, paused
 from selfheal.events import BreakerTried, Verified
 from selfheal.kinds import Fix
-from selfheal.plans import Ask, Diagnose, Escalate, Judge, Plan, Resolve, Rest, Step, Suppress, Switch
+from selfheal.plans import (
+    Ask,
+    Diagnose,
+    Escalate,
+    Hold,
+    Judge,
+    Plan,
+    Resolve,
+    Rest,
+    Step,
+    Suggest,
+    Suppress,
+    Switch,
+    Undo,
+)
 from selfheal.vitals import Vitals
+from selfheal.vocabulary import Policy
 from selfheal.world import Agent, Attempt, Incident, World
 
 # What is the verdict on the latest attempt: a `Verified`, or when to ask again.
@@ -21,21 +37,30 @@ Verify = Callable[[World, Vitals, Incident, float, float], Verified | float]
 # Since when has an agent been well by all its checks, looked at from a moment on; None when it is not.
 GoodSince = Callable[[Agent, Vitals, float], float | None]
 
+# A crash loop has said all that it has to say after so many ends.
+LOOKS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Healing:
-    """What the decision needs besides the world: the fixes that fit each agent, the rules, and its neighbours."""
+    """What the decision needs besides the world: the fixes that fit each agent, the rules, and its neighbours.
+
+    `policy` says by which rule a fix is chosen at the moment.
+    """
 
     fixes: Mapping[str, tuple[Fix, ...]]
     rules: Rules
     success: Success
     verify: Verify
     good_since: GoodSince
+    policy: Callable[[], Policy] = lambda: "look_ahead"
 
 
 def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing, now: float) -> Step:
     """Say what is to be done about `incident` now, or why nothing is."""
-    lead = world.agents.get(incident.agent)
+    lead, attempt = world.agents.get(incident.agent), incident.attempt
+    if attempt is not None and attempt.undone is False:
+        return Undo(attempt.number)  # what was begun is finished, over a crash too
     if incident.over or incident.acting:
         return Rest()
     if lead is None:
@@ -44,16 +69,31 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
         return Resolve("it ran to its end", lead.last_exit.at)
     if not lead.wanted or lead.finished:
         return Suppress(f"{lead.name} is stopped on purpose")
-    if not incident.causes:
+    if not incident.causes or (_is_outdated(incident) and _shows(lead)):
         return Diagnose()
-    attempt = incident.attempt
     if attempt is not None and not attempt.verified and attempt.outcome != "interrupted":
         verdict = _judged(world, vitals, incident, attempt, healing, now)
         return Judge(verdict) if isinstance(verdict, Verified) else Rest(verdict)
+    if attempt is not None and _to_be_undone(attempt, healing):
+        why = paused(world, lead)
+        return Hold(why, None, "paused", attempt.fix) if why else Undo(attempt.number)
     suffering = _suffering(world, incident)
     if not suffering:
         return _end(world, vitals, incident, lead, healing, now)
     return _heal(world, vitals, incident, suffering[0], healing, now)
+
+
+def _is_outdated(incident: Incident) -> bool:
+    """Whether something has failed since the causes were last looked for: the signs may be others by now."""
+    attempt = incident.attempt
+    if attempt is None or not attempt.in_vain or (attempt.reflex and attempt.number > LOOKS):
+        return False
+    return attempt.verified_at is not None and attempt.verified_at > incident.diagnosed_at
+
+
+def _shows(agent: Agent) -> bool:
+    """Whether there is anything to be seen: of a run that has just begun nobody knows yet what is wrong."""
+    return bool(agent.failing or agent.start_error) or (agent.has_process and agent.run is None)
 
 
 def _judged(
@@ -63,6 +103,12 @@ def _judged(
     if attempt.outcome is None or attempt.outcome == "succeeded":
         return healing.verify(world, vitals, incident, healing.rules.verify_s, now)
     return Verified(now, incident.id, attempt.number, attempt.outcome, attempt.output)
+
+
+def _to_be_undone(attempt: Attempt, healing: Healing) -> bool:
+    """Whether an attempt has failed and left something behind that can be taken back."""
+    fixes = healing.fixes.get(attempt.agent, ())
+    return attempt.in_vain and attempt.undone is None and any(one.name == attempt.fix and one.undo for one in fixes)
 
 
 def _suffering(world: World, incident: Incident) -> list[Agent]:
@@ -97,34 +143,64 @@ def _what_helped(world: World, incident: Incident, lead: Agent) -> str:
 
 def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healing: Healing, now: float) -> Step:
     """`agent` is not well: choose a fix, unless the reflex is at work or something holds it back."""
-    if agent.delayed_until is not None:
-        return Rest(max(agent.delayed_until, now + 0.1))
-    if agent.has_process and not agent.ready and not agent.start_error and _begins(agent):
+    if agent.has_process and not agent.ready and not agent.start_error and not _delayed(agent) and _begins(agent):
         return Rest(now + 1.0)
     if agent.breaker.state == "open" and _is_up(agent):
         return Switch(BreakerTried(now, agent.name, "restart"))
-    if agent.has_process and agent.run is None and agent.breaker.state != "closed":
-        return _needs_person(incident, f"quarantined: {agent.breaker.why}", agent.breaker.retry_at)
     if incident.agent != agent.name and _still_settling(incident, now, healing.rules.verify_s):
         return Rest(now + 1.0)
-    rules, fixes = healing.rules, healing.fixes.get(agent.name, ())
-    choice = choose(world, incident, agent, fixes, healing.success, rules.verify_s, barred(world, agent, rules), now)
+    looping = _looping(incident, agent, now)
+    choice = _chosen(world, incident, agent, healing, looping is not None, now)
     plan = choice.plan
     if plan is None:
-        why = "; ".join(f"{one.fix}: {one.barred}" for one in choice.alternatives)
-        return _needs_person(
-            incident, f"no fix is left for {agent.name}" + (f" ({why})" if why else ""), choice.retry_at
-        )
+        return looping if looping is not None else _without_a_fix(incident, agent, choice)
     asked = incident.approval if incident.asking else None
     if asked is not None and (asked.fix, asked.agent) == (plan.fix, plan.agent):
         return Rest(asked.expires_at)
-    hold = held(world, vitals, incident, plan, rules, now)
+    hold = held(world, vitals, incident, plan, healing.rules, now)
+    if hold is not None and looping is not None:
+        return looping
+    if hold is not None and hold.code == "dry_run" and plan.fix not in incident.suggested:
+        return Suggest(plan)
     if hold is not None:
         return Rest(hold.until) if asked is not None else hold  # what it waits for is the answer
-    opened = overspent(agent, plan, rules, now)
+    opened = overspent(agent, plan, healing.rules, now)
     if opened is not None:
         return Switch(opened)
-    return _asked(incident, plan, healing, agent)
+    return _as_far_as_it_may(incident, replace(plan, passed=PASSED), healing, agent)
+
+
+def _looping(incident: Incident, agent: Agent, now: float) -> Step | None:
+    """What to do about an agent that ends again and again while nothing else than a restart is left: the reflex goes on
+    by itself, and a person is called once that has given up. None where it does not.
+    """
+    if agent.delayed_until is not None:
+        return Rest(max(agent.delayed_until, now + 0.1))
+    if agent.has_process and agent.run is None and agent.breaker.state != "closed":
+        return _needs_person(incident, f"quarantined: {agent.breaker.why}", agent.breaker.retry_at)
+    return None
+
+
+def _chosen(world: World, incident: Incident, agent: Agent, healing: Healing, looping: bool, now: float) -> Choice:
+    rules, fixes = healing.rules, healing.fixes.get(agent.name, ())
+    barred = bars(world, incident, agent, fixes, rules, looping, now)
+
+    def asks(fix: Fix) -> bool:
+        return must_ask(incident, fix, rules.mode(agent.name, fix))
+
+    return choose(world, incident, agent, fixes, healing.success, rules.verify_s, barred, asks, healing.policy())
+
+
+def _without_a_fix(incident: Incident, agent: Agent, choice: Choice) -> Step:
+    """Nothing is left that may be done: a person is needed, or has already been told what would be done."""
+    why = "; ".join(f"{one.fix}: {one.barred}" for one in choice.alternatives)
+    if incident.suggested and any(one.fix in incident.suggested for one in choice.alternatives):
+        return Hold(f"only suggested: {', '.join(incident.suggested)}", choice.retry_at, "mode")
+    return _needs_person(incident, f"no fix is left for {agent.name}" + (f" ({why})" if why else ""), choice.retry_at)
+
+
+def _delayed(agent: Agent) -> bool:
+    return agent.delayed_until is not None
 
 
 def _begins(agent: Agent) -> bool:
@@ -143,12 +219,15 @@ def _still_settling(incident: Incident, now: float, window_s: float) -> bool:
     return attempt is not None and attempt.ended_at is not None and now - attempt.ended_at < 2 * window_s + 5.0
 
 
-def _asked(incident: Incident, plan: Plan, healing: Healing, agent: Agent) -> Step:
-    """The plan, or the question whether it may be done; a no has barred it before it came here."""
+def _as_far_as_it_may(incident: Incident, plan: Plan, healing: Healing, agent: Agent) -> Step:
+    """The plan, or the question whether it may be done, or only the word; a no has barred it before it came here."""
     fix = next(one for one in healing.fixes[agent.name] if one.name == plan.fix)
+    mode = healing.rules.mode(agent.name, fix)
+    if mode == "suggest":
+        return Suggest(plan)
     approval = incident.approval
     allowed = approval is not None and approval.approved and (approval.fix, approval.agent) == (plan.fix, plan.agent)
-    return plan if allowed or not must_ask(incident, fix) else Ask(plan)
+    return plan if allowed or not must_ask(incident, fix, mode) else Ask(plan)
 
 
 def _needs_person(incident: Incident, reason: str, retry_at: float | None) -> Step:

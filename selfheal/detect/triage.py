@@ -18,6 +18,7 @@ from selfheal.events import (
     Diagnosed,
     Event,
     FixEnded,
+    FixRelapsed,
     FixStarted,
     HealthChanged,
     IncidentJoined,
@@ -32,11 +33,15 @@ from selfheal.events import (
 )
 from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART, Outcome, StartReason
 from selfheal.world import Agent, Breaker, Incident, World
+from selfheal.world.odds import RELAPSE_S
 
 # A fix that failed this often in one incident is not repeated for a while: it only makes noise.
 TRIES = 2
 # What the system says when it refuses to start a program is seldom wrong.
 START_CERTAIN = 0.95
+# A host that is gone is seen as silence of all that is asked there, within a round of checks or two.
+SILENT: frozenset[str] = frozenset({"unreachable", "hung"})
+TOGETHER_S = 60.0
 FAILED: frozenset[Outcome | None] = frozenset({"failed", "timed_out"})
 # Starts that answer a death without any reasoning: each is an attempt of the agent's incident.
 REFLEXES: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial"})
@@ -60,7 +65,8 @@ def triage(world: World, event: Event) -> tuple[Event, ...]:
         case IncidentResolved(incident=name) if name in world.incidents:
             return _proven(world, world.incidents[name], event)
         case Diagnosed(incident=name) if name in world.incidents:
-            return _hopeless(world, world.incidents[name], event.at)
+            incident = world.incidents[name]
+            return (*_relapse(world, incident, event.at), *_hopeless(world, incident, event.at))
         case MaintenanceOver(agent=name):
             return _still_failing(world, name, event.at)
         case StopAsked():
@@ -112,7 +118,24 @@ def _unhealthy(world: World, event: HealthChanged) -> tuple[Event, ...]:
         incident = _own(world, name)
         if incident is not None:
             return (IncidentJoined(event.at, incident.id, event.agent, sign),)
+    shared = None if event.local else _on_the_same_host(world, agent, event)
+    if shared is not None:
+        return (IncidentJoined(event.at, shared.id, event.agent, sign),)
     return (IncidentOpened(event.at, new_incident_id(world), event.agent, "check", sign, event.since),)
+
+
+def _on_the_same_host(world: World, agent: Agent, event: HealthChanged) -> Incident | None:
+    """The open incident of another agent on the same host that has stopped answering at about the same time."""
+    if event.cause not in SILENT or not agent.hosts:
+        return None
+    for incident in world.open_incidents():
+        lead = world.agents.get(incident.agent)
+        if lead is None or incident.trigger != "check" or incident.attempts or set(agent.hosts).isdisjoint(lead.hosts):
+            continue
+        silent = any(failing.cause in SILENT and not failing.local for failing in lead.failing.values())
+        if silent and abs(incident.onset - event.since) <= TOGETHER_S:
+            return incident
+    return None
 
 
 def _still_failing(world: World, name: str, at: float) -> tuple[Event, ...]:
@@ -160,6 +183,17 @@ def _breaker(world: World, event: Verified) -> tuple[Event, ...]:
         return ()
     why = f"{attempt.fix} did not help: {event.reason}"
     return (BreakerOpened(event.at, agent.name, attempt.fix, event.at + breaker.next_wait_s, why),)
+
+
+def _relapse(world: World, incident: Incident, at: float) -> tuple[Event, ...]:
+    """What ended an incident of the same cause a short while ago has not lasted."""
+    for earlier in reversed(tuple(world.incidents.values())):
+        ended = earlier.resolved_at
+        same = (earlier.agent, earlier.cause) == (incident.agent, incident.cause) and earlier.id != incident.id
+        if same and earlier.state == "resolved" and ended is not None and incident.onset - ended < RELAPSE_S:
+            helped = [one for one in earlier.attempts if one.outcome == "succeeded" and one.verified]
+            return tuple(FixRelapsed(at, earlier.id, one.number, incident.id) for one in helped[-1:])
+    return ()
 
 
 def _proven(world: World, incident: Incident, event: IncidentResolved) -> tuple[Event, ...]:

@@ -14,7 +14,7 @@ from selfheal.diagnose.patterns import Hit, hits, raised, telling
 from selfheal.events import Cause
 from selfheal.plans import Clues
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import CheckResult
+from selfheal.vocabulary import Channel, CheckResult
 from selfheal.world import Agent, Failing, Incident, LastExit, World
 
 UNKNOWN_WEIGHT = 1.0
@@ -42,12 +42,13 @@ _SENT = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One piece of evidence for one cause at one agent."""
+    """One piece of evidence for one cause at one agent, and where it is from."""
 
     cause: str
     agent: str
     weight: float
     evidence: str
+    channel: Channel
 
 
 def diagnose(world: World, vitals: Vitals, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
@@ -67,18 +68,22 @@ def diagnose(world: World, vitals: Vitals, incident: Incident, clues: Clues) -> 
 
 def _ranked(votes: Sequence[Vote], agent: str) -> tuple[Cause, ...]:
     weights: dict[tuple[str, str], float] = {}
-    evidence: dict[tuple[str, str], list[str]] = {}
+    evidence: dict[tuple[str, str], list[Vote]] = {}
     for vote in votes:
         key = (vote.cause, vote.agent)
         weights[key] = weights.get(key, 0.0) + vote.weight
-        evidence.setdefault(key, []).append(vote.evidence)
+        evidence.setdefault(key, []).append(vote)
     weights[("unknown", agent)] = UNKNOWN_WEIGHT
     total = sum(weights.values())
     ranked = sorted(weights, key=lambda key: (-weights[key], key))[:CAUSES_KEPT]
     return tuple(
-        Cause(cause, round(weights[cause, where] / total, 4), where, tuple(evidence.get((cause, where), ())))
-        for cause, where in ranked
+        _cause(cause, where, weights[cause, where] / total, evidence.get((cause, where), ())) for cause, where in ranked
     )
+
+
+def _cause(cause: str, agent: str, share: float, votes: Sequence[Vote]) -> Cause:
+    channels = tuple(dict.fromkeys(vote.channel for vote in votes if vote.weight))
+    return Cause(cause, round(share, 4), agent, tuple(vote.evidence for vote in votes), channels)
 
 
 def _dependencies(world: World, agent: Agent, incident: Incident) -> Iterator[Vote]:
@@ -87,7 +92,9 @@ def _dependencies(world: World, agent: Agent, incident: Incident) -> Iterator[Vo
     for name in world.dependencies(agent.name):
         dependency = world.agents.get(name)
         if dependency is not None and dependency.down and dependency.state not in ("starting", "maintenance"):
-            yield Vote("dependency_down", name, 40.0, f"{name}, on which it depends, is {dependency.state}")
+            yield Vote(
+                "dependency_down", name, 40.0, f"{name}, on which it depends, is {dependency.state}", "dependency"
+            )
 
 
 def _start(agent: Agent, incident: Incident) -> Iterator[Vote]:
@@ -95,7 +102,7 @@ def _start(agent: Agent, incident: Incident) -> Iterator[Vote]:
         return
     cause = agent.start_cause or "unknown"
     weight = 40.0 if cause != "unknown" else 2.0
-    yield Vote(cause, agent.name, weight, agent.start_error)
+    yield Vote(cause, agent.name, weight, agent.start_error, "start")
 
 
 def _is_local(agent: Agent, incident: Incident) -> bool:
@@ -114,7 +121,7 @@ def _log(world: World, agent: Agent, incident: Incident, log: Sequence[str]) -> 
         if hit.pattern.cause == "dependency_down":
             yield from _refused(world, agent, incident, hit, log)
         else:
-            yield Vote(hit.pattern.cause, agent.name, hit.pattern.weight, _says(hit.line))
+            yield Vote(hit.pattern.cause, agent.name, hit.pattern.weight, _says(hit.line), "log")
 
 
 def _heard(agent: Agent, incident: Incident, log: Sequence[str]) -> Sequence[str]:
@@ -143,10 +150,12 @@ def _refused(world: World, agent: Agent, incident: Incident, hit: Hit, log: Sequ
         dependency = world.agents.get(name)
         if dependency is not None and _was_away(dependency, incident.onset):
             why = f"{_says(hit.line)}, and {name}, on which it depends, was away then or shortly before"
-            yield Vote("dependency_down", name, hit.pattern.weight, why)
+            yield Vote("dependency_down", name, hit.pattern.weight, why, "log")
             return
     ended_on_it = _end(agent, incident) is not None and hit.pattern in {one.pattern for one in hits(_last_words(log))}
-    yield Vote("dependency_down", agent.name, hit.pattern.weight if ended_on_it else FAINT_WEIGHT, _says(hit.line))
+    yield Vote(
+        "dependency_down", agent.name, hit.pattern.weight if ended_on_it else FAINT_WEIGHT, _says(hit.line), "log"
+    )
 
 
 def _was_away(dependency: Agent, onset: float) -> bool:
@@ -167,17 +176,19 @@ def _exit(agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str]) 
     if ended.signal == signal.SIGKILL:
         yield from _killed(agent, vitals)
     elif ended.signal in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        yield Vote("killed", agent.name, 10.0, f"it was ended by {signal.Signals(ended.signal).name}, not by us")
+        yield Vote(
+            "killed", agent.name, 10.0, f"it was ended by {signal.Signals(ended.signal).name}, not by us", "exit"
+        )
     elif ended.signal is not None:
-        yield Vote("crashed", agent.name, 10.0, f"it was ended by signal {_signal_name(ended.signal)}")
+        yield Vote("crashed", agent.name, 10.0, f"it was ended by signal {_signal_name(ended.signal)}", "exit")
         yield from _raised(agent, log)
     elif ended.code == 0:
-        yield Vote("exited", agent.name, 8.0, f"it ended with exit code 0 after {ended.ran_s:.1f} s")
+        yield Vote("exited", agent.name, 8.0, f"it ended with exit code 0 after {ended.ran_s:.1f} s", "exit")
     elif ended.code in (126, 127):
         slug = "permission" if ended.code == 126 else "missing_program"
-        yield Vote(slug, agent.name, 12.0, f"exit code {ended.code} of a shell or launcher")
+        yield Vote(slug, agent.name, 12.0, f"exit code {ended.code} of a shell or launcher", "exit")
     elif ended.code is not None:
-        yield Vote("crashed", agent.name, 4.0, _exit_words(ended))
+        yield Vote("crashed", agent.name, 4.0, _exit_words(ended), "exit")
         yield from _raised(agent, log)
 
 
@@ -187,7 +198,7 @@ def _raised(agent: Agent, log: Sequence[str]) -> Iterator[Vote]:
     if line is not None and not hits([line]):
         is_last = line == log[-1].strip()
         yield Vote(
-            "crashed", agent.name, RAISED_WEIGHT, f"its log ends with {line[:200]!r}" if is_last else _says(line)
+            "crashed", agent.name, RAISED_WEIGHT, f"its log ends with {line[:200]!r}" if is_last else _says(line), "log"
         )
 
 
@@ -195,16 +206,24 @@ def _killed(agent: Agent, vitals: Vitals) -> Iterator[Vote]:
     rss = vitals.signals(agent.name).get("rss", 0.0)
     if agent.memory_limit and rss >= NEAR_LIMIT * agent.memory_limit:
         why = f"killed by SIGKILL at {rss / 1e6:.0f} MB of its {agent.memory_limit / 1e6:.0f} MB"
-        yield Vote("out_of_memory", agent.name, 15.0, why)
-    yield Vote("killed", agent.name, 8.0, "killed by SIGKILL, which no program sends to itself by accident")
+        yield Vote("out_of_memory", agent.name, 15.0, why, "exit")
+    yield Vote("killed", agent.name, 8.0, "killed by SIGKILL, which no program sends to itself by accident", "exit")
 
 
 def _checks(agent: Agent, incident: Incident) -> Iterator[Vote]:
     for failing in agent.failing.values():
         cause, weight = _check_cause(agent, failing)
-        yield Vote(cause, agent.name, weight, f"check {failing.check} {failing.result}: {failing.reason}")
+        said = f"check {failing.check} {failing.result}: {failing.reason}"
+        yield Vote(cause, agent.name, weight, said, _channel(agent, failing))
     if incident.trigger == "external":
-        yield Vote("unreachable", agent.name, 2.0, incident.sign)
+        yield Vote("unreachable", agent.name, 2.0, incident.sign, "external")
+
+
+def _channel(agent: Agent, failing: Failing) -> Channel:
+    """What a check looks at: the data themselves, the process as the kernel has it, or what comes out of it."""
+    if agent.layer == "data":
+        return "data"
+    return "kernel" if failing.local else "check"
 
 
 def _stuck(agent: Agent, vitals: Vitals, clues: Clues) -> Iterator[Vote]:
@@ -213,13 +232,15 @@ def _stuck(agent: Agent, vitals: Vitals, clues: Clues) -> Iterator[Vote]:
         return
     if clues.state == "D":
         where = f" in {clues.waits_in}" if clues.waits_in else ""
-        yield Vote("hung", agent.name, DEVICE_WEIGHT, f"its process waits for a device (state D{where})")
+        yield Vote("hung", agent.name, DEVICE_WEIGHT, f"its process waits for a device (state D{where})", "kernel")
     cores = vitals.signals(agent.name).get("cpu")
     if cores is not None and cores >= BUSY_CORES:
-        yield Vote("hung", agent.name, PROGRESS_WEIGHT, f"it uses {cores:.1f} cores, as a loop without an end does")
+        yield Vote(
+            "hung", agent.name, PROGRESS_WEIGHT, f"it uses {cores:.1f} cores, as a loop without an end does", "kernel"
+        )
     elif cores is not None and cores < IDLE_CORES and clues.state == "S":
         where = f", and sleeps in {clues.waits_in}" if clues.waits_in else ""
-        yield Vote("hung", agent.name, PROGRESS_WEIGHT, f"it uses no processor time{where}")
+        yield Vote("hung", agent.name, PROGRESS_WEIGHT, f"it uses no processor time{where}", "kernel")
 
 
 def _check_cause(agent: Agent, failing: Failing) -> tuple[str, float]:

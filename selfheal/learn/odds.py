@@ -1,51 +1,90 @@
 """How likely is a fix to help against a cause on an agent?
 
-A Beta posterior, pooled in three steps: what a fix did for the same cause on other agents is the prior of this one,
-and the prior that is given stands behind that. Few own samples lean on the fleet, many speak for themselves.
+A Beta posterior, pooled from wide to narrow: the prior that is given, what the fix did against other causes, then
+against this one on all agents, on the agent's siblings, and on the agent itself. What is known more widely is the prior
+of what is narrower, and counts as a few samples at most: few own samples lean on the fleet, many speak for themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, lgamma, log, log1p
 
+from selfheal.learn.pools import Key, Pools, kin_of
 from selfheal.world import Odds
 
-# The fleet counts as at most so many own samples: agents differ, and their own experience has to win in a few tries.
-FLEET_WEIGHT = 8.0
+# What a fix did against other causes says whether it works at all, and little more: so many samples at most.
+FIX_WEIGHT = 2.0
+# What is known more widely counts as at most so many own samples: agents differ, and their own experience has to win
+# in a few tries.
+FLEET_WEIGHT = 6.0
+
+Counts = tuple[float, float]
+"""How often it helped and failed, or the a and b of a Beta distribution."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """The probability that a fix helps, its central 95 % interval, and the number of own samples behind it."""
+    """Beta(a, b) of the probability that a fix helps, and the number of own samples behind it."""
 
-    mean: float
-    low: float
-    high: float
+    a: float
+    b: float
     count: float
+
+    @property
+    def mean(self) -> float:
+        return self.a / (self.a + self.b)
+
+    @property
+    def low(self) -> float:
+        """The lower end of the central 95 % interval."""
+        return interval(self.a, self.b)[0]
+
+    @property
+    def high(self) -> float:
+        """The upper end of the central 95 % interval."""
+        return interval(self.a, self.b)[1]
 
 
 def posterior(
-    odds: Mapping[tuple[str, str, str], Odds],
+    odds: Mapping[Key, Odds] | Pools,
     agent: str,
     cause: str,
     fix: str,
-    prior: tuple[float, float] = (1.0, 1.0),
+    prior: Counts = (1.0, 1.0),
+    *,
+    now: float = 0.0,
+    kin: Callable[[str], str] = kin_of,
 ) -> Posterior:
-    """Return what is known of `fix` against `cause` on `agent`. `prior` are the a and b of a Beta distribution."""
-    others = [seen for (name, why, what), seen in odds.items() if name != agent and (why, what) == (cause, fix)]
-    a = prior[0] + sum(seen.helped for seen in others)
-    b = prior[1] + sum(seen.failed for seen in others)
-    scale = min(1.0, max(FLEET_WEIGHT, sum(prior)) / (a + b))
-    own = odds.get((agent, cause, fix), Odds())
-    a, b = a * scale + own.helped, b * scale + own.failed
-    low, high = interval(a, b)
-    return Posterior(a / (a + b), low, high, own.helped + own.failed)
+    """Return what is known of `fix` against `cause` on `agent`. `prior` are the a and b of a Beta distribution.
+
+    Counts are faded to `now`, and where that is 0 to the latest of them. Whoever asks often keeps `Pools`, which know
+    the kin themselves: bare odds are looked through each time.
+    """
+    if not isinstance(odds, Pools):
+        odds = Pools({key: one for key, one in odds.items() if key[2] == fix}, kin)
+    elsewhere, fleet, siblings = odds.wider(agent, cause, fix, now)
+    own = odds.odds.get((agent, cause, fix), Odds()).faded(now)
+    limit = max(FLEET_WEIGHT, sum(prior))
+    known = _sum(prior, _at_most(FIX_WEIGHT, elsewhere))
+    for narrower in (fleet, siblings, (own.helped, own.failed)):
+        known = _sum(_at_most(limit, known), narrower)
+    return Posterior(*known, own.tried)
 
 
-@lru_cache(maxsize=1024)  # a millisecond of bisection, asked for the same few counts with each decision and each view
+def _sum(one: Counts, other: Counts) -> Counts:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def _at_most(limit: float, counts: Counts) -> Counts:
+    """The counts with the same mean, and no more of them than that."""
+    scale = min(1.0, limit / total) if (total := sum(counts)) > 0.0 else 1.0
+    return counts[0] * scale, counts[1] * scale
+
+
+@lru_cache(maxsize=1024)  # a millisecond of bisection, asked for the same few counts with each view
 def interval(a: float, b: float, level: float = 0.95) -> tuple[float, float]:
     """The central interval of Beta(a, b)."""
     tail = (1.0 - level) / 2

@@ -13,13 +13,17 @@ from dataclasses import dataclass
 
 from selfheal.clock import Clock
 from selfheal.errors import JournalUnavailable, SelfhealError
-from selfheal.events import ActEnded, ActStarted, FixEnded
+from selfheal.events import ActEnded, ActStarted, FixEnded, UndoEnded
 from selfheal.kinds import Act, Fix, Hands, Target
 from selfheal.ledger import Ledger
 from selfheal.vocabulary import Outcome
 
 Ask = Callable[[str, Fix, Target], Awaitable[str]]
 """Asks a person about an act of a fix in an incident; returns who refused it, empty where it is allowed."""
+
+
+class Halted(Exception):
+    """The kill switch was thrown while an act was under way that may be cut short."""
 
 
 class Applying:
@@ -47,6 +51,18 @@ class Applying:
         self._fix = fix
         self._target = target
         self._said: list[str] = []
+        self._halted = ""
+        self._scope: asyncio.Timeout | None = None
+
+    @property
+    def agent(self) -> str:
+        return self._target.agent
+
+    def halt(self, why: str) -> None:
+        """Begin no further act, and cut the one under way short where that does no harm."""
+        self._halted = why
+        if self._scope is not None:
+            self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def apply(self) -> None:
         """Do it, and record the outcome in any case."""
@@ -59,17 +75,36 @@ class Applying:
             ended = FixEnded(self._clock.now(), self._incident, self._number, outcome, self._redact(output))
             self._ledger.record(ended)
 
+    async def undo(self) -> None:
+        """Take back what was done, and record how that went."""
+        act = self._fix.undo
+        done, output = False, ""
+        try:
+            async with asyncio.timeout(self._fix.timeout_s):
+                output = await act.apply(self._hands, self._target) if act is not None else "there is nothing to undo"
+            done = act is not None
+        except TimeoutError:
+            output = f"not undone within {self._fix.timeout_s:.0f} s"
+        except SelfhealError as why:
+            output = str(why)
+        # Not where the daemon is stopped in the midst of it: the next one goes on with it.
+        self._ledger.record(UndoEnded(self._clock.now(), self._incident, self._number, done, self._redact(output)))
+
     async def _within_deadline(self) -> tuple[Outcome, str]:
         limit_s = self._fix.timeout_s
         try:
             async with asyncio.timeout(limit_s) as deadline:
                 for act in self._fix.acts:
+                    if self._halted:
+                        return "interrupted", f"{act.name}: not begun, since {self._halted}"
                     refused_by = await self._allowed(act, deadline) if act.approval else ""
                     if refused_by:
                         return "rejected", f"{act.name}: rejected by {refused_by}"
                     await self._do(act)
         except TimeoutError:
             return "timed_out", f"not done within {limit_s:.0f} s"
+        except Halted as why:
+            return "interrupted", str(why)
         except JournalUnavailable as why:
             return "failed", f"not applied, since the intent could not be written down: {why}"
         except SelfhealError as why:
@@ -82,11 +117,23 @@ class Applying:
             self._ledger.record(ActStarted(self._clock.now(), self._incident, self._number, act.name))
         if not act.repeatable:
             await self._ledger.durable()
-        said = await act.apply(self._hands, self._target)
+        said = await (self._cuttable(act) if act.stoppable else act.apply(self._hands, self._target))
         self._said.append(said)
         if several:
             ended = ActEnded(self._clock.now(), self._incident, self._number, act.name, self._redact(said))
             self._ledger.record(ended)
+
+    async def _cuttable(self, act: Act) -> str:
+        """Do an act that may be cut short. Raises Halted where it was."""
+        try:
+            async with asyncio.timeout(None) as self._scope:
+                return await act.apply(self._hands, self._target)
+        except TimeoutError:
+            if not self._halted:
+                raise  # it was the act's own
+            raise Halted(f"{act.name}: cut short, since {self._halted}") from None
+        finally:
+            self._scope = None
 
     async def _allowed(self, act: Act, deadline: asyncio.Timeout) -> str:
         """Ask a person; meanwhile no time passes for the deadline."""

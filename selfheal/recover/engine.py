@@ -18,12 +18,16 @@ from selfheal.events import (
     BreakerTried,
     Cause,
     Diagnosed,
+    Event,
     FixStarted,
+    HealingPaused,
     Held,
     IncidentEscalated,
     IncidentResolved,
     IncidentSuppressed,
     Planned,
+    UndoEnded,
+    UndoStarted,
 )
 from selfheal.kinds import Fix, Hands, Target
 from selfheal.ledger import Ledger
@@ -39,8 +43,10 @@ from selfheal.plans import (
     Resolve,
     Rest,
     Step,
+    Suggest,
     Suppress,
     Switch,
+    Undo,
 )
 from selfheal.recover.applying import Answers, Applying
 from selfheal.world import Incident, World
@@ -83,6 +89,7 @@ class Healer:
         self._spawn = spawn
         self._told = told
         self._answers = Answers({})
+        self._under_way: dict[str, Applying] = {}
 
     def has_nothing_open(self) -> bool:
         """Whether there will be no step to take before an incident is opened."""
@@ -111,22 +118,11 @@ class Healer:
             case Rest():
                 return False
             case Hold():
-                if incident.hold is None or incident.hold.reason != step.reason:
-                    self._ledger.record(Held(now, incident.id, step.reason, step.until))
+                self._hold(incident, step)
                 return False
-            case Diagnose():
-                await self._diagnose(incident)
-            case Judge(verdict=verdict):
-                self._ledger.record(verdict)
-            case Switch(event=event):
-                self._ledger.record(event)
-            case Resolve():
-                recovery_s = max(0.0, step.good_at - incident.onset)
-                self._ledger.record(IncidentResolved(now, incident.id, step.reason, recovery_s))
-            case Suppress(reason=reason):
-                self._ledger.record(IncidentSuppressed(now, incident.id, reason))
-            case Escalate(reason=reason):
-                self._ledger.record(IncidentEscalated(now, incident.id, reason))
+            case Undo(attempt=number):
+                self._undo(incident, number)
+                return False
             case Ask(plan=plan):
                 self._planned(incident, plan)
                 expires_at = now + self._approval_timeout_s()
@@ -136,7 +132,20 @@ class Healer:
                 self._planned(incident, step)
                 await self._start(incident, step)
                 return False
+            case Diagnose():
+                await self._diagnose(incident)
+            case Suggest(plan=plan):
+                self._planned(incident, plan, shadow=True)
+            case Judge() | Switch() | Resolve() | Suppress() | Escalate():
+                self._ledger.record(_event(incident, step, now))
         return True
+
+    def _hold(self, incident: Incident, hold: Hold) -> None:
+        """Write down why nothing is done, where that is news."""
+        known = incident.hold
+        if known is None or (known.code, known.reason) != (hold.code, hold.reason):
+            held = Held(self._clock.now(), incident.id, hold.reason, hold.until, hold.code, hold.fix)
+            self._ledger.record(held)
 
     def _expire_approval(self, incident: Incident) -> None:
         asked, now = incident.approval, self._clock.now()
@@ -147,11 +156,17 @@ class Healer:
         clues = await self._clues(incident)
         clues = replace(clues, log=tuple(map(self._redact, clues.log)))
         causes = self._causes(self._ledger.world, incident, clues)
+        if incident.causes and all(cause.slug == "unknown" for cause in causes):
+            causes = incident.causes  # what is not seen any more was seen all the same
         self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes))
 
-    def _planned(self, incident: Incident, plan: Plan) -> None:
-        now = self._clock.now()
-        self._ledger.record(Planned(now, incident.id, plan.fix, plan.agent, plan.reason, plan.alternatives))
+    def _planned(self, incident: Incident, plan: Plan, *, shadow: bool = False) -> None:
+        """Say what was decided; `shadow` says that nothing comes of it."""
+        planned = Planned(
+            self._clock.now(), incident.id, plan.fix, plan.agent, plan.reason, plan.alternatives,
+            plan.policy, plan.ladder, shadow, plan.passed,
+        )  # fmt: skip
+        self._ledger.record(planned)
 
     async def _start(self, incident: Incident, plan: Plan) -> None:
         """Record the intent and let the act run on its own."""
@@ -159,14 +174,49 @@ class Healer:
         fix = self._fixes[plan.fix]
         if plan.trial:
             self._ledger.record(BreakerTried(now, plan.agent, plan.fix))
+        if plan.fix != "restart" and self._ledger.world.agents[plan.agent].breaker.state == "open":
+            self._ledger.record(BreakerTried(now, plan.agent, "restart"))  # what starts it again is a trial of that too
         number = incident.attempt.number + 1 if incident.attempt else 1
         self._ledger.record(FixStarted(now, incident.id, number, fix.name, fix.layer, plan.agent, plan.cause))
-        settings = self._told(plan.agent, fix.name)
-        target = Target(plan.agent, plan.cause, self._dependents(plan.agent), incident.id, settings)
-        applying = Applying(
+        applying = self._applying(incident, number, fix, plan.agent, plan.cause)
+        self._under_way[incident.id] = applying
+        self._spawn(f"fix {fix.name} {plan.agent}", self._to_its_end(incident.id, applying.apply()))
+
+    def _undo(self, incident: Incident, number: int) -> None:
+        """Take back what an attempt did; a daemon that ended in the midst of it has left that to this one."""
+        attempt = next((one for one in incident.attempts if one.number == number), None)
+        if attempt is None or incident.id in self._under_way:
+            return
+        fix = self._fixes.get(attempt.fix)
+        if attempt.undone is None:
+            self._ledger.record(UndoStarted(self._clock.now(), incident.id, number))
+        if fix is None:  # another configuration knows nothing of it
+            gone = f"{attempt.fix} is no longer in the configuration"
+            self._ledger.record(UndoEnded(self._clock.now(), incident.id, number, done=False, output=gone))
+            return
+        applying = self._applying(incident, number, fix, attempt.agent, attempt.cause)
+        self._under_way[incident.id] = applying
+        self._spawn(f"undo {fix.name} {attempt.agent}", self._to_its_end(incident.id, applying.undo()))
+
+    def _applying(self, incident: Incident, number: int, fix: Fix, agent: str, cause: str) -> Applying:
+        settings = self._told(agent, fix.name)
+        target = Target(agent, cause, self._dependents(agent), incident.id, settings)
+        return Applying(
             self._ledger, self._clock, self._hands, self._ask, self._redact, incident.id, number, fix, target
         )
-        self._spawn(f"fix {fix.name} {plan.agent}", applying.apply())
+
+    async def _to_its_end(self, incident: str, work: Coroutine[object, object, None]) -> None:
+        try:
+            await work
+        finally:
+            self._under_way.pop(incident, None)
+
+    def heed(self, event: Event) -> None:
+        """The kill switch holds in the midst of an attempt too: no act is begun, and one that may be cut short is."""
+        if isinstance(event, HealingPaused):
+            for applying in tuple(self._under_way.values()):
+                if event.agent in (None, applying.agent):
+                    applying.halt(f"healing was paused by {event.by}")
 
     async def _ask(self, name: str, fix: Fix, target: Target) -> str:
         """Ask a person about an act in the midst of a fix; returns who refused, empty where it is allowed."""
@@ -189,3 +239,18 @@ class Healer:
         """Those who may be touched along with `agent`: nobody has stopped them, and nothing holds the healer back."""
         world = self._ledger.world
         return tuple(name for name in world.dependents(agent) if world.agents[name].touchable)
+
+
+def _event(incident: Incident, step: Judge | Switch | Resolve | Suppress | Escalate, now: float) -> Event:
+    """The event that a step is, where it is nothing else."""
+    match step:
+        case Judge(verdict=verdict):
+            return verdict
+        case Switch(event=event):
+            return event
+        case Resolve(reason=reason, good_at=good_at):
+            return IncidentResolved(now, incident.id, reason, max(0.0, good_at - incident.onset))
+        case Suppress(reason=reason):
+            return IncidentSuppressed(now, incident.id, reason)
+        case Escalate(reason=reason):
+            return IncidentEscalated(now, incident.id, reason)

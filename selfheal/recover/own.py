@@ -22,9 +22,9 @@ _PLACES = re.compile(r"\{(agent|cause|incident)\}")
 def own_fix(name: str, config: FixConfig) -> Fix:
     """Return the fix of `[fixes.<name>]`. Nobody knows what it does when it is done twice."""
     if config.http is not None:
-        act = Act("call", _calling(config, config.http), repeatable=False)
+        act = Act("call", _calling(config, config.http), repeatable=False, stoppable=True)
     else:
-        act = Act("command", _running(config.command or (), config.timeout), repeatable=False)
+        act = Act("command", _running(config.command or (), config.timeout), repeatable=False, stoppable=True)
     return Fix(
         name=name,
         layer="application",

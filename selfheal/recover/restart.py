@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from selfheal.kinds import Act, Fix, Hands, Target
+from selfheal.world import Agent, World
 
 
 async def _restart(hands: Hands, target: Target) -> str:
@@ -17,6 +18,10 @@ async def _restart_with_dependents(hands: Hands, target: Target) -> str:
         await hands.restart(agent, "dependency")
     names = ", ".join((target.agent, *target.dependents))
     return f"{names} were stopped and started again, in this order{_wrote(stack)}"
+
+
+def _nobody_depends_on_it(world: World, agent: Agent) -> str:
+    return "" if world.dependents(agent.name) else "nothing depends on it"
 
 
 def _wrote(stack: str) -> str:
@@ -46,4 +51,5 @@ RESTART_WITH_DEPENDENTS = Fix(
     risk_s=10.0,
     timeout_s=900.0,
     acts=(Act("restart", _restart_with_dependents),),
+    unfit=_nobody_depends_on_it,
 )

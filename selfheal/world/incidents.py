@@ -94,6 +94,7 @@ class Incident:
     """One failure from first sign to resolution. `agent` is where the cause is, `agents` all that suffer.
 
     `refused` is who said no, by (fix, agent): the first decision is final, for as long as the incident lasts.
+    `suggested` are the fixes that were only said.
     """
 
     id: str
@@ -105,10 +106,12 @@ class Incident:
     opened_at: float
     state: IncidentState = "open"
     causes: tuple[Cause, ...] = ()
+    diagnosed_at: float = 0.0
     plan: Planned | None = None
     hold: Held | None = None
     approval: Approval | None = None
     refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    suggested: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     first_good_at: float | None = None
     resolved_at: float | None = None
@@ -188,8 +191,10 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             return replace(incident, state="suppressed", merged_into=into, reason=reason, resolved_at=event.at)
         case IncidentSuppressed(reason=reason):
             return replace(incident, state="suppressed", reason=reason, resolved_at=event.at, hold=None)
-        case Diagnosed(causes=causes):
-            return replace(incident, causes=causes)
+        case Diagnosed():
+            return _diagnosed(incident, event)
+        case Planned(shadow=True, fix=fix):
+            return replace(incident, plan=event, suggested=tuple(dict.fromkeys((*incident.suggested, fix))))
         case Planned():
             return replace(incident, plan=event, hold=None)
         case Held():
@@ -230,6 +235,13 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             )
         case _:
             assert_never(event)
+
+
+def _diagnosed(incident: Incident, event: Diagnosed) -> Incident:
+    """What was done before anybody knew why was done against what turns out to be the cause."""
+    slug = event.causes[0].slug if event.causes else "unknown"
+    attempts = tuple(one if one.cause else replace(one, cause=slug) for one in incident.attempts)
+    return replace(incident, causes=event.causes, attempts=attempts, diagnosed_at=event.at)
 
 
 def _answered(incident: Incident, event: ApprovalAnswered) -> Incident:

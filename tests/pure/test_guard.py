@@ -8,25 +8,46 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.decide.guard import LOOK_S, Rules, barred, held, overspent
+from selfheal.decide.bars import bars
+from selfheal.decide.guard import GUARDS, LOOK_S, Rules, held, overspent
+from selfheal.decide.matter import Matter
+from selfheal.decide.storm import storm as storm_gate
 from selfheal.events import (
     AgentDeclared,
     AgentFinished,
+    AgentHeld,
     AgentRemoved,
     CheckBroke,
     Event,
+    FixEnded,
     FixStarted,
     HealingPaused,
     HealingResumed,
     HealthChanged,
     MaintenanceBegan,
     StopAsked,
+    Verified,
 )
 from selfheal.kinds import Observation
 from selfheal.plans import Hold, Plan
+from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
 from selfheal.vitals import CheckRecord, Vitals
-from selfheal.world import World
-from tests.pure.situations import NOW, after, died, failed, fleet, incident, opened, started, vitals
+from selfheal.vocabulary import GuardCode, Outcome
+from selfheal.world import EMPTY, World
+from tests.pure.situations import (
+    NOW,
+    after,
+    diagnosed,
+    died,
+    failed,
+    fleet,
+    incident,
+    opened,
+    ready,
+    started,
+    tried,
+    vitals,
+)
 
 RULES = Rules(max_concurrent_recoveries=3, attempts_per_hour=12, dry_run=False, verify_s=10.0, policies={})
 ONSET = NOW - 20.0
@@ -58,14 +79,17 @@ def test_a_pause_holds_everything_until_a_person_ends_it() -> None:
         paused = sick(HealingPaused(NOW, agent, "cli"))
         assert "selfheal resume" in why(paused)
         hold = held(paused, vitals(paused), incident(paused), plan(), RULES, NOW)
-        assert hold == Hold("healing is paused; 'selfheal resume' turns it on again", None)
+        assert hold is not None
+        assert (hold.until, hold.code, hold.fix) == (None, "paused", "restart")
         assert why(after(paused, HealingResumed(NOW, agent, "cli"))) == ""
     assert why(sick(HealingPaused(NOW, "web", "cli"))) == ""
 
 
 def test_maintenance_holds_until_it_is_over() -> None:
     world = sick(MaintenanceBegan(NOW, "api", NOW + 600))
-    assert held(world, vitals(world), incident(world), plan(), RULES, NOW) == Hold("api is in maintenance", NOW + 600)
+    assert held(world, vitals(world), incident(world), plan(), RULES, NOW) == Hold(
+        "api is in maintenance", NOW + 600, "maintenance", "restart"
+    )
 
 
 def test_a_dry_run_says_what_it_would_do() -> None:
@@ -144,15 +168,16 @@ def storm(busy: int, size: int) -> World:
 def test_no_more_than_a_third_of_the_fleet_is_acted_on_at_once_and_never_more_than_the_limit(
     size: int, limit: int
 ) -> None:
-    assert why(storm(limit - 1, size)) == ""
+    calm = replace(RULES, storm_floor=1000)
+    assert why(storm(limit - 1, size), rules=calm) == ""
     under_way = "1 recovery is" if limit == 1 else f"{limit} recoveries are"
-    assert why(storm(limit, size)) == f"{under_way} under way, and {limit} at once is the limit"
+    assert why(storm(limit, size), rules=calm) == f"{under_way} under way, and {limit} at once is the limit"
 
 
 @given(st.integers(4, 60), st.integers(1, 20), st.integers(0, 25))
 def test_the_limit_is_never_exceeded_and_one_may_always_be_healed(size: int, most: int, busy: int) -> None:
     world = storm(min(busy, size - 4), size)
-    allowed = why(world, rules=replace(RULES, max_concurrent_recoveries=most)) == ""
+    allowed = why(world, rules=replace(RULES, max_concurrent_recoveries=most, storm_floor=1000)) == ""
     acting = sum(one.acting for one in world.open_incidents())
     assert allowed == (acting < min(most, max(1, size // 3)))
 
@@ -160,20 +185,27 @@ def test_the_limit_is_never_exceeded_and_one_may_always_be_healed(size: int, mos
 # --- what is ruled out, and the budget ---
 
 
+def out_of(world: World, rules: Rules, number: int = 1) -> dict[str, str]:
+    """The fixes that are barred, and why."""
+    one = incident(after(world, diagnosed("hung", incident(world, number).agent, NOW, number)), number)
+    fixes = (RESTART, RESTART_WITH_DEPENDENTS)
+    found = bars(world, one, world.agents[one.agent], fixes, rules, False, NOW)
+    return {name: bar.reason for name, bar in found.items()}
+
+
 def test_restart_never_rules_out_every_restart_but_no_other_fix() -> None:
-    world = fleet()
-    out = barred(world, world.agents["api"], replace(RULES, policies={"api": "never", "web": "always"}))
+    out = out_of(sick(), replace(RULES, policies={"api": "never", "web": "always"}))
     assert set(out) == {"restart", "restart_with_dependents"}
     assert all("only a person" in reason for reason in out.values())
 
 
 def test_dependents_that_may_not_be_restarted_or_are_too_many_are_left_alone() -> None:
-    world = storm(0, 9)
-    assert barred(world, world.agents["cache"], RULES) == {}
+    world = after(storm(0, 9), opened("cache", NOW, 50), diagnosed("hung", "cache", NOW, 50))
+    assert out_of(world, RULES, 50) == {}
     one_at_a_time = replace(RULES, max_concurrent_recoveries=2)
-    assert set(barred(world, world.agents["cache"], one_at_a_time)) == {"restart_with_dependents"}
+    assert set(out_of(world, one_at_a_time, 50)) == {"restart_with_dependents"}
     never = replace(RULES, policies={"web": "never"})
-    assert set(barred(world, world.agents["cache"], never)) == {"restart_with_dependents"}
+    assert set(out_of(world, never, 50)) == {"restart_with_dependents"}
 
 
 def test_restarts_that_are_needed_again_and_again_open_the_breaker_instead() -> None:
@@ -216,3 +248,136 @@ def test_a_check_of_a_dependency_that_cannot_run_is_not_waited_for() -> None:
     seen = vitals(world, NOW, api="http")
     seen.put("cache", CheckRecord("http", last=Observation("cache", "http", NOW, 0.1, "error")))
     assert why(world, seen) != "its dependency cache is looked at first"
+
+
+# --- the code of each guard ---
+
+
+def test_each_guard_says_no_under_its_own_code() -> None:
+    acted = [FixStarted(NOW - 700 - n, "inc-8", 1, "restart", "application", "site", "hung") for n in range(60)]
+    often = [FixStarted(NOW - 100 - n, "inc-9", n, "restart", "application", "api", "hung") for n in range(3)]
+    ended = FixEnded(NOW - 100, "inc-9", 2, "succeeded", "")
+    healed = (*tried("api", NOW - 40), Verified(NOW - 30, "inc-1", 1, "succeeded", "", NOW - 35))
+    held_by: dict[GuardCode, tuple[World, Rules]] = {
+        "target": (sick(AgentRemoved(NOW, "api")), RULES),
+        "duplicate": (sick(FixStarted(NOW, "inc-1", 1, "purge", "application", "api", "hung")), RULES),
+        "maintenance": (sick(MaintenanceBegan(NOW, "api", NOW + 60)), RULES),
+        "paused": (sick(HealingPaused(NOW, "api", "ann")), RULES),
+        "data_held": (sick(AgentHeld(NOW, "api", "ledger")), RULES),
+        "interrupted": (sick(*tried("api", NOW - 3, outcome="interrupted")), RULES),
+        "dependency": (sick(died("cache", NOW)), RULES),
+        "dry_run": (sick(), replace(RULES, dry_run=True)),
+        "concurrency": (storm(3, 90), RULES),
+        "agent_budget": (sick(opened("api", NOW - 200, 9), *often, ended), RULES),
+        "fleet_budget": (
+            sick(opened("site", NOW - 900, 8), *acted, FixEnded(NOW - 600, "inc-8", 1, "succeeded", "")),
+            RULES,
+        ),
+        "cooldown": (sick(*healed), RULES),
+    }
+    for code, (world, rules) in held_by.items():
+        seen = vitals(world, NOW - 3.5, api="http")
+        hold = held(world, seen, incident(world), plan(), rules, NOW)
+        assert hold is not None, code
+        assert hold.code == code, hold
+        assert hold.until is None or hold.until > NOW
+    assert {code for code, _ in GUARDS} - set(held_by) == {"recovering", "storm"}, "which have tests of their own"
+
+
+def test_the_word_for_all_comes_before_the_word_for_one() -> None:
+    both = sick(HealingPaused(NOW, None, "ann"), HealingPaused(NOW, "api", "bob"))
+    assert why(both) == "healing is paused; 'selfheal resume' turns it on again"
+    assert "selfheal resume api" in why(after(both, HealingResumed(NOW, None, "ann")))
+
+
+def test_budgets_are_over_when_their_time_is() -> None:
+    often = [FixStarted(NOW - 590 + n, "inc-9", n, "purge", "application", "api", "hung") for n in range(3)]
+    world = sick(opened("api", NOW - 700, 9), *often, FixEnded(NOW - 500, "inc-9", 2, "succeeded", ""))
+    hold = held(world, vitals(world, NOW - 1, api="http"), incident(world), plan(), RULES, NOW)
+    assert hold is not None
+    assert hold.until == NOW + 10, "then the oldest of them is ten minutes old"
+    assert why(world, rules=replace(RULES, acts_per_agent=0)) == ""
+
+
+def test_a_process_that_is_gone_is_not_left_to_cool_down() -> None:
+    healed = (*tried("api", NOW - 40), Verified(NOW - 30, "inc-1", 1, "succeeded", "", NOW - 35))
+    assert "healed 30 s ago" in why(sick(*healed))
+    assert why(sick(*healed, died("api", NOW))) == ""
+
+
+# --- a storm ---
+
+
+def many_fail(size: int, failing: int, *more: Event, at: float = ONSET) -> tuple[World, Vitals]:
+    """A fleet of this size in which so many agents fail at once, by checks that ask what they answer; x0 has inc-1."""
+    world = EMPTY
+    for number in range(size):
+        name = f"x{number}"
+        world = after(
+            world, AgentDeclared(0.0, name, "service", "application", (), ("http",), False), ready(name, 0.0, 0)
+        )
+    for number in range(failing):
+        world = after(world, failed(f"x{number}", at), opened(f"x{number}", at, number + 1))
+    world = after(world, *more)
+    return world, vitals(world, NOW - 1, **{f"x{number}": "http" for number in range(failing)})
+
+
+def storming(world: World, seen: Vitals, number: int = 1, rules: Rules = RULES) -> Hold | None:
+    one = incident(world, number)
+    return storm_gate(Matter(world, seen, one, plan(one.agent), rules, NOW))
+
+
+def tried_on(number: int, outcome: Outcome | None) -> list[Event]:
+    """A restart in the incident of this number, judged where an outcome is given."""
+    name, agent = f"inc-{number}", f"x{number - 1}"
+    acts: list[Event] = [
+        FixStarted(NOW - 9, name, 1, "restart", "application", agent, "hung"),
+        FixEnded(NOW - 8, name, 1, "succeeded", ""),
+    ]
+    return acts if outcome is None else [*acts, Verified(NOW - 1, name, 1, outcome, "")]
+
+
+def test_of_many_that_fail_at_once_one_is_healed_first_and_the_others_if_that_helped() -> None:
+    assert storming(*many_fail(50, 30), number=7) is None, "somebody has to be the first"
+    waiting = storming(*many_fail(50, 30, *tried_on(1, None)), number=7)
+    assert waiting is not None
+    assert waiting.reason == "much of the fleet fails at once, and x0 is healed first"
+    assert storming(*many_fail(50, 30, *tried_on(1, "succeeded")), number=7) is None
+    in_vain = storming(*many_fail(50, 30, *tried_on(1, "failed")), number=7)
+    assert in_vain is not None
+    assert in_vain.reason == "much of the fleet fails at once, and restart of x0 has not helped: what do they share?"
+
+
+@pytest.mark.parametrize(
+    ("size", "failing", "storms"), [(3, 3, False), (6, 3, False), (6, 4, True), (50, 10, False), (50, 11, True)]
+)
+def test_a_few_that_fail_at_once_are_no_storm_in_a_small_fleet_either(size: int, failing: int, storms: bool) -> None:
+    assert (storming(*many_fail(size, failing, *tried_on(1, "failed")), number=2) is not None) is storms
+
+
+def test_what_has_failed_for_long_already_does_not_make_a_storm() -> None:
+    world, _ = many_fail(50, 30, at=NOW - 7200)
+    world = after(world, failed("x40", ONSET), opened("x40", ONSET, 41), *tried_on(1, "failed"))
+    seen = Vitals()
+    for agent in world.agents.values():
+        since = NOW - 7200 if agent.failing else 0.0
+        last = Observation(agent.name, "http", NOW - 1, 0.01, "failed" if agent.failing else "ok")
+        seen.put(agent.name, CheckRecord("http", not agent.failing, not agent.failing, 9, since, last))
+    assert storming(world, seen, number=41) is None
+
+
+def test_a_process_that_is_gone_or_stopped_is_healed_in_a_storm_too() -> None:
+    world, seen = many_fail(50, 30, *tried_on(1, "failed"))
+    stopped = after(world, failed("x6", NOW, "process", "stopped (SIGSTOP)", local=True))
+    assert storming(stopped, seen, number=7) is None
+
+
+def test_once_most_are_well_again_the_last_have_a_moment_to_follow_and_are_healed_then() -> None:
+    back = [HealthChanged(NOW - 5, f"x{n}", "http", True, "ok", "", NOW - 6) for n in range(1, 30) if n != 6]
+    world, _ = many_fail(50, 30, *tried_on(1, "failed"), *back)
+    seen = vitals(world, NOW - 1, x0="http", x6="http")
+    early = storming(world, seen, number=7)
+    assert early is not None
+    assert (early.reason, early.until) == ("much of the fleet failed at once, and has only just come back", NOW + 40)
+    later = storm_gate(Matter(world, seen, incident(world, 7), plan("x6"), RULES, NOW + 40))
+    assert later is None

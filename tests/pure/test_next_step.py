@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from selfheal.decide.guard import Rules
-from selfheal.decide.incident import Healing, next_step
+from selfheal.decide.incident import next_step
 from selfheal.events import (
     AgentExited,
     AgentFinished,
     AgentRemoved,
-    ApprovalAnswered,
-    ApprovalAsked,
     BreakerOpened,
     BreakerTried,
     DaemonStarted,
@@ -28,21 +23,29 @@ from selfheal.events import (
     IncidentJoined,
     IncidentResolved,
     MaintenanceBegan,
+    Planned,
     RestartDelayed,
     StartAsked,
     StopAsked,
+    UndoEnded,
+    UndoStarted,
     Verified,
 )
-from selfheal.kinds import Act, Fix, Hands, Target
-from selfheal.plans import Ask, Diagnose, Escalate, Hold, Judge, Plan, Resolve, Rest, Step, Suppress, Switch
-from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
-from selfheal.verify import first_good_at, verify
-from selfheal.vitals import Vitals
-from selfheal.vocabulary import Mode
-from selfheal.world import Incident, World
-from tests.pure.histories import histories
+from selfheal.plans import (
+    Diagnose,
+    Escalate,
+    Hold,
+    Judge,
+    Plan,
+    Resolve,
+    Rest,
+    Suggest,
+    Suppress,
+    Switch,
+    Undo,
+)
+from selfheal.recover.restart import RESTART
 from tests.pure.situations import (
-    NAMES,
     NOW,
     after,
     diagnosed,
@@ -56,50 +59,7 @@ from tests.pure.situations import (
     tried,
     vitals,
 )
-
-BEGAN = NOW - 20.0
-
-
-async def _nothing(hands: Hands, target: Target) -> str:
-    return ""
-
-
-COMMAND = Act("command", _nothing, repeatable=False)
-
-
-def _own(name: str, *causes: str, approval: bool = False) -> Fix:
-    mode: Mode = "ask" if approval else "auto"
-    return Fix(name, "application", frozenset(causes), 10.0, 0.0, 60.0, (COMMAND,), mode=mode, for_any_cause=True)
-
-
-PURGE = _own("purge", "disk_full", approval=True)
-RULES = Rules(max_concurrent_recoveries=3, attempts_per_hour=12, dry_run=False, verify_s=10.0, policies={})
-
-
-def _verdict(world: World, seen: Vitals, one: Incident, window_s: float, now: float) -> Verified | float:
-    found = verify(world, seen, one, window_s, now)
-    return found if isinstance(found, Verified) else found.until
-
-
-def healing(*fixes: Fix, rules: Rules = RULES) -> Healing:
-    every = dict.fromkeys((*NAMES, "site"), fixes or (RESTART, RESTART_WITH_DEPENDENTS))
-    return Healing(every, rules, lambda agent, cause, fix, mean, weight: mean, _verdict, first_good_at)
-
-
-def sick(*more: Event, agent: str = "api", cause: str = "hung") -> World:
-    """A check fails, the incident is open and diagnosed."""
-    return after(fleet(), failed(agent, BEGAN), opened(agent, BEGAN), diagnosed(cause, agent, BEGAN), *more)
-
-
-def dead(*more: Event) -> World:
-    """The process died, the incident is open and diagnosed."""
-    return after(fleet(), died("api", BEGAN), opened("api", BEGAN, trigger="exit"), diagnosed("crashed", "api"), *more)
-
-
-def step(world: World, seen: Vitals | None = None, *fixes: Fix, now: float = NOW, rules: Rules = RULES) -> Step:
-    seen = seen or vitals(world, NOW - 1.0, api="http")
-    return next_step(world, seen, incident(world), healing(*fixes, rules=rules), now)
-
+from tests.pure.steps import BEGAN, COMMAND, PURGE, RULES, dead, healing, sick, step
 
 # --- nothing to do, or nobody's trouble ---
 
@@ -140,9 +100,54 @@ def test_then_the_best_fix_is_planned() -> None:
 
 def test_a_guard_that_says_no_is_asked_again_later() -> None:
     hold = step(sick(died("cache", BEGAN)))
-    assert hold == Hold("its dependency cache is unhealthy", NOW + 1.0)
+    assert hold == Hold("its dependency cache is unhealthy", NOW + 1.0, "dependency", "restart")
     assert isinstance(step(sick(HealingPaused(NOW, None, "cli"))), Hold)
-    assert isinstance(step(sick(), rules=replace(RULES, dry_run=True)), Hold)
+
+
+def test_in_a_dry_run_and_where_it_is_only_suggested_it_is_said_once_what_would_be_done() -> None:
+    said = Planned(NOW, "inc-1", "restart", "api", "", (), shadow=True)
+    for rules in (replace(RULES, dry_run=True), replace(RULES, mode=lambda agent, fix: "suggest")):
+        suggest = step(sick(), None, RESTART, rules=rules)
+        assert isinstance(suggest, Suggest)
+        assert suggest.plan.fix == "restart"
+        hold = step(sick(said), None, RESTART, rules=rules)
+        assert isinstance(hold, Hold)
+        assert hold.code == ("dry_run" if rules.dry_run else "mode")
+
+
+def test_what_is_turned_off_is_not_thought_of() -> None:
+    off = replace(RULES, mode=lambda agent, fix: "off")
+    assert isinstance(step(sick(), None, RESTART, rules=off), Escalate)
+
+
+def test_what_has_failed_is_taken_back_before_anything_else_is_done_and_not_while_healing_is_paused() -> None:
+    undoing = replace(PURGE, mode="auto", undo=COMMAND)
+    world = sick(
+        *tried("api", NOW - 9, fix="purge"),
+        Verified(NOW, "inc-1", 1, "failed", "still"),
+        diagnosed("hung", "api", NOW + 1),
+    )
+    assert step(world, None, undoing, RESTART) == Undo(1)
+    assert isinstance(step(after(world, HealingPaused(NOW, None, "cli")), None, undoing), Hold)
+    begun = after(world, UndoStarted(NOW, "inc-1", 1))
+    assert step(begun, None, undoing) == Undo(1), "a daemon that ended in the midst of it has left that to the next"
+    done = after(begun, UndoEnded(NOW, "inc-1", 1, done=True, output=""))
+    assert incident(done).attempts[0].outcome == "undone"
+    assert isinstance(step(done, None, undoing, RESTART), Plan)
+
+
+def test_a_crash_loop_that_restarts_do_not_end_is_left_to_another_fix_where_there_is_one() -> None:
+    looping = dead(RestartDelayed(NOW, "api", NOW + 8.0, "crash loop"))
+    plan = step(looping, None, RESTART, replace(PURGE, mode="auto"))
+    assert isinstance(plan, Plan)
+    assert plan.fix == "purge"
+    quarantined = step(dead(QUARANTINED), None, RESTART, replace(PURGE, mode="auto"))
+    assert isinstance(quarantined, Plan)
+
+
+def test_after_a_failure_the_causes_are_looked_for_anew() -> None:
+    failed_fix = sick(*tried("api", NOW - 9), Verified(NOW, "inc-1", 1, "failed", "still"))
+    assert step(failed_fix) == Diagnose()
 
 
 def test_a_restart_that_keeps_being_needed_opens_its_breaker() -> None:
@@ -298,95 +303,3 @@ def test_after_its_time_an_open_breaker_lets_a_trial_through() -> None:
 def test_an_agent_that_works_although_its_breaker_is_open_is_on_trial() -> None:
     world = after(fleet(), opened("api", BEGAN), diagnosed("crashed", "api"), QUARANTINED)
     assert step(world, vitals(world)) == Switch(BreakerTried(NOW, "api", "restart"))
-
-
-# --- approval ---
-
-ASKED = ApprovalAsked(NOW - 60, "inc-1", "purge", "api", NOW + 600)
-
-
-def test_a_fix_that_needs_approval_is_asked_for_first() -> None:
-    ask = step(sick(cause="disk_full"), None, PURGE, RESTART)
-    assert isinstance(ask, Ask)
-    assert (ask.plan.fix, ask.plan.agent) == ("purge", "api")
-
-
-def test_while_nobody_has_answered_one_waits_until_the_request_expires() -> None:
-    assert step(sick(ASKED, cause="disk_full"), None, PURGE, RESTART) == Rest(NOW + 600)
-
-
-def test_while_a_person_is_asked_nothing_else_is_given_as_the_reason_to_wait() -> None:
-    busy = FixStarted(NOW, "inc-2", 1, "restart", "application", "site", "hung")
-    world = sick(ASKED, failed("site", BEGAN), opened("site", BEGAN, 2), busy, cause="disk_full")
-    assert isinstance(step(after(world, ApprovalAnswered(NOW, "inc-1", True, "ann")), None, PURGE), Hold)
-    assert step(world, None, PURGE, RESTART) == Rest(NOW + 600)
-    assert isinstance(step(world, None, RESTART), Rest)
-    assert step(sick(ASKED, HealingPaused(NOW, None, "cli"), cause="disk_full"), None, PURGE) == Rest(NOW + 600)
-
-
-def test_an_approved_fix_is_applied() -> None:
-    world = sick(ASKED, ApprovalAnswered(NOW, "inc-1", True, "ann"), cause="disk_full")
-    plan = step(world, None, PURGE, RESTART)
-    assert isinstance(plan, Plan)
-    assert plan.fix == "purge"
-
-
-def test_an_approval_is_good_for_one_application() -> None:
-    world = sick(ASKED, ApprovalAnswered(NOW - 50, "inc-1", True, "ann"), cause="disk_full")
-    world = after(world, *tried("api", NOW - 40, 1, "purge"), Verified(NOW, "inc-1", 1, "failed", "still"))
-    assert isinstance(step(world, None, PURGE), Ask)
-
-
-@pytest.mark.parametrize("by", ["ann", "nobody in time"])
-def test_after_a_no_or_none_the_next_best_is_done(by: str) -> None:
-    world = sick(ASKED, ApprovalAnswered(NOW, "inc-1", False, by), cause="disk_full")
-    plan = step(world, None, PURGE, RESTART)
-    assert isinstance(plan, Plan)
-    assert plan.fix == "restart"
-    assert f"rejected by {by}" in {one.barred for one in plan.alternatives}
-
-
-def test_the_first_answer_is_final() -> None:
-    no, yes = ApprovalAnswered(NOW, "inc-1", False, "ann"), ApprovalAnswered(NOW + 1, "inc-1", True, "bob")
-    assert isinstance(step(sick(ASKED, no, yes, cause="disk_full"), None, PURGE), Escalate)
-
-
-def test_an_answer_about_one_agent_says_nothing_about_another() -> None:
-    """The agent that was asked about is well by now; it is another one that still suffers."""
-    joined = IncidentJoined(BEGAN, "inc-1", "api", "")
-    world = after(fleet(), opened("cache", BEGAN), diagnosed("disk_full", "cache"), joined, failed("api", BEGAN))
-    world = after(world, replace(ASKED, agent="cache"))
-    for approved in (True, False):
-        ask = step(after(world, ApprovalAnswered(NOW, "inc-1", approved, "ann")), None, PURGE)
-        assert isinstance(ask, Ask)
-        assert ask.plan.agent == "api"
-
-
-# --- whatever happened ---
-
-
-@settings(max_examples=80)
-@given(histories(), st.floats(-1e4, 1e5), st.booleans())
-def test_whatever_happened_nothing_acts_on_whom_it_must_not(history: list[Event], later: float, asked: bool) -> None:
-    world = after(fleet(), *history)
-    now = world.at + later
-    seen = vitals(world, now) if asked else Vitals()
-    for one in world.incidents.values():
-        taken = next_step(world, seen, one, healing(RESTART, RESTART_WITH_DEPENDENTS, PURGE), now)
-        assert taken == next_step(world, seen, one, healing(RESTART, RESTART_WITH_DEPENDENTS, PURGE), now)
-        plan = taken.plan if isinstance(taken, Ask) else taken
-        if isinstance(plan, Plan):
-            agent = world.agents[plan.agent]
-            assert plan.agent in one.agents
-            assert agent.wanted
-            assert not any((agent.finished, agent.paused, agent.fixing, world.paused))
-            assert agent.maintenance_until is None
-            assert not one.over
-            breaker = agent.breakers.get(plan.fix)
-            assert breaker is None or breaker.state != "open" or (plan.trial and now >= breaker.retry_at)
-            assert isinstance(taken, Ask) or plan.fix != "purge" or (one.approval is not None and one.approval.approved)
-        if isinstance(taken, Escalate):
-            assert one.state != "escalated"
-        if isinstance(taken, Judge):
-            assert one.attempt is not None
-            assert not one.attempt.verified

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -16,10 +16,10 @@ from selfheal.events import Event, Unknown, decode, encode
 from selfheal.kinds import Alert, NotifyFailed
 from selfheal.ledger import replay
 from selfheal.loops import Loop
-from selfheal.net import Dialer
 from selfheal.ports import Ports
 from selfheal.recover import FIXES
-from selfheal.rehearse.machine import Program, SimulatedLauncher, SimulatedMachine, inline
+from selfheal.rehearse.machine import Program, SimulatedLauncher, SimulatedMachine
+from selfheal.rehearse.outside import outside
 from selfheal.rehearse.virtual import VirtualClock, VirtualLoop, in_virtual_time
 from selfheal.telemetry.redact import Redactor
 from selfheal.world import Agent, Incident, World
@@ -226,32 +226,12 @@ class Rehearsal:
 
         return tell
 
-    def _ports(self, launcher: SimulatedLauncher) -> Ports:
-        def work_of_the_living(work: Callable[[], T], /) -> Awaitable[T]:
-            if launcher.severed:
-                raise OSError("this daemon is dead")
-            return inline(work)
+    def _disk_used(self) -> float:
+        return self.disk()  # a test may set another one later
 
-        return Ports(
-            pid=len(self.lives) + 1,
-            clock=self.clock,
-            chance=self.chance,
-            environment={},
-            agent_variables=lambda agent: {},
-            checks=self.machine.checks(),
-            launcher=launcher,
-            dialer=Dialer(),
-            run_command=self.machine.run_command,
-            run_fix=self.machine.run_command,
-            call_http=self.machine.calls.call_http,
-            run_job=self.machine.data.run_job,
-            probe_http=self.machine.probe,
-            probe_tcp=self.machine.probe,
-            run_in_thread=work_of_the_living,
-            disk_used=lambda path: self.disk(),
-            stolen=lambda: (0.0, 0.0),
-            notifiers=(self.inbox,),
-            renewed=lambda config: (self.inbox,),
+    def _ports(self, launcher: SimulatedLauncher) -> Ports:
+        return outside(
+            self.machine, launcher, self.clock, self.chance, len(self.lives) + 1, (self.inbox,), self._disk_used
         )
 
 

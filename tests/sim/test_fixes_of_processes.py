@@ -9,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from selfheal.errors import FixFailed
-from selfheal.events import AgentExited, AgentStarted, FixEnded, FixStarted, LimitLowered, LimitRaised
-from selfheal.kinds import HttpAnswer
+from selfheal.events import (
+    AgentExited,
+    AgentStarted,
+    FixEnded,
+    FixStarted,
+    LimitLowered,
+    LimitRaised,
+    UndoEnded,
+    UndoStarted,
+)
 from selfheal.vitals import Standing
 from tests.sim.fleets import agent
 from tests.sim.rehearsal import Rehearsal, rehearse
@@ -251,14 +259,22 @@ def test_what_did_not_help_is_taken_back_once_and_the_next_attempt_goes_further(
     rehearse(tmp_path, RAISES, story)
 
 
-def test_the_fix_takes_back_what_it_raised(tmp_path: Path) -> None:
+def test_a_raise_that_does_not_help_is_taken_back_also_by_the_daemon_after_a_crash(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
-        await outgrown(r)
-        incident = await r.healed("api")
-        undo = r.daemon.fleet.fixes["raise_limit"].undo
-        assert undo is not None
-        assert incident.id == r.agent("api").raised["memory"].incident
-        assert await r.daemon.hands.lower_limits("api", incident.id) == "memory is 100 MB again"
+        await r.all_healthy()
+        process = r.machine.process_of("api")
+        assert process is not None
+        process.program.rss_bytes = 200e6
+        undoing = asyncio.Event()
+        r.watchers.append(lambda world, event: undoing.set() if isinstance(event, UndoStarted) else None)
+        await undoing.wait()
+        await r.crash()
+        await r.boot()
+        await r.until(lambda: bool(r.seen(UndoEnded)))
+        assert [(one.done, one.output) for one in r.seen(UndoEnded)] == [(True, "api: memory is 100 MB again")]
+        assert r.agent("api").memory_limit == 100_000_000
+        r.machine.program("api").rss_bytes = 20e6
+        await r.healed("api")
 
     rehearse(tmp_path, RAISES, story)
 
@@ -313,64 +329,3 @@ def test_an_agent_that_has_no_limit_any_more_is_not_given_one(tmp_path: Path) ->
         assert await r.daemon.hands.lower_limits("gone", "inc") == "nothing of it is in force any more"
 
     rehearse(tmp_path, RAISES, story)
-
-
-# --- the user's own ---
-
-CALLS = (
-    agent("api", more='fixes = ["mend"]')
-    + """
-[fixes.mend]
-http = "http://ops/mend/{agent}?why={cause}"
-body = '{"incident": "{incident}"}'
-headers = { X-Key = "hunter22-of-ops" }
-causes = ["wrong_answer"]
-undo = ["put-back", "{agent}"]
-"""
-)
-MEND = "http://ops/mend/api?why=wrong_answer"
-
-
-def test_a_url_of_the_users_own_is_called_with_who_is_meant_and_why(tmp_path: Path) -> None:
-    async def story(r: Rehearsal) -> None:
-        await r.all_healthy()
-        r.machine.outages["api"] = "old data"
-        await r.until(lambda: bool(r.machine.calls.made))
-        del r.machine.outages["api"]
-        incident = await r.healed("api")
-        assert [(one.fix, one.outcome) for one in incident.attempts] == [("mend", "succeeded")]
-        (call,) = r.machine.calls.made
-        assert (call.method, call.url, call.body.decode()) == ("POST", MEND, f'{{"incident": "{incident.id}"}}')
-        assert ended(r, "mend")[0].output == "answered with status 200"
-
-    rehearse(tmp_path, CALLS, story)
-
-
-def test_any_other_answer_is_a_fix_that_failed_and_half_a_secret_is_not_shown(tmp_path: Path) -> None:
-    async def story(r: Rehearsal) -> None:
-        await r.all_healthy()
-        r.machine.calls.answers[MEND] = HttpAnswer(500, "x" * 480 + " token=abcdefghijklmnopqrstuvwxyz0123456789")
-        r.machine.outages["api"] = "old data"
-        await r.until(lambda: bool(ended(r, "mend")))
-        (end, *_) = ended(r, "mend")
-        assert end.outcome == "failed"
-        assert end.output == f"answered with status 500: {'x' * 480} token=***"
-        del r.machine.outages["api"]
-        await r.healed("api")
-
-    rehearse(tmp_path, CALLS, story)
-
-
-def test_a_call_is_not_made_again_after_a_crash_that_nobody_knows_the_outcome_of(tmp_path: Path) -> None:
-    async def story(r: Rehearsal) -> None:
-        await r.all_healthy()
-        r.machine.outages["api"] = "old data"
-        await r.until(lambda: bool(r.machine.calls.made))
-        await r.crash()
-        await r.boot()
-        await r.wait(60.0)
-        assert len(r.machine.calls.made) == 1
-        del r.machine.outages["api"]
-        await r.all_healthy()
-
-    rehearse(tmp_path, CALLS, story)
