@@ -22,6 +22,7 @@ from selfheal.compose.fleet import Fleet
 from selfheal.compose.hands import FleetHands
 from selfheal.compose.heartbeats import Heartbeats
 from selfheal.compose.judgement import Judgement
+from selfheal.compose.limits import Limits, limits_over
 from selfheal.compose.memory import Memory
 from selfheal.compose.notices import Notices
 from selfheal.compose.prevention import Prevention
@@ -117,7 +118,15 @@ class Daemon:
 
         # Who runs and watches.
         loaded = as_scaled(loaded, self.ledger.world, redactor.learn, log)
-        self.fleet = Fleet(loaded, AGENT_KINDS, ports.checks, FIXES, ports.environment, ports.agent_variables)
+        self.fleet = Fleet(
+            loaded,
+            AGENT_KINDS,
+            ports.checks,
+            FIXES,
+            ports.environment,
+            ports.agent_variables,
+            lambda: self.ledger.world,
+        )
         self.plans = self.fleet.plans
         self.judgement = Judgement(self.ledger, self.vitals, self.fleet, ports.chance)
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
@@ -159,8 +168,17 @@ class Daemon:
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 
         # Who heals, foresees and tells.
-        door = Door(ports, self.supervisor, self.plans)
-        self.hands = FleetHands(self.supervisor, self.plans, ports.run_fix, self.data.writers, self.data.custody, door)
+        self.hands = FleetHands(
+            ports,
+            self.supervisor,
+            self.plans,
+            self.data.writers,
+            self.data.custody,
+            Limits(self.ledger, clock, self.supervisor, self.fleet, self.care),
+            self.vitals,
+            Door(ports, self.supervisor, self.plans),
+            self.redact,
+        )
         self.healer = Healer(
             self.ledger,
             clock,
@@ -172,6 +190,7 @@ class Daemon:
             self.redact,
             lambda: self.config.guard.approval_timeout,
             self.runner.spawn,
+            self.fleet.told,
         )
         self.prevention = Prevention(
             self.ledger, clock, self.history, self.hands, lambda: self.config.daemon.prevention_interval
@@ -262,8 +281,9 @@ class Daemon:
         """Record what is new since the last daemon: this one, the damage found, the agents, what was interrupted."""
         now, world = self.ports.clock.now(), self.ledger.world
         self.ledger.record(DaemonStarted(now, __version__, self.ports.pid, self.config.guard.dry_run))
+        self.ledger.record(*limits_over(world, self.plans, now))
         overruled = scales_over(world, self.fleet.loaded, now)
-        for event in beginnings(world, self.plans, self._damages, overruled, now):
+        for event in beginnings(self.ledger.world, self.plans, self._damages, overruled, now):
             self.ledger.record(event)
         self.ledger.record(*self.anomalies.left_over(world, now))
         self.ledger.record(*self.data.writers.left_over(self.ledger.world, now))

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from pydantic import SecretStr
 
 from selfheal.clock import Clock
 from selfheal.config.models import AgentConfig, CheckConfig, Section
 from selfheal.data.asset import Health
 from selfheal.events import Run as Run
-from selfheal.vocabulary import CheckResult, Layer, Mode, StartReason, Tier
+from selfheal.vocabulary import CheckResult, Layer, Limit, Mode, StartReason, Tier
 from selfheal.world import Agent, World
 
 if TYPE_CHECKING:
@@ -154,6 +155,33 @@ class CheckKind:
 # --- fixes ---------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """A call of somebody's URL. What its headers hold is a secret. All of it is done within `timeout_s`."""
+
+    method: str
+    url: str
+    headers: Mapping[str, SecretStr]
+    body: bytes
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What was answered, whatever the status; of the body the beginning, at most 64 KiB."""
+
+    status: int
+    text: str
+
+
+class CallHttp(Protocol):
+    """Call a URL once. Redirects are answers as others are: they are not followed."""
+
+    async def __call__(self, call: HttpCall) -> HttpAnswer:
+        """Raises FixFailed, with nothing of the call that may be secret, where there is no answer in time."""
+        ...
+
+
 class Hands(Protocol):
     """What a fix may do to the fleet. Every method raises FixFailed with a reason where it does not work."""
 
@@ -166,6 +194,35 @@ class Hands(Protocol):
 
     async def run_command(self, argv: tuple[str, ...], agent: str, timeout_s: float) -> str:
         """Run a command in the environment of the agent; returns its output."""
+        ...
+
+    async def call_http(self, call: HttpCall) -> str:
+        """Call a URL; returns what it answered. Any status but one of 2xx means that it does not work."""
+        ...
+
+    async def signal(self, agent: str, signal: str) -> str:
+        """Send a signal, named as in "HUP", to the main process of the agent alone, which has to catch it.
+
+        Returns its pid in words.
+        """
+        ...
+
+    async def replace(self, agent: str) -> str:
+        """Let what stands by take the place of a process at once, which is soon killed; return when it is ready.
+
+        Returns in words how it began.
+        """
+        ...
+
+    async def raise_limit(self, agent: str, limit: Limit, most: int, incident: str) -> str:
+        """Let an agent use half as much again, up to `most`. Done again in an incident it raises no further.
+
+        What runs goes on where it can be told; else it is restarted.
+        """
+        ...
+
+    async def lower_limits(self, agent: str, incident: str) -> str:
+        """Take back what was raised in an incident. Doing it again is harmless."""
         ...
 
     async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
@@ -229,6 +286,7 @@ class Act:
 
 
 Unfit = Callable[[World, Agent], str]
+Fits = Callable[[AgentConfig], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +299,7 @@ class Fix:
     other. `mode` is how far it goes by itself where nobody has said. `at_last` is done after the acts, however they
     ended; not after a crash, for then they are gone on with. `undo` takes back what they did, where it did not help;
     it may be done twice. `settings` is the model of what it has to be told: it fits the agents that have such a table.
+    `fits` says which agents it fits besides, by their configuration, whatever their kind.
     `unfit` says why it cannot be applied as the fleet is at the moment, empty where it can.
     """
 
@@ -258,6 +317,7 @@ class Fix:
     at_last: Act | None = None
     undo: Act | None = None
     settings: type[Section] | None = None
+    fits: Fits = lambda agent: False
     unfit: Unfit = lambda world, agent: ""
 
     def repeats(self, act: str) -> bool:

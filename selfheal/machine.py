@@ -40,6 +40,7 @@ from selfheal.observe import CHECKS
 from selfheal.observe.dial import probe_tcp
 from selfheal.observe.http_client import probe_http
 from selfheal.ports import Ports
+from selfheal.recover.calls import call_http
 from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, bind_unix, serve
@@ -175,6 +176,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         dialer=dialer,
         run_command=CommandRunner(clock),
         run_fix=CommandRunner(clock, leaves_helpers=True),
+        call_http=call_http,
         run_job=Worker(CommandRunner(clock), loaded.config.daemon.state_dir),
         probe_http=partial(probe_http, dialer=dialer),
         probe_tcp=partial(probe_tcp, dialer=dialer),

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from selfheal.clock import Clock
 from selfheal.config.models import Config
 from selfheal.data.jobs import AnyJob
-from selfheal.kinds import CheckKind, Notifier, RunCommand
+from selfheal.kinds import CallHttp, CheckKind, Notifier, RunCommand
 from selfheal.net import Dialer
 from selfheal.supervise.launcher import Launcher
 from selfheal.supervise.listeners import Listener
@@ -57,6 +57,7 @@ class Ports:
     dialer: Dialer
     run_command: RunCommand
     run_fix: RunCommand
+    call_http: CallHttp
     run_job: RunJob
     probe_http: Callable[[str, float], Awaitable[None]]
     probe_tcp: Callable[[str, float], Awaitable[None]]

@@ -18,6 +18,8 @@ Outcome = Literal["succeeded", "failed", "relapsed", "timed_out", "undone", "int
 BreakerState = Literal["closed", "open", "half_open"]
 FailureMode = Literal["out_of_memory", "out_of_fds", "disk_full"]
 FleetStatus = Literal["ok", "degraded", "critical"]
+# What an agent may use, of that which can be raised while it runs: bytes of memory, open files.
+Limit = Literal["memory", "fds"]
 RestartPolicy = Literal["always", "on-failure", "never"]
 StandbyKind = Literal["spare", "zygote"]
 # How a run came to its first line: anew, or as a process that has waited there with its imports done.
@@ -85,6 +87,7 @@ CHECK_RESULTS: tuple[CheckResult, ...] = get_args(CheckResult)
 GUARD_CODES: tuple[GuardCode, ...] = get_args(GuardCode)
 MODES: tuple[Mode, ...] = get_args(Mode)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+LIMITS: tuple[Limit, ...] = get_args(Limit)
 FAILURE_MODES: tuple[FailureMode, ...] = get_args(FailureMode)
 
 # Open incidents are all that are neither over nor silenced.

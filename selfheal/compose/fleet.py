@@ -7,7 +7,7 @@ Between the file and the parts that act: its process to launch, its checks to sc
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TypeVar
@@ -17,15 +17,18 @@ from selfheal.config.address import Endpoint, endpoint_of, is_loopback, split_ad
 from selfheal.config.data import DataConfig, data_of
 from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
-from selfheal.config.models import AgentConfig, CheckConfig, Config, process_of
+from selfheal.config.models import AgentConfig, CheckConfig, Config, LimitsConfig, Section, process_of
 from selfheal.data.asset import Asset
 from selfheal.events import AgentDeclared
 from selfheal.kinds import AgentKind, CheckKind, Fix
 from selfheal.observe.data import DataCheckConfig
 from selfheal.observe.process import ProcessCheckConfig
-from selfheal.recover.command import command_fix
+from selfheal.recover.limits import RAISE_LIMIT, RaiseLimitSettings
+from selfheal.recover.own import own_fix
 from selfheal.supervise.launcher import Launch, Standby
+from selfheal.world import EMPTY, World
 
+NO_LIMITS = LimitsConfig()
 # Every process is looked at, whether or not a check says so: cpu, memory, stopped or gone.
 PROCESS_CHECK_S = 5.0
 
@@ -34,7 +37,8 @@ PROCESS_CHECK_S = 5.0
 class AgentPlan:
     """One agent, ready to be taken into care: `checks` are those configured, then what we add ourselves.
 
-    `launch` is None where there is no process of ours, `asset` where it is no data.
+    `launch` is None where there is no process of ours, `asset` where it is no data. `limits` are in force, and more
+    than the configuration says where they were raised.
     """
 
     name: str
@@ -46,6 +50,7 @@ class AgentPlan:
     environment: Mapping[str, str]
     launch: Launch | None
     asset: Asset | None = None
+    limits: LimitsConfig = NO_LIMITS
 
     def declared(self, at: float) -> AgentDeclared:
         """The event that tells the world of it."""
@@ -59,8 +64,8 @@ class AgentPlan:
             self.config.depends_on,
             tuple(check.name for check in self.checks),
             self.launch is not None,
-            process.limits.memory if process else None,
-            process.limits.fds if process else None,
+            self.limits.memory,
+            self.limits.fds,
             tuple(check.name for check in added),
             process.ends if process else False,
             f"{process.schedule} {process.timezone}" if process and process.schedule else "",
@@ -88,7 +93,7 @@ class AgentPlan:
 class Fleet:
     """The configuration in force and the agents that it makes.
 
-    Its mappings are changed in place, by `take` and `forget` alone: who holds one always sees what is in force.
+    Its mappings are changed in place, by `take`, `hold` and `forget` alone: who holds one always sees what is in force.
     """
 
     def __init__(
@@ -99,6 +104,7 @@ class Fleet:
         fixes: Sequence[Fix],
         environment: Mapping[str, str],
         agent_variables: Callable[[str], Mapping[str, str]],
+        world: Callable[[], World] = lambda: EMPTY,
     ) -> None:
         self.loaded = loaded
         self.plans: dict[str, AgentPlan] = {}
@@ -109,6 +115,7 @@ class Fleet:
         self._fixes = fixes
         self._environment = environment
         self._agent_variables = agent_variables
+        self._world = world
         self.take(loaded, self.draft(loaded))
 
     @property
@@ -126,7 +133,30 @@ class Fleet:
     def draft(self, loaded: Loaded) -> Mapping[str, AgentPlan]:
         """The agents that a configuration would make, in its order. Raises SpawnFailed as `plan_fleet` does."""
         plans = plan_fleet(loaded, self._kinds, self._fixes, self._environment, self._agent_variables)
-        return {plan.name: plan for plan in plans}
+        return {plan.name: self._within_limits(plan) for plan in plans}
+
+    def told(self, agent: str, fix: str) -> Section | None:
+        """What a fix is told about an agent; None where it is told nothing."""
+        plan = self.plans.get(agent)
+        return plan.config.healing.get(fix) if plan is not None else None
+
+    def hold(self, name: str) -> tuple[AgentPlan, AgentPlan]:
+        """Let the limits of an agent be what the world says by now; returns it as it was, and as it is."""
+        before = self.plans[name]
+        self.plans[name] = after = self._within_limits(before)
+        return before, after
+
+    def _within_limits(self, plan: AgentPlan) -> AgentPlan:
+        """The agent within the limits in force. What was raised over another limit than the file's is over."""
+        process = process_of(plan.config)
+        known = self._world().agents.get(plan.name)
+        if process is None or known is None:
+            return plan
+        limits = process.limits
+        for limit, one in known.raised.items():
+            if getattr(process.limits, limit) == one.configured:
+                limits = limits.model_copy(update={limit: one.value})
+        return plan if limits == plan.limits else _within_limits(plan, limits)
 
     def forget(self, name: str) -> None:
         """An agent is no longer there; the rest of what is to come follows."""
@@ -135,6 +165,7 @@ class Fleet:
     def take(self, loaded: Loaded, plans: Mapping[str, AgentPlan]) -> None:
         """Put a configuration in force, with the agents drafted from it."""
         self.loaded = loaded
+        plans = {name: self._within_limits(plan) for name, plan in plans.items()}  # one may have been raised meanwhile
         _exchange(self.plans, plans)
         _exchange(self.settling, settling(tuple(plans.values()), self._checks))
         _exchange(self.fixes, {fix.name: fix for plan in plans.values() for fix in plan.fixes})
@@ -178,7 +209,7 @@ def plan_fleet(
 
     Raises SpawnFailed where an environment file is unusable.
     """
-    own = [command_fix(name, config) for name, config in loaded.config.fixes.items()]
+    own = [own_fix(name, config) for name, config in loaded.config.fixes.items()]
     known_fixes = {fix.name: fix for fix in (*fixes, *own)}
     told = tuple(fix.name for fix in fixes if fix.settings is not None)
     known_kinds = {kind.name: kind for kind in kinds}
@@ -187,14 +218,26 @@ def plan_fleet(
         kind = known_kinds[config.kind]
         data = data_of(config)
         built_in = kind.fixes if data is None or data.heal else ()
-        names = (*built_in, *(fix for fix in told if fix in config.healing), *config.fixes)
+        fitting = (fix.name for fix in fixes if fix.fits(config))
+        names = (*built_in, *fitting, *(fix for fix in told if fix in config.healing), *config.fixes)
         fits = tuple(known_fixes[fix] for fix in dict.fromkeys(names))
         launch = _launch(name, config, loaded, environment, agent_variables(name))
         directory = launch.directory if launch is not None else loaded.base
         words = launch.environment if launch is not None else agent_environment(environment, config)
         asset = data.asset(name) if data is not None else None
-        plans.append(AgentPlan(name, kind, config, _checks(config), fits, directory, words, launch, asset))
+        process = process_of(config)
+        limits = process.limits if process is not None else NO_LIMITS
+        checks = _checks(config, limits.memory)
+        plans.append(AgentPlan(name, kind, config, checks, fits, directory, words, launch, asset, limits))
     return tuple(plans)
+
+
+def _within_limits(plan: AgentPlan, limits: LimitsConfig) -> AgentPlan:
+    """The agent, held within other limits than before."""
+    launch = plan.launch
+    if launch is not None:
+        launch = replace(launch, memory=limits.memory, max_fds=limits.fds)
+    return replace(plan, limits=limits, launch=launch, checks=_checks(plan.config, limits.memory))
 
 
 def _launch(
@@ -204,6 +247,7 @@ def _launch(
     if process is None:
         return None
     daemon = loaded.config.daemon
+    raises = config.healing.get(RAISE_LIMIT.name)
     beat = {"SELFHEAL_HEARTBEAT_FILE": str(heartbeat_file(daemon.state_dir, name))}
     return Launch(
         agent=name,
@@ -218,6 +262,7 @@ def _launch(
         umask=process.umask,
         memory=process.limits.memory,
         cores=process.limits.cpu,
+        most_fds=raises.fds if isinstance(raises, RaiseLimitSettings) else None,
         standby=Standby(process.standby, process.standby_imports) if process.standby is not None else None,
     )
 
@@ -227,7 +272,7 @@ def heartbeat_file(state_dir: Path, agent: str) -> Path:
     return state_dir / "run" / f"{agent}.beat"
 
 
-def _checks(config: AgentConfig) -> tuple[CheckConfig, ...]:
+def _checks(config: AgentConfig, memory: int | None) -> tuple[CheckConfig, ...]:
     """The agent's own checks, then a look at its process or its data unless it has one.
 
     Whoever looks at a process heeds the memory limit.
@@ -237,7 +282,6 @@ def _checks(config: AgentConfig) -> tuple[CheckConfig, ...]:
         return (*config.checks, _look_at(data))
     if process is None:
         return config.checks
-    memory = process.limits.memory
     if any(isinstance(one, ProcessCheckConfig) for one in config.checks):
         return tuple(_within(memory, one) for one in config.checks)
     interval = min([PROCESS_CHECK_S, *(check.interval for check in config.checks)])

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+import signal as signals
+from collections.abc import Awaitable, Callable, Mapping
 
 from selfheal.compose.custody import Custody
 from selfheal.compose.door import Door
 from selfheal.compose.fleet import AgentPlan
+from selfheal.compose.limits import Limits
 from selfheal.compose.writers import Writers
 from selfheal.errors import DataFailed, FixFailed, SpawnFailed
-from selfheal.kinds import RunCommand
+from selfheal.kinds import HttpCall
+from selfheal.ports import Ports
 from selfheal.supervise.supervisor import Supervisor
-from selfheal.vocabulary import StartReason
+from selfheal.vitals import Vitals
+from selfheal.vocabulary import Limit, StartReason
+
+# Of what a command has written and of what a URL has answered, so many characters are kept.
+WRITTEN, ANSWERED = 2000, 500
 
 
 class FleetHands:
@@ -19,18 +26,24 @@ class FleetHands:
 
     def __init__(
         self,
+        ports: Ports,
         supervisor: Supervisor,
         plans: Mapping[str, AgentPlan],
-        run_command: RunCommand,
         writers: Writers,
         custody: Custody,
+        limits: Limits,
+        vitals: Vitals,
         door: Door,
+        redact: Callable[[str], str],
     ) -> None:
         self._supervisor = supervisor
         self._plans = plans
-        self._run_command = run_command
+        self._ports = ports
         self._writers = writers
         self._custody = custody
+        self._limits = limits
+        self._vitals = vitals
+        self._redact = redact
         self._door = door
 
     async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
@@ -41,14 +54,49 @@ class FleetHands:
         if plan is None:
             raise FixFailed(f"cannot run {argv[0]} for {agent}: that is no longer in the configuration")
         try:
-            done = await self._run_command(
+            done = await self._ports.run_fix(
                 argv, directory=plan.directory, environment=plan.environment, timeout_s=timeout_s
             )
         except SpawnFailed as why:
             raise FixFailed(str(why)) from why
+        written = self._redact(done.output.strip())[-WRITTEN:]  # half a secret would not be known for one
         if done.code != 0:
-            raise FixFailed(f"{argv[0]} ended with {done.code}: {done.output.strip()[-2000:]}")
-        return done.output.strip()[-2000:]
+            raise FixFailed(f"{argv[0]} ended with {done.code}: {written}")
+        return written
+
+    async def call_http(self, call: HttpCall) -> str:
+        answer = await self._ports.call_http(call)
+        said = self._redact(answer.text.strip())[:ANSWERED]
+        told = f"answered with status {answer.status}" + (f": {said}" if said else "")
+        if not 200 <= answer.status < 300:
+            raise FixFailed(told)
+        return told
+
+    async def signal(self, agent: str, signal: str) -> str:
+        process = self._supervisor.process_of(agent)
+        if process is None:
+            raise FixFailed(f"cannot send SIG{signal} to {agent}: it does not run")
+        why = process.signal_main(getattr(signals, f"SIG{signal}"))
+        if why:
+            raise FixFailed(f"cannot send SIG{signal} to {agent}: {why}")
+        return f"process {process.run.pid}"
+
+    async def replace(self, agent: str) -> str:
+        standing = self._vitals.standby(agent)
+        if standing is None or not standing.ready:
+            why = standing.why if standing is not None and standing.why else "it is not ready yet"
+            raise FixFailed(f"cannot replace {agent} by what stands by for it: {why}")
+        stack = await self._supervisor.restart(agent, "fix", hung=True)
+        run = self._supervisor.run_of(agent)
+        taken = run is not None and run.pid == standing.pid
+        told = f"process {standing.pid}, which stood by, took over" if taken else "what stood by ended: it began anew"
+        return told + (f"; before that it wrote where it hung:\n{stack}" if stack else "")
+
+    async def raise_limit(self, agent: str, limit: Limit, most: int, incident: str) -> str:
+        return await self._limits.more(agent, limit, most, incident)
+
+    async def lower_limits(self, agent: str, incident: str) -> str:
+        return await self._limits.take_back(agent, incident)
 
     async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
         return await self._door.clear(agent, port, copies=copies)

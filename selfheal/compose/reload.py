@@ -15,6 +15,7 @@ from dataclasses import replace
 from selfheal.compose.care import Care
 from selfheal.compose.changes import Changes, bounded, compare
 from selfheal.compose.fleet import AgentPlan, Fleet, waves
+from selfheal.compose.limits import limits_over
 from selfheal.compose.reactions import Log
 from selfheal.compose.secrets import secrets_of
 from selfheal.config.load import Loaded
@@ -96,6 +97,7 @@ class Reloader:
             found = self._without_idle(compare(old.config, loaded.config, self._fleet.plans, plans))
             await self._ledger.durable()  # a disk that is full refuses before anything is changed
             self._ledger.record(*scales_over(world, loaded, self._clock.now()))
+            self._ledger.record(*limits_over(self._ledger.world, plans, self._clock.now()))
             await self._ledger.durable(self._told(found, loaded, by))
             return await self._apply(found, bounded(old, loaded), plans)
 

@@ -15,6 +15,12 @@ from selfheal.config.models import AgentConfig, process_of
 from selfheal.errors import ConfigInvalid
 from selfheal.telemetry.redact import secrets_in
 
+# Whatever else a header of a fix is called, it may be what opens a door. Their values are words of many lines.
+_PLAIN_HEADERS = frozenset({
+    "accept", "accept-charset", "accept-encoding", "accept-language", "cache-control", "connection", "content-encoding",
+    "content-language", "content-type", "host", "origin", "referer", "user-agent",
+})  # fmt: skip
+
 
 def secrets_of(loaded: Loaded) -> Iterator[str]:
     """The secrets of the daemon and of its agents: settings, environments and their files, headers, URLs."""
@@ -27,6 +33,9 @@ def secrets_of(loaded: Loaded) -> Iterator[str]:
         yield from secrets_in(_environment_file(agent))
     for fix in config.fixes.values():
         yield from secrets_in(fix.model_dump())
+        for name, value in fix.headers.items():
+            if name.lower() not in _PLAIN_HEADERS:
+                yield from secrets_in(value, "secret")
 
 
 def _environment_file(agent: AgentConfig) -> Mapping[str, str]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from selfheal.history.rings import Fresh
 from selfheal.ledger import Ledger
-from selfheal.world.agents import Uptime, uptime_until
+from selfheal.world.agents import uptime_until
+from selfheal.world.uptime import Uptime
 
 # A daemon that is killed loses no more of it than this.
 EACH_S = 60.0

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from selfheal.config.findings import Findings, listed, nearest, validate
+from selfheal.config.healing import FixSettings
 from selfheal.config.lines import KeyPath
 from selfheal.config.models import MAX_INSTANCES, AgentConfig, CheckConfig, Section
 from selfheal.config.origins import Table, fields_of
@@ -88,6 +89,8 @@ def read_agent(written: Written, kinds: Kinds, found: Findings) -> dict[str, Age
             parts["healing"] = _read_healing(table["healing"], (*written.path, "healing"), kinds, found)
         model = written.model
         agent = None if model is None else validate(model, {**table, **parts}, written.path, found)
+        if agent is not None:
+            _check_healing(agent, written.path, found)
         if agent is None or len(found) > before:
             break
         agents[full] = agent
@@ -169,6 +172,17 @@ def _read_healing(tables: object, path: KeyPath, kinds: Kinds, found: Findings) 
         elif (read := validate(model, table, (*path, name), found)) is not None:
             told[name] = read
     return told
+
+
+def _check_healing(agent: AgentConfig, path: KeyPath, found: Findings) -> None:
+    """Whether what its fixes are told goes with the agent."""
+    for name, told in agent.healing.items():
+        try:
+            if isinstance(told, FixSettings):
+                told.check(agent)
+        except ValueError as why:
+            wrong, _, right = str(why).partition("; ")
+            found.add((*path, "healing", name), wrong, right)
 
 
 def _read_checks(tables: object, path: KeyPath, kinds: Kinds, found: Findings) -> object:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from selfheal.config.section import Section
 from selfheal.config.units import Command, Count, Cron, Duration, Flag, Number, Url, Zone
@@ -12,18 +13,33 @@ from selfheal.vocabulary import Mode, Tier
 
 ALL_FIXES = "*"  # in a table of modes: every fix that has none of its own there
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+
+
+class FixSettings(Section):
+    """What a built-in fix is told about an agent, where it matters which one that is."""
+
+    def check(self, agent: Section) -> None:
+        """Raises ValueError, with what is wrong and what would be right, where it does not go with `agent`."""
+
 
 class FixConfig(Section):
     """A fix of the user's own."""
 
     command: Command | None = Field(
-        None, description="A list, or a string split as a shell splits words; {agent} is the agent's name."
-    )
-    http: Url | None = Field(None, description="Instead of a command: this URL is called; {agent} is the agent's name.")
+        None, description="A list, or a string split as a shell splits words; {agent}, {cause} and {incident} stand "
+        "for what they name.",
+    )  # fmt: skip
+    http: Url | None = Field(
+        None, description="Instead of a command: this URL is called, {agent}, {cause} and {incident} percent-encoded "
+        "in it. An answer of 2xx says that it worked; redirects are not followed.",
+    )  # fmt: skip
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field("POST", description="How the URL is called.")
     headers: dict[str, SecretStr] = Field({}, description="Sent with the call; never shown.")
-    body: str = Field("", description="Sent with the call; {agent}, {cause} and {incident} stand for what they name.")
-    undo: Command | None = Field(None, description="Run where the fix did not help, to take back what it did.")
+    body: str = Field("", description="Sent with the call; {agent}, {cause} and {incident} are written as between the "
+        "quotes of JSON.")  # fmt: skip
+    undo: Command | None = Field(None, description="Run where the fix did not help, to take back what it did; perhaps "
+        "twice.")  # fmt: skip
     causes: tuple[str, ...] = Field((), description="Causes that it helps against.")
     cost: Duration = Field(10.0, description="How long it takes as a rule; what is measured outweighs it.")
     tier: Tier = Field(
@@ -32,6 +48,15 @@ class FixConfig(Section):
     )  # fmt: skip
     timeout: Duration = Field(60.0, gt=0, description="Killed and failed after this long.")
     approval: Flag = Field(False, description="A person is asked first.")
+
+    @field_validator("headers")
+    @classmethod
+    def _can_be_sent(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, secret in value.items():
+            text = secret.get_secret_value()
+            if _TOKEN.fullmatch(name) is None or not (text.isascii() and text.isprintable()):
+                raise ValueError(f"{name!r} is not a header that can be sent; write printable ASCII on one line")
+        return value
 
     @model_validator(mode="after")
     def _one_way(self) -> FixConfig:

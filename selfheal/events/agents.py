@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfheal.vocabulary import CheckResult, Layer, StandbyKind, StartReason, StartWay
+from selfheal.vocabulary import CheckResult, Layer, Limit, StandbyKind, StartReason, StartWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +216,38 @@ class AgentReleased:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitRaised:
+    """From its next start on, and now where that can be, the agent may use as much as `value`, whatever the file says.
+
+    `configured` is what that says; where it says something else, this is over.
+    """
+
+    at: float
+    agent: str
+    limit: Limit
+    value: int
+    configured: int
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLowered:
+    """A limit that was raised is `value` again; None where there is none any more.
+
+    `undone` says that it was taken back, else the file has overruled it; `in_vain` that it was in force and did not
+    help: the next one goes further.
+    """
+
+    at: float
+    agent: str
+    limit: Limit
+    value: int | None
+    undone: bool
+    in_vain: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class HealthChanged:
     """A check of an agent settled on the other side. `since` is when the first of the observations was made.
 
@@ -296,6 +328,8 @@ AgentEvent = (
     | MaintenanceOver
     | AgentHeld
     | AgentReleased
+    | LimitRaised
+    | LimitLowered
     | HealthChanged
     | CheckBroke
     | CheckMended

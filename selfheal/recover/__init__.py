@@ -3,9 +3,12 @@
 from selfheal.kinds import Fix
 from selfheal.recover.data import CHECKPOINT_WAL, RESTORE_BACKUP, RESTORE_DATABASE, SALVAGE_DATA, TRUNCATE_TAIL
 from selfheal.recover.free_port import FREE_PORT
+from selfheal.recover.limits import RAISE_LIMIT
+from selfheal.recover.reload import RELOAD
 from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
+from selfheal.recover.spare import REPLACE_BY_SPARE
 
 FIXES: tuple[Fix, ...] = (
-    RESTART, RESTART_WITH_DEPENDENTS, FREE_PORT,
+    RESTART, RESTART_WITH_DEPENDENTS, REPLACE_BY_SPARE, RELOAD, FREE_PORT, RAISE_LIMIT,
     CHECKPOINT_WAL, TRUNCATE_TAIL, SALVAGE_DATA, RESTORE_BACKUP, RESTORE_DATABASE,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 
 from selfheal.clock import Clock
+from selfheal.config.models import Section
 from selfheal.events import (
     ApprovalAnswered,
     ApprovalAsked,
@@ -52,6 +53,8 @@ from selfheal.world import Incident, World
 
 Causes = Callable[[World, Incident, Clues], tuple[Cause, ...]]
 FindClues = Callable[[Incident], Awaitable[Clues]]
+Told = Callable[[str, str], Section | None]
+"""What a fix is told about an agent: takes the names of both."""
 Spawn = Callable[[str, Coroutine[object, object, None]], object]
 # One pass over an incident takes a handful of steps; more would be a circle in the decision.
 STEPS_AT_MOST = 10
@@ -72,6 +75,7 @@ class Healer:
         redact: Callable[[str], str],
         approval_timeout_s: Callable[[], float],
         spawn: Spawn,
+        told: Told = lambda agent, fix: None,
     ) -> None:
         self._ledger = ledger
         self._clock = clock
@@ -83,6 +87,7 @@ class Healer:
         self._redact = redact
         self._approval_timeout_s = approval_timeout_s
         self._spawn = spawn
+        self._told = told
         self._answers = Answers({})
         self._under_way: dict[str, Applying] = {}
 
@@ -194,7 +199,8 @@ class Healer:
         self._spawn(f"undo {fix.name} {attempt.agent}", self._to_its_end(incident.id, applying.undo()))
 
     def _applying(self, incident: Incident, number: int, fix: Fix, agent: str, cause: str) -> Applying:
-        target = Target(agent, cause, self._dependents(agent), incident.id)
+        settings = self._told(agent, fix.name)
+        target = Target(agent, cause, self._dependents(agent), incident.id, settings)
         return Applying(
             self._ledger, self._clock, self._hands, self._ask, self._redact, incident.id, number, fix, target
         )

@@ -21,7 +21,9 @@ from selfheal.kinds import CheckContext, CheckKind, Completed, Run
 from selfheal.observe.data import DATA
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.observe.wording import Unwell
+from selfheal.rehearse.calls import SimulatedCalls
 from selfheal.rehearse.data import SimulatedData
+from selfheal.rehearse.program import Program as Program
 from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, Process
 from selfheal.vocabulary import StartWay
 
@@ -37,25 +39,6 @@ REFUSED = "connection refused"
 COMMAND_S = 1.0
 # A program that hangs answers after so long, which is longer than any timeout.
 HANGS_S = 3600.0
-
-
-@dataclass(slots=True)
-class Program:
-    """How the program of an agent behaves.
-
-    `starts_in_s` is until it answers, `needs` are agents it is no use without. `leak_bytes_per_s` grows its memory
-    from `rss_bytes`. `missing` keeps it from being started at all. `remote` runs elsewhere: it has no process here.
-    """
-
-    starts_in_s: float = 0.1
-    needs: tuple[str, ...] = ()
-    rss_bytes: float = 20e6
-    leak_bytes_per_s: float = 0.0
-    ignores_term: bool = False
-    missing: bool = False
-    remote: bool = False
-    dies_after_s: float | None = None
-    exit_code: int = 1
 
 
 @dataclass(slots=True, eq=False)
@@ -90,6 +73,8 @@ class SimulatedProcess:
                 self.signal(self.pending.pop(0))
         elif self.stopped:
             self.pending.append(int(signal))
+        elif signal in self.program.handlers:
+            self.program.handlers[signal]()
         elif signal != signals.SIGTERM or not self.program.ignores_term:
             self.die(Exit(None, int(signal)))
 
@@ -132,6 +117,18 @@ class _Watched:
 
     def signal_strays(self, signal: int) -> bool:
         return False
+
+    def signal_main(self, signal: int) -> str:
+        if not self.group_alive():
+            return "its process is gone"
+        if signal not in self.process.program.handlers:
+            return f"it does not catch {signals.Signals(signal).name}, which would end it"
+        self.process.signal(signal)
+        return ""
+
+    def allow_files(self, count: int) -> tuple[int, int]:
+        now, anew = self.process.program.most_files
+        return min(count, now), min(count, anew)
 
     def helpers(self) -> Sequence[int]:
         return ()
@@ -232,6 +229,7 @@ class SimulatedMachine:
         self.commands_run: list[tuple[str, ...]] = []
         self.standbys: dict[str, OnStandby] = {}
         self.data = SimulatedData(clock)
+        self.calls = SimulatedCalls(clock)
         self.limits: dict[int, tuple[int | None, float | None]] = {}
         self.hear: Hear = lambda agent, generation, said: None
         self.spawned = 0

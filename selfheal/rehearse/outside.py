@@ -42,6 +42,7 @@ def outside(
         dialer=Dialer(),
         run_command=machine.run_command,
         run_fix=machine.run_command,
+        call_http=machine.calls.call_http,
         run_job=machine.data.run_job,
         probe_http=machine.probe,
         probe_tcp=machine.probe,

@@ -30,7 +30,8 @@ class Launch:
 
     The process appends its output and its errors to `log` itself: a pipe would die with us. `max_fds` is held to our
     own hard limit where we may not raise it. `umask` is octal text. `memory` in bytes and `cores` are held where this
-    machine lets us; `limits` of a launcher says what is.
+    machine lets us; `limits` of a launcher says what is. `most_fds` is what `max_fds` may be raised to as it runs: room
+    that only root could give later.
     """
 
     agent: str
@@ -46,6 +47,7 @@ class Launch:
     memory: int | None = None
     cores: float | None = None
     standby: Standby | None = None
+    most_fds: int | None = None
 
     @property
     def limits(self) -> tuple[int | None, float | None]:
@@ -54,7 +56,8 @@ class Launch:
 
     def starts_as(self, other: Launch) -> bool:
         """Whether the two start a process in the same way, whatever it may use and whatever waits beside it."""
-        return replace(self, memory=other.memory, cores=other.cores, standby=other.standby) == other
+        alike = replace(self, memory=other.memory, cores=other.cores, standby=other.standby, most_fds=other.most_fds)
+        return alike == other
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,20 @@ class Process(Protocol):
 
         Quick, and blind where it is adopted: then `find_strays` sees them. What they start meanwhile is found by the
         next call.
+        """
+        ...
+
+    def signal_main(self, signal: int) -> str:
+        """Send `signal` to the process itself, and to nobody that it has started, where it catches that.
+
+        Returns why it was not sent; empty where it was.
+        """
+        ...
+
+    def allow_files(self, count: int) -> tuple[int, int]:
+        """Let it and all that it has started open so many files each, as it runs, where this machine lets us.
+
+        Returns how many it may open now, and how many one that is started with this limit could.
         """
         ...
 

@@ -21,11 +21,12 @@ from selfheal.supervise import marks, proc
 from selfheal.supervise.cgroups import Groups, find_place
 from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, Process
 from selfheal.supervise.notify import NotifySocket
-from selfheal.supervise.prepared import DEFAULT_SIGNALS, Prepared, prepare
+from selfheal.supervise.prepared import DEFAULT_SIGNALS, Prepared, prepare, within_reach
 from selfheal.supervise.program import spawn_failed
 from selfheal.supervise.standby import PREPARE_S, WIRE, Reserve
 from selfheal.supervise.strays import Strays
 from selfheal.supervise.subreaper import become_subreaper
+from selfheal.supervise.tree import signal_caught
 from selfheal.vocabulary import StartWay
 
 _KILL = signal.SIGKILL
@@ -295,6 +296,18 @@ class _PosixProcess:
             self.groups.kill(self.run, self.agent)
         return any_there
 
+    def signal_main(self, signal: int) -> str:
+        return signal_caught(self.run, signal)
+
+    def allow_files(self, count: int) -> tuple[int, int]:
+        """A number that is given away between the look and the call would be given to a process that began just now."""
+        if not _is_still(self.run):
+            return 0, count
+        now = _allow_files(self.run.pid, count)
+        for pid in self.helpers():
+            _allow_files(pid, count)
+        return now, count if now >= count else within_reach((count, count))[0]
+
     def helpers(self) -> Sequence[int]:
         return self.strays.helpers(self.run, self.agent)
 
@@ -310,13 +323,28 @@ def _keep_files_to_ourselves() -> None:
                 os.set_inheritable(int(name), False)
 
 
-def _limit_files(pid: int, count: int) -> None:
+def _limit_files(pid: int, files: tuple[int, int]) -> None:
     """Set RLIMIT_NOFILE of a process that has just begun: a trampoline for it would cost as much as the start."""
     try:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, count))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, files)
     except PermissionError:
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(count, hard), min(count, hard)))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, within_reach(files))
+
+
+def _allow_files(pid: int, count: int) -> int:
+    """Let one that runs on open so many; returns how many it may by now, 0 where that cannot be known.
+
+    The hard limit is never lowered, for only root could raise it again.
+    """
+    try:
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    except OSError:  # it has ended, or is another user's
+        return 0
+    try:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (count, max(count, hard)))
+    except (OSError, ValueError):
+        return soft
+    return count
 
 
 def _abandon(pid: int) -> None:

@@ -32,7 +32,8 @@ _encoded = lru_cache(maxsize=4096)(os.fsencode)
 class Prepared:
     """What the system is given, in its own form. `environment` is ours alone: the mark is put into it at each start.
 
-    `max_fds` is to be set from outside; None where there is no such limit, or a word before the command sets it.
+    `max_fds`, the soft limit and the hard one, is to be set from outside; None where there is no such limit, or a word
+    before the command sets it.
     """
 
     launch: Launch
@@ -41,7 +42,7 @@ class Prepared:
     environment: dict[bytes, bytes]
     file_actions: tuple[tuple[int, int, str, int, int] | tuple[int, int, int], ...]
     umask: int | None
-    max_fds: int | None
+    max_fds: tuple[int, int] | None
 
 
 def prepare(launch: Launch) -> Prepared:
@@ -65,7 +66,7 @@ def prepare(launch: Launch) -> Prepared:
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ),
         umask=int(launch.umask, 8) if launch.umask is not None else None,
-        max_fds=launch.max_fds if not _is_out_of_reach(launch) else None,
+        max_fds=_files(launch) if not _is_out_of_reach(launch) else None,
     )
 
 
@@ -106,10 +107,11 @@ def _trampoline(launch: Launch) -> tuple[str, ...]:
     if launch.nice is not None:
         raised = launch.nice - os.getpriority(os.PRIO_PROCESS, 0)
         words = (_tool("nice", launch.agent, "'nice' needs", "coreutils"), "-n", str(raised))
-    if launch.max_fds is not None and _is_out_of_reach(launch):
-        most = min(launch.max_fds, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    files = _files(launch)
+    if files is not None and _is_out_of_reach(launch):
+        soft, hard = within_reach(files)
         prlimit = _tool("prlimit", launch.agent, "'user' needs beside 'limits.fds'", "util-linux")
-        words = (*words, prlimit, f"--nofile={most}:{most}", "--")
+        words = (*words, prlimit, f"--nofile={soft}:{hard}", "--")
     privileges = _as_user(launch.agent, launch.user) if launch.user is not None else ()
     if launch.dies_with_daemon:
         privileges = (*privileges, "--pdeathsig=KILL")
@@ -117,6 +119,17 @@ def _trampoline(launch: Launch) -> tuple[str, ...]:
         setpriv = _tool("setpriv", launch.agent, "'user' and 'on_daemon_death' need", "util-linux")
         words = (*words, setpriv, *privileges, "--")
     return words
+
+
+def _files(launch: Launch) -> tuple[int, int] | None:
+    """The soft and the hard limit of open files."""
+    return None if launch.max_fds is None else (launch.max_fds, max(launch.max_fds, launch.most_fds or 0))
+
+
+def within_reach(files: tuple[int, int]) -> tuple[int, int]:
+    """A soft and a hard limit held to our own hard one, which only root may exceed."""
+    own = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return min(files[0], own), min(files[1], own)
 
 
 def _tool(name: str, agent: str, needed: str, package: str) -> str:

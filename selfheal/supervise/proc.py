@@ -107,6 +107,32 @@ def state(pid: int) -> str:
     return stat(pid).state
 
 
+@dataclass(frozen=True, slots=True)
+class Dispositions:
+    """What a process does with signals: those that it has a handler for, and those that it ignores."""
+
+    caught: frozenset[int]
+    ignored: frozenset[int]
+
+
+def dispositions(pid: int) -> Dispositions:
+    """Raises ProcessLookupError where there is no such process."""
+    status = read_all(f"/proc/{pid}/status")
+    if not status:
+        raise ProcessLookupError(f"no process {pid}")
+    masks = {"SigCgt": 0, "SigIgn": 0}
+    for line in status.decode(errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name in masks:
+            masks[name] = int(value, 16)
+    return Dispositions(_numbers(masks["SigCgt"]), _numbers(masks["SigIgn"]))
+
+
+def _numbers(mask: int) -> frozenset[int]:
+    """The signals of a mask, in which the lowest bit is signal 1."""
+    return frozenset(number + 1 for number in range(mask.bit_length()) if mask >> number & 1)
+
+
 def waits_in(pid: int) -> str:
     """The function of the kernel in which a process sleeps; empty where it runs, or the kernel does not tell us."""
     try:

@@ -86,10 +86,15 @@ class Supervisor:
             del self._children[name]
             child.ready.set()  # nobody waits for it any more
 
+    def process_of(self, name: str) -> Process | None:
+        """The process of an agent as it runs now; None where it has none."""
+        child = self._children.get(name)
+        return child.process if child is not None else None
+
     def run_of(self, name: str) -> Run | None:
         """The current run of an agent; None where it has none."""
-        child = self._children.get(name)
-        return child.process.run if child is not None and child.process is not None else None
+        process = self.process_of(name)
+        return process.run if process is not None else None
 
     def helpers_of(self, name: str) -> Sequence[int]:
         """The pids of what the current run of an agent has started."""

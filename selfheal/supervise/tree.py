@@ -92,6 +92,34 @@ async def _ended(alive: Callable[[], bool], timeout_s: float, clock: Clock) -> b
     return True
 
 
+def signal_caught(run: Run, signal: int) -> str:
+    """Signal this one process where it has a handler for that; returns why it was not done, empty where it was.
+
+    Most signals end who does not catch them.
+    """
+    name = signals.Signals(signal).name
+    try:
+        pidfd = os.pidfd_open(run.pid)
+    except OSError:
+        return "its process is gone"
+    try:
+        if proc.stat(run.pid).start_ticks != run.start_ticks:
+            return "its process is gone"
+        does = proc.dispositions(run.pid)
+        if signal in does.ignored:
+            return f"it ignores {name}"
+        if signal not in does.caught:
+            return f"it does not catch {name}, which would end it"
+        signals.pidfd_send_signal(pidfd, signal)
+    except ProcessLookupError:
+        return "its process is gone"
+    except PermissionError:
+        return f"this user may not send {name} to process {run.pid}"
+    finally:
+        os.close(pidfd)
+    return ""
+
+
 def signal_one(run: Run, signal: int) -> None:
     """Signal this one process, and no other that was given its pid since. It is woken where it is stopped."""
     try:

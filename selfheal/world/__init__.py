@@ -42,11 +42,13 @@ from selfheal.events import (
     UndoStarted,
     Verified,
 )
-from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, Uptime, fold_agent, settled
+from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, fold_agent, settled
 from selfheal.world.data import Holdings, fold_data
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, StoryEvent, fold_incident, opened
+from selfheal.world.limits import Raised
 from selfheal.world.odds import HELPED, KEPT_A_VERSION, Odds
+from selfheal.world.uptime import Uptime
 
 __all__ = [
     "EMPTY",
@@ -62,6 +64,7 @@ __all__ = [
     "Incident",
     "LastExit",
     "Odds",
+    "Raised",
     "Scale",
     "StoryEvent",
     "Uptime",

@@ -25,6 +25,8 @@ from selfheal.events import (
     FlappingBegan,
     FlappingOver,
     HealthChanged,
+    LimitLowered,
+    LimitRaised,
     MaintenanceBegan,
     MaintenanceOver,
     RestartDelayed,
@@ -34,7 +36,9 @@ from selfheal.events import (
     StartAsked,
     StopAsked,
 )
-from selfheal.vocabulary import AgentState, BreakerState, CheckResult, Layer, StartReason
+from selfheal.vocabulary import AgentState, BreakerState, CheckResult, Layer, Limit, StartReason
+from selfheal.world.limits import Raised, limited
+from selfheal.world.uptime import Uptime
 
 HOUR_S = 3600.0
 # Enough to see any budget of attempts per hour that makes sense, and bounded where the budget is off.
@@ -88,31 +92,6 @@ class Breaker:
 
 
 @dataclass(frozen=True, slots=True)
-class Uptime:
-    """Seconds healthy and seconds wanted up, up to `at`; `well_from` and `well_to` bound the latest healthy stretch."""
-
-    healthy_s: float = 0.0
-    wanted_s: float = 0.0
-    at: float = 0.0
-    well_from: float = 0.0
-    well_to: float = 0.0
-
-    def counted(self, at: float, *, wanted: bool, healthy: bool) -> Uptime:
-        """With the time up to `at`, in which it was so."""
-        span = max(0.0, at - self.at) if self.at else 0.0
-        now = replace(self, wanted_s=self.wanted_s + span * wanted, at=max(at, self.at))
-        if not (healthy and span):
-            return now
-        begin = self.well_from if self.well_to == self.at else self.at
-        return replace(now, healthy_s=self.healthy_s + span, well_from=begin, well_to=now.at)
-
-    def taken_back(self, since: float) -> Uptime:
-        """Without what was counted as healthy after `since`: it turned out not to have been. Earlier stretches stay."""
-        end = min(self.well_to, max(self.well_from, since))
-        return replace(self, healthy_s=max(0.0, self.healthy_s - (self.well_to - end)), well_to=end)
-
-
-@dataclass(frozen=True, slots=True)
 class Agent:
     """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed.
 
@@ -120,7 +99,8 @@ class Agent:
     `failing` are the checks that have settled on failure, `broken` those that cannot run, with the reason, `unsure`
     those of them whose failure may be our own, `flapping` those that keep changing sides. `next_run`
     is when the next run is due of an agent that has a `schedule`. `held_for` is the data agent whose data are put
-    right while this one must not write them.
+    right while this one must not write them. `memory_limit` and `fds_limit` are in force; where they were `raised`, the
+    file says less.
     """
 
     name: str
@@ -163,6 +143,7 @@ class Agent:
     paused: bool = False
     maintenance_until: float | None = None
     held_for: str = ""
+    raised: Mapping[Limit, Raised] = field(default_factory=dict)
     uptime: Uptime = Uptime()
 
     @property
@@ -297,6 +278,8 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return replace(agent, held_for=data, delayed_until=None)
         case AgentReleased():
             return replace(agent, held_for="")
+        case LimitRaised() | LimitLowered():
+            return _limited(agent, event)
         case HealthChanged():
             return _health(agent, event)
         case CheckBroke(check=check, reason=reason):
@@ -383,6 +366,13 @@ def _broken(agent: Agent, event: BreakerOpened | BreakerTried | BreakerClosed) -
         case _:
             assert_never(event)
     return replace(agent, breakers={**agent.breakers, event.fix: now}, delayed_until=None)
+
+
+def _limited(agent: Agent, event: LimitRaised | LimitLowered) -> Agent:
+    agent = replace(agent, raised=limited(agent.raised, event))
+    if event.limit == "memory":
+        return replace(agent, memory_limit=event.value)
+    return replace(agent, fds_limit=event.value)
 
 
 def _health(agent: Agent, event: HealthChanged) -> Agent:

@@ -37,6 +37,21 @@ def test_the_numbers_of_one_process_are_those_that_the_system_tells_elsewhere() 
     assert own.state == "R"
 
 
+def test_what_a_process_does_with_signals_is_told_of_each(tmp_path: Path) -> None:
+    async def story(place: Yard) -> None:
+        process = place.start("sh", "-c", "trap '' HUP; trap : USR1; echo up; while :; do sleep 0.01; done")
+        await place.said("up")
+        does = proc.dispositions(process.run.pid)
+        assert signal.SIGUSR1 in does.caught
+        assert signal.SIGHUP in does.ignored
+        assert not {signal.SIGUSR2, signal.SIGTERM} & (does.caught | does.ignored)
+        assert process.signal_main(signal.SIGHUP) == "it ignores SIGHUP"
+
+    in_a_yard(tmp_path, story)
+    with pytest.raises(ProcessLookupError):
+        proc.dispositions(2**22 + 1)
+
+
 def test_memory_files_and_threads_of_a_run(tmp_path: Path) -> None:
     program = "import threading; f = [open('/dev/null') for _ in range(20)]; x = bytearray(50_000_000)"
     program += "; threading.Thread(target=threading.Event().wait).start(); print('up', flush=True)"
