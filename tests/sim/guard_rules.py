@@ -178,7 +178,9 @@ class Judge:
                 if key in self.on_trial:
                     self.on_trial[key] += 1
             case FixEnded():
-                self.acting.pop((event.incident, event.attempt), None)
+                begun = self.acting.pop((event.incident, event.attempt), None)
+                if begun is not None and event.outcome == "interrupted":  # what was cut short has tried nothing
+                    self.on_trial[begun.agent, begun.fix] = 0
             case BreakerTried():
                 self.on_trial[event.agent, event.fix] = 0
             case Verified(outcome=outcome) if (attempt := self._attempt(event)) is not None:
