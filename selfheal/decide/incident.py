@@ -153,7 +153,8 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
     choice = _chosen(world, incident, agent, healing, looping is not None, now)
     plan = choice.plan
     if plan is None:
-        return looping if looping is not None else _without_a_fix(incident, agent, choice)
+        in_vain = any(one.in_vain and not one.reflex for one in incident.attempts)
+        return looping if looping is not None and not in_vain else _without_a_fix(incident, agent, choice)
     asked = incident.approval if incident.asking else None
     if asked is not None and (asked.fix, asked.agent) == (plan.fix, plan.agent):
         return Rest(asked.expires_at)
