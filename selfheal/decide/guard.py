@@ -179,7 +179,7 @@ def _cooldown(matter: Matter) -> Hold | None:
     latest = max(helped, default=None)
     if latest is None or matter.now >= latest + cooldown_s:
         return None
-    return Hold(f"{agent.name} was healed {matter.now - latest:.0f} s ago", latest + cooldown_s)
+    return Hold(f"{agent.name} was healed a moment ago, and what is seen of it may be old", latest + cooldown_s)
 
 
 # The order is that in which one would ask: is there anything to act on, may anything be done at all, is it this agent's

@@ -71,7 +71,7 @@ def test_show_gives_each_value_its_origin_and_no_secret(
     assert main(["config", "show"]) == 0
     shown = capsys.readouterr().out
     assert 'daemon.listen = "127.0.0.1:9999"  # environment SELFHEAL_LISTEN' in shown
-    assert "guard.verify = 10.0  # default" in shown
+    assert "guard.verify = 30.0  # default" in shown
     assert "other.toml:" in shown
     assert "hunter2" not in shown
     assert main(["config", "show", "--json"]) == 0

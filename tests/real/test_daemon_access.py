@@ -133,6 +133,7 @@ def test_while_healing_is_paused_nothing_is_done_but_by_a_person() -> None:
 ASKING = """
 [guard]
 verify = "0.3s"
+cooldown = 0
 [agents.site]
 kind = "service"
 checks = [{ command = ["test", "-e", "well"], interval = 0.1, fall = 1 }]

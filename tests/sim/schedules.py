@@ -42,13 +42,13 @@ from selfheal.kinds import Act, Apply, Fix, Hands, Observation, Target
 from selfheal.ledger import Ledger, replay
 from selfheal.plans import Clues, Step
 from selfheal.recover.engine import Healer
-from selfheal.rehearse.virtual import VirtualClock, VirtualLoop
+from selfheal.rehearse.virtual import VirtualClock
 from selfheal.verify import first_good_at, verify
 from selfheal.vitals import CheckRecord, Vitals
 from selfheal.vocabulary import NOT_CURED_BY_RESTART, Mode, Tier
 from selfheal.world import EMPTY, Incident, World
-from tests.pure.ledger_fakes import MemoryJournal
 from tests.sim.guard_rules import Begun, Known, Limits
+from tests.sim.shuffled import ShuffledLoop, SlowJournal
 
 T = TypeVar("T")
 
@@ -65,45 +65,11 @@ RULES = Rules(
 )  # fmt: skip
 
 
-class ShuffledLoop(VirtualLoop):
-    """A loop that runs what is ready in an order of chance, and whose timers are late by some microseconds of it."""
-
-    def __init__(self, chance: Random) -> None:
-        super().__init__()
-        self._chance = chance
-
-    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:  # type: ignore[override] # noqa: ANN401 - as its base
-        late = self._chance.random() * 1e-4
-        return super().call_at(when + late, callback, *args, context=context)
-
-    def _run_once(self) -> None:
-        ready = cast("Any", self)._ready
-        if len(ready) > 1:
-            mixed = list(ready)
-            self._chance.shuffle(mixed)
-            ready.clear()
-            ready.extend(mixed)
-        cast("Any", super())._run_once()
-
-
-@dataclass
-class SlowJournal(MemoryJournal):
-    """A disk that takes its time, so that others have their turn meanwhile."""
-
-    clock: VirtualClock = field(kw_only=True)
-    chance: Random = field(kw_only=True)
-
-    async def sync(self, seq: int | None = None) -> None:
-        upto = self.last if seq is None else seq
-        await self.clock.sleep(self.chance.choice((0.0, 0.001, 0.02, 0.3)))
-        self.synced = max(self.synced, upto)
-
-
 @dataclass
 class Schedule:
     """One schedule: the world as it goes, everything that happened, and the acts that really began."""
 
-    loop: VirtualLoop
+    loop: ShuffledLoop
     chance: Random
     trace: list[Event] = field(default_factory=list)
     begun: list[Begun] = field(default_factory=list)
