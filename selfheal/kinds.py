@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 from pydantic import SecretStr
@@ -24,6 +24,8 @@ from selfheal.world import Agent, World
 
 if TYPE_CHECKING:
     from selfheal.net import Dialer
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,35 @@ class Hands(Protocol):
 
     async def lower_limits(self, agent: str, incident: str) -> str:
         """Take back what was raised in an incident. Doing it again is harmless."""
+        ...
+
+    @property
+    def state_dir(self) -> Path:
+        """Where our own state is: no fix touches anything in it, or what it is in."""
+        ...
+
+    def now(self) -> float:
+        """Wall time, as files have it."""
+        ...
+
+    def is_well(self, agent: str) -> bool:
+        """Whether the agent runs and no check of it fails."""
+        ...
+
+    async def work(self, work: Callable[[], _T]) -> _T:
+        """Do what blocks, such as work on files, beside the loop; returns what it gives."""
+        ...
+
+    async def stop(self, agent: str) -> None:
+        """Stop the whole tree of the agent; it is for the fix to start it again."""
+        ...
+
+    async def roll_back(self, agent: str, incident: str) -> str:
+        """Put the files of its configuration back to what they were when it was last well."""
+        ...
+
+    async def roll_forward(self, agent: str, incident: str) -> str:
+        """Put those files back that `roll_back` has kept aside."""
         ...
 
     async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:

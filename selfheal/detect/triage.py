@@ -176,7 +176,7 @@ def _breaker(world: World, event: Verified) -> tuple[Event, ...]:
         return (BreakerClosed(event.at, agent.name, attempt.fix, event.reason),) if breaker.state != "closed" else ()
     others = _still_on_trial(agent, attempt, event)
     if event.outcome == "relapsed":
-        return (*others, *_hopeless(world, incident, event.at))  # else a death is the reflex's affair
+        return (*others, *_hopeless(world, incident, event.at))  # else it is the reflex's affair
     if breaker.state == "open":
         return others
     failures = sum(one.fix == attempt.fix and one.outcome in FAILED for one in incident.attempts)
@@ -187,7 +187,7 @@ def _breaker(world: World, event: Verified) -> tuple[Event, ...]:
 
 
 def _still_on_trial(agent: Agent, attempt: Attempt, event: Verified) -> tuple[Event, ...]:
-    """The breakers that another fix had half opened, since it starts the agent too: they have not passed their trial."""
+    """The breakers that another fix had half opened, since it starts the agent too: they have failed their trial."""
     if event.outcome not in FAILED:
         return ()
     why = f"{attempt.fix} did not help: {event.reason}"

@@ -248,6 +248,15 @@ class LimitLowered:
 
 
 @dataclass(frozen=True, slots=True)
+class FilesChanged:
+    """These files of its configuration are not what they were when it was last well; none where all are."""
+
+    at: float
+    agent: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthChanged:
     """A check of an agent settled on the other side. `since` is when the first of the observations was made.
 
@@ -330,6 +339,7 @@ AgentEvent = (
     | AgentReleased
     | LimitRaised
     | LimitLowered
+    | FilesChanged
     | HealthChanged
     | CheckBroke
     | CheckMended

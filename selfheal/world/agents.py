@@ -22,6 +22,7 @@ from selfheal.events import (
     BreakerTried,
     CheckBroke,
     CheckMended,
+    FilesChanged,
     FlappingBegan,
     FlappingOver,
     HealthChanged,
@@ -116,6 +117,7 @@ class Agent:
     schedule: str = ""
     hosts: tuple[str, ...] = ()
     version: str = ""
+    changed: tuple[str, ...] = ()
     next_run: float | None = None
     state: AgentState = "stopped"
     since: float = 0.0
@@ -290,6 +292,8 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return replace(agent, broken=broken, unsure=agent.unsure - {check})
         case FlappingBegan(check=check):
             return replace(agent, flapping=agent.flapping | {check})
+        case FilesChanged(files=files):
+            return replace(agent, changed=files)
         case FlappingOver(check=check):
             return replace(agent, flapping=agent.flapping - {check})
         case _:
