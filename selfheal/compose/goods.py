@@ -20,11 +20,9 @@ from selfheal.errors import FixFailed
 from selfheal.events import AgentExited, Event, FilesChanged, IncidentOpened
 from selfheal.ledger import Ledger
 from selfheal.ports import Ports
-from selfheal.recover.roll_back import files_of
+from selfheal.recover.roll_back import RollBackSettings, told_of
 
 Spawn = Callable[[str, Coroutine[object, object, None]], object]
-# A run that has been well for so long has read its configuration, and can work with it.
-GOOD_AFTER_S = 60.0
 # A configuration is text that a person has written; what is larger is something else.
 LARGEST_BYTES = 10_000_000
 
@@ -85,20 +83,24 @@ class Goods:
         return f"{_names(put)} put back as changed" if put else "nothing was kept aside"
 
     async def _look_at(self, name: str) -> None:
-        files, agent = self._files(name), self._ledger.world.agents.get(name)
-        if agent is None or not files:
+        told, agent = self._told(name), self._ledger.world.agents.get(name)
+        if agent is None or told is None:
             return
         now, run = self._ports.clock.now(), agent.run
-        well = agent.state == "healthy" and now - agent.since >= GOOD_AFTER_S
+        well = agent.state == "healthy" and now - agent.since >= told.after
         read_by = run.started_at if run is not None and well else 0.0
-        changed = await self._ports.run_in_thread(lambda: self._compare(name, files, read_by))
+        changed = await self._ports.run_in_thread(lambda: self._compare(name, told.files, read_by))
         known = self._ledger.world.agents.get(name)
         if known is not None and known.changed != changed:
             self._ledger.record(FilesChanged(now, name, changed))
 
-    def _files(self, name: str) -> tuple[Path, ...]:
+    def _told(self, name: str) -> RollBackSettings | None:
         plan = self._plans.get(name)
-        return files_of(plan.config.healing.get("roll_back")) if plan is not None else ()
+        return told_of(plan.config.healing.get("roll_back")) if plan is not None else None
+
+    def _files(self, name: str) -> tuple[Path, ...]:
+        told = self._told(name)
+        return told.files if told is not None else ()
 
     # --- in a thread ---
 

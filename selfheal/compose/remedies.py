@@ -21,8 +21,8 @@ from selfheal.supervise.supervisor import Supervisor
 from selfheal.vitals import Vitals
 
 Spawn = Callable[[str, Coroutine[object, object, None]], object]
-# A configuration that was good a minute ago is good enough to go back to.
-FILES_EVERY_S = 30.0
+# What is edited and tried at once is edited again a moment later: a good version must not be missed in between.
+FILES_EVERY_S = 5.0
 
 
 class Remedies:

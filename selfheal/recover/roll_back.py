@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from selfheal.config.healing import FixSettings
-from selfheal.config.units import Place
+from selfheal.config.units import Duration, Place
 from selfheal.kinds import Act, Fix, Hands, Target
 from selfheal.world import Agent, World
 
@@ -19,11 +18,14 @@ class RollBackSettings(FixSettings):
     files: Annotated[tuple[Place, ...], Field(min_length=1, max_length=50)] = Field(
         description="Files of its configuration. What they were when it was last well is kept."
     )
+    after: Annotated[Duration, Field(gt=0)] = Field(
+        60.0, description="They are good when the agent has been well with them for so long."
+    )
 
 
-def files_of(settings: object) -> tuple[Path, ...]:
-    """The files that a table of this fix names; none where it is not one."""
-    return settings.files if isinstance(settings, RollBackSettings) else ()
+def told_of(settings: object) -> RollBackSettings | None:
+    """The table of this fix; None where it is none."""
+    return settings if isinstance(settings, RollBackSettings) else None
 
 
 async def _roll_back(hands: Hands, target: Target) -> str:
