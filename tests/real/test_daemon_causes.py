@@ -109,13 +109,13 @@ def test_who_depends_on_what_is_down_is_left_alone_until_that_is_back() -> None:
     fleet = f"""
 [agents.db]
 command = [{{python}}, "db.py"]
-checks = [{{ http = "http://127.0.0.1:{port}/", interval = 0.2, fall = 2, rise = 1, start_grace = 0 }}]
+checks = [{{ http = "http://127.0.0.1:{port}/", interval = 0.2, fall = 2, rise = 1 }}]
 fixes = ["repair"]
 
 [agents.shop]
 command = ["sleep", "1000"]
 depends_on = ["db"]
-checks = [{{ http = "http://127.0.0.1:{port}/", interval = 0.2, fall = 2, rise = 1, start_grace = 0 }}]
+checks = [{{ http = "http://127.0.0.1:{port}/", interval = 0.2, fall = 2, rise = 1 }}]
 
 [fixes.repair]
 command = ["rm", "db-is-down"]
