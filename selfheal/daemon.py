@@ -60,6 +60,7 @@ from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
 from selfheal.serve.documents import Material
+from selfheal.serve.ports import Reloaded
 from selfheal.store.documents import Documents
 from selfheal.store.reserve import Reserve
 from selfheal.supervise.supervisor import Supervisor
@@ -156,6 +157,7 @@ class Daemon:
         self.remedies = Remedies(
             self.ledger, ports, self.fleet, self.supervisor, self.care, self.data, self.vitals, self.state_dir,
             self.runner.spawn, self.redact,
+            self._scale,
         )  # fmt: skip
         self.hands = self.remedies.hands
         self.healer = Healer(
@@ -328,6 +330,9 @@ class Daemon:
     def _log_begin(self, agent: str) -> int:
         known = self.ledger.world.agents.get(agent)
         return known.log_begin if known is not None else 0
+
+    async def _scale(self, agent: str, instances: int, by: str) -> Reloaded:
+        return await self.reloader.scale(agent, instances, by)
 
     def _loop_failed(self, failure: Failure) -> None:
         now = self.ports.clock.now()

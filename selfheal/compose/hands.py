@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal as signals
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from selfheal.compose.door import Door
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.goods import Goods
 from selfheal.compose.limits import Limits
+from selfheal.compose.neighbours import Neighbours
 from selfheal.compose.writers import Writers
 from selfheal.errors import DataFailed, FixFailed, SpawnFailed
 from selfheal.kinds import HttpCall
@@ -41,6 +42,7 @@ class FleetHands:
         vitals: Vitals,
         door: Door,
         goods: Goods,
+        neighbours: Neighbours,
         state_dir: Path,
         redact: Callable[[str], str],
     ) -> None:
@@ -54,6 +56,7 @@ class FleetHands:
         self._redact = redact
         self._door = door
         self._goods = goods
+        self._neighbours = neighbours
         self._state_dir = state_dir
 
     async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
@@ -130,6 +133,30 @@ class FleetHands:
 
     async def roll_forward(self, agent: str, incident: str) -> str:
         return await self._goods.roll_forward(agent, incident)
+
+    async def scale_up(self, agent: str, most: int, incident: str) -> str:
+        return await self._neighbours.scale_up(agent, most, incident)
+
+    async def scale_back(self, agent: str, incident: str) -> str:
+        return await self._neighbours.scale_back(agent, incident)
+
+    async def hold(self, agent: str, names: Sequence[str]) -> str:
+        return await self._neighbours.hold(agent, names)
+
+    async def quarantine(self, agent: str, cause: str) -> str:
+        return await self._neighbours.quarantine(agent, cause)
+
+    async def start_again(self, agent: str) -> str:
+        return await self._neighbours.start_again(agent)
+
+    async def start_stand_in(self, agent: str, to: str, incident: str) -> str:
+        return await self._neighbours.start_stand_in(agent, to, incident)
+
+    async def stand_in(self, agent: str, to: str) -> str:
+        return await self._neighbours.stand_in(agent, to)
+
+    async def take_back(self, agent: str, to: str, incident: str) -> str:
+        return await self._neighbours.take_back(agent, to, incident)
 
     async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
         return await self._door.clear(agent, port, copies=copies)

@@ -1,4 +1,4 @@
-"""What do fixes work with, besides the processes and the data: limits, ports, good files, what was moved aside?"""
+"""What do fixes work with, besides processes and data: limits, ports, good files, what was moved aside, neighbours?"""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from selfheal.compose.fleet import Fleet
 from selfheal.compose.goods import Goods
 from selfheal.compose.hands import FleetHands
 from selfheal.compose.limits import Limits
+from selfheal.compose.neighbours import Neighbours, Scale
 from selfheal.events import Event, IncidentResolved, IncidentSuppressed
 from selfheal.ledger import Ledger
 from selfheal.loops import Loop
@@ -40,12 +41,14 @@ class Remedies:
         state_dir: Path,
         spawn: Spawn,
         redact: Callable[[str], str],
+        scale: Scale,
     ) -> None:
         self._ledger = ledger
         self._ports = ports
         self._plans = fleet.plans
         self._spawn = spawn
         self._goods = Goods(ledger, ports, fleet.plans, state_dir, spawn)
+        self._neighbours = Neighbours(ledger, ports.clock, fleet, supervisor, data.writers, scale, spawn)
         self.hands = FleetHands(
             ports,
             supervisor,
@@ -56,6 +59,7 @@ class Remedies:
             vitals,
             Door(ports, supervisor, fleet.plans),
             self._goods,
+            self._neighbours,
             state_dir,
             redact,
         )
@@ -64,6 +68,7 @@ class Remedies:
     def heed(self, event: Event) -> None:
         """Look at what was changed when an agent fails, and clear away when its incident is over."""
         self._goods.heed(event)
+        self._neighbours.heed(event)
         if isinstance(event, IncidentResolved | IncidentSuppressed):
             incident = self._ledger.world.incidents.get(event.incident)
             if incident is not None and any(one.fix == "clean_restart" for one in incident.attempts):

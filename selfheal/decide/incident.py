@@ -67,7 +67,7 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
         return Suppress("the agent is no longer there")
     if lead.finished and lead.last_exit is not None and lead.last_exit.code == 0 and lead.last_exit.at > incident.onset:
         return Resolve("it ran to its end", lead.last_exit.at)
-    if not lead.wanted or lead.finished:
+    if (not lead.wanted and not lead.stand_in) or lead.finished:
         return Suppress(f"{lead.name} is stopped on purpose")
     if not incident.causes or (_is_outdated(incident) and _shows(lead)):
         return Diagnose()

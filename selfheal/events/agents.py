@@ -248,6 +248,15 @@ class LimitLowered:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedOver:
+    """Another agent has its place, until a person starts it again."""
+
+    at: float
+    agent: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
 class FilesChanged:
     """These files of its configuration are not what they were when it was last well; none where all are."""
 
@@ -339,6 +348,7 @@ AgentEvent = (
     | AgentReleased
     | LimitRaised
     | LimitLowered
+    | FailedOver
     | FilesChanged
     | HealthChanged
     | CheckBroke
