@@ -28,7 +28,7 @@ from selfheal.serve.models.fleet import (
 )
 from selfheal.serve.models.foresight import AnomalyView, Maintenance, PredictionView
 from selfheal.serve.models.incidents import Analysis, Fixes, IncidentDetail, IncidentView, StrategyView, TraceView
-from selfheal.serve.ports import Sources
+from selfheal.serve.ports import Lessons, Sources
 from selfheal.serve.problems import Refusal, documented
 from selfheal.serve.times import read_rfc3339, rfc3339
 from selfheal.serve.views import fleet, foresight
@@ -41,6 +41,7 @@ from selfheal.serve.views.incidents import (
     learned_cases,
     rates,
     reports,
+    shadows,
     strategies,
 )
 from selfheal.serve.views.traces import trace
@@ -145,17 +146,19 @@ class Reads:
     async def fixes(self, limit: Limit = 100, since: Since = None) -> Fixes:
         """What was tried, newest first, `since` it began; and how likely each fix helps."""
         world = await self._sources.shown()
-        tried, learned = await _in_thread(
-            lambda: (fixes(incidents(world)), rates(world, self._sources.belief, limit)),
+        lessons = self._lessons(world)
+        tried, learned, suggested = await _in_thread(
+            lambda: (fixes(incidents(world)), rates(world, lessons, limit), shadows(lessons)),
         )
         found = [one for one in tried if one.started_at >= _text(since)]
-        return Fixes(items=found[:limit], total=len(found), rates=learned)
+        return Fixes(items=found[:limit], total=len(found), rates=learned, shadow=suggested)
 
     async def strategies(self, limit: Limit = 100, since: Since = None) -> Items[StrategyView]:
         """The learned order of fixes for each agent and cause; `since` a fix was last tried there."""
         world = await self._sources.shown()
         cases = learned_cases(world, _seconds(since))
-        learned = await _in_thread(lambda: strategies(world, self._sources.belief, cases[:limit]))
+        lessons = self._lessons(world)
+        learned = await _in_thread(lambda: strategies(world, lessons, cases[:limit]))
         return Items(items=learned, total=len(cases))
 
     async def rca(self, limit: Limit = 100, since: Since = None) -> Analysis:
@@ -197,6 +200,11 @@ class Reads:
             raise Refusal(422, "invalid_request", "cannot draw this: since is not before until")
         drawing = await self._sources.draw(agent, signal, begin, end, points)
         return fleet.history(agent, signal, begin, end, drawing)
+
+    def _lessons(self, world: World) -> Lessons:
+        """What is learned as of now, to the hour: it fades by a fiftieth a day, and is reckoned once an hour."""
+        now = self._sources.clock.now()
+        return self._sources.lessons(world, now - now % HOUR_S)
 
     async def scorecard(self) -> dict[str, Figure]:
         """The daemon's own figures, measured, with counts and intervals."""
