@@ -14,7 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel
 
+from selfheal.learn.strategies import Lessons
 from selfheal.serve.views import fleet, foresight, incidents
+from selfheal.serve.views.markdown import markdown
+from selfheal.serve.views.report import report
 from selfheal.vitals import Vitals
 from selfheal.world import World
 
@@ -54,6 +57,12 @@ class Daemon:
                 return 200, {"items": [incidents.incident_view(one) for one in incidents.incidents(world)]}
             case ["incidents", name] if name in world.incidents:
                 return 200, incidents.incident_detail(world.incidents[name])
+            case ["incidents", name, "report"] if name in world.incidents:
+                return 200, markdown(report(world, world.incidents[name], self.now))
+            case ["strategies"]:
+                return 200, {"items": incidents.strategies(world, Lessons(world, self.now))}
+            case ["fixes"]:
+                return 200, {"items": [], "shadow": incidents.shadows(Lessons(world, self.now))}
             case ["predictions"]:
                 return 200, {"items": foresight.predictions(world, self.now)}
             case ["anomalies"]:
@@ -121,8 +130,9 @@ def _handler(daemon: Daemon) -> type[BaseHTTPRequestHandler]:
             status, facts = daemon.reply(method, parts.path, query, json.loads(sent) if sent else None)
             if daemon.token and self.headers.get("Authorization") != f"Bearer {daemon.token}":
                 status, facts = problem(401, "cannot show this without a token")
-            content = json.dumps(facts, default=_plain).encode()
+            content = (facts if isinstance(facts, str) else json.dumps(facts, default=_plain)).encode()
             self.send_response_only(status)
+            self.send_header("Content-Type", "text/markdown" if isinstance(facts, str) else "application/json")
             self.send_header("Date", self.date_time_string(daemon.now))
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

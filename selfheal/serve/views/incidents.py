@@ -71,10 +71,12 @@ def incident_view(incident: Incident) -> IncidentView:
 
 def incident_detail(incident: Incident) -> IncidentDetail:
     """Show an incident with its story."""
-    lines = [
-        LineView(at=rfc3339(line.at), offset_s=round(line.offset_s, 6), text=line.text) for line in story(incident)
-    ]
-    return IncidentDetail(**dict(incident_view(incident)), story=lines)
+    return IncidentDetail(**dict(incident_view(incident)), story=story_lines(incident))
+
+
+def story_lines(incident: Incident) -> list[LineView]:
+    """Show the story of an incident."""
+    return [LineView(at=rfc3339(line.at), offset_s=round(line.offset_s, 6), text=line.text) for line in story(incident)]
 
 
 def fixes(newest_first: Iterable[Incident]) -> list[FixView]:
