@@ -57,12 +57,6 @@ class Daemon:
                 return 200, {"items": [incidents.incident_view(one) for one in incidents.incidents(world)]}
             case ["incidents", name] if name in world.incidents:
                 return 200, incidents.incident_detail(world.incidents[name])
-            case ["incidents", name, "report"] if name in world.incidents:
-                return 200, markdown(report(world, world.incidents[name], self.now))
-            case ["strategies"]:
-                return 200, {"items": incidents.strategies(world, Lessons(world, self.now))}
-            case ["fixes"]:
-                return 200, {"items": [], "shadow": incidents.shadows(Lessons(world, self.now))}
             case ["predictions"]:
                 return 200, {"items": foresight.predictions(world, self.now)}
             case ["anomalies"]:
@@ -73,6 +67,19 @@ class Daemon:
                 figure = {"value": 0.93, "count": 40, "interval": (0.81, 0.98)}
                 recovery = {"value": 0.4, "count": 9, "interval": None}
                 return 200, {"rca_accuracy": figure, "recovery_p95_seconds": recovery, "uptime": {"value": None}}
+            case _:
+                return self._told(path)
+
+    def _told(self, path: str) -> Reply:
+        """What is told afterwards, and what was learned."""
+        world, lessons = self.world, Lessons(self.world, self.now)
+        match path.removeprefix("/observability").strip("/").split("/"):
+            case ["incidents", name, "report"] if name in world.incidents:
+                return 200, markdown(report(world, world.incidents[name], self.now))
+            case ["strategies"]:
+                return 200, {"items": incidents.strategies(world, lessons)}
+            case ["fixes"]:
+                return 200, {"items": [], "shadow": incidents.shadows(lessons)}
             case _:
                 return problem(404, f"cannot find {path!r}; ask for another")
 
