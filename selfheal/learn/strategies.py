@@ -15,7 +15,7 @@ from selfheal.learn.decisions import PAGED_S
 from selfheal.learn.odds import Counts, posterior
 from selfheal.learn.pools import Pools
 from selfheal.learn.shadow import Tally, tallies
-from selfheal.learn.waits import settled_s
+from selfheal.learn.waits import Waits, settle_s
 from selfheal.world import Odds, World
 
 # What holds where the configuration says nothing else: the window of verification, and the time to settle before it.
@@ -80,12 +80,12 @@ class Lessons:
         """What is known of a fix against a cause on an agent."""
         known = posterior(self._pools, agent, cause, fix, self._prior(agent, cause, fix), now=self._now)
         own = self._world.odds.get((agent, cause, fix), Odds()).faded(self._now)
-        settle_s = settled_s(self._by_fix.get((agent, fix), ()), self._wait_s, self._now)
+        wait_s = settle_s(self._waits, agent, fix, self._wait_s, now=self._now)
         took_s = own.took_s if own.helped and own.slowest_s else None
-        expected_s = known.mean * (settle_s if took_s is None else took_s) + (1.0 - known.mean) * settle_s
+        expected_s = known.mean * (wait_s if took_s is None else took_s) + (1.0 - known.mean) * wait_s
         slowest_s = own.slowest_s if took_s is not None else None
         return Learned(
-            fix, known.mean, known.low, known.high, own.helped, own.failed, took_s, slowest_s, expected_s, settle_s
+            fix, known.mean, known.low, known.high, own.helped, own.failed, took_s, slowest_s, expected_s, wait_s
         )
 
     def strategy(self, agent: str, cause: str) -> Strategy:
@@ -111,8 +111,5 @@ class Lessons:
         return cases
 
     @cached_property
-    def _by_fix(self) -> dict[tuple[str, str], list[Odds]]:
-        seen: dict[tuple[str, str], list[Odds]] = {}
-        for (agent, _, fix), odds in self._world.odds.items():
-            seen.setdefault((agent, fix), []).append(odds)
-        return seen
+    def _waits(self) -> Waits:
+        return Waits(self._world.odds)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.learn.waits import ENOUGH, LEAST_S, MOST, deadline_s, settle_s
+from selfheal.learn.waits import ENOUGH, LEAST_S, MOST, Waits, deadline_s, settle_s
 from selfheal.world import Odds
 from selfheal.world.odds import DAY_S
 
@@ -90,3 +90,19 @@ def test_the_more_is_known_the_nearer_is_the_wait_to_what_was_seen(
 def test_an_act_is_never_given_more_than_its_time_out(odds: Odds) -> None:
     assert deadline_s({KEY: odds}, "api", "restart", 3.0, now=NOW) <= 3.0
     assert deadline_s({KEY: replace(odds, helped=0.0)}, "api", "restart", 60.0, now=NOW) == 60.0
+
+
+@given(st.lists(st.tuples(KEYS, ODDS), max_size=12), DEFAULTS)
+def test_waits_that_are_kept_up_say_the_same_as_those_made_anew(
+    changes: list[tuple[tuple[str, str, str], Odds]], default_s: float
+) -> None:
+    kept, odds = Waits(), dict[tuple[str, str, str], Odds]()
+    for key, one in changes:
+        odds = {**odds, key: one}
+        kept.follow(odds)
+        for agent in ("api", "web"):
+            said = settle_s(odds, agent, "restart", default_s, now=NOW)
+            assert settle_s(kept, agent, "restart", default_s, now=NOW) == said
+    reversed_ = dict(reversed(odds.items()))
+    assert settle_s(kept.follow(reversed_), "api", "restart", 50.0) == settle_s(reversed_, "api", "restart", 50.0)
+    assert settle_s(kept.follow({}), "api", "restart", 50.0) == 50.0
