@@ -252,7 +252,7 @@ def _helped(odds: Document, where: str) -> str:
 
 
 def _alternative(one: Document) -> str:
-    weighed = f"{one.text('fix')}: expected {duration(one.number('expected_seconds') or 0.0)}, "
+    weighed = f"{one.text('fix')}: expected {duration(one.number('expected_seconds') or 0.0)} in all, "
     weighed += f"{share(one.number('success') or 0.0)} likely to help"
     cost_s, propensity = one.number("cost_seconds"), one.number("propensity")
     if cost_s:
