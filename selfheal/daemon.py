@@ -48,7 +48,6 @@ from selfheal.events import (
     Unknown,
     decode,
 )
-from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
 from selfheal.ledger import Ledger
 from selfheal.loops import Failure, Loop, LoopRunner
@@ -350,7 +349,7 @@ class Daemon:
         """What the state files are made from, as of now."""
         now, windows = self.ports.clock.now(), self.config.guard.maintenance
         ledger, vitals = self.ledger, self.vitals.copy()
-        return Material(ledger.world, vitals, now, figures, posterior, PATTERNS, windows, ledger.seq)
+        return Material(ledger.world, vitals, now, figures, self.judgement.lessons, PATTERNS, windows, ledger.seq)
 
     async def events_after(self, seq: int, count: int) -> Sequence[tuple[int, Event]]:
         """The first `count` events of the journal with a greater number."""

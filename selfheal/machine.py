@@ -31,7 +31,6 @@ from selfheal.durable import make_private
 from selfheal.events import StateDamaged
 from selfheal.keeper import HELD_BACK, VARIABLE
 from selfheal.kinds import Notifier
-from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
 from selfheal.loops import Loop
 from selfheal.net import Dialer
@@ -284,7 +283,7 @@ class _Doors:
             trouble=lambda: daemon.trouble,
             windows=lambda: daemon.config.guard.maintenance,
             scorecard=figures,
-            belief=posterior,
+            lessons=daemon.judgement.lessons,
             draw=daemon.memory.recall.draw,
             past=daemon.memory.recall.past,
             patterns=PATTERNS,

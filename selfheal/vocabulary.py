@@ -123,6 +123,33 @@ CAUSES: dict[str, str] = {
     "unknown": "no cause was found",
 }
 
+# Every step of the guard, with what it says where it holds an act back, or bars a fix.
+GUARDS: dict[GuardCode, str] = {
+    "duplicate": "something is being done to it already",
+    "maintenance": "it is in maintenance",
+    "paused": "healing is paused",
+    "target": "there is no such agent to act on",
+    "data_held": "its data are being put right",
+    "interrupted": "how far came what was interrupted is looked at first",
+    "recovering": "it answers again",
+    "dependency": "something that it depends on is not well, or may not be",
+    "storm": "much of the fleet fails at once, and one is healed first",
+    "dry_run": "it is a dry run",
+    "mode": "the mode of the fix does not let it be done",
+    "concurrency": "as much is being done at once as may be",
+    "agent_budget": "enough was done to it for now",
+    "fix_budget": "the fix was applied often enough for now",
+    "fleet_budget": "enough was done to the fleet for now",
+    "cooldown": "it was healed a moment ago",
+    "breaker": "the breaker of the fix is open",
+    "repeated": "the fix has just failed against this",
+    "confidence": "the cause is not sure enough for what the fix risks",
+    "precondition": "the fix cannot be applied as things are",
+    "policy": "its restart policy forbids it",
+    "rejected": "a person said no",
+    "approval": "a person is asked first",
+}
+
 # Causes that a restart cannot cure: the world has to change first, so repeating it only makes noise.
 NOT_CURED_BY_RESTART: frozenset[str] = frozenset(
     {

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import TextIO
 
-from selfheal.cli import config, control, data, foresight, incidents, inspect, logs, replay, run
+from selfheal.cli import config, control, data, foresight, incidents, inspect, logs, replay, run, strategies
 from selfheal.cli.output import StdoutUnusable, plain, say, show, to_stdout
 from selfheal.cli.verb import INTERRUPTED, WRONG_USE, Group, Verb
 from selfheal.errors import SelfhealError
@@ -25,6 +25,7 @@ GROUPS: tuple[Group, ...] = (
     logs.GROUP,
     incidents.GROUP,
     replay.GROUP,
+    strategies.GROUP,
     foresight.GROUP,
     control.GROUP,
     data.GROUP,

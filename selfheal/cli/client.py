@@ -85,6 +85,10 @@ class Client:
         wanted = {name: value for name, value in query.items() if value is not None}
         return _accepted(self.ask("GET", f"{path}?{urlencode(wanted)}" if wanted else path))
 
+    def text(self, path: str, **query: object) -> str:
+        """Read what is answered as Markdown. Raises as `get` does."""
+        return self.get(path, **query).body.text("items")
+
     def post(self, path: str, body: object = None, *, patience_s: float | None = None) -> Answer:
         """Act. Raises as `get` does. `patience_s` is for what may take longer than an order as a rule does."""
         return _accepted(self.ask("POST", path, body, patience_s))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
-from collections.abc import Iterator
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from selfheal.cli.client import Answer, Client, Document, daemon_of, path
 from selfheal.cli.output import (
     Cell,
+    Tone,
     age,
     clock_time,
     coloured,
     duration,
     paint,
+    plain,
     share,
     show,
     show_json,
@@ -25,7 +27,8 @@ from selfheal.cli.verb import Group, Verb, an_incident, as_json, incident_id, li
 from selfheal.errors import UnknownName
 from selfheal.vocabulary import CAUSES
 
-_HEADER = ("ID", "AGENT", "STATE", "CAUSE", "OPENED", "RECOVERY", "TRIED")
+_HEADER = ("ID", "AGENT", "STATE", "SEVERITY", "CAUSE", "OPENED", "RECOVERY", "TRIED")
+_SEVERITIES: Mapping[str, Tone] = {"info": "quiet", "warning": "uneasy", "critical": "bad"}
 # Causes below this are listed by --json alone: nobody acts on them.
 _WORTH_SHOWING = 0.05
 
@@ -50,6 +53,7 @@ def _row(incident: Document, now: datetime) -> tuple[Cell | str, ...]:
         incident.text("id"),
         Cell(incident.text("agent"), "strong"),
         state(incident.text("state")),
+        Cell(incident.text("severity", "-"), _SEVERITIES.get(incident.text("severity"), "plain")),
         incident.text("cause", "unknown").replace("_", " "),
         clock_time(opened, now) if opened else "-",
         duration(recovery) if recovery is not None else "-",
@@ -58,7 +62,12 @@ def _row(incident: Document, now: datetime) -> tuple[Cell | str, ...]:
 
 
 def _show(arguments: Namespace) -> int:
-    return _tell(daemon_of(arguments).get(path("observability", "incidents", arguments.incident)), arguments.json)
+    client = daemon_of(arguments)
+    if arguments.markdown:
+        report = client.text(path("observability", "incidents", arguments.incident, "report"), format="markdown")
+        show(plain(report).rstrip("\n"))
+        return 0
+    return _tell(client.get(path("observability", "incidents", arguments.incident)), arguments.json)
 
 
 def _why(arguments: Namespace) -> int:
@@ -148,6 +157,8 @@ def _header(incident: Document, colour: bool) -> Iterator[str]:
 
 def _facts(incident: Document) -> Iterator[tuple[str, str]]:
     others = [name for name in incident.texts("agents") if name != incident.text("agent")]
+    if incident.text("severity"):
+        yield "severity", incident.text("severity")
     if others:
         yield "suffered", ", ".join(others)
     yield from _causes(incident)
@@ -201,6 +212,17 @@ def offset(seconds: float) -> str:
     return f"{text:>11}"
 
 
+def _form(parser: ArgumentParser) -> None:
+    """In which form an incident is printed."""
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="print the facts as one JSON document")
+    forms.add_argument(
+        "--markdown",
+        action="store_true",
+        help="print a report: what it was, what it cost, what would prevent it",
+    )
+
+
 GROUP = Group(
     "What happened",
     (
@@ -210,7 +232,7 @@ GROUP = Group(
             "One incident: causes with their evidence, what was tried, and its story.",
             "incidents show inc-7",
             _show,
-            (an_incident, the_daemon, as_json),
+            (an_incident, the_daemon, _form),
         ),
         Verb(
             "why",

@@ -202,6 +202,8 @@ def _details(decision: Document) -> Iterator[tuple[str, str, Tone]]:
         yield "restarts", _restarts(situation), "plain"
         yield "tried", _tried(situation), "plain"
         yield from (("learned", _learned(one), "plain") for one in situation.parts("odds"))
+    if decision.text("policy"):
+        yield "chosen", _rule(decision), "plain"
     yield from (("instead", _alternative(one), "plain") for one in decision.parts("alternatives"))
     yield from _guards(decision.parts("guards"))
 
@@ -250,17 +252,39 @@ def _helped(odds: Document, where: str) -> str:
 
 
 def _alternative(one: Document) -> str:
-    weighed = f"{one.text('fix')}: expected {duration(one.number('expected_seconds') or 0.0)}, "
+    weighed = f"{one.text('fix')}: expected {duration(one.number('expected_seconds') or 0.0)} in all, "
     weighed += f"{share(one.number('success') or 0.0)} likely to help"
-    return f"{weighed}; barred: {one.text('barred')}" if one.text("barred") else weighed
+    cost_s, propensity = one.number("cost_seconds"), one.number("propensity")
+    if cost_s:
+        weighed += f", takes {duration(cost_s)} by itself"
+    if propensity and propensity < 1.0:
+        weighed += f", chosen in {share(propensity)} of near-ties"
+    if not one.text("barred"):
+        return weighed
+    code = f" ({one.text('code')})" if one.text("code") else ""
+    return f"{weighed}; barred{code}: {one.text('barred')}"
+
+
+def _rule(decision: Document) -> str:
+    """By which rule it was chosen, and what the other one would have said."""
+    ladder = decision.text("ladder")
+    if decision.text("policy") == "ladder":
+        return "by the fixed order, since what looks ahead has proved slower so far"
+    return f"by looking ahead at what follows where it fails; the fixed order begins with {ladder}"
 
 
 def _guards(guards: list[Document]) -> Iterator[tuple[str, str, Tone]]:
     """Those that agree share a line; the one that held it has its own."""
     for answer, tone in _ANSWERS.items():
-        told = [f"{one.text('guard')} ({one.text('saw')})" for one in guards if one.text("answer") == answer]
+        told = [_guard(one) for one in guards if one.text("answer") == answer]
         if told:
             yield "guards", f"{answer}: {', '.join(told)}", tone
+
+
+def _guard(one: Document) -> str:
+    """A code is a word of its own; where nothing is known of what it saw, that is all."""
+    guard = one.text("guard").replace("_", " ")
+    return f"{guard} ({one.text('saw')})" if one.text("saw") else guard
 
 
 _ANSWERS: Mapping[str, Tone] = {"held": "uneasy", "passed": "quiet", "not known": "quiet", "not asked": "quiet"}

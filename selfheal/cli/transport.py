@@ -25,7 +25,8 @@ ORDER_S = 90.0
 def exchange(
     place: Address | StateDir, method: str, path: str, body: object, patience_s: float | None = None
 ) -> tuple[int, datetime, object]:
-    """Ask once. Returns the status, the time by the daemon's clock, and the JSON document of the answer.
+    """Ask once. Returns the status, the time by the daemon's clock, and the answer: a JSON document, or the text of a
+    Markdown one.
 
     The answer is waited for as long as such a one may take, or `patience_s`.
     """
@@ -54,6 +55,8 @@ def _exchange(
     finally:
         connection.close()
     now = parsedate_to_datetime(response.getheader("Date", ""))
+    if response.getheader("Content-Type", "").startswith("text/markdown"):
+        return response.status, now, content.decode(errors="replace")
     return response.status, now, json.loads(content) if content else {}
 
 

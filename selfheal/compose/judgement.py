@@ -7,7 +7,7 @@ from random import Random
 from selfheal.compose.fleet import Fleet
 from selfheal.config.healing import ALL_FIXES
 from selfheal.config.models import process_of
-from selfheal.decide.choice import Belief
+from selfheal.decide.choice import PRIOR_WEIGHT, Belief, prior
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
@@ -15,12 +15,13 @@ from selfheal.diagnose.verdict import diagnose
 from selfheal.events import Cause, Verified
 from selfheal.kinds import Fix
 from selfheal.learn.decisions import decisions
-from selfheal.learn.odds import posterior
+from selfheal.learn.odds import Counts, posterior
 from selfheal.learn.policy import trusts
 from selfheal.learn.pools import Pools
+from selfheal.learn.strategies import Lessons
 from selfheal.ledger import Ledger
 from selfheal.plans import Clues, Ending, Reflex, Step
-from selfheal.verify import first_good_at, verify
+from selfheal.verify import SETTLE_S, first_good_at, verify
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Mode, Policy
 from selfheal.world import Agent, Incident, Odds, World
@@ -59,6 +60,15 @@ class Judgement:
         """An incident is open: what comes next?"""
         return next_step(world, self._vitals, incident, self._healing, now)
 
+    def lessons(self, world: World, now: float) -> Lessons:
+        """What `world` teaches, seen as the decisions see it; safe to ask in a thread."""
+        return Lessons(world, now, self._prior, self._fleet.config.guard.verify + SETTLE_S)
+
+    def _prior(self, agent: str, cause: str, fix: str) -> Counts:
+        plan = self._fleet.plans.get(agent)
+        mean = prior(plan.fixes if plan is not None else (), fix, cause)
+        return mean * PRIOR_WEIGHT, (1.0 - mean) * PRIOR_WEIGHT
+
     def _as_configured(self) -> Healing:
         guard, plans = self._fleet.config.guard, self._fleet.plans
         processes = {name: process_of(plan.config) for name, plan in plans.items()}
@@ -89,9 +99,8 @@ class Judgement:
         return "suggest" if guard.shadow and word in ("auto", "ask") else word
 
     def _success(self, agent: str, cause: str, fix: str, mean: float, weight: float) -> Belief:
-        prior = (mean * weight, (1.0 - mean) * weight)
-        world = self._ledger.world
-        known = posterior(self._pools.follow(world.odds), agent, cause, fix, prior=prior, now=world.at)
+        before, world = (mean * weight, (1.0 - mean) * weight), self._ledger.world
+        known = posterior(self._pools.follow(world.odds), agent, cause, fix, before, now=world.at)
         seen = world.odds.get((agent, cause, fix), Odds()).faded(world.at)
         return Belief(known.mean, seen.took_s, seen.helped)
 

@@ -85,7 +85,7 @@ def choose(
     if policy == "ladder":
         worth = tuple(sorted(worth, key=lambda one: ladder.index(one.fix)))
     told = [
-        *map(_free, worth),
+        *(_free(one, options[one.fix]) for one in worth),
         *(_barred(options[name], belief, bar) for name, bar in barred.items() if name in options),
     ]
     if not worth:
@@ -101,6 +101,14 @@ def choose(
 def by_ladder(fixes: Sequence[Fix]) -> list[str]:
     """The fixed order: what risks least first, among equals as they are listed."""
     return [fix.name for fix in sorted(fixes, key=lambda fix: fix.tier)]
+
+
+def prior(fixes: Sequence[Fix], name: str, cause: str) -> float:
+    """How likely a fix is to help against a cause before anything was seen, among all that fit an agent; even where it
+    is none of them.
+    """
+    fix = next((one for one in fixes if one.name == name), None)
+    return PRIOR_ANY if fix is None else _prior(fix, cause, any(_written_for(one, cause) for one in fixes))
 
 
 def must_ask(incident: Incident, fix: Fix, mode: str) -> bool:
@@ -187,18 +195,20 @@ def _draw(incident: Incident) -> float:
     return crc32(f"{incident.id}/{len(incident.attempts)}".encode()) / 2**32
 
 
-def _free(worth: Worth) -> Alternative:
-    return Alternative(worth.fix, worth.helps, worth.value_s, propensity=worth.propensity)
+def _free(worth: Worth, option: Option) -> Alternative:
+    return Alternative(worth.fix, worth.helps, worth.value_s, propensity=worth.propensity, cost_s=option.cost_s)
 
 
 def _barred(option: Option, belief: Mapping[str, float], bar: Bar) -> Alternative:
     """What is barred is told with what it would be worth as the only try."""
     helps = sum(share * option.helps.get(cause, 0.0) for cause, share in belief.items())
-    return Alternative(option.fix, helps, option.cost_s + (1.0 - helps) * PAGING_S, bar.reason, bar.code)
+    return Alternative(
+        option.fix, helps, option.cost_s + (1.0 - helps) * PAGING_S, bar.reason, bar.code, cost_s=option.cost_s
+    )
 
 
 def _reason(incident: Incident, fixes: Sequence[Fix], best: Worth) -> str:
-    reason = f"expected to be well in {best.value_s:.0f} s: {best.fix} helps in {best.helps:.0%}"
+    reason = f"it helps in {best.helps:.0%}"
     if incident.cause != "unknown":
         reason += f" where the cause is most likely {incident.cause}"
     if any(fix.name == best.fix and amid(incident, fix) is not None for fix in fixes):

@@ -25,7 +25,8 @@ class Cause:
 class Alternative:
     """A fix that was weighed: the chance that it helps, and the expected seconds to recovery when it is tried first.
 
-    `barred` and `code` say why it was passed over, where it was. `propensity` is how likely it was to be chosen.
+    `barred` and `code` say why it was passed over, where it was. `propensity` is how likely it was to be chosen, and
+    `cost_s` what it takes by itself, with its verification and its risk; 0 where that was not written down.
     """
 
     fix: str
@@ -34,6 +35,7 @@ class Alternative:
     barred: str = ""
     code: GuardCode | None = None
     propensity: float = 0.0
+    cost_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from math import ceil, floor, sqrt
 
 from selfheal.learn.odds import interval
+from selfheal.learn.shadow import agreement
 from selfheal.vocabulary import FAILURE_MODES
 from selfheal.world import Incident, World
 from selfheal.world.agents import settled
@@ -46,6 +47,7 @@ class Scorecard:
     uptime: Figure
     rca_accuracy: Figure
     failures: Figure
+    shadow_agreement: Figure
 
 
 def scorecard(world: World, now: float) -> Scorecard:
@@ -62,6 +64,7 @@ def scorecard(world: World, now: float) -> Scorecard:
         uptime=_uptime(world, now),
         rca_accuracy=Figure(),  # only incidents whose true cause is known count, and nobody has labelled one
         failures=Figure(float(len(incidents)), len(incidents)) if incidents else Figure(),
+        shadow_agreement=_share(*agreement(incidents)),
     )
 
 

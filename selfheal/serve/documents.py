@@ -23,7 +23,7 @@ from selfheal.serve.views.traces import trace
 
 if TYPE_CHECKING:
     from selfheal.config.models import WindowConfig
-    from selfheal.serve.ports import Believing, KnownPattern, Scoring
+    from selfheal.serve.ports import KnownPattern, Learning, Lessons, Scoring
     from selfheal.vitals import Vitals
     from selfheal.world import Incident, World
 
@@ -43,7 +43,7 @@ class Material:
     vitals: Vitals
     now: float
     scorecard: Scoring
-    belief: Believing
+    lessons: Learning
     patterns: Sequence[KnownPattern]
     windows: Sequence[WindowConfig]
     seq: int = 0
@@ -73,11 +73,12 @@ class Pages:
         self._traces = Kept[list[Raw]](rest)
         self._attempts = Kept[list[tuple[float, Raw]]](rest)
         self._lists = Kept[list[Raw]](rest)
+        self._lessons = Kept["Lessons"](rest)
 
     def documents(self, material: Material) -> Mapping[str, Document]:
         """Return every document by its file name, without its stamp."""
         made = {name: fill(self, material) for name, fill in DOCUMENTS.items()}
-        for kept in (self._reports, self._traces, self._attempts, self._lists):
+        for kept in (self._reports, self._traces, self._attempts, self._lists, self._lessons):
             kept.forget_the_rest()
         return made
 
@@ -127,13 +128,18 @@ class Pages:
         return {"attempts": [one for _, one in newest_first]}
 
     def rates(self, material: Material) -> Document:
-        world = material.world
-        return {"rates": self._lists.get("rates", world.odds, lambda: [*map(raw, rates(world, material.belief))])}
+        world, lessons = material.world, self._learned(material)
+        return {"rates": self._lists.get("rates", world.odds, lambda: [*map(raw, rates(world, lessons))])}
 
     def strategies(self, material: Material) -> Document:
-        world = material.world
-        learned = self._lists.get("cases", world.odds, lambda: [*map(raw, strategies(world, material.belief))])
-        return {"strategies": learned}
+        world, lessons = material.world, self._learned(material)
+        return {"strategies": self._lists.get("cases", world.odds, lambda: [*map(raw, strategies(world, lessons))])}
+
+    def _learned(self, material: Material) -> Lessons:
+        """What was learned, as of the last lesson: that it fades since then is no reason to write it again."""
+        odds = material.world.odds
+        at = max((one.at for one in odds.values()), default=0.0)
+        return self._lessons.get("lessons", odds, lambda: material.lessons(material.world, at))
 
     def maintenance(self, material: Material) -> Document:
         known = material.world.foresight

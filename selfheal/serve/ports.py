@@ -18,7 +18,7 @@ from selfheal.events import DataRestored, Event
 from selfheal.ledger import Subscriber
 from selfheal.loops import LoopStats
 from selfheal.vitals import Vitals
-from selfheal.world import Odds, World
+from selfheal.world import World
 
 
 class Measure(Protocol):
@@ -32,15 +32,69 @@ class Measure(Protocol):
     def interval(self) -> tuple[float, float] | None: ...
 
 
-class Belief(Protocol):
-    """How likely a fix helps: the posterior's mean and its interval of 95 %."""
+class Learned(Protocol):
+    """What is known of a fix against a cause on an agent: the chance that it helps with its interval of 95 %, its own
+    attempts as they count by now, and seconds to the first good sign; None where it never helped.
+    """
 
+    @property
+    def fix(self) -> str: ...
     @property
     def mean(self) -> float: ...
     @property
     def low(self) -> float: ...
     @property
     def high(self) -> float: ...
+    @property
+    def helped(self) -> float: ...
+    @property
+    def failed(self) -> float: ...
+    @property
+    def took_s(self) -> float | None: ...
+    @property
+    def slowest_s(self) -> float | None: ...
+    @property
+    def expected_s(self) -> float: ...
+    @property
+    def settle_s(self) -> float: ...
+
+
+class Strategy(Protocol):
+    """The fixes for an agent and a cause, best first; one of them was last judged at `used_at`."""
+
+    @property
+    def agent(self) -> str: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def fixes(self) -> Sequence[Learned]: ...
+    @property
+    def used_at(self) -> float: ...
+
+
+class Tally(Protocol):
+    """What became of the suggestions of a fix."""
+
+    @property
+    def fix(self) -> str: ...
+    @property
+    def agreed(self) -> int: ...
+    @property
+    def needless(self) -> int: ...
+    @property
+    def sooner(self) -> int: ...
+    @property
+    def open(self) -> int: ...
+    @property
+    def longer_s(self) -> float: ...
+
+
+class Lessons(Protocol):
+    """What a world teaches. Takes the names of an agent, a cause and a fix; about a millisecond for each fix."""
+
+    def fix(self, agent: str, cause: str, fix: str) -> Learned: ...
+    def strategy(self, agent: str, cause: str) -> Strategy: ...
+    def shadows(self) -> Sequence[Tally]: ...
 
 
 class KnownPattern(Protocol):
@@ -104,8 +158,8 @@ class Past:
 
 Scoring = Callable[[World, float], Mapping[str, Measure]]
 """Measured figures of a world at a time, by name."""
-Believing = Callable[[Mapping[tuple[str, str, str], Odds], str, str, str], Belief]
-"""From all odds, an agent, a cause and a fix."""
+Learning = Callable[[World, float], Lessons]
+"""From a world, and the time to which what it has seen fades."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +192,7 @@ class Sources:
     trouble: Callable[[], str | None]
     windows: Callable[[], Sequence[WindowConfig]]
     scorecard: Scoring
-    belief: Believing
+    lessons: Learning
     draw: Callable[[str, str, float, float, int], Awaitable[Drawing]]
     past: Callable[[str], Awaitable[Past]]
     patterns: Sequence[KnownPattern]

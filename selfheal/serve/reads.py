@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BeforeValidator, WithJsonSchema
 
 from selfheal.errors import UnknownName
@@ -28,7 +28,8 @@ from selfheal.serve.models.fleet import (
 )
 from selfheal.serve.models.foresight import AnomalyView, Maintenance, PredictionView
 from selfheal.serve.models.incidents import Analysis, Fixes, IncidentDetail, IncidentView, StrategyView, TraceView
-from selfheal.serve.ports import Sources
+from selfheal.serve.models.report import IncidentReport
+from selfheal.serve.ports import Lessons, Sources
 from selfheal.serve.problems import Refusal, documented
 from selfheal.serve.times import read_rfc3339, rfc3339
 from selfheal.serve.views import fleet, foresight
@@ -41,8 +42,11 @@ from selfheal.serve.views.incidents import (
     learned_cases,
     rates,
     reports,
+    shadows,
     strategies,
 )
+from selfheal.serve.views.markdown import markdown
+from selfheal.serve.views.report import report
 from selfheal.serve.views.traces import trace
 from selfheal.world import Incident, World
 
@@ -118,12 +122,19 @@ class Reads:
 
     async def incident(self, name: Annotated[str, Path(alias="id", max_length=256)]) -> IncidentDetail:
         """One incident with its story."""
+        return incident_detail(_known(await self._sources.shown(), name))
+
+    async def report(
+        self,
+        name: Annotated[str, Path(alias="id", max_length=256)],
+        form: Annotated[Literal["json", "markdown"], Query(alias="format", description="What is answered.")] = "json",
+    ) -> IncidentReport | Response:
+        """An incident as a whole, after the fact: what it was, what it cost, and what would prevent the next one."""
         world = await self._sources.shown()
-        if name not in world.incidents:
-            raise UnknownName(
-                f"cannot find incident {name!r}: there is none; /observability/incidents has all that are kept"
-            )
-        return incident_detail(world.incidents[name])
+        told = report(world, _known(world, name), self._sources.clock.now())
+        if form == "json":
+            return told
+        return Response(markdown(told), media_type="text/markdown")
 
     async def predictions(self, limit: Limit = 100, since: Since = None) -> Items[PredictionView]:
         """Failures that are foreseen, likeliest first; `since` they were."""
@@ -145,17 +156,24 @@ class Reads:
     async def fixes(self, limit: Limit = 100, since: Since = None) -> Fixes:
         """What was tried, newest first, `since` it began; and how likely each fix helps."""
         world = await self._sources.shown()
-        tried, learned = await _in_thread(
-            lambda: (fixes(incidents(world)), rates(world, self._sources.belief, limit)),
+        lessons = self._lessons(world)
+        tried, learned, suggested = await _in_thread(
+            lambda: (fixes(incidents(world)), rates(world, lessons, limit), shadows(lessons)),
         )
         found = [one for one in tried if one.started_at >= _text(since)]
-        return Fixes(items=found[:limit], total=len(found), rates=learned)
+        return Fixes(items=found[:limit], total=len(found), rates=learned, shadow=suggested)
 
-    async def strategies(self, limit: Limit = 100, since: Since = None) -> Items[StrategyView]:
+    async def strategies(
+        self,
+        limit: Limit = 100,
+        since: Since = None,
+        agent: Annotated[str | None, Query(max_length=256, description="Only those of this agent.")] = None,
+    ) -> Items[StrategyView]:
         """The learned order of fixes for each agent and cause; `since` a fix was last tried there."""
         world = await self._sources.shown()
-        cases = learned_cases(world, _seconds(since))
-        learned = await _in_thread(lambda: strategies(world, self._sources.belief, cases[:limit]))
+        cases = [case for case in learned_cases(world, _seconds(since)) if agent in (None, case[0])]
+        lessons = self._lessons(world)
+        learned = await _in_thread(lambda: strategies(world, lessons, cases[:limit]))
         return Items(items=learned, total=len(cases))
 
     async def rca(self, limit: Limit = 100, since: Since = None) -> Analysis:
@@ -197,6 +215,11 @@ class Reads:
             raise Refusal(422, "invalid_request", "cannot draw this: since is not before until")
         drawing = await self._sources.draw(agent, signal, begin, end, points)
         return fleet.history(agent, signal, begin, end, drawing)
+
+    def _lessons(self, world: World) -> Lessons:
+        """What is learned as of now, to the hour: it fades by a fiftieth a day, and is reckoned once an hour."""
+        now = self._sources.clock.now()
+        return self._sources.lessons(world, now - now % HOUR_S)
 
     async def scorecard(self) -> dict[str, Figure]:
         """The daemon's own figures, measured, with counts and intervals."""
@@ -254,11 +277,27 @@ def routes(reads: Reads, gate: Gate) -> APIRouter:
             summary=_summary(question),
             responses=documented(*statuses),
         )
+    router.add_api_route(
+        "/incidents/{id}/report",
+        reads.report,
+        operation_id="read_report",
+        summary=_summary(reads.report),
+        response_model=IncidentReport,
+        responses={**documented(404, 422), 200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},
+    )
     return router
 
 
 def _summary(question: Callable[..., object]) -> str:
     return (question.__doc__ or "").split(".")[0].split(";")[0]
+
+
+def _known(world: World, name: str) -> Incident:
+    if name not in world.incidents:
+        raise UnknownName(
+            f"cannot find incident {name!r}: there is none; /observability/incidents has all that are kept"
+        )
+    return world.incidents[name]
 
 
 def _opened_since(world: World, since: float | None) -> list[Incident]:

@@ -156,9 +156,9 @@ def _diagnosis(causes: tuple[Cause, ...]) -> str:
 
 def _plan(plan: Planned) -> str:
     chosen = next((one for one in plan.alternatives if one.fix == plan.fix), None)
-    told = f"chose {plan.fix}"
+    told = f"would do {plan.fix}, and only says so" if plan.shadow else f"chose {plan.fix}"
     if chosen is not None:
-        told += f": expected {span(chosen.expected_s)}, success {chosen.success:.2f}"
+        told += f": {_chance(chosen)}"
     elif plan.reason:
         told += f": {brief(plan.reason)}"
     others = [_passed_over(one) for one in plan.alternatives if one.fix != plan.fix]
@@ -166,8 +166,13 @@ def _plan(plan: Planned) -> str:
 
 
 def _passed_over(other: Alternative) -> str:
-    why = brief(other.barred) or f"expected {span(other.expected_s)}, success {other.success:.2f}"
-    return f"{other.fix} ({why})"
+    return f"{other.fix} ({brief(other.barred) or _chance(other)})"
+
+
+def _chance(weighed: Alternative) -> str:
+    """The chance that a fix helps, and what it takes by itself: what follows where it fails would only frighten."""
+    takes = f", takes about {span(weighed.cost_s)}" if weighed.cost_s else ""
+    return f"helps in {weighed.success:.0%}{takes}"
 
 
 def _verdict(event: Verified) -> str:

@@ -37,6 +37,7 @@ from selfheal.events import (
     LoopFailed,
     RestartDelayed,
     ScaleAsked,
+    StartAsked,
     StateDamaged,
     UndoEnded,
     UndoStarted,
@@ -191,7 +192,16 @@ def _about_agent(world: World, event: AgentEvent) -> World:
         world = _another_version(world, name, event.at)
     if isinstance(event, RestartDelayed | BreakerOpened | BreakerTried | BreakerClosed):
         return _into_story(world, event)
-    return world
+    return _ordered(world, event) if isinstance(event, StartAsked) else world
+
+
+def _ordered(world: World, event: StartAsked) -> World:
+    """What a person did in the midst of an incident says what a person would do."""
+    incident = world.open_incident_of(event.agent)
+    if incident is None or incident.agent != event.agent:
+        return world
+    incident = replace(incident, ordered_by=event.by, ordered_at=event.at)
+    return replace(world, incidents={**world.incidents, incident.id: incident})
 
 
 def _another_version(world: World, name: str, at: float) -> World:

@@ -94,7 +94,8 @@ class Incident:
     """One failure from first sign to resolution. `agent` is where the cause is, `agents` all that suffer.
 
     `refused` is who said no, by (fix, agent): the first decision is final, for as long as the incident lasts.
-    `suggested` are the fixes that were only said.
+    `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent anew in its midst,
+    at `ordered_at`; empty where nobody did.
     """
 
     id: str
@@ -120,6 +121,8 @@ class Incident:
     merged_into: str | None = None
     reason: str = ""
     story: tuple[StoryEvent, ...] = ()
+    ordered_by: str = ""
+    ordered_at: float = 0.0
 
     @property
     def over(self) -> bool:

@@ -30,7 +30,7 @@ class Odds:
     """How often a fix helped against a cause on an agent, as verified, and how soon.
 
     `took_s` is the mean time from the begin of an attempt that helped to the first good sign, `slowest_s` the longest.
-    `at` is the moment as of which it is all told.
+    `at` is the moment as of which it is all told, `tried_at` when the latest of them was judged; 0 where nobody knows.
     """
 
     helped: float = 0.0
@@ -38,6 +38,7 @@ class Odds:
     at: float = 0.0
     took_s: float = 0.0
     slowest_s: float = 0.0
+    tried_at: float = 0.0
 
     @property
     def tried(self) -> float:
@@ -55,7 +56,7 @@ class Odds:
     def tried_once_more(self, helped: float, took_s: float | None, now: float) -> Odds:
         """With one more attempt, of which `helped` says how far it did; `took_s` where it has come to a good sign."""
         then = self.faded(now)
-        odds = replace(then, helped=then.helped + helped, failed=then.failed + 1.0 - helped)
+        odds = replace(then, helped=then.helped + helped, failed=then.failed + 1.0 - helped, tried_at=now)
         if took_s is None or not helped:
             return odds
         mean_s = (then.took_s * then.helped + took_s * helped) / odds.helped

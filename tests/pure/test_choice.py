@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfheal.decide.bars import Bar, bars
-from selfheal.decide.choice import ASKING_S, Belief, Choice, choose, must_ask
+from selfheal.decide.choice import ASKING_S, Belief, Choice, choose, must_ask, prior
 from selfheal.decide.matter import REPEAT_S, Rules
 from selfheal.events import (
     ActStarted,
@@ -89,7 +89,7 @@ def test_without_experience_the_cheapest_that_is_meant_for_the_cause_is_chosen()
         "hung",
         False,
     )
-    assert choice.plan.reason.endswith("restart helps in 85% where the cause is most likely hung")
+    assert choice.plan.reason == ("it helps in 85% where the cause is most likely hung")
     assert [one.fix for one in choice.plan.alternatives] == ["restart", "restart_with_dependents"]
     assert choice.plan.ladder == "restart"
 
@@ -300,6 +300,19 @@ def test_a_fix_that_may_be_done_twice_is_done_again_after_an_interruption() -> N
 
 def test_with_no_fix_at_all_there_is_no_plan() -> None:
     assert chosen(sick()) == Choice(None, (), None)
+
+
+def test_what_is_told_of_a_fix_beforehand_is_what_the_choice_begins_with() -> None:
+    assert prior(BUILT_IN, "restart", "hung") == 0.85
+    assert prior(BUILT_IN, "restart", "disk_full") == 0.08
+    assert prior((*BUILT_IN, own_fix("mend", "hung")), "restart", "hung") == 0.2
+    assert prior((), "gone", "hung") == 0.5
+
+
+def test_each_fix_is_told_with_what_it_takes_by_itself() -> None:
+    costs = {one.fix: one.cost_s for one in chosen(sick(), RESTART, PURGE).alternatives}
+    assert costs["restart"] == RESTART.cost_s + RESTART.risk_s + RULES.verify_s
+    assert costs["purge"] == 10.0 + RULES.verify_s
 
 
 FIXES = st.lists(st.sampled_from([*BUILT_IN, PURGE, PAGE, own_fix("mend", "hung")]), unique_by=lambda fix: fix.name)

@@ -23,9 +23,10 @@ from selfheal.events import (
     WorkPlanned,
 )
 from selfheal.kinds import Observation
+from selfheal.learn.strategies import Lessons
 from selfheal.serve.documents import DOCUMENTS, Material, documents, stamp
 from selfheal.vitals import CheckRecord, Vitals
-from selfheal.world import EMPTY, Odds, World, fold
+from selfheal.world import EMPTY, World, fold
 
 T0 = 1_767_323_045.0
 NAMES = {
@@ -57,21 +58,10 @@ class Pattern:
 
 
 @dataclass(frozen=True)
-class Mean:
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Measured:
     value: float | None
     count: int
     interval: tuple[float, float] | None
-
-
-def belief(odds: Mapping[tuple[str, str, str], Odds], agent: str, cause: str, fix: str) -> Mean:
-    return Mean(0.5, 0.1, 0.9)
 
 
 def material(world: World, vitals: Vitals | None = None) -> Material:
@@ -80,7 +70,7 @@ def material(world: World, vitals: Vitals | None = None) -> Material:
         vitals=vitals or Vitals(),
         now=T0 + 12,
         scorecard=lambda world, now: {"uptime": Measured(1.0, 10, None)},
-        belief=belief,
+        lessons=Lessons,
         patterns=(Pattern("port_taken", re.compile("in use"), 4.0),),
         windows=(WindowConfig(agents=("api",), cron="0 3 * * sun", minutes=30),),
         seq=11,

@@ -15,6 +15,7 @@ from selfheal.events import (
     ApprovalAnswered,
     ApprovalAsked,
     Cause,
+    ConfigReloaded,
     DaemonStarted,
     Diagnosed,
     Event,
@@ -30,6 +31,7 @@ from selfheal.events import (
 from selfheal.serve.models.explanation import ExplanationView
 from selfheal.serve.story import story
 from selfheal.serve.views.explanation import explanation
+from selfheal.serve.views.guards import STEPS
 from selfheal.world import Odds
 from tests.pure.histories import INCIDENTS, histories
 
@@ -133,3 +135,29 @@ def test_the_first_line_tells_it_all_in_one_sentence() -> None:
     )
     over = explained(IncidentResolved(T0 + 9, "inc-1", "it recovered by itself", 3.0))
     assert over.summary.endswith("nothing was tried; well again 3 s after the onset")
+
+
+def test_the_guard_that_a_hold_names_is_told_as_it_was_asked() -> None:
+    hold = Held(T0 + 7, "inc-1", "api was healed a moment ago, and what is seen of it may be old", T0 + 60, "cooldown")
+    asked = guards(explained(hold))
+    assert list(asked) == list(STEPS)
+    assert asked["cooldown"] == (hold.reason, "held")
+    assert {answer for name, (_, answer) in asked.items() if name != "cooldown"} == {"passed"}
+    assert asked["dependency"][0] == "db is healthy"
+    early = guards(explained(replace(hold, code="maintenance")))
+    assert [name for name, (_, answer) in early.items() if answer == "passed"] == ["target", "duplicate"]
+    assert guards(explained(replace(hold, code="mode"))) == {"mode": (hold.reason, "held")}
+
+
+def test_the_guards_that_a_plan_names_have_let_it_pass() -> None:
+    plan = Planned(T0 + 7, "inc-1", "mend", "api", "it helps", (), ladder="restart", passed=STEPS[:3])
+    view = explained(plan)
+    assert {name: answer for name, (_, answer) in guards(view).items()} == dict.fromkeys(STEPS[:3], "passed")
+    assert (view.decisions[-1].policy, view.decisions[-1].ladder) == ("look_ahead", "restart")
+
+
+def test_what_a_dry_run_only_says_was_held_by_it() -> None:
+    plan = Planned(T0 + 7, "inc-1", "mend", "api", "it helps", (), shadow=True)
+    asked = guards(explained(ConfigReloaded(T0 + 6, "a person", dry_run=True), plan))
+    assert asked["dry_run"] == ("dry run: mend would be applied to api", "held")
+    assert asked["cooldown"][1] == "not asked"

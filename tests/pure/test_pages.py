@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.big_world import WINDOWS, Past, big_world
-from selfheal.learn.odds import posterior
 from selfheal.learn.scorecard import figures
+from selfheal.learn.strategies import Lessons
 from selfheal.serve.documents import Material, Pages, documents
 
 
@@ -27,7 +27,7 @@ PATTERNS = (Pattern("port_taken", re.compile("in use"), 4.0),)
 
 
 def material(past: Past) -> Material:
-    return Material(past.world, past.vitals.copy(), past.at, figures, posterior, PATTERNS, WINDOWS)
+    return Material(past.world, past.vitals.copy(), past.at, figures, Lessons, PATTERNS, WINDOWS)
 
 
 def plain(made: Mapping[str, Mapping[str, object]]) -> object:

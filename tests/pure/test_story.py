@@ -64,7 +64,7 @@ def test_a_diagnosis_is_told_with_its_evidence_and_what_is_less_likely() -> None
 def test_a_plan_is_told_with_what_was_passed_over_and_why() -> None:
     weighed = (Alternative("restart", 0.9, 3.0), Alternative("purge", 0.2, 60.0, "it waits for leave"))
     assert told(Planned(NOON, "i1", "restart", "api", "best odds", weighed))[-1] == (
-        "chose restart: expected 3 s, success 0.90; passed over: purge (it waits for leave)"
+        "chose restart: helps in 90%; passed over: purge (it waits for leave)"
     )
 
 

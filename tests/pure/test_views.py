@@ -4,7 +4,6 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 from typing import get_type_hints
@@ -39,6 +38,7 @@ from selfheal.events import (
     Verified,
 )
 from selfheal.kinds import Observation
+from selfheal.learn.strategies import Lessons
 from selfheal.serve.views import fleet, foresight
 from selfheal.serve.views.incidents import fixes, incident_detail, incidents, learned_cases, rates, strategies
 from selfheal.serve.views.stream import event_view, is_time
@@ -48,18 +48,6 @@ from selfheal.vocabulary import FleetStatus
 from selfheal.world import EMPTY, Odds, World, fold
 
 T0 = 1_767_323_045.0  # 2026-01-02T03:04:05Z
-
-
-@dataclass(frozen=True)
-class Mean:
-    mean: float
-    low: float
-    high: float
-
-
-def mean(odds: Mapping[tuple[str, str, str], Odds], agent: str, cause: str, fix: str) -> Mean:
-    own = odds[agent, cause, fix]
-    return Mean((own.helped + 1) / (own.helped + own.failed + 2), 0.0, 1.0)
 
 
 def world(*events: Event) -> World:
@@ -256,10 +244,10 @@ def test_strategies_rank_fixes_by_what_is_believed_of_them() -> None:
         ("web", "crashed", "restart"): Odds(1, 0),
     }
     seen = dataclasses.replace(EMPTY, odds=odds)
-    first, second = strategies(seen, mean)
+    first, second = strategies(seen, Lessons(seen))
     assert (first.agent, [one.fix for one in first.fixes]) == ("api", ["purge", "restart"])
     assert (second.agent, second.fixes[0].tried) == ("web", 1)
-    assert [(one.fix, one.helped, one.failed) for one in rates(seen, mean, limit=1)] == [("restart", 1, 5)]
+    assert [(one.fix, one.helped, one.failed) for one in rates(seen, Lessons(seen), limit=1)] == [("restart", 1, 5)]
 
 
 def test_what_was_learned_since_is_what_was_tried_since() -> None:
@@ -268,7 +256,7 @@ def test_what_was_learned_since_is_what_was_tried_since() -> None:
     assert case == ("api", "crashed")
     assert learned_cases(seen, T0 + 104) == [case]
     assert learned_cases(seen, T0 + 105) == []
-    assert strategies(seen, mean, ()) == []
+    assert strategies(seen, Lessons(seen), ()) == []
 
 
 def test_signals_since_are_those_of_agents_at_which_was_looked_since() -> None:

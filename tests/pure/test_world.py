@@ -216,10 +216,10 @@ TRIED = FixStarted(BEGIN + 1, "inc-1", 1, "restart", "application", "api", "cras
 @pytest.mark.parametrize(
     ("outcome", "odds"),
     [
-        ("succeeded", Odds(1, 0, BEGIN + 9)),
-        ("failed", Odds(0, 1, BEGIN + 9)),
-        ("relapsed", Odds(0, 1, BEGIN + 9)),
-        ("timed_out", Odds(0, 1, BEGIN + 9)),
+        ("succeeded", Odds(1, 0, BEGIN + 9, tried_at=BEGIN + 9)),
+        ("failed", Odds(0, 1, BEGIN + 9, tried_at=BEGIN + 9)),
+        ("relapsed", Odds(0, 1, BEGIN + 9, tried_at=BEGIN + 9)),
+        ("timed_out", Odds(0, 1, BEGIN + 9, tried_at=BEGIN + 9)),
         ("interrupted", None),
         ("rejected", None),
         ("undone", None),

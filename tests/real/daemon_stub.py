@@ -14,7 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel
 
+from selfheal.learn.strategies import Lessons
 from selfheal.serve.views import fleet, foresight, incidents
+from selfheal.serve.views.markdown import markdown
+from selfheal.serve.views.report import report
 from selfheal.vitals import Vitals
 from selfheal.world import World
 
@@ -64,6 +67,19 @@ class Daemon:
                 figure = {"value": 0.93, "count": 40, "interval": (0.81, 0.98)}
                 recovery = {"value": 0.4, "count": 9, "interval": None}
                 return 200, {"rca_accuracy": figure, "recovery_p95_seconds": recovery, "uptime": {"value": None}}
+            case _:
+                return self._told(path)
+
+    def _told(self, path: str) -> Reply:
+        """What is told afterwards, and what was learned."""
+        world, lessons = self.world, Lessons(self.world, self.now)
+        match path.removeprefix("/observability").strip("/").split("/"):
+            case ["incidents", name, "report"] if name in world.incidents:
+                return 200, markdown(report(world, world.incidents[name], self.now))
+            case ["strategies"]:
+                return 200, {"items": incidents.strategies(world, lessons)}
+            case ["fixes"]:
+                return 200, {"items": [], "shadow": incidents.shadows(lessons)}
             case _:
                 return problem(404, f"cannot find {path!r}; ask for another")
 
@@ -121,8 +137,9 @@ def _handler(daemon: Daemon) -> type[BaseHTTPRequestHandler]:
             status, facts = daemon.reply(method, parts.path, query, json.loads(sent) if sent else None)
             if daemon.token and self.headers.get("Authorization") != f"Bearer {daemon.token}":
                 status, facts = problem(401, "cannot show this without a token")
-            content = json.dumps(facts, default=_plain).encode()
+            content = (facts if isinstance(facts, str) else json.dumps(facts, default=_plain)).encode()
             self.send_response_only(status)
+            self.send_header("Content-Type", "text/markdown" if isinstance(facts, str) else "application/json")
             self.send_header("Date", self.date_time_string(daemon.now))
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

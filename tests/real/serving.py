@@ -41,6 +41,7 @@ from selfheal.events import (
     decode,
 )
 from selfheal.history.rollup import Bucket
+from selfheal.learn.strategies import Lessons
 from selfheal.ledger import Ledger
 from selfheal.loops import LoopStats
 from selfheal.serve.app import create_app
@@ -48,7 +49,7 @@ from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, serve
 from selfheal.serve.ports import DataJob, Drawing, Order, Pace, Past, Reloaded, RestorePlan, Sources, Tail
 from selfheal.vitals import Vitals
-from selfheal.world import Odds, World
+from selfheal.world import World
 
 T0 = 1_767_323_045.0  # 2026-01-02T03:04:05Z
 TOKEN = "correct horse battery staple, and more"
@@ -161,13 +162,6 @@ class Orders:
 
 
 @dataclass(frozen=True)
-class Believed:
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Pattern:
     cause: str
     regex: re.Pattern[str]
@@ -209,7 +203,7 @@ class Daemon:
             trouble=lambda: self.ledger.trouble,
             windows=lambda: (WindowConfig(agents=("api",), cron="0 3 * * sun", minutes=30),),
             scorecard=_scorecard,
-            belief=_belief,
+            lessons=Lessons,
             draw=_draw,
             past=_past,
             patterns=(Pattern("port_taken", re.compile("already in use"), 4.0),),
@@ -266,12 +260,6 @@ async def _past(agent: str) -> Past:
 
 def _scorecard(world: World, now: float) -> Mapping[str, Measured]:
     return {"uptime": Measured(0.999, 120, (0.99, 1.0)), "event_recall": Measured(None, 0, None)}
-
-
-def _belief(odds: Mapping[tuple[str, str, str], Odds], agent: str, cause: str, fix: str) -> Believed:
-    own = odds[agent, cause, fix]
-    mean = (own.helped + 1) / (own.helped + own.failed + 2)
-    return Believed(mean, max(0.0, mean - 0.2), min(1.0, mean + 0.2))
 
 
 def bearer(token: str = TOKEN) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from selfheal.serve.models.base import Seconds, Time, View
 from selfheal.serve.models.incidents import AlternativeView, IncidentView
-from selfheal.vocabulary import AgentState, BreakerState, Outcome
+from selfheal.vocabulary import AgentState, BreakerState, Outcome, Policy
 
 Answer = Literal["passed", "held", "not asked", "not known"]
 
@@ -77,6 +77,8 @@ class DecisionView(View):
     situation: SituationView | None
     alternatives: list[AlternativeView]
     guards: list[GuardView]
+    policy: Policy | None = Field(description="By which rule a fix was chosen; null where an old journal says nothing.")
+    ladder: str = Field(description="What the fixed order would have chosen; empty where nobody knows.")
 
 
 class ExplanationView(View):

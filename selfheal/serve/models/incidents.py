@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfheal.serve.models.base import Interval, Items, Probability, Seconds, Time, View
-from selfheal.vocabulary import IncidentState, Layer, Outcome
+from selfheal.vocabulary import Channel, GuardCode, IncidentState, Layer, Outcome, Policy, Severity
 
 
 class AttemptView(View):
@@ -25,6 +25,7 @@ class AttemptView(View):
     verified: bool
     verified_at: Time | None
     output: str
+    undone: bool | None = Field(description="Whether what it did was taken back; false while it is, null where not.")
 
 
 class FixView(AttemptView):
@@ -41,6 +42,7 @@ class CauseView(View):
     probability: Probability
     agent: str
     evidence: list[str] = Field(examples=[["log says 'Address already in use'"]])
+    channels: list[Channel] = Field(description="Where the evidence comes from.")
 
 
 class AlternativeView(View):
@@ -48,8 +50,11 @@ class AlternativeView(View):
 
     fix: str
     success: Probability
-    expected_seconds: Seconds
+    expected_seconds: Seconds = Field(description="Until the agent is well, with all that follows where it fails.")
+    cost_seconds: Seconds | None = Field(description="What it takes by itself, verified; null in an old journal.")
     barred: str = Field(description="Why it may not be taken; empty where it may.")
+    code: GuardCode | None = Field(description="The guard that bars it.")
+    propensity: Probability = Field(description="How likely it was to be chosen, among near-ties.")
 
 
 class PlanView(View):
@@ -60,6 +65,10 @@ class PlanView(View):
     agent: str
     reason: str
     alternatives: list[AlternativeView]
+    policy: Policy = Field(description="By which rule it was chosen.")
+    ladder: str = Field(description="What the fixed order would have chosen; empty in an old journal.")
+    shadow: bool = Field(description="Whether it is only said.")
+    passed: list[GuardCode] = Field(description="The guards that let it pass.")
 
 
 class HoldView(View):
@@ -68,6 +77,8 @@ class HoldView(View):
     at: Time
     reason: str
     until: Time | None
+    code: GuardCode | None = Field(description="The guard that holds it.")
+    fix: str = Field(description="What would be done otherwise; empty where that was not written down.")
 
 
 class ApprovalView(View):
@@ -96,6 +107,7 @@ class IncidentView(View):
     agent: str = Field(description="Where the cause is.")
     agents: list[str] = Field(description="All that suffer.")
     state: IncidentState
+    severity: Severity
     trigger: Literal["exit", "check", "start", "external"]
     sign: str
     onset: Time
@@ -152,10 +164,22 @@ class RateView(View):
     interval: Interval
 
 
+class ShadowView(View):
+    """What became of that which was only suggested, by fix."""
+
+    fix: str
+    agreed: int = Field(description="Done after all, by a person or with a person's leave.")
+    needless: int = Field(description="The agent was well again in the time that the fix would have taken.")
+    sooner: int = Field(description="It took longer than that.")
+    open: int = Field(description="Nobody knows yet.")
+    sooner_seconds: Seconds = Field(description="By how much longer, in all.")
+
+
 class Fixes(Items[FixView]):
     """Every attempt, newest first, and what was learned from them."""
 
     rates: list[RateView]
+    shadow: list[ShadowView]
 
 
 class RankedFix(View):
@@ -165,6 +189,12 @@ class RankedFix(View):
     success: Probability
     interval: Interval
     tried: float = Field(description="Attempts; what is long ago counts less.")
+    helped: float
+    failed: float
+    recovery_seconds: Seconds | None = Field(description="Mean time to the first good sign; null: it never helped.")
+    slowest_seconds: Seconds | None
+    expected_seconds: Seconds = Field(description="What one try takes, whether or not it helps.")
+    settle_seconds: Seconds = Field(description="How long a good sign is waited for after it.")
 
 
 class StrategyView(View):
@@ -172,6 +202,7 @@ class StrategyView(View):
 
     agent: str
     cause: str
+    last_used_at: Time | None = Field(description="When a fix was last judged here; null where nobody knows.")
     fixes: list[RankedFix]
 
 

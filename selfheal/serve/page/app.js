@@ -235,7 +235,7 @@ function storyOf(incident) {
 function incidentItem(incident) {
   const details = h("details", {},
     h("summary", { "data-focus": "summary" }, stateOf(incident.state), h("b", {}, incident.agents.join(", ")),
-      h("span", { class: "when" }, age(incident.opened_at, " ago")), h("span", { class: "what" }, headline(incident))),
+      h("span", { class: "when" }, `${incident.severity}, ${age(incident.opened_at, " ago")}`), h("span", { class: "what" }, headline(incident))),
     storyOf(incident));
   details.open = isOpened(incident);
   details.addEventListener("toggle", () => {

@@ -33,7 +33,7 @@ from selfheal.serve.models.explanation import (
 from selfheal.serve.story import brief, sentence
 from selfheal.serve.times import rfc3339, span
 from selfheal.serve.views.fleet import reason
-from selfheal.serve.views.guards import before_reason, before_reflex, starts_last_hour
+from selfheal.serve.views.guards import before_reason, before_reflex, held_by, let_pass, starts_last_hour
 from selfheal.serve.views.incidents import alternative_view, incident_view
 from selfheal.vocabulary import CAUSES
 from selfheal.world import Odds
@@ -123,6 +123,8 @@ def _decision(incident: Incident, one: Decided, fixes: Mapping[int, str]) -> Dec
         situation=_situation(before, agent, then, event) if judged and agent is not None else None,
         alternatives=[alternative_view(other) for other in event.alternatives] if isinstance(event, Planned) else [],
         guards=_guards(before, agent, then, event) if agent is not None else [],
+        policy=event.policy if isinstance(event, Planned) and event.ladder else None,
+        ladder=event.ladder if isinstance(event, Planned) else "",
     )
 
 
@@ -186,6 +188,13 @@ def _learned(world: World, agent: str, cause: str, fix: str) -> OddsView:
 
 def _guards(world: World, agent: Agent, incident: Incident | None, event: StoryEvent) -> list[GuardView]:
     match event:
+        case Planned() if event.passed:
+            return let_pass(world, agent, incident, event)
+        case Planned(shadow=True) if world.dry_run:
+            said = Held(event.at, event.incident, _dry_run(event), None, "dry_run", event.fix)
+            return held_by(world, agent, incident, said, "dry_run")
+        case Held(code=str(code)):
+            return held_by(world, agent, incident, event, code)
         case Planned(fix=fix) | ApprovalAsked(fix=fix):
             return before_reason(world, agent, incident, fix, event.at, held=False)
         case Held():
@@ -194,3 +203,7 @@ def _guards(world: World, agent: Agent, incident: Incident | None, event: StoryE
             return before_reflex(world, agent, event.at)
         case _:
             return []
+
+
+def _dry_run(plan: Planned) -> str:
+    return f"dry run: {plan.fix} would be applied to {plan.agent}"

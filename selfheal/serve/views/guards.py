@@ -1,21 +1,34 @@
 """What was asked before acting, and what did each guard see?
 
-The questions and their order are those of `decide.guard` and `decide.reflex`. A guard whose inputs no event records
-(a setting, an answer of a check between two events) is named all the same, and what it saw is told to be unknown.
+The questions and their order are those of `decide.guard` and `decide.reflex`. Newer events name the guards that let an
+act pass, or the one that held it, by its code; where they do that is what is told. Of older ones it is worked out from
+what was known then: a guard whose inputs no event records (a setting, an answer of a check between two events) is named
+all the same, and what it saw is told to be unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from selfheal.serve.models.explanation import Answer, GuardView
 from selfheal.serve.times import time_of_day
+from selfheal.vocabulary import GUARDS, GuardCode
 from selfheal.world import Breaker
 from selfheal.world.agents import HOUR_S
 
 if TYPE_CHECKING:
+    from selfheal.events import Held, Planned
     from selfheal.world import Agent, Incident, World
+
+TEN_MINUTES_S = 600.0
+
+
+# The guards of `decide.guard`, in their order.
+STEPS: tuple[GuardCode, ...] = (
+    "target", "duplicate", "maintenance", "paused", "data_held", "interrupted", "recovering", "dependency", "storm",
+    "dry_run", "concurrency", "agent_budget", "fleet_budget", "cooldown",
+)  # fmt: skip
 
 
 class _Question(NamedTuple):
@@ -39,6 +52,27 @@ def before_reason(
     return _held(questions) if held else [_answered(one, "passed") for one in questions]
 
 
+def let_pass(world: World, agent: Agent, incident: Incident | None, plan: Planned) -> list[GuardView]:
+    """The guards that a plan says to have passed, and a person's word where there was one."""
+    saw = _seen_by(world, agent, incident, plan.fix, plan.at)
+    passed = [GuardView(guard=code, saw=saw.get(code, ""), answer="passed") for code in plan.passed]
+    return [*passed, *(_answered(one, "passed") for one in _approval(agent, incident, plan.fix))]
+
+
+def held_by(world: World, agent: Agent, incident: Incident | None, held: Held, code: GuardCode) -> list[GuardView]:
+    """The guard that holds an act, those before it, which had let it pass, and those that were not asked any more.
+
+    What bars a fix is no step of the guard: it stands alone.
+    """
+    saw, holding = _seen_by(world, agent, incident, held.fix, held.at), STEPS.index(code) if code in STEPS else 0
+    before, behind = (STEPS[:holding], STEPS[holding + 1 :]) if code in STEPS else ((), ())
+    return [
+        *(GuardView(guard=one, saw=saw.get(one, ""), answer="passed") for one in before),
+        GuardView(guard=code, saw=held.reason or GUARDS[code], answer="held"),
+        *(GuardView(guard=one, saw="", answer="not asked") for one in behind),
+    ]
+
+
 def before_reflex(world: World, agent: Agent, at: float) -> list[GuardView]:
     """The guards of a reflex, which have let it pass."""
     return [_answered(one, "passed") for one in _of_reflex(world, agent, at)]
@@ -55,6 +89,28 @@ def _held(questions: list[_Question]) -> list[GuardView]:
 
 def _answered(question: _Question, answer: Answer) -> GuardView:
     return GuardView(guard=question.guard, saw=question.saw, answer=answer)
+
+
+def _seen_by(world: World, agent: Agent, incident: Incident | None, fix: str, at: float) -> Mapping[GuardCode, str]:
+    """What is known of that which each guard looked at."""
+    asked: Mapping[GuardCode, _Question] = {
+        "duplicate": _Question("", _fixing(agent), None),
+        "maintenance": _maintenance(agent),
+        "paused": _pause(world, agent),
+        "dependency": _dependencies(world, agent),
+        "dry_run": _dry_run(world),
+        "concurrency": _at_once(world, incident),
+        "agent_budget": _Question("", _acts(world, at - TEN_MINUTES_S, at, agent.name) + " within ten minutes", None),
+        "fix_budget": _Question("", _acts(world, at - HOUR_S, at, fix=fix) + f" of {fix} within the hour", None),
+        "fleet_budget": _Question("", _acts(world, at - HOUR_S, at) + " in the fleet within the hour", None),
+        "breaker": _breaker(agent, fix, at),
+    }
+    return {code: question.saw for code, question in asked.items()}
+
+
+def _acts(world: World, since: float, until: float, agent: str = "", fix: str = "") -> str:
+    found = [one for one in world.done if since < one.at < until and agent in ("", one.agent) and fix in ("", one.fix)]
+    return _counted(len(found), "act")
 
 
 def _of_reason(world: World, agent: Agent, incident: Incident | None, fix: str, at: float) -> Iterator[_Question]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from selfheal.events import Diagnosed
@@ -22,6 +21,7 @@ from selfheal.serve.models.incidents import (
     RankedFix,
     RateView,
     ReportView,
+    ShadowView,
     StrategyView,
 )
 from selfheal.serve.story import story
@@ -31,8 +31,8 @@ from selfheal.vocabulary import CAUSES
 
 if TYPE_CHECKING:
     from selfheal.events import Alternative, Cause, Held, Planned
-    from selfheal.serve.ports import Believing, KnownPattern
-    from selfheal.world import Approval, Attempt, Incident, Odds, World
+    from selfheal.serve.ports import KnownPattern, Learned, Lessons
+    from selfheal.world import Approval, Attempt, Incident, World
 
 
 Case = tuple[str, str]
@@ -51,6 +51,7 @@ def incident_view(incident: Incident) -> IncidentView:
         agent=incident.agent,
         agents=list(incident.agents),
         state=incident.state,
+        severity=incident.severity,
         trigger=incident.trigger,
         sign=incident.sign,
         onset=rfc3339(incident.onset),
@@ -58,7 +59,7 @@ def incident_view(incident: Incident) -> IncidentView:
         resolved_at=moment(incident.resolved_at),
         recovery_seconds=incident.recovery_s,
         cause=incident.cause,
-        causes=_causes(incident.causes),
+        causes=cause_views(incident.causes),
         attempts=[_attempt(one) for one in incident.attempts],
         plan=_plan(incident.plan) if incident.plan else None,
         hold=_hold(incident.hold) if incident.hold else None,
@@ -70,10 +71,12 @@ def incident_view(incident: Incident) -> IncidentView:
 
 def incident_detail(incident: Incident) -> IncidentDetail:
     """Show an incident with its story."""
-    lines = [
-        LineView(at=rfc3339(line.at), offset_s=round(line.offset_s, 6), text=line.text) for line in story(incident)
-    ]
-    return IncidentDetail(**dict(incident_view(incident)), story=lines)
+    return IncidentDetail(**dict(incident_view(incident)), story=story_lines(incident))
+
+
+def story_lines(incident: Incident) -> list[LineView]:
+    """Show the story of an incident."""
+    return [LineView(at=rfc3339(line.at), offset_s=round(line.offset_s, 6), text=line.text) for line in story(incident)]
 
 
 def fixes(newest_first: Iterable[Incident]) -> list[FixView]:
@@ -83,13 +86,10 @@ def fixes(newest_first: Iterable[Incident]) -> list[FixView]:
     return [FixView(**dict(_attempt(attempt)), incident=incident) for incident, attempt in attempts]
 
 
-def rates(world: World, belief: Believing, limit: int | None = None) -> list[RateView]:
-    """Return how likely each fix helps where it was tried, the most tried first.
-
-    A posterior costs about a millisecond: long lists are made in a thread.
-    """
-    keys, pools = sorted(world.odds, key=lambda key: (-world.odds[key].tried, key)), _pools(world)
-    return [_rate(key, pools[key[1:]], belief) for key in keys[:limit]]
+def rates(world: World, lessons: Lessons, limit: int | None = None) -> list[RateView]:
+    """Return how likely each fix helps where it was tried, the most tried first. Long lists are made in a thread."""
+    keys = sorted(world.odds, key=lambda key: (-world.odds[key].tried, key))
+    return [_rate(agent, cause, lessons.fix(agent, cause, fix)) for agent, cause, fix in keys[:limit]]
 
 
 def learned_cases(world: World, since: float = 0.0) -> list[Case]:
@@ -106,16 +106,33 @@ def learned_cases(world: World, since: float = 0.0) -> list[Case]:
     return [case for case in cases if case in tried]
 
 
-def strategies(world: World, belief: Believing, cases: Iterable[Case] | None = None) -> list[StrategyView]:
+def strategies(world: World, lessons: Lessons, cases: Iterable[Case] | None = None) -> list[StrategyView]:
     """Return the order of fixes that was learned for each of these cases, or all. As costly as `rates`."""
-    keys = {case: list(of_case) for case, of_case in groupby(sorted(world.odds), key=lambda key: key[:2])}
-    learned, pools = [], _pools(world)
-    for agent, cause in keys if cases is None else cases:
-        ranked = sorted(
-            (_rate(key, pools[key[1:]], belief) for key in keys[agent, cause]), key=lambda rate: -rate.success
+    learned = [lessons.strategy(*case) for case in (learned_cases(world) if cases is None else cases)]
+    return [
+        StrategyView(
+            agent=one.agent,
+            cause=one.cause,
+            last_used_at=moment(one.used_at),
+            fixes=[_ranked(fix) for fix in one.fixes],
         )
-        learned.append(StrategyView(agent=agent, cause=cause, fixes=[_ranked(rate) for rate in ranked]))
-    return learned
+        for one in learned
+    ]
+
+
+def shadows(lessons: Lessons) -> list[ShadowView]:
+    """Return what became of that which was only suggested."""
+    return [
+        ShadowView(
+            fix=one.fix,
+            agreed=one.agreed,
+            needless=one.needless,
+            sooner=one.sooner,
+            open=one.open,
+            sooner_seconds=round(one.longer_s, 3),
+        )
+        for one in lessons.shadows()
+    ]
 
 
 def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
@@ -126,7 +143,7 @@ def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
             agent=incident.agent,
             at=rfc3339(_diagnosed_at(incident)),
             sign=incident.sign,
-            causes=_causes(incident.causes),
+            causes=cause_views(incident.causes),
         )
         for incident in newest_first
         if incident.causes
@@ -144,36 +161,39 @@ def _diagnosed_at(incident: Incident) -> float:
     return max(at, default=incident.opened_at)
 
 
-def _pools(world: World) -> Mapping[tuple[str, ...], Mapping[tuple[str, str, str], Odds]]:
-    """The odds by (cause, fix): no other tells of one, and to look through all of them for each would be slow."""
-    pools: dict[tuple[str, ...], dict[tuple[str, str, str], Odds]] = {}
-    for key, odds in world.odds.items():
-        pools.setdefault(key[1:], {})[key] = odds
-    return pools
-
-
-def _rate(key: tuple[str, str, str], pool: Mapping[tuple[str, str, str], Odds], belief: Believing) -> RateView:
-    odds = pool[key]
-    agent, cause, fix = key
-    believed = belief(pool, agent, cause, fix)
+def _rate(agent: str, cause: str, known: Learned) -> RateView:
     return RateView(
         agent=agent,
         cause=cause,
-        fix=fix,
-        helped=round(odds.helped, 2),
-        failed=round(odds.failed, 2),
-        success=share(believed.mean),
-        interval=(share(believed.low), share(believed.high)),
+        fix=known.fix,
+        helped=round(known.helped, 2),
+        failed=round(known.failed, 2),
+        success=share(known.mean),
+        interval=(share(known.low), share(known.high)),
     )
 
 
-def _ranked(rate: RateView) -> RankedFix:
+def _ranked(known: Learned) -> RankedFix:
     return RankedFix(
-        fix=rate.fix, success=rate.success, interval=rate.interval, tried=round(rate.helped + rate.failed, 2)
+        fix=known.fix,
+        success=share(known.mean),
+        interval=(share(known.low), share(known.high)),
+        tried=round(known.helped + known.failed, 2),
+        helped=round(known.helped, 2),
+        failed=round(known.failed, 2),
+        recovery_seconds=_rounded(known.took_s),
+        slowest_seconds=_rounded(known.slowest_s),
+        expected_seconds=round(known.expected_s, 3),
+        settle_seconds=round(known.settle_s, 3),
     )
 
 
-def _causes(causes: tuple[Cause, ...]) -> list[CauseView]:
+def _rounded(seconds: float | None) -> float | None:
+    return round(seconds, 3) if seconds is not None else None
+
+
+def cause_views(causes: tuple[Cause, ...]) -> list[CauseView]:
+    """Show causes, likeliest first."""
     return [
         CauseView(
             cause=one.slug,
@@ -181,6 +201,7 @@ def _causes(causes: tuple[Cause, ...]) -> list[CauseView]:
             probability=share(one.probability),
             agent=one.agent,
             evidence=list(one.evidence),
+            channels=list(one.channels),
         )
         for one in causes
     ]
@@ -200,6 +221,7 @@ def _attempt(one: Attempt) -> AttemptView:
         verified=one.verified,
         verified_at=moment(one.verified_at),
         output=one.output,
+        undone=one.undone,
     )
 
 
@@ -210,16 +232,28 @@ def _plan(plan: Planned) -> PlanView:
         agent=plan.agent,
         reason=plan.reason,
         alternatives=[alternative_view(one) for one in plan.alternatives],
+        policy=plan.policy,
+        ladder=plan.ladder,
+        shadow=plan.shadow,
+        passed=list(plan.passed),
     )
 
 
 def alternative_view(one: Alternative) -> AlternativeView:
     """Show a fix that was weighed."""
-    return AlternativeView(fix=one.fix, success=share(one.success), expected_seconds=one.expected_s, barred=one.barred)
+    return AlternativeView(
+        fix=one.fix,
+        success=share(one.success),
+        expected_seconds=one.expected_s,
+        cost_seconds=one.cost_s or None,
+        barred=one.barred,
+        code=one.code,
+        propensity=share(one.propensity),
+    )
 
 
 def _hold(hold: Held) -> HoldView:
-    return HoldView(at=rfc3339(hold.at), reason=hold.reason, until=moment(hold.until))
+    return HoldView(at=rfc3339(hold.at), reason=hold.reason, until=moment(hold.until), code=hold.code, fix=hold.fix)
 
 
 def _approval(asked: Approval) -> ApprovalView:
