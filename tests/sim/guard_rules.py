@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from selfheal.events import (
     ActStarted,
     ApprovalAnswered,
+    BreakerClosed,
+    BreakerOpened,
     BreakerTried,
     Event,
     FixEnded,
@@ -188,6 +190,8 @@ class Judge:
                 then = self.world.agents[event.agent].breakers.get(event.fix)
                 self.early[event.agent, event.fix] = then is not None and event.at < then.retry_at
                 self.on_trial[event.agent, event.fix] = 0
+            case BreakerClosed() | BreakerOpened():
+                self.early.pop((event.agent, event.fix), None)
             case Verified(outcome=outcome) if (attempt := self._attempt(event)) is not None:
                 self.on_trial.pop((attempt.agent, attempt.fix), None)
                 if outcome == "succeeded" and not attempt.reflex:
