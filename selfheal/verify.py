@@ -25,8 +25,13 @@ class Waiting:
     until: float
 
 
-def verify(world: World, vitals: Vitals, incident: Incident, window_s: float, now: float) -> Verified | Waiting:
-    """Judge the latest attempt of `incident`, which has ended and whose act went through."""
+def verify(
+    world: World, vitals: Vitals, incident: Incident, window_s: float, now: float, settle_s: float = SETTLE_S
+) -> Verified | Waiting:
+    """Judge the latest attempt of `incident`, which has ended and whose act went through.
+
+    `settle_s` is how long after it a good sign may take to come, beyond the window.
+    """
     attempt = incident.attempt
     if attempt is None or attempt.ended_at is None:
         return Waiting(now + window_s)
@@ -45,7 +50,7 @@ def verify(world: World, vitals: Vitals, incident: Incident, window_s: float, no
         return _verdict(incident, attempt, now, _what_is_wrong(agent))  # what its own process does is no aftermath
     if _excused(world, agent):
         return Waiting(now + 1.0)
-    if now - attempt.ended_at > window_s + SETTLE_S and agent.delayed_until is None:
+    if now - attempt.ended_at > window_s + settle_s and agent.delayed_until is None:
         return _verdict(incident, attempt, now, _what_is_wrong(agent))
     return Waiting(now + 1.0)
 

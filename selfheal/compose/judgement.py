@@ -18,6 +18,7 @@ from selfheal.learn.decisions import decisions
 from selfheal.learn.odds import Counts, posterior
 from selfheal.learn.policy import trusts
 from selfheal.learn.pools import Pools
+from selfheal.learn.waits import Waits, settle_s
 from selfheal.learn.strategies import Lessons
 from selfheal.ledger import Ledger
 from selfheal.plans import Clues, Ending, Reflex, Step
@@ -36,6 +37,7 @@ class Judgement:
         self._fleet = fleet
         self._chance = chance
         self._pools = Pools()
+        self._waits = Waits()
         self._judged = -1
         self._policy: Policy = "look_ahead"
         self._healing = self._as_configured()
@@ -87,7 +89,7 @@ class Judgement:
             self._mode,
         )
         fixes = {name: plan.fixes for name, plan in plans.items()}
-        return Healing(fixes, rules, self._success, _verdict, first_good_at, self._rule)
+        return Healing(fixes, rules, self._success, self._verdict, first_good_at, self._rule)
 
     def _mode(self, agent: str, fix: Fix) -> Mode:
         """How far a fix may go on an agent: what is said of it there comes before what is said of all of them, and the
@@ -112,7 +114,14 @@ class Judgement:
             self._policy = "look_ahead" if trusts(decisions(world.incidents.values())) else "ladder"
         return self._policy
 
-
-def _verdict(world: World, vitals: Vitals, incident: Incident, window_s: float, now: float) -> Verified | float:
-    found = verify(world, vitals, incident, window_s, now)
-    return found if isinstance(found, Verified) else found.until
+    def _verdict(
+        self, world: World, vitals: Vitals, incident: Incident, window_s: float, now: float
+    ) -> Verified | float:
+        """Did the latest attempt help? A fix that helps this agent soon, as a rule, is not waited for any longer."""
+        attempt = incident.attempt
+        wait_s = SETTLE_S
+        if attempt is not None:
+            self._waits.follow(world.odds)
+            wait_s = settle_s(self._waits, attempt.agent, attempt.fix, SETTLE_S, now=now)
+        found = verify(world, vitals, incident, window_s, now, wait_s)
+        return found if isinstance(found, Verified) else found.until

@@ -74,7 +74,7 @@ class Judge:
     done: list[FixStarted] = field(default_factory=list)
     to_end_by: dict[tuple[str, int], float] = field(default_factory=dict)
     on_trial: dict[tuple[str, str], int] = field(default_factory=dict)
-    early: dict[tuple[str, str], bool] = field(default_factory=dict)
+    due: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def judge(self, event: Event) -> Iterator[str]:
         """The names of the rules that this event breaks, each with why."""
@@ -124,7 +124,7 @@ class Judge:
         fix, breaker = self.limits.fixes[event.fix], agent.breakers.get(event.fix)
         if breaker is not None and breaker.state == "open":
             yield f"breaker: {event.fix} on {agent.name} although it is open"
-        if self.early.pop((agent.name, event.fix), False):
+        if event.at < self.due.pop((agent.name, event.fix), 0.0):
             yield f"breaker: a trial of {event.fix} on {agent.name} before its time"
         trial = breaker is not None and breaker.state == "half_open"
         if trial and self.on_trial.get((agent.name, event.fix), 0) > 0:
@@ -188,10 +188,10 @@ class Judge:
                     self.on_trial[begun.agent, begun.fix] = 0
             case BreakerTried():
                 then = self.world.agents[event.agent].breakers.get(event.fix)
-                self.early[event.agent, event.fix] = then is not None and event.at < then.retry_at
+                self.due[event.agent, event.fix] = then.retry_at if then is not None else 0.0
                 self.on_trial[event.agent, event.fix] = 0
             case BreakerClosed() | BreakerOpened():
-                self.early.pop((event.agent, event.fix), None)
+                self.due.pop((event.agent, event.fix), None)
             case Verified(outcome=outcome) if (attempt := self._attempt(event)) is not None:
                 self.on_trial.pop((attempt.agent, attempt.fix), None)
                 if outcome == "succeeded" and not attempt.reflex:
