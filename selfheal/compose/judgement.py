@@ -18,8 +18,8 @@ from selfheal.learn.decisions import decisions
 from selfheal.learn.odds import Counts, posterior
 from selfheal.learn.policy import trusts
 from selfheal.learn.pools import Pools
-from selfheal.learn.waits import Waits, settle_s
 from selfheal.learn.strategies import Lessons
+from selfheal.learn.waits import Waits, settle_s
 from selfheal.ledger import Ledger
 from selfheal.plans import Clues, Ending, Reflex, Step
 from selfheal.verify import SETTLE_S, first_good_at, verify

@@ -92,11 +92,13 @@ def _policy(bench: Bench, fix: Fix) -> Bar | None:
 
 
 def _breaker(bench: Bench, fix: Fix) -> Bar | None:
-    """An open breaker lets nothing through before its time, and then one trial alone."""
+    """A breaker that has opened lets nothing through before its time, also where its agent was well for a moment since,
+    and then one trial alone.
+    """
     breaker = bench.agent.breakers.get(fix.name)
     if breaker is None or breaker.state == "closed":
         return None
-    if breaker.state == "open" and bench.now < breaker.retry_at:
+    if bench.now < breaker.retry_at:
         return Bar("breaker", f"its breaker is open: {breaker.why}", breaker.retry_at)
     if breaker.state == "half_open" and _on_trial(bench, fix):
         return Bar("breaker", "its breaker has let one trial through, which is not over")

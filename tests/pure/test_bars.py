@@ -128,3 +128,10 @@ def test_nothing_is_ever_done_on_less_confidence_than_its_tier_asks_for(
     if barred(world, one) is None:
         assert confidence(incident(world), one) >= SURE_ENOUGH[tier]
         assert tier < 3, "no channel was ever named"
+
+
+def test_an_agent_that_was_well_for_a_moment_has_not_shortened_the_time_of_its_breaker() -> None:
+    broken = BreakerOpened(NOW - 10, "api", "restart", NOW + 20, "it did not help")
+    world = sick(Cause("hung", 0.9, "api"), more=(broken, BreakerTried(NOW - 5, "api", "restart")))
+    assert code(world, RESTART) == "breaker"
+    assert code(world, RESTART, now=NOW + 20) == ""
