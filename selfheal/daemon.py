@@ -16,19 +16,18 @@ from selfheal.compose.beginnings import beginnings
 from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
 from selfheal.compose.data_layer import DataLayer
-from selfheal.compose.door import Door
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.fleet import Fleet
-from selfheal.compose.hands import FleetHands
 from selfheal.compose.heartbeats import Heartbeats
 from selfheal.compose.judgement import Judgement
-from selfheal.compose.limits import Limits, limits_over
+from selfheal.compose.limits import limits_over
 from selfheal.compose.memory import Memory
 from selfheal.compose.notices import Notices
 from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
 from selfheal.compose.reload import Reloader, as_scaled, scales_over
+from selfheal.compose.remedies import Remedies
 from selfheal.compose.rollup import Rollup
 from selfheal.compose.schedule import Schedules
 from selfheal.compose.senses import Senses
@@ -60,6 +59,7 @@ from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
 from selfheal.serve.documents import Material
+from selfheal.serve.ports import Reloaded
 from selfheal.store.documents import Documents
 from selfheal.store.reserve import Reserve
 from selfheal.supervise.supervisor import Supervisor
@@ -118,14 +118,9 @@ class Daemon:
         # Who runs and watches.
         loaded = as_scaled(loaded, self.ledger.world, redactor.learn, log)
         self.fleet = Fleet(
-            loaded,
-            AGENT_KINDS,
-            ports.checks,
-            FIXES,
-            ports.environment,
-            ports.agent_variables,
+            loaded, AGENT_KINDS, ports.checks, FIXES, ports.environment, ports.agent_variables,
             lambda: self.ledger.world,
-        )
+        )  # fmt: skip
         self.plans = self.fleet.plans
         self.judgement = Judgement(self.ledger, self.vitals, self.fleet, ports.chance)
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
@@ -151,33 +146,19 @@ class Daemon:
             self.ledger, ports, self.supervisor, self.fleet, self.state_dir, self.runner.spawn, self.redact
         )
         self.care = Care(
-            self.ledger,
-            ports,
-            self.scheduler,
-            self.supervisor,
-            self.heartbeats,
-            notices,
-            self.standbys,
-            self.vitals,
-            self.anomalies,
-            self.history,
-            self.data.custody,
-        )
+            self.ledger, ports, self.scheduler, self.supervisor, self.heartbeats, notices, self.standbys,
+            self.vitals, self.anomalies, self.history, self.data.custody,
+        )  # fmt: skip
         self.schedules = Schedules(self.ledger, clock, self.supervisor, self.runner.spawn)
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
 
         # Who heals, foresees and tells.
-        self.hands = FleetHands(
-            ports,
-            self.supervisor,
-            self.plans,
-            self.data.writers,
-            self.data.custody,
-            Limits(self.ledger, clock, self.supervisor, self.fleet, self.care),
-            self.vitals,
-            Door(ports, self.supervisor, self.plans),
-            self.redact,
-        )
+        self.remedies = Remedies(
+            self.ledger, ports, self.fleet, self.supervisor, self.care, self.data, self.vitals, self.state_dir,
+            self.runner.spawn, self.redact,
+            self._scale,
+        )  # fmt: skip
+        self.hands = self.remedies.hands
         self.healer = Healer(
             self.ledger,
             clock,
@@ -208,7 +189,13 @@ class Daemon:
             Reactions(
                 self.ledger,
                 self.vitals,
-                (self.supervisor.heed, self.standbys.heed, self.data.writers.heed, self.healer.heed),
+                (
+                    self.supervisor.heed,
+                    self.standbys.heed,
+                    self.data.writers.heed,
+                    self.healer.heed,
+                    self.remedies.heed,
+                ),
                 self.metrics,
                 self.runner.wake,
                 log,
@@ -231,6 +218,7 @@ class Daemon:
             Loop("save", self.views.save, every_s=1.0, limit_s=30.0, idle=self.views.is_saved, idle_s=5.0, least_s=1.0),
             self.memory.loop,
             self.data.loop,
+            self.remedies.loop,
             self.rollup.loop,
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
@@ -258,6 +246,7 @@ class Daemon:
             teardown.add("checks", self._stop_watching, STAGE_S)
             self.runner.start(*self.loops())
             teardown.add("loops", lambda: self.runner.stop(*(loop.name for loop in self.loops())), STAGE_S)
+            self.runner.spawn("leftovers", self.remedies.clear_away())
             await self.supervisor.start_fleet()
             self.reloader.open()
             await self._told_to_stop()
@@ -340,6 +329,9 @@ class Daemon:
     def _log_begin(self, agent: str) -> int:
         known = self.ledger.world.agents.get(agent)
         return known.log_begin if known is not None else 0
+
+    async def _scale(self, agent: str, instances: int, by: str) -> Reloaded:
+        return await self.reloader.scale(agent, instances, by)
 
     def _loop_failed(self, failure: Failure) -> None:
         now = self.ports.clock.now()

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
-from pydantic import SecretStr
 
 from selfheal.clock import Clock
 from selfheal.config.models import AgentConfig, CheckConfig, Section
 from selfheal.data.asset import Health
 from selfheal.events import Run as Run
-from selfheal.vocabulary import CheckResult, Layer, Limit, Mode, StartReason, Tier
+from selfheal.hands import CallHttp as CallHttp
+from selfheal.hands import Hands as Hands
+from selfheal.hands import HttpAnswer as HttpAnswer
+from selfheal.hands import HttpCall as HttpCall
+from selfheal.vocabulary import CheckResult, Layer, Mode, Tier
 from selfheal.world import Agent, World
 
 if TYPE_CHECKING:
@@ -153,101 +156,6 @@ class CheckKind:
 
 
 # --- fixes ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class HttpCall:
-    """A call of somebody's URL. What its headers hold is a secret. All of it is done within `timeout_s`."""
-
-    method: str
-    url: str
-    headers: Mapping[str, SecretStr]
-    body: bytes
-    timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """What was answered, whatever the status; of the body the beginning, at most 64 KiB."""
-
-    status: int
-    text: str
-
-
-class CallHttp(Protocol):
-    """Call a URL once. Redirects are answers as others are: they are not followed."""
-
-    async def __call__(self, call: HttpCall) -> HttpAnswer:
-        """Raises FixFailed, with nothing of the call that may be secret, where there is no answer in time."""
-        ...
-
-
-class Hands(Protocol):
-    """What a fix may do to the fleet. Every method raises FixFailed with a reason where it does not work."""
-
-    async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
-        """Stop the whole tree of the agent, start it again, return when it is ready.
-
-        What is `hung` is soon killed; returned is the stack that it wrote before, where it can.
-        """
-        ...
-
-    async def run_command(self, argv: tuple[str, ...], agent: str, timeout_s: float) -> str:
-        """Run a command in the environment of the agent; returns its output."""
-        ...
-
-    async def call_http(self, call: HttpCall) -> str:
-        """Call a URL; returns what it answered. Any status but one of 2xx means that it does not work."""
-        ...
-
-    async def signal(self, agent: str, signal: str) -> str:
-        """Send a signal, named as in "HUP", to the main process of the agent alone, which has to catch it.
-
-        Returns its pid in words.
-        """
-        ...
-
-    async def replace(self, agent: str) -> str:
-        """Let what stands by take the place of a process at once, which is soon killed; return when it is ready.
-
-        Returns in words how it began.
-        """
-        ...
-
-    async def raise_limit(self, agent: str, limit: Limit, most: int, incident: str) -> str:
-        """Let an agent use half as much again, up to `most`. Done again in an incident it raises no further.
-
-        What runs goes on where it can be told; else it is restarted.
-        """
-        ...
-
-    async def lower_limits(self, agent: str, incident: str) -> str:
-        """Take back what was raised in an incident. Doing it again is harmless."""
-        ...
-
-    async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
-        """End what holds a port, where it is an earlier run of the agent, or with `copies` was started as that is."""
-        ...
-
-    async def hold_writers(self, data: str) -> str:
-        """Stop all who may write the data of this agent, and keep them stopped until `release_writers`."""
-        ...
-
-    async def release_writers(self, data: str) -> str:
-        """Let those run again who were held for this agent."""
-        ...
-
-    async def mend_data(self, data: str, how: str) -> str:
-        """Make a small repair in place."""
-        ...
-
-    async def prepare_data(self, data: str, source: str, ticket: str) -> str:
-        """Put sound data beside those of this agent: `source` is "salvage", the id of a backup, or "newest"."""
-        ...
-
-    async def swap_data(self, data: str, ticket: str, by: str) -> str:
-        """Put what was prepared in their place; returns what was lost by it. Doing it again is harmless."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ def verify(world: World, vitals: Vitals, incident: Incident, window_s: float, no
     if attempt is None or attempt.ended_at is None:
         return Waiting(now + window_s)
     agent = world.agents.get(attempt.agent)
+    if agent is not None and agent.stand_in:
+        agent = world.agents.get(agent.stand_in)
     if agent is None:
         return _verdict(incident, attempt, now, "the agent is gone")
     good_at = first_good_at(agent, vitals, attempt.ended_at)

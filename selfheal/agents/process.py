@@ -17,5 +17,5 @@ class ProcessAgent(ProcessConfig, AgentConfig):
 
 
 PROCESS = AgentKind(
-    name="process", model=ProcessAgent, layer="application", fixes=("restart", "restart_with_dependents")
+    name="process", model=ProcessAgent, layer="application", fixes=("restart", "restart_with_dependents", "quarantine")
 )

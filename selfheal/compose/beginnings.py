@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from selfheal.compose.fleet import AgentPlan
-from selfheal.events import AgentDeclared, AgentRemoved, FixEnded, ScaleAsked, StateDamaged
+from selfheal.events import AgentDeclared, AgentRemoved, FixEnded, ScaleAsked, StateDamaged, StopAsked
 from selfheal.world import Agent, World
 
 
@@ -16,7 +16,7 @@ def beginnings(
     damages: Iterable[StateDamaged],
     overruled: Iterable[ScaleAsked],
     now: float,
-) -> Iterator[StateDamaged | ScaleAsked | AgentRemoved | AgentDeclared | FixEnded]:
+) -> Iterator[StateDamaged | ScaleAsked | AgentRemoved | AgentDeclared | StopAsked | FixEnded]:
     """The damage found in our state, the words on the number of instances that the file has `overruled`, the agents
     that came and went, and the fixes that the last daemon left undone.
     """
@@ -29,6 +29,8 @@ def beginnings(
         declared = plan.declared(now)
         if not _is_declared(world.agents.get(plan.name), declared):
             yield declared
+        if plan.name not in world.agents:
+            yield from plan.held_back(now)
     for incident in world.open_incidents():
         if incident.attempt is not None and incident.acting:
             yield FixEnded(now, incident.id, incident.attempt.number, "interrupted", "the daemon ended meanwhile")

@@ -19,7 +19,7 @@ from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
 from selfheal.config.models import AgentConfig, CheckConfig, Config, LimitsConfig, Section, process_of
 from selfheal.data.asset import Asset
-from selfheal.events import AgentDeclared
+from selfheal.events import AgentDeclared, StopAsked
 from selfheal.kinds import AgentKind, CheckKind, Fix
 from selfheal.observe.data import DataCheckConfig
 from selfheal.observe.process import ProcessCheckConfig
@@ -31,6 +31,8 @@ from selfheal.world import EMPTY, World
 NO_LIMITS = LimitsConfig()
 # Every process is looked at, whether or not a check says so: cpu, memory, stopped or gone.
 PROCESS_CHECK_S = 5.0
+# By whose word an agent is not started that is to wait until it is needed.
+AUTOSTART = "autostart = false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,11 @@ class AgentPlan:
             self.hosts,
             self.version,
         )
+
+    def held_back(self, at: float) -> tuple[StopAsked, ...]:
+        """The word of the file that it is not started with the fleet, for one that is new."""
+        process = process_of(self.config)
+        return () if process is None or process.autostart else (StopAsked(at, self.name, AUTOSTART),)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal as signals
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 from selfheal.compose.custody import Custody
 from selfheal.compose.door import Door
 from selfheal.compose.fleet import AgentPlan
+from selfheal.compose.goods import Goods
 from selfheal.compose.limits import Limits
+from selfheal.compose.neighbours import Neighbours
 from selfheal.compose.writers import Writers
 from selfheal.errors import DataFailed, FixFailed, SpawnFailed
 from selfheal.kinds import HttpCall
@@ -19,6 +23,9 @@ from selfheal.vocabulary import Limit, StartReason
 
 # Of what a command has written and of what a URL has answered, so many characters are kept.
 WRITTEN, ANSWERED = 2000, 500
+
+
+_T = TypeVar("_T")
 
 
 class FleetHands:
@@ -34,6 +41,9 @@ class FleetHands:
         limits: Limits,
         vitals: Vitals,
         door: Door,
+        goods: Goods,
+        neighbours: Neighbours,
+        state_dir: Path,
         redact: Callable[[str], str],
     ) -> None:
         self._supervisor = supervisor
@@ -45,6 +55,9 @@ class FleetHands:
         self._vitals = vitals
         self._redact = redact
         self._door = door
+        self._goods = goods
+        self._neighbours = neighbours
+        self._state_dir = state_dir
 
     async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
         return await self._supervisor.restart(agent, reason, hung=hung)
@@ -97,6 +110,53 @@ class FleetHands:
 
     async def lower_limits(self, agent: str, incident: str) -> str:
         return await self._limits.take_back(agent, incident)
+
+    @property
+    def state_dir(self) -> Path:
+        return self._state_dir
+
+    def now(self) -> float:
+        return self._ports.clock.now()
+
+    def is_well(self, agent: str) -> bool:
+        run = self._supervisor.run_of(agent)
+        return run is not None and not any(one.settled is False for one in self._vitals.checks(agent).values())
+
+    async def work(self, work: Callable[[], _T]) -> _T:
+        return await self._ports.run_in_thread(work)
+
+    async def stop(self, agent: str) -> None:
+        await self._supervisor.stop(agent)
+
+    async def roll_back(self, agent: str, incident: str) -> str:
+        return await self._goods.roll_back(agent, incident)
+
+    async def roll_forward(self, agent: str, incident: str) -> str:
+        return await self._goods.roll_forward(agent, incident)
+
+    async def scale_up(self, agent: str, most: int, incident: str) -> str:
+        return await self._neighbours.scale_up(agent, most, incident)
+
+    async def scale_back(self, agent: str, incident: str) -> str:
+        return await self._neighbours.scale_back(agent, incident)
+
+    async def hold(self, agent: str, names: Sequence[str]) -> str:
+        return await self._neighbours.hold(agent, names)
+
+    async def quarantine(self, agent: str, cause: str) -> str:
+        return await self._neighbours.quarantine(agent, cause)
+
+    async def start_again(self, agent: str) -> str:
+        return await self._neighbours.start_again(agent)
+
+    async def start_stand_in(self, agent: str, to: str, incident: str) -> str:
+        return await self._neighbours.start_stand_in(agent, to, incident)
+
+    async def stand_in(self, agent: str, to: str) -> str:
+        return await self._neighbours.stand_in(agent, to)
+
+    async def take_back(self, agent: str, to: str, incident: str) -> str:
+        return await self._neighbours.take_back(agent, to, incident)
 
     async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
         return await self._door.clear(agent, port, copies=copies)

@@ -204,7 +204,8 @@ class Reloader:
         self._care.renew(before, after)
 
     def _add(self, plan: AgentPlan) -> None:
-        self._ledger.record(plan.declared(self._clock.now()))
+        now = self._clock.now()
+        self._ledger.record(plan.declared(now), *plan.held_back(now))
         process = process_of(plan.config)
         if plan.launch is not None and process is not None:
             self._supervisor.add(plan.name, process, plan.launch, plan.config.depends_on)

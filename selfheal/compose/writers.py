@@ -7,7 +7,7 @@ kept stopped over a crash of the daemon, and started again when nothing is done 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from selfheal.clock import Clock
 from selfheal.compose.fleet import AgentPlan, waves
@@ -43,15 +43,19 @@ class Writers:
 
     async def hold(self, data: str) -> str:
         """Stop who may write, those that depend on others first. Raises FixFailed where one does not end."""
-        agents = self._ledger.world.agents
-        names = self.of(data)
-        now = self._clock.now()
-        self._ledger.record(*(AgentHeld(now, name, data) for name in names if agents[name].held_for != data))
+        told = await self.hold_for(data, self.of(data))
+        strangers = [plan.name for plan in self._plans.values() if plan.launch is None and self._writes(plan, data)]
+        elsewhere = f"; {', '.join(strangers)} run elsewhere and may go on writing" if strangers else ""
+        return (told or "nobody here writes to it") + elsewhere
+
+    async def hold_for(self, agent: str, names: Sequence[str]) -> str:
+        """Stop these for the sake of an agent, and keep them stopped; over a crash of the daemon too."""
+        agents, now = self._ledger.world.agents, self._clock.now()
+        free = [name for name in names if not agents[name].held_for]
+        self._ledger.record(*(AgentHeld(now, name, agent) for name in free))
         for wave in reversed(waves(self._plans, names)):
             await asyncio.gather(*(self._supervisor.stop(name) for name in wave))
-        strangers = [plan.name for plan in self._plans.values() if plan.launch is None and self._writes(plan, data)]
-        told = f"{', '.join(names)} stopped" if names else "nobody here writes to it"
-        return told + (f"; {', '.join(strangers)} run elsewhere and may go on writing" if strangers else "")
+        return f"{', '.join(names)} stopped" if names else ""
 
     async def release(self, data: str) -> str:
         """Start again who was held for this agent, and is still wanted. Raises FixFailed where one does not start."""
@@ -80,17 +84,22 @@ class Writers:
         if isinstance(event, IncidentResolved | IncidentSuppressed | IncidentEscalated):
             incident = self._ledger.world.incidents.get(event.incident)
             held = incident is not None and not incident.acting and self._holds(incident.agent)
-            if incident is not None and held:
-                self._spawn(f"release writers of {incident.agent}", self._let_go(incident.agent))
+            if incident is not None and held and self._is_data(incident.agent):
+                self._spawn(f"release writers of {incident.agent}", self.let_go(incident.agent))
 
     def _holds(self, data: str) -> bool:
         return any(agent.held_for == data for agent in self._ledger.world.agents.values())
 
-    async def _let_go(self, data: str) -> None:
+    def _is_data(self, name: str) -> bool:
+        plan = self._plans.get(name)
+        return plan is None or plan.asset is not None
+
+    async def let_go(self, data: str) -> None:
+        """Release those who were held; one that does not start is written down, and an incident of its own."""
         try:
             await self.release(data)
         except FixFailed:
-            return  # the failed start is written down, and an incident of its own
+            return
 
     async def _started(self, name: str) -> str:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
@@ -17,7 +17,9 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
 class FixSettings(Section):
-    """What a built-in fix is told about an agent, where it matters which one that is."""
+    """What a built-in fix is told about an agent. `names_agents` are the keys whose values name agents."""
+
+    names_agents: ClassVar[tuple[str, ...]] = ()
 
     def check(self, agent: Section) -> None:
         """Raises ValueError, with what is wrong and what would be right, where it does not go with `agent`."""

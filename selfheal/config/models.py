@@ -258,6 +258,9 @@ class ProcessConfig(Section):
     timeout: Duration | None = Field(
         None, gt=0, description="Of a oneshot or scheduled agent: what runs longer is ended, and has failed."
     )
+    autostart: Flag = Field(
+        True, description="false: it is not started with the fleet, but by a person, or to stand in for another."
+    )
     schedule: Cron | None = Field(None, description="Run to its end at these times, in five fields; never two at once.")
     timezone: Zone = Field("UTC", description="Time zone of the schedule.")
     overlap: Literal["skip", "kill"] = Field(

@@ -15,7 +15,7 @@ from selfheal.config.address import is_loopback, split_address
 from selfheal.config.agents import NAME, NAME_CURE, Written
 from selfheal.config.environment import read_environment_file
 from selfheal.config.findings import Findings, listed, nearest
-from selfheal.config.healing import ALL_FIXES
+from selfheal.config.healing import ALL_FIXES, FixSettings
 from selfheal.config.lines import KeyPath
 from selfheal.config.models import DaemonConfig, ProcessConfig, Section
 from selfheal.config.origins import Table
@@ -47,16 +47,18 @@ def check_daemon(daemon: DaemonConfig, environment: Mapping[str, str], found: Fi
         found.add(("daemon", "render_mode"), wrong, f"set {' and '.join(missing)}, or turn render_mode off")
 
 
-def check_names(agents: Collection[Written], raw: Table, known_fixes: Collection[str], found: Findings) -> None:
+def check_names(
+    agents: Collection[Written], raw: Table, fix_models: Mapping[str, type[Section] | None], found: Findings
+) -> None:
     """Every name that is used leads to an agent or a fix."""
     fixes = raw.get("fixes", {})
     own_fixes = tuple(fixes) if isinstance(fixes, dict) else ()
     for name in own_fixes:
         if not NAME.fullmatch(name):
             found.add(("fixes", name), f"{name!r} cannot be the name of a fix", NAME_CURE)
-        if name in known_fixes:
+        if name in fix_models:
             found.add(("fixes", name), f"{name!r} is the name of a built-in fix", "choose another name")
-    fix_names = dict.fromkeys((*own_fixes, *sorted(known_fixes)))
+    fix_names = dict.fromkeys((*own_fixes, *sorted(fix_models)))
     names = {name: None for agent in agents for name in (agent.name, *agent.tables)}
     for agent in agents:
         before = len(found)
@@ -64,6 +66,7 @@ def check_names(agents: Collection[Written], raw: Table, known_fixes: Collection
             _check_references(table.get("depends_on"), (*agent.path, "depends_on"), "agent", names, found)
             _check_references(table.get("fixes"), (*agent.path, "fixes"), "fix", fix_names, found)
             _check_modes(table.get("modes"), (*agent.path, "modes"), fix_names, found)
+            _check_healing(table.get("healing"), (*agent.path, "healing"), agent, fix_models, names, found)
     guard = raw.get("guard")
     _check_modes(guard.get("modes") if isinstance(guard, dict) else None, ("guard", "modes"), fix_names, found)
     for index, window in enumerate(_windows(raw)):
@@ -135,6 +138,26 @@ def _check_references(value: object, path: KeyPath, what: str, known: Collection
         if isinstance(name, str) and name not in known:
             cure = f"name one of {listed(known)}{nearest(name, known)}"
             found.add((*path, index), f"there is no {what} {name!r}", cure)
+
+
+def _check_healing(
+    value: object,
+    path: KeyPath,
+    agent: Written,
+    models: Mapping[str, type[Section] | None],
+    names: Collection[str],
+    found: Findings,
+) -> None:
+    """The agents that a fix is told of are there, and are others than the one that it is for."""
+    for fix, table in value.items() if isinstance(value, dict) else ():
+        model = models.get(fix)
+        keys = model.names_agents if isinstance(model, type) and issubclass(model, FixSettings) else ()
+        for key in keys if isinstance(table, dict) else ():
+            named = table.get(key)
+            place = (*path, fix, key)
+            _check_references(named if isinstance(named, list) else [named], place, "agent", names, found)
+            if agent.name in (named if isinstance(named, list) else [named]):
+                found.add(place, "it names the agent itself", "name another one, or take it out")
 
 
 def _check_modes(value: object, path: KeyPath, fixes: Collection[str], found: Findings) -> None:

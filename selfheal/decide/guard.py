@@ -90,7 +90,7 @@ def _paused(matter: Matter) -> Hold | None:
 
 def _data_held(matter: Matter) -> Hold | None:
     agent = _agent(matter)
-    return Hold(f"the data of {agent.held_for} are being put right", matter.now + 1.0) if agent.held_for else None
+    return Hold(f"it is stopped for the sake of {agent.held_for}", matter.now + 1.0) if agent.held_for else None
 
 
 def _interrupted(matter: Matter) -> Hold | None:
@@ -123,6 +123,8 @@ def _dependency(matter: Matter) -> Hold | None:
     began = onset(matter.incident, agent)
     for name in world.dependencies(agent.name):
         dependency = world.agents.get(name)
+        if dependency is not None and dependency.stand_in:
+            dependency = world.agents.get(dependency.stand_in)
         if dependency is None or dependency.at_rest:
             continue
         if not dependency.well:

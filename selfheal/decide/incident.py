@@ -29,7 +29,7 @@ from selfheal.plans import (
     Undo,
 )
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import Policy
+from selfheal.vocabulary import GuardCode, Policy
 from selfheal.world import Agent, Attempt, Incident, World
 
 # What is the verdict on the latest attempt: a `Verified`, or when to ask again.
@@ -39,6 +39,8 @@ GoodSince = Callable[[Agent, Vitals, float], float | None]
 
 # A crash loop has said all that it has to say after so many ends.
 LOOKS = 4
+# The guards that say that enough was done: somebody should know of it.
+SPENT: frozenset[GuardCode | None] = frozenset({"agent_budget", "fleet_budget"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
         return Suppress("the agent is no longer there")
     if lead.finished and lead.last_exit is not None and lead.last_exit.code == 0 and lead.last_exit.at > incident.onset:
         return Resolve("it ran to its end", lead.last_exit.at)
-    if not lead.wanted or lead.finished:
+    if (not lead.wanted and not lead.stand_in) or lead.finished:
         return Suppress(f"{lead.name} is stopped on purpose")
     if not incident.causes or (_is_outdated(incident) and _shows(lead)):
         return Diagnose()
@@ -163,6 +165,8 @@ def _heal(world: World, vitals: Vitals, incident: Incident, agent: Agent, healin
         return looping
     if hold is not None and hold.code == "dry_run" and plan.fix not in incident.suggested:
         return Suggest(plan)
+    if hold is not None and hold.code in SPENT and asked is None:
+        return _needs_person(incident, hold.reason, hold.until)  # what is needed so often is no cure
     if hold is not None:
         return Rest(hold.until) if asked is not None else hold  # what it waits for is the answer
     opened = overspent(agent, plan, healing.rules, now)

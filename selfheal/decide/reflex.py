@@ -68,7 +68,7 @@ def held_back(agent: Agent, rules: ReflexRules) -> str | None:
     if rules.paused or agent.paused:
         return "healing is paused"
     if agent.held_for:
-        return f"the data of {agent.held_for} are being put right: started again when that is done"
+        return f"it is stopped for the sake of {agent.held_for}: started again when that is well"
     if agent.maintenance_until is not None:
         return "in maintenance: started again at its end"
     return None

@@ -32,7 +32,7 @@ from selfheal.events import (
     Verified,
 )
 from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART, Outcome, StartReason
-from selfheal.world import Agent, Breaker, Incident, World
+from selfheal.world import Agent, Attempt, Breaker, Incident, World
 from selfheal.world.odds import RELAPSE_S
 
 # A fix that failed this often in one incident is not repeated for a while: it only makes noise.
@@ -174,15 +174,28 @@ def _breaker(world: World, event: Verified) -> tuple[Event, ...]:
     breaker = agent.breakers.get(attempt.fix, Breaker())
     if event.outcome == "succeeded":
         return (BreakerClosed(event.at, agent.name, attempt.fix, event.reason),) if breaker.state != "closed" else ()
+    others = _still_on_trial(agent, attempt, event)
     if event.outcome == "relapsed":
-        return _hopeless(world, incident, event.at)  # else a death is the reflex's affair, back-off and budget included
+        return (*others, *_hopeless(world, incident, event.at))  # else it is the reflex's affair
     if breaker.state == "open":
-        return ()
+        return others
     failures = sum(one.fix == attempt.fix and one.outcome in FAILED for one in incident.attempts)
     if breaker.state == "closed" and failures < TRIES:
+        return others
+    why = f"{attempt.fix} did not help: {event.reason}"
+    return (*others, BreakerOpened(event.at, agent.name, attempt.fix, event.at + breaker.next_wait_s, why))
+
+
+def _still_on_trial(agent: Agent, attempt: Attempt, event: Verified) -> tuple[Event, ...]:
+    """The breakers that another fix had half opened, since it starts the agent too: they have failed their trial."""
+    if event.outcome not in FAILED:
         return ()
     why = f"{attempt.fix} did not help: {event.reason}"
-    return (BreakerOpened(event.at, agent.name, attempt.fix, event.at + breaker.next_wait_s, why),)
+    return tuple(
+        BreakerOpened(event.at, agent.name, fix, event.at + breaker.next_wait_s, why)
+        for fix, breaker in agent.breakers.items()
+        if breaker.state == "half_open" and fix != attempt.fix
+    )
 
 
 def _relapse(world: World, incident: Incident, at: float) -> tuple[Event, ...]:

@@ -26,6 +26,8 @@ RECENT_S = 30.0
 # That something refused to talk to it is said by many a program that is none the worse for it.
 FAINT_WEIGHT = 3.0
 NEAR_LIMIT = 0.9
+# A file that was edited, and a process that ends at once: more often than not the one is why the other.
+CHANGED_WEIGHT = 20.0
 # An uncaught error doubles what an exit code alone says, and stays below every sign of a narrower cause.
 RAISED_WEIGHT = 4.0
 # What the kernel says of the process itself is beyond doubt; what others see may be the mark of something else.
@@ -62,6 +64,7 @@ def diagnose(world: World, vitals: Vitals, incident: Incident, clues: Clues) -> 
         *_exit(agent, vitals, incident, log),
         *_checks(agent, incident),
         *_stuck(agent, vitals, clues),
+        *_changed(agent, incident),
     ]
     return _ranked(votes, agent.name)
 
@@ -241,6 +244,15 @@ def _stuck(agent: Agent, vitals: Vitals, clues: Clues) -> Iterator[Vote]:
     elif cores is not None and cores < IDLE_CORES and clues.state == "S":
         where = f", and sleeps in {clues.waits_in}" if clues.waits_in else ""
         yield Vote("hung", agent.name, PROGRESS_WEIGHT, f"it uses no processor time{where}", "kernel")
+
+
+def _changed(agent: Agent, incident: Incident) -> Iterator[Vote]:
+    """What was changed since it was last well is why it does not start, as a rule; why it answers wrong, perhaps."""
+    if not agent.changed or ((ended := _end(agent, incident)) is not None and ended.signal is not None):
+        return
+    files = ", ".join(name.rpartition("/")[2] for name in agent.changed)
+    weight = CHANGED_WEIGHT if incident.trigger in ("exit", "start") else FAINT_WEIGHT
+    yield Vote("bad_configuration", agent.name, weight, f"{files} changed since it was last well", "change")
 
 
 def _check_cause(agent: Agent, failing: Failing) -> tuple[str, float]:

@@ -248,6 +248,24 @@ class LimitLowered:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedOver:
+    """Another agent has its place, until a person starts it again."""
+
+    at: float
+    agent: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilesChanged:
+    """These files of its configuration are not what they were when it was last well; none where all are."""
+
+    at: float
+    agent: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthChanged:
     """A check of an agent settled on the other side. `since` is when the first of the observations was made.
 
@@ -330,6 +348,8 @@ AgentEvent = (
     | AgentReleased
     | LimitRaised
     | LimitLowered
+    | FailedOver
+    | FilesChanged
     | HealthChanged
     | CheckBroke
     | CheckMended

@@ -35,6 +35,8 @@ FIRST_PID = 2**22 + 1
 DEATH_S = 0.0005
 # What whoever asks a program hears that is not there, or not ready yet.
 REFUSED = "connection refused"
+# An outage of this name: it answers, and later than it should.
+SLOW = "slow"
 # How long a user's command runs.
 COMMAND_S = 1.0
 # A program that hangs answers after so long, which is longer than any timeout.
@@ -364,7 +366,7 @@ class _Answer:
         if why == "hung":
             await self.machine.clock.sleep(HANGS_S)
         if why is not None:
-            raise CheckFailed(why, cause="unreachable" if why == REFUSED else "wrong_answer")
+            raise CheckFailed(why, cause={REFUSED: "unreachable", SLOW: "slow"}.get(why, "wrong_answer"))
         return {"latency": 0.01}
 
 

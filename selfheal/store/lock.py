@@ -19,7 +19,7 @@ _NAME = "lock"
 _PID_BYTES = 32
 # What a daemon, or the disk itself, leaves in a state directory.
 _OURS = re.compile(
-    r"lock|key|schema|selfheal\.sock|\.reserve|journal|history|models|data|backups|logs|run|chaos|lost\+found"
+    r"lock|key|schema|good|selfheal\.sock|\.reserve|journal|history|models|data|backups|logs|run|chaos|lost\+found"
     r"|[a-z_]+\.json(?:\.previous)?|\.checksums|\..+\.tmp|.+\.damaged-\w+(?:-\d+)?"
 )
 

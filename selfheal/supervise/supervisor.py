@@ -218,8 +218,8 @@ class Supervisor:
         data = self._agent(name).held_for
         if data:
             raise FixFailed(
-                f"cannot start {name}: the data of {data}, which it writes, are being put right; it is started when "
-                f"that is done, and 'selfheal why {data}' says how far it is"
+                f"cannot start {name}: it is stopped for the sake of {data}; it is started when that is done, and "
+                f"'selfheal why {data}' says how far it is"
             )
 
     def heed(self, event: Event) -> None:

@@ -22,6 +22,8 @@ from selfheal.events import (
     BreakerTried,
     CheckBroke,
     CheckMended,
+    FailedOver,
+    FilesChanged,
     FlappingBegan,
     FlappingOver,
     HealthChanged,
@@ -116,6 +118,8 @@ class Agent:
     schedule: str = ""
     hosts: tuple[str, ...] = ()
     version: str = ""
+    changed: tuple[str, ...] = ()
+    stand_in: str = ""
     next_run: float | None = None
     state: AgentState = "stopped"
     since: float = 0.0
@@ -251,8 +255,11 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return agent
         case StopAsked(by=by, at=at):
             return replace(agent, wanted=False, ordered_by=by, ordered_at=at, delayed_until=None)
+        case FailedOver(to=to, at=at):
+            word = f"selfheal, since {to} stands in"
+            return replace(agent, wanted=False, stand_in=to, ordered_by=word, ordered_at=at, delayed_until=None)
         case StartAsked(by=by, at=at):
-            ordered = replace(agent, wanted=True, ordered_by=by, ordered_at=at, finished=False)
+            ordered = replace(agent, wanted=True, ordered_by=by, ordered_at=at, finished=False, stand_in="")
             return replace(ordered, breakers={}, recent_starts=(), short_runs=0)
         case AgentStarted():
             return _started(agent, event)
@@ -290,6 +297,8 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return replace(agent, broken=broken, unsure=agent.unsure - {check})
         case FlappingBegan(check=check):
             return replace(agent, flapping=agent.flapping | {check})
+        case FilesChanged(files=files):
+            return replace(agent, changed=files)
         case FlappingOver(check=check):
             return replace(agent, flapping=agent.flapping - {check})
         case _:

@@ -16,6 +16,7 @@ from selfheal.events import (
     DaemonStarted,
     DaemonStopped,
     Event,
+    FixEnded,
     FixStarted,
     HealingPaused,
     HealthChanged,
@@ -303,3 +304,13 @@ def test_after_its_time_an_open_breaker_lets_a_trial_through() -> None:
 def test_an_agent_that_works_although_its_breaker_is_open_is_on_trial() -> None:
     world = after(fleet(), opened("api", BEGAN), diagnosed("crashed", "api"), QUARANTINED)
     assert step(world, vitals(world)) == Switch(BreakerTried(NOW, "api", "restart"))
+
+
+def test_once_enough_was_done_a_person_is_called_and_it_goes_on_when_the_time_is_over() -> None:
+    often = [FixStarted(NOW - 300 + n, "inc-9", n, "purge", "application", "api", "slow") for n in range(3)]
+    world = sick(opened("api", NOW - 400, 9), *often, FixEnded(NOW - 200, "inc-9", 2, "succeeded", ""))
+    reason = "3 things were done to api within ten minutes"
+    assert step(world) == Escalate(reason)
+    told = after(world, IncidentEscalated(NOW, "inc-1", reason))
+    assert step(told) == Rest(NOW + 300)
+    assert isinstance(step(told, vitals(told, NOW + 300, api="http"), now=NOW + 301), Plan)

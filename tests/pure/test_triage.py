@@ -287,3 +287,13 @@ def test_no_history_makes_triage_or_the_alerts_stumble(history: list[Event]) -> 
     for event in history:
         world = fold(world, event)
         assert all(one.at == event.at for one in (*triage(world, event), *alerts(world, event)))
+
+
+def test_a_breaker_that_another_fix_had_half_opened_opens_again_where_that_did_not_help() -> None:
+    broken = BreakerOpened(NOW - 60, "api", "restart", NOW - 30, "it did not help")
+    world = after(fleet(), opened("api", NOW - 50), broken, BreakerTried(NOW - 20, "api", "restart"))
+    world = after(world, *tried("api", NOW - 20, fix="roll_back"))
+    verdict = Verified(NOW, "inc-1", 1, "failed", "still")
+    (opening,) = triage(after(world, verdict), verdict)
+    assert isinstance(opening, BreakerOpened)
+    assert (opening.fix, opening.retry_at) == ("restart", NOW + 60)

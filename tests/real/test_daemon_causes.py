@@ -109,13 +109,13 @@ def test_who_depends_on_what_is_down_is_left_alone_until_that_is_back() -> None:
     fleet = f"""
 [agents.db]
 command = [{{python}}, "db.py"]
-checks = [{{ http = "http://127.0.0.1:{port}/", interval = 0.2, fall = 2, rise = 1, start_grace = 0 }}]
+checks = [{{ http = "http://127.0.0.1:{port}/", interval = 0.2, fall = 2, rise = 1 }}]
 fixes = ["repair"]
 
 [agents.shop]
 command = ["sleep", "1000"]
 depends_on = ["db"]
-checks = [{{ http = "http://127.0.0.1:{port}/", interval = 0.2, fall = 2, rise = 1, start_grace = 0 }}]
+checks = [{{ http = "http://127.0.0.1:{port}/", interval = 0.2, fall = 2, rise = 1 }}]
 
 [fixes.repair]
 command = ["rm", "db-is-down"]
@@ -188,3 +188,89 @@ def test_a_stranger_at_the_port_is_left_alone_and_named_to_a_person() -> None:
             assert f"process {process.pid}" in why
             assert "which is no earlier run of web" in why
             assert process.poll() is None
+
+
+# --- files ---
+
+CAREFUL = """
+import pathlib, sys, time
+{check}
+print("works", flush=True)
+time.sleep(1000)
+"""
+
+
+def test_room_is_made_on_a_full_disk_of_what_was_listed_and_the_agent_goes_on() -> None:
+    """Full is what the program says; the disk of this machine need not be."""
+    fleet = """
+[agents.bot]
+command = [{python}, "bot.py"]
+checks = [{ process = true, interval = 0.2, fall = 1, rise = 1 }]
+
+[agents.bot.healing.free_disk]
+paths = ["spool/*.tmp"]
+until = 1.0
+older_than = 0
+"""
+    full = 'if list(pathlib.Path("spool").glob("*.tmp")):\n    sys.exit("OSError: [Errno 28] No space left on device")'
+    with house() as place:
+        (place.folder / "bot.py").write_text(CAREFUL.replace("{check}", full))
+        (place.folder / "spool").mkdir()
+        for name in ("a.tmp", "b.tmp", "keep"):
+            (place.folder / "spool" / name).write_text("x" * 1000)
+        place.boot(GUARD + fleet)
+        healed = place.healed("bot")
+        assert healed.text("cause") == "disk_full"
+        assert tried(healed) == [("free_disk", "succeeded")]
+        assert [file.name for file in (place.folder / "spool").iterdir()] == ["keep"]
+        assert "2 files with " in place.say("why", "bot").out
+
+
+def test_a_configuration_that_was_broken_is_rolled_back_to_when_the_agent_was_last_well() -> None:
+    fleet = """
+[agents.bot]
+command = [{python}, "bot.py"]
+checks = [{ process = true, interval = 0.2, fall = 1, rise = 1 }]
+
+[agents.bot.healing.roll_back]
+files = ["bot.ini"]
+after = 0.5
+"""
+    reads = 'if pathlib.Path("bot.ini").read_text() != "good":\n    sys.exit("cannot read what is written there")'
+    with house() as place:
+        config = place.folder / "bot.ini"
+        (place.folder / "bot.py").write_text(CAREFUL.replace("{check}", reads))
+        config.write_text("good")
+        config.chmod(0o640)
+        place.boot(GUARD + fleet)
+        until(lambda: list((place.state_dir / "good").rglob("*-bot.ini")), what=lambda: place.log)
+        config.write_text("bad")
+        place.say("restart", "bot")
+        healed = place.healed("bot")
+        assert healed.text("cause") == "bad_configuration"
+        assert tried(healed)[-1] == ("roll_back", "succeeded")
+        assert (config.read_text(), config.stat().st_mode & 0o777) == ("good", 0o640)
+        (kept,) = place.folder.glob("bot.ini.bad-*")
+        assert kept.read_text() == "bad"
+        assert "bot.ini changed since it was last well" in place.say("why", "bot").out
+
+
+def test_an_agent_that_fails_over_what_it_has_kept_is_started_without_it() -> None:
+    fleet = """
+[agents.bot]
+command = [{python}, "bot.py"]
+checks = [{ process = true, interval = 0.2, fall = 1, rise = 1 }]
+
+[agents.bot.healing.clean_restart]
+caches = ["cache"]
+"""
+    reads = 'if pathlib.Path("cache/index").exists():\n    sys.exit("cannot go on")\npathlib.Path("cache").mkdir()'
+    with house() as place:
+        (place.folder / "bot.py").write_text(CAREFUL.replace("{check}", reads))
+        (place.folder / "cache").mkdir()
+        (place.folder / "cache" / "index").write_text("damaged")
+        place.boot(GUARD + fleet)
+        healed = place.healed("bot")
+        assert tried(healed) == [("clean_restart", "succeeded")]
+        until(lambda: not list(place.folder.glob(".cache.cleared-*")), what=lambda: list(place.folder.iterdir()))
+        assert not (place.folder / "cache" / "index").exists()

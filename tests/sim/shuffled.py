@@ -1,4 +1,4 @@
-"""A loop that runs what is ready in an order of chance, and a disk that is slow by chance: another seed, another order."""
+"""A loop that runs what is ready in an order of chance, and a disk that is slow by it: another seed, another order."""
 
 from __future__ import annotations
 

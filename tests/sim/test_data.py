@@ -120,7 +120,7 @@ def test_a_writer_that_is_held_is_not_started_by_anybody_before_the_data_are_put
         await _backed_up(r)
         r.machine.data.damage["ledger"] = DAMAGED
         await r.until(lambda: r.agent("shop").held_for == "ledger" and r.pid("shop") is None)
-        with pytest.raises(FixFailed, match="the data of ledger, which it writes, are being put right"):
+        with pytest.raises(FixFailed, match="it is stopped for the sake of ledger"):
             await r.daemon.control.start("shop", "ann")
         await r.healed("ledger")
         await r.all_healthy()

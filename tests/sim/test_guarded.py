@@ -61,7 +61,7 @@ def test_in_the_shadow_all_is_said_and_nothing_done_but_what_the_reflex_does(tmp
         await r.until(lambda: bool(r.seen(Planned)))
         await r.wait(300.0)
         said = r.seen(Planned)
-        assert [(one.fix, one.shadow) for one in said] == [("mend", True), ("restart", True)]
+        assert [(one.fix, one.shadow) for one in said] == [("mend", True), ("restart", True), ("quarantine", True)]
         assert not [one for one in r.seen(FixStarted) if not one.reflex]
         assert {one.code for one in r.seen(Held)} == {"mode"}
         r.machine.outages.clear()

@@ -276,7 +276,7 @@ def _waiting(world: World, names: Iterable[str]) -> str:
 def reason(agent: Agent) -> str:
     """Say in words why an agent is not well; empty where it is."""
     if agent.held_for and agent.state == "recovering":
-        return f"stopped while the data of {agent.held_for} are put right"
+        return f"stopped for the sake of {agent.held_for}, until that is well"
     if agent.state == "stopped" and agent.wanted and not agent.finished:
         return _last_run(agent)
     if agent.state in ("healthy", "stopped", "maintenance"):
