@@ -112,7 +112,13 @@ def test_what_lasts_still_is_reckoned_to_now_and_says_which_settings_matter() ->
     )
     assert (found.cost.person_seconds, found.cost.outages[0].seconds) == (50.0, 100.0)
     settings_ = " ".join(found.prevention.settings)
-    for name in ("guard.cooldown", "guard.attempts_per_hour", "healing.raise_limit", '`causes = ["out_of_memory"]`'):
+    for name in (
+        "guard.cooldown",
+        "guard.attempts_per_hour",
+        "healing.raise_limit",
+        "healing.shed_load",
+        '`causes = ["out_of_memory"]`',
+    ):
         assert name in settings_
     assert "It has lasted for 100 s." in found.summary
 

@@ -205,12 +205,12 @@ def _held_back(incident: Incident) -> Iterator[str]:
 
 
 def _not_told(incident: Incident) -> Iterator[str]:
-    """Tables that the agent may have, where nothing reasoned was left that helped."""
-    helped = any(one.verified and one.outcome == "succeeded" and not one.reflex for one in incident.attempts)
-    if helped:
+    """Tables that the agent may not have, where nothing helped."""
+    if any(one.verified and one.outcome == "succeeded" for one in incident.attempts):
         return
-    for table in TABLES.get(incident.cause, ()):
-        if table.rpartition(".")[2] not in {one.fix for one in incident.attempts}:
-            yield f"Against this there is `{table}`, for an agent that has that table."
+    tried = {one.fix for one in incident.attempts}
+    tables = [f"`{table}`" for table in TABLES.get(incident.cause, ()) if table.rpartition(".")[2] not in tried]
+    if tables:
+        yield f"Fixes against this that an agent has to have a table for: {', '.join(tables)}."
     if incident.escalated and _SLUG.fullmatch(incident.cause):
         yield f'A fix of your own can be written for it: `[fixes.NAME]` with `causes = ["{incident.cause}"]`.'
