@@ -111,7 +111,7 @@ def test_who_depends_on_what_is_down_is_left_alone_until_that_is_back() -> None:
 command = [{{python}}, "db.py"]
 checks = [{{ http = "http://127.0.0.1:{port}/", interval = 0.2, fall = 2, rise = 1 }}]
 fixes = ["repair"]
-modes = { restart = "off" }   # what is as good as equal is drawn
+modes = {{ restart = "off" }}   # what is as good as equal is drawn
 
 [agents.shop]
 command = ["sleep", "1000"]
