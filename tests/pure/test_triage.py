@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from selfheal.detect.triage import triage
 from selfheal.events import (
+    AgentDeclared,
     AgentExited,
     AgentRemoved,
     AgentStartFailed,
@@ -30,7 +31,7 @@ from selfheal.notify.alerts import alerts
 from selfheal.vocabulary import NOT_CURED_BY_RESTART, StartReason
 from selfheal.world import EMPTY, World, fold
 from tests.pure.histories import histories
-from tests.pure.situations import NOW, after, diagnosed, died, failed, fleet, incident, opened, started, tried
+from tests.pure.situations import NOW, after, diagnosed, died, failed, fleet, incident, opened, ready, started, tried
 
 
 def follows(world: World, event: Event) -> tuple[Event, ...]:
@@ -297,3 +298,31 @@ def test_a_breaker_that_another_fix_had_half_opened_opens_again_where_that_did_n
     (opening,) = triage(after(world, verdict), verdict)
     assert isinstance(opening, BreakerOpened)
     assert (opening.fix, opening.retry_at) == ("restart", NOW + 60)
+
+
+# --- a host that is gone ---
+
+
+def remote(*hosts: str) -> World:
+    """Services elsewhere, one on each of these hosts."""
+    declared = [
+        AgentDeclared(NOW - 900, f"s{n}", "service", "application", (), ("http",), False, hosts=(host,))
+        for n, host in enumerate(hosts)
+    ]
+    return after(EMPTY, *declared, *(ready(f"s{n}", NOW - 890, 0) for n in range(len(hosts))))
+
+
+def silent(agent: str, at: float, cause: str = "unreachable") -> HealthChanged:
+    return HealthChanged(at, agent, "http", False, "failed", "no answer", at - 5, cause=cause)
+
+
+def test_what_stops_answering_on_one_host_is_one_incident() -> None:
+    world = lived(remote("a.example", "a.example", "b.example"), silent("s0", NOW), silent("s1", NOW + 3))
+    assert [one.agents for one in world.open_incidents()] == [("s0", "s1")]
+    assert len(lived(world, silent("s2", NOW + 4)).open_incidents()) == 2
+
+
+@pytest.mark.parametrize("later", [silent("s1", NOW + 300), silent("s1", NOW + 3, cause="wrong_answer")])
+def test_what_fails_later_or_answers_wrong_has_a_trouble_of_its_own(later: HealthChanged) -> None:
+    world = lived(remote("a.example", "a.example"), silent("s0", NOW), later)
+    assert len(world.open_incidents()) == 2
