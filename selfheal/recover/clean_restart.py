@@ -9,14 +9,13 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import Field
 
 from selfheal.config.healing import FixSettings
 from selfheal.errors import FixFailed
 from selfheal.kinds import Act, Fix, Hands, Target
-from selfheal.recover.listed import Pattern, listed, start_of
+from selfheal.recover.listed import Patterns, listed, start_of
 
 _ASIDE = ".cleared-"
 
@@ -24,7 +23,7 @@ _ASIDE = ".cleared-"
 class CleanRestartSettings(FixSettings):
     """What an agent can do without."""
 
-    caches: Annotated[tuple[Pattern, ...], Field(min_length=1)] = Field(
+    caches: Patterns = Field(
         description="Files and folders that the agent makes anew: paths, in which *, ? and ** may stand."
     )
 

@@ -14,13 +14,13 @@ from selfheal.config.healing import FixSettings
 from selfheal.config.units import Duration, Number
 from selfheal.errors import FixFailed
 from selfheal.kinds import Act, Fix, Hands, Target
-from selfheal.recover.listed import Pattern, is_file, listed, start_of
+from selfheal.recover.listed import Patterns, is_file, listed, start_of
 
 
 class FreeDiskSettings(FixSettings):
     """What may be deleted, and how much room there shall be."""
 
-    paths: Annotated[tuple[Pattern, ...], Field(min_length=1)] = Field(
+    paths: Patterns = Field(
         description="Files that may be deleted, oldest first: paths, in which *, ? and ** may stand."
     )
     until: Annotated[Number, Field(gt=0, le=1)] = Field(

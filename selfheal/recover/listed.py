@@ -39,6 +39,15 @@ Pattern = Annotated[Place, AfterValidator(_is_meant)]
 """Files or folders that are meant: a path, in which *, ? and [ may stand, and ** for folders of any depth."""
 
 
+def _some(patterns: tuple[Path, ...]) -> tuple[Path, ...]:
+    if not patterns:
+        raise ValueError("it is empty, which never means all; name one at least")
+    return patterns
+
+
+Patterns = Annotated[tuple[Pattern, ...], AfterValidator(_some)]
+
+
 def start_of(pattern: Path) -> Path:
     """The folder at which a pattern begins, or the path itself where nothing in it is wild."""
     parts: list[str] = []

@@ -106,6 +106,14 @@ def test_what_does_not_run_is_neither_told_to_reload_nor_replaced() -> None:
         (API + "limits = { fds = 100 }\n", "raise_limit = { fds = 100 }", "fds is not above limits.fds"),
         (API + "limits = { memory = '1GB' }\n", "raise_limit = { memory = '400MB' }", "memory is not above"),
         (API, "replace_by_spare = {}", "this fix has nothing to be told"),
+        (API, "shed_load = { agents = ['nobody'] }", "there is no agent 'nobody'"),
+        (API, "shed_load = { agents = ['api'] }", "it names the agent itself"),
+        (API, "failover = { to = 'nobody' }", "there is no agent 'nobody'"),
+        (API + "instances = 3\n", "scale_up = { most = 3 }", "most is not above instances"),
+        ('[agents.api]\nkind = "service"\n', "scale_up = { most = 3 }", "only a process of this daemon has instances"),
+        (API, "free_disk = { paths = ['/'] }", "is a folder of the system itself"),
+        (API, "clean_restart = { caches = [] }", "it is empty"),
+        (API, "roll_back = { files = [] }", "it is empty"),
     ],
 )
 def test_settings_that_do_not_go_with_the_agent_are_refused_with_their_place(
