@@ -54,12 +54,18 @@ def wait_for_others(demo: House, struck: dict[str, int]) -> None:
     until(all_back, HEALED_S, lambda: demo.say("agents").out)
 
 
+def shows(incident: Document, sign: str) -> bool:
+    """Whether it began with this sign, or came to it while it was open: some of the fleet fails by itself meanwhile."""
+    evidence = (text for cause in incident.parts("causes") for text in cause.texts("evidence"))
+    return sign in incident.text("sign") or any(sign in text for text in evidence)
+
+
 def told(demo: House, name: str, sign: str, *, before: int) -> Document:
     """The incident of an agent that has a sign, once it is resolved; `why` tells it step by step."""
 
     def resolved() -> Document | None:
         fresh = demo.incidents(name)[: len(demo.incidents(name)) - before]
-        found = [one for one in fresh if sign in one.text("sign") and one.text("state") == "resolved"]
+        found = [one for one in fresh if shows(one, sign) and one.text("state") == "resolved"]
         return found[0] if found else None
 
     incident = until(resolved, HEALED_S, lambda: demo.say("why", name).out)
@@ -107,7 +113,7 @@ def test_what_a_person_stops_stays_stopped_and_those_who_need_it_are_left_alone(
 
 
 def test_the_end_of_the_demo_leaves_no_process(demo: House) -> None:
-    assert len([one for one in demo.marked() if one.leads]) == 8
+    assert len([one for one in demo.marked() if one.leads]) in (7, 8)  # one may be about to be started again
     demo.daemon.signal(signal.SIGINT)
     ended = demo.daemon.ended()
     assert ended.code == 0
