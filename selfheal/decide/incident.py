@@ -77,7 +77,7 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
         verdict = _judged(world, vitals, incident, attempt, healing, now)
         return Judge(verdict) if isinstance(verdict, Verified) else Rest(verdict)
     if attempt is not None and _to_be_undone(attempt, healing):
-        why = paused(world, lead)
+        why = paused(world, world.agents.get(attempt.agent, lead))
         return Hold(why, None, "paused", attempt.fix) if why else Undo(attempt.number)
     suffering = _suffering(world, incident)
     if not suffering:

@@ -314,3 +314,13 @@ def test_once_enough_was_done_a_person_is_called_and_it_goes_on_when_the_time_is
     told = after(world, IncidentEscalated(NOW, "inc-1", reason))
     assert step(told) == Rest(NOW + 300)
     assert isinstance(step(told, vitals(told, NOW + 300, api="http"), now=NOW + 301), Plan)
+
+
+def test_what_was_done_to_one_who_suffers_is_not_taken_back_while_healing_of_that_one_is_paused() -> None:
+    undoing = replace(PURGE, mode="auto", undo=COMMAND)
+    joined = IncidentJoined(NOW - 15, "inc-1", "web", "it suffers")
+    begun = FixStarted(NOW - 9, "inc-1", 1, "purge", "application", "web", "hung")
+    failed_fix = (begun, FixEnded(NOW - 8, "inc-1", 1, "succeeded", ""), Verified(NOW, "inc-1", 1, "failed", "still"))
+    world = sick(joined, *failed_fix, diagnosed("hung", "api", NOW + 1))
+    assert step(world, None, undoing) == Undo(1)
+    assert isinstance(step(after(world, HealingPaused(NOW, "web", "ann")), None, undoing), Hold)
