@@ -11,6 +11,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Event, Thread
@@ -278,15 +280,22 @@ class House:
 @contextmanager
 def house(toml: str | None = None, **environment: str) -> Iterator[House]:
     """A house, with a daemon in it where it is configured; both are gone at the end."""
-    with tempfile.TemporaryDirectory(prefix="sh-") as folder:
-        place = House(Path(folder))
-        place.environment |= environment
-        try:
-            if toml is not None:
-                place.boot(toml)
-            yield place
-        finally:
-            place.clean()
+    folder = Path(tempfile.mkdtemp(prefix="sh-"))
+    place = House(folder)
+    place.environment |= environment
+    try:
+        if toml is not None:
+            place.boot(toml)
+        yield place
+    finally:
+        place.clean()
+        until(partial(_is_gone, folder), what=lambda: list(folder.rglob("*")))
+
+
+def _is_gone(folder: Path) -> bool:
+    """Remove a folder; a job on data that has outlived its daemon may still write into it for a moment."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 # --- the stream of events ------------------------------------------------------------------------------------------

@@ -136,7 +136,8 @@ def test_what_an_earlier_demo_left_all_the_same_is_cleared_by_the_next(state_dir
 
 def test_a_terminal_that_closes_ends_it_in_order(state_dir: Path) -> None:
     screen, keyboard = os.openpty()
-    command = [sys.executable, "-m", "selfheal", "demo", "--state-dir", str(state_dir)]
+    heeds = ["env", "--default-signal=HUP"]  # whoever runs the tests under nohup has it ignored
+    command = [*heeds, sys.executable, "-m", "selfheal", "demo", "--state-dir", str(state_dir)]
     address = {"SELFHEAL_LISTEN": f"127.0.0.1:{port()}"}
     with subprocess.Popen(command, stdout=keyboard, stderr=keyboard, env={**ENVIRONMENT, **address}) as process:
         try:
