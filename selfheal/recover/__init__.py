@@ -1,4 +1,4 @@
-"""What can be done to an agent? The built-in fixes, one file a layer, one line each here."""
+"""What can be done to an agent? The built-in fixes: a file each, those of data together, and one line each here."""
 
 from selfheal.kinds import Fix
 from selfheal.recover.clean_restart import CLEAN_RESTART
