@@ -31,7 +31,7 @@ from benchmarks.troubles import (
     Sighting,
     Trouble,
 )
-from selfheal.decide.lookahead import Option, ladder, rank, updated
+from selfheal.decide.lookahead import Option, rank, updated
 from selfheal.learn.odds import posterior
 from selfheal.learn.policy import Decision, trusts
 from selfheal.learn.pools import Key, Pools
@@ -192,7 +192,7 @@ class Selfheal(Index):
         if not failed:
             self._trusted = trusts(self._log)
             self.distrusted += not self._trusted
-        step = ladder(left, LADDER)[0].fix
+        step = _first_step(left)
         fix, propensity = (ranked[0].fix, ranked[0].propensity) if self._trusted else (step, 1.0)
         if not failed:
             self._begun = partial(Decision, {one.fix: one.value_s for one in ranked}, fix, propensity, step)
@@ -306,6 +306,12 @@ def main() -> None:
     if chosen.begin == 0 and not chosen.doubtful:
         settings = {"seeds": chosen.seeds, "incidents": chosen.incidents, "wrong": WRONG, "prior_weight": PRIOR_WEIGHT}
         save("fixes", settings, figures, goals)
+
+
+def _first_step(options: Sequence[Option]) -> str:
+    """What a fixed ladder tries next, whatever the cause: its steps in their order, then the cheaper first."""
+    at = {fix: number for number, fix in enumerate(LADDER)}
+    return min(options, key=lambda one: (at.get(one.fix, len(at)), one.cost_s, one.fix)).fix
 
 
 if __name__ == "__main__":

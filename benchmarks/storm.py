@@ -26,12 +26,10 @@ from typing import Literal, Protocol
 from benchmarks.report import Goal, print_goals, print_table, run, save
 from selfheal.agents import AGENT_KINDS
 from selfheal.config.load import Overrides, load
-from selfheal.daemon import Daemon
 from selfheal.events import AgentStarted, Event
-from selfheal.loops import Loop
 from selfheal.recover import FIXES
 from selfheal.rehearse.machine import Program, SimulatedLauncher, SimulatedMachine, SimulatedProcess
-from selfheal.rehearse.outside import outside
+from selfheal.rehearse.outside import NoViews, Silent, outside
 from selfheal.rehearse.virtual import VirtualClock, VirtualLoop, in_virtual_time
 from selfheal.telemetry.redact import Redactor
 from selfheal.world import World
@@ -154,22 +152,6 @@ def simple(may: Callable[[Simple, str, float], bool]) -> Callable[[], Healing]:
 
 
 # --- selfheal ---
-
-
-class NoViews(Daemon):
-    """The daemon without what it writes for people: nothing that is decided follows from it."""
-
-    def loops(self) -> tuple[Loop, ...]:
-        return tuple(loop for loop in super().loops() if loop.name not in ("save", "logs", "history"))
-
-
-class Silent:
-    """A log that keeps nothing."""
-
-    def debug(self, event: str, /, **facts: object) -> None: ...
-    def info(self, event: str, /, **facts: object) -> None: ...
-    def warning(self, event: str, /, **facts: object) -> None: ...
-    def error(self, event: str, /, **facts: object) -> None: ...
 
 
 def selfheal() -> Healing:

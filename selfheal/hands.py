@@ -133,7 +133,7 @@ class Hands(Protocol):
         """Start what a fix has stopped."""
         ...
 
-    async def start_stand_in(self, agent: str, to: str, incident: str) -> str:
+    async def start_stand_in(self, agent: str, to: str) -> str:
         """Let the agent `to` run, and be ready, to stand in for another."""
         ...
 
@@ -141,7 +141,7 @@ class Hands(Protocol):
         """Stop an agent until a person starts it: `to` has its place."""
         ...
 
-    async def take_back(self, agent: str, to: str, incident: str) -> str:
+    async def take_back(self, agent: str, to: str) -> str:
         """Give an agent its place back from who stands in."""
         ...
 

@@ -149,14 +149,14 @@ class FleetHands:
     async def start_again(self, agent: str) -> str:
         return await self._neighbours.start_again(agent)
 
-    async def start_stand_in(self, agent: str, to: str, incident: str) -> str:
-        return await self._neighbours.start_stand_in(agent, to, incident)
+    async def start_stand_in(self, agent: str, to: str) -> str:
+        return await self._neighbours.start_stand_in(agent, to)
 
     async def stand_in(self, agent: str, to: str) -> str:
         return await self._neighbours.stand_in(agent, to)
 
-    async def take_back(self, agent: str, to: str, incident: str) -> str:
-        return await self._neighbours.take_back(agent, to, incident)
+    async def take_back(self, agent: str, to: str) -> str:
+        return await self._neighbours.take_back(agent, to)
 
     async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
         return await self._door.clear(agent, port, copies=copies)

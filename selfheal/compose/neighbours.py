@@ -42,7 +42,6 @@ class Neighbours:
         self._scale = scale
         self._spawn = spawn
         self._scaled: dict[str, tuple[str, int]] = {}
-        self._started: set[str] = set()
 
     # --- instances ---
 
@@ -105,15 +104,14 @@ class Neighbours:
 
     # --- standing in ---
 
-    async def start_stand_in(self, agent: str, to: str, incident: str) -> str:
+    async def start_stand_in(self, agent: str, to: str) -> str:
         """Let who stands in run, and be ready. Raises FixFailed where it does not get so."""
         known = self._ledger.world.agents.get(to)
         if known is None or to not in self._fleet.plans or process_of(self._fleet.plans[to].config) is None:
             raise FixFailed(f"{to} cannot stand in for {agent}: it is no process of this daemon")
         if known.run is not None and known.ready:
             return f"{to} runs already"
-        self._started.add(incident)
-        await self._ledger.durable(StartAsked(self._clock.now(), to, f"{US}, to stand in for {agent}"))
+        await self._ledger.durable(StartAsked(self._clock.now(), to, _word(agent)))
         if known.run is None:
             await self._supervisor.start(to, "dependency")
         await self._supervisor.is_ready(to)
@@ -125,11 +123,10 @@ class Neighbours:
         await self._supervisor.stop(agent)
         return f"{to} stands in for {agent}, which is stopped until 'selfheal start {agent}'"
 
-    async def take_back(self, agent: str, to: str, incident: str) -> str:
+    async def take_back(self, agent: str, to: str) -> str:
         """Give an agent its place back; who was started to stand in is stopped."""
         told = await self.start_again(agent)
-        if incident in self._started:
-            self._started.discard(incident)
+        if self._ledger.world.agents[to].ordered_by == _word(agent):
             await self._ledger.durable(StopAsked(self._clock.now(), to, f"{US}, since it does not stand in any more"))
             await self._supervisor.stop(to)
             told += f", {to} stopped"
@@ -148,3 +145,8 @@ class Neighbours:
         if self._supervisor.run_of(agent) is None:
             await self._supervisor.start(agent, "fix")
         return f"{agent} was started again"
+
+
+def _word(agent: str) -> str:
+    """By whose word a stand-in runs: it is kept with the agent, and so it is known later that no person wanted it."""
+    return f"{US}, to stand in for {agent}"

@@ -92,12 +92,6 @@ def updated(belief: Mapping[str, float], failed: Iterable[Mapping[str, float]]) 
     return dict(zip(left, _scaled([*left.values()]), strict=True))
 
 
-def ladder(options: Iterable[Option], steps: Sequence[str]) -> tuple[Option, ...]:
-    """The options as a fixed ladder tries them, whatever the cause: in the order of `steps`, then the cheaper first."""
-    at = {fix: number for number, fix in enumerate(steps)}
-    return tuple(sorted(options, key=lambda one: (at.get(one.fix, len(at)), one.cost_s, one.fix)))
-
-
 def _values(
     costs: Sequence[float], misses: Sequence[Weights], weights: Weights, tries: int, paging_s: float
 ) -> list[float]:

@@ -64,14 +64,6 @@ def settle_s(odds: Mapping[Key, Odds] | Waits, agent: str, fix: str, default_s: 
     return _learned_s(waits.seen(agent, fix), default_s, now)
 
 
-def deadline_s(odds: Mapping[Key, Odds] | Waits, agent: str, fix: str, timeout_s: float, *, now: float = 0.0) -> float:
-    """Return how many seconds the act of a fix may take before it is given up; never more than its `timeout_s`.
-
-    An act ends before the good sign that follows it, so what that took bounds the act as well.
-    """
-    return min(timeout_s, settle_s(odds, agent, fix, timeout_s, now=now))
-
-
 def _learned_s(seen: Iterable[Odds], default_s: float, now: float) -> float:
     timed = [one.faded(now) for one in seen if one.helped > 0.0 and one.slowest_s > 0.0]
     count = sum(one.helped for one in timed)

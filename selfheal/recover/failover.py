@@ -34,7 +34,7 @@ def _told(target: Target) -> FailoverSettings:
 
 
 async def _stand_by(hands: Hands, target: Target) -> str:
-    return await hands.start_stand_in(target.agent, _told(target).to, target.incident)
+    return await hands.start_stand_in(target.agent, _told(target).to)
 
 
 async def _lead(hands: Hands, target: Target) -> str:
@@ -52,7 +52,7 @@ async def _back(hands: Hands, target: Target) -> str:
     settings = _told(target)
     if settings.back is not None:
         await hands.run_command(_words(settings.back, target), target.agent, COMMAND_S)
-    return await hands.take_back(target.agent, settings.to, target.incident)
+    return await hands.take_back(target.agent, settings.to)
 
 
 def _words(command: tuple[str, ...], target: Target) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What does a daemon find outside of itself, where that is simulated? Its ports, over one simulated machine."""
+"""How does a daemon live where all outside of it is simulated? With ports over one machine, and without views."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import TypeVar
 
+from selfheal.daemon import Daemon
 from selfheal.kinds import Notifier
+from selfheal.loops import Loop
 from selfheal.net import Dialer
 from selfheal.ports import Ports
 from selfheal.rehearse.machine import SimulatedLauncher, SimulatedMachine, inline
@@ -53,3 +55,19 @@ def outside(
         notifiers=notifiers,
         renewed=lambda config: notifiers,
     )
+
+
+class NoViews(Daemon):
+    """A daemon that writes no views and no history, and rotates no logs: nothing that is decided follows from them."""
+
+    def loops(self) -> tuple[Loop, ...]:
+        return tuple(loop for loop in super().loops() if loop.name not in ("save", "logs", "history"))
+
+
+class Silent:
+    """A log that keeps nothing."""
+
+    def debug(self, event: str, /, **facts: object) -> None: ...
+    def info(self, event: str, /, **facts: object) -> None: ...
+    def warning(self, event: str, /, **facts: object) -> None: ...
+    def error(self, event: str, /, **facts: object) -> None: ...

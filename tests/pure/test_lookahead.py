@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.decide.lookahead import NEAR_S, NEAR_SHARE, Option, Worth, ladder, rank, updated
+from selfheal.decide.lookahead import NEAR_S, NEAR_SHARE, Option, Worth, rank, updated
 
 PAGING_S = 1800.0
 CAUSES = ("crashed", "hung", "slow")
@@ -179,10 +179,3 @@ def test_when_what_could_not_fail_has_failed_the_belief_stays_as_it_was() -> Non
         {"hung": 0.25, "slow": 0.75}
     )
     assert updated({}, [{"hung": 0.5}]) == {}
-
-
-def test_a_ladder_tries_its_steps_in_their_order_and_then_the_cheaper_ones() -> None:
-    names = {"restore": 45.0, "restart": 5.0, "purge": 20.0, "reload": 2.0}
-    options = [Option(fix, cost_s, {}) for fix, cost_s in names.items()]
-    climbed = ladder(options, ("restart", "rollback", "restore"))
-    assert [one.fix for one in climbed] == ["restart", "restore", "reload", "purge"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.learn.waits import ENOUGH, LEAST_S, MOST, Waits, deadline_s, settle_s
+from selfheal.learn.waits import ENOUGH, LEAST_S, MOST, Waits, settle_s
 from selfheal.world import Odds
 from selfheal.world.odds import DAY_S
 
@@ -67,7 +65,6 @@ def test_a_wait_is_bounded_whatever_was_seen(
     found = settle_s(odds, "api", "restart", default_s, now=NOW + days * DAY_S)
     assert min(default_s, LEAST_S) <= found * (1 + 1e-9)
     assert found <= MOST * default_s * (1 + 1e-9)
-    assert deadline_s(odds, "api", "restart", default_s, now=NOW + days * DAY_S) <= default_s
 
 
 @given(COUNTS, SECONDS, SECONDS, DEFAULTS)
@@ -84,12 +81,6 @@ def test_the_more_is_known_the_nearer_is_the_wait_to_what_was_seen(
     learned = wait(10 * ENOUGH, max(0.1, slowest_s), default_s)
     far, near = (abs(wait(count, max(0.1, slowest_s), default_s) - learned) for count in (fewer, more))
     assert near <= far + 1e-6 * default_s
-
-
-@given(ODDS)
-def test_an_act_is_never_given_more_than_its_time_out(odds: Odds) -> None:
-    assert deadline_s({KEY: odds}, "api", "restart", 3.0, now=NOW) <= 3.0
-    assert deadline_s({KEY: replace(odds, helped=0.0)}, "api", "restart", 60.0, now=NOW) == 60.0
 
 
 @given(st.lists(st.tuples(KEYS, ODDS), max_size=12), DEFAULTS)

@@ -15,11 +15,10 @@ from selfheal.daemon import Daemon
 from selfheal.events import Event, Unknown, decode, encode
 from selfheal.kinds import Alert, NotifyFailed
 from selfheal.ledger import replay
-from selfheal.loops import Loop
 from selfheal.ports import Ports
 from selfheal.recover import FIXES
 from selfheal.rehearse.machine import Program, SimulatedLauncher, SimulatedMachine
-from selfheal.rehearse.outside import outside
+from selfheal.rehearse.outside import NoViews, Silent, outside
 from selfheal.rehearse.virtual import VirtualClock, VirtualLoop, in_virtual_time
 from selfheal.telemetry.redact import Redactor
 from selfheal.world import Agent, Incident, World
@@ -29,15 +28,6 @@ T = TypeVar("T")
 
 # What the checks and the guard take to see that an agent is well again, with room: nothing here is about speed.
 SOON_S = 120.0
-
-
-class Silent:
-    """A log that keeps nothing."""
-
-    def debug(self, event: str, /, **facts: object) -> None: ...
-    def info(self, event: str, /, **facts: object) -> None: ...
-    def warning(self, event: str, /, **facts: object) -> None: ...
-    def error(self, event: str, /, **facts: object) -> None: ...
 
 
 @dataclass
@@ -52,13 +42,6 @@ class Inbox:
         if self.down:
             raise NotifyFailed("cannot reach the inbox: it is down")
         self.alerts.append(alert)
-
-
-class NoViews(Daemon):
-    """A daemon that writes no views and no history, and rotates no logs: nothing that is decided follows from them."""
-
-    def loops(self) -> tuple[Loop, ...]:
-        return tuple(loop for loop in super().loops() if loop.name not in ("save", "logs", "history"))
 
 
 @dataclass

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from selfheal.events import AgentHeld, FailedOver, ScaleAsked, StartAsked
 from selfheal.rehearse.machine import SLOW
 from tests.sim.fleets import agent
@@ -96,15 +98,20 @@ def test_another_agent_stands_in_for_one_that_cannot_be_mended(tmp_path: Path) -
     rehearse(tmp_path, FAILS_OVER, story)
 
 
-def test_a_stand_in_that_is_no_better_gives_the_place_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_stand_in_that_is_no_better_gives_the_place_back_over_a_crash_too(tmp_path: Path, crash: bool) -> None:
     async def story(r: Rehearsal) -> None:
         await r.until(lambda: r.agent("web").state == "healthy")
         r.machine.hang("api")
         await r.until(lambda: bool(r.seen(FailedOver)))
         r.machine.outages["spare"] = "no better"
+        if crash:
+            await r.until(lambda: not r.agent("api").fixing)
+            await r.crash()
+            await r.boot()
         await r.until(lambda: r.incident("api").attempts[0].undone is True, within_s=300.0)
         assert (r.agent("api").stand_in, r.agent("spare").wanted) == ("", False)
-        assert r.machine.alive("api") == 1
+        assert (r.machine.alive("api"), r.machine.alive("spare")) == (1, 0)
         assert r.seen(StartAsked, "api")
 
     rehearse(tmp_path, FAILS_OVER, story)
