@@ -39,6 +39,7 @@ from selfheal.observe import CHECKS
 from selfheal.observe.dial import probe_tcp
 from selfheal.observe.http_client import probe_http
 from selfheal.ports import Ports
+from selfheal.recover import FIXES, told_against
 from selfheal.recover.calls import call_http
 from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
@@ -287,6 +288,7 @@ class _Doors:
             draw=daemon.memory.recall.draw,
             past=daemon.memory.recall.past,
             patterns=PATTERNS,
+            tables=told_against(FIXES),
         )
 
     async def _log_tail(self, daemon: Daemon, agent: str | None, count: int, cursor: str, since: float) -> Tail:

@@ -1,5 +1,7 @@
 """What can be done to an agent? The built-in fixes: a file each, those of data together, and one line each here."""
 
+from collections.abc import Iterable, Mapping
+
 from selfheal.kinds import Fix
 from selfheal.recover.clean_restart import CLEAN_RESTART
 from selfheal.recover.data import CHECKPOINT_WAL, RESTORE_BACKUP, RESTORE_DATABASE, SALVAGE_DATA, TRUNCATE_TAIL
@@ -20,3 +22,12 @@ FIXES: tuple[Fix, ...] = (
     FREE_PORT, FREE_DISK, SCALE_UP, SHED_LOAD, FAILOVER, QUARANTINE,
     CHECKPOINT_WAL, TRUNCATE_TAIL, SALVAGE_DATA, RESTORE_BACKUP, RESTORE_DATABASE,
 )  # fmt: skip
+
+
+def told_against(fixes: Iterable[Fix]) -> Mapping[str, tuple[str, ...]]:
+    """By cause, the names of the fixes that have to be told something about an agent before they may be tried."""
+    found: dict[str, tuple[str, ...]] = {}
+    for fix in fixes:
+        for cause in sorted(fix.causes) if fix.settings is not None else ():
+            found[cause] = (*found.get(cause, ()), fix.name)
+    return found

@@ -52,25 +52,6 @@ ADVICE: Mapping[str, str] = {
     "time.",
 }
 
-# By cause: the tables of an agent under which a built-in fix has to be told something before it may be tried.
-TABLES: Mapping[str, tuple[str, ...]] = {
-    "port_taken": ("healing.free_port",),
-    "disk_full": ("healing.free_disk",),
-    "bad_configuration": ("healing.failover", "healing.roll_back"),
-    "missing_variable": ("healing.roll_back",),
-    "missing_program": ("healing.failover",),
-    "out_of_memory": ("healing.raise_limit", "healing.shed_load"),
-    "out_of_fds": ("healing.raise_limit",),
-    "hung": ("healing.clean_restart", "healing.failover"),
-    "slow": ("healing.failover", "healing.scale_up", "healing.shed_load"),
-    "wrong_answer": ("healing.clean_restart", "healing.failover", "healing.reload", "healing.roll_back"),
-    "crashed": ("healing.clean_restart", "healing.failover", "healing.roll_back"),
-    "exited": ("healing.clean_restart", "healing.failover", "healing.roll_back"),
-    "unreachable": ("healing.failover", "healing.roll_back"),
-    "stale": ("healing.clean_restart", "healing.reload"),
-    "corrupted": ("healing.clean_restart",),
-}
-
 # By guard: the settings that make it hold back sooner or later, as far as there are any.
 SETTINGS: Mapping[GuardCode, str] = {
     "maintenance": "`guard.maintenance`",

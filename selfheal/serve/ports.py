@@ -177,6 +177,7 @@ class Sources:
     draw         (agent, signal, since, until, n): a signal in at most n buckets
     past         uptime and latency of an agent, by name
     patterns     what the diagnosis knows about logs
+    tables       by cause, the fixes that have to be told something about an agent
     """
 
     clock: Clock
@@ -196,6 +197,7 @@ class Sources:
     draw: Callable[[str, str, float, float, int], Awaitable[Drawing]]
     past: Callable[[str], Awaitable[Past]]
     patterns: Sequence[KnownPattern]
+    tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ class Reads:
     ) -> IncidentReport | Response:
         """An incident as a whole, after the fact: what it was, what it cost, and what would prevent the next one."""
         world = await self._sources.shown()
-        told = report(world, _known(world, name), self._sources.clock.now())
+        told = report(world, _known(world, name), self._sources.clock.now(), self._sources.tables)
         if form == "json":
             return told
         return Response(markdown(told), media_type="text/markdown")

@@ -75,7 +75,7 @@ class Daemon:
         world, lessons = self.world, Lessons(self.world, self.now)
         match path.removeprefix("/observability").strip("/").split("/"):
             case ["incidents", name, "report"] if name in world.incidents:
-                return 200, markdown(report(world, world.incidents[name], self.now))
+                return 200, markdown(report(world, world.incidents[name], self.now, {}))
             case ["strategies"]:
                 return 200, {"items": incidents.strategies(world, lessons)}
             case ["fixes"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from selfheal.events import (
@@ -16,7 +16,7 @@ from selfheal.events import (
     IncidentJoined,
     Planned,
 )
-from selfheal.serve.advice import ADVICE, SETTINGS, TABLES
+from selfheal.serve.advice import ADVICE, SETTINGS
 from selfheal.serve.models.report import (
     CostView,
     IncidentReport,
@@ -41,7 +41,11 @@ _SLUG = re.compile(r"[\w.-]+")  # what a user calls a cause may be anything; onl
 RESTARTS = frozenset({"restart", "restart_with_dependents", "replace_by_spare"})
 
 
-def report(world: World, incident: Incident, now: float) -> IncidentReport:
+Tables = Mapping[str, Sequence[str]]
+"""By cause, the fixes that have to be told something about an agent before they may be tried against it."""
+
+
+def report(world: World, incident: Incident, now: float, tables: Tables) -> IncidentReport:
     """Tell an incident as a whole; what lasts still is reckoned to `now`."""
     return IncidentReport(
         id=incident.id,
@@ -55,7 +59,7 @@ def report(world: World, incident: Incident, now: float) -> IncidentReport:
         causes=cause_views(incident.causes),
         attempts=[_tried(one) for one in incident.attempts],
         cost=_cost(world, incident, now),
-        prevention=_prevention(world, incident),
+        prevention=_prevention(world, incident, tables),
     )
 
 
@@ -164,14 +168,14 @@ def _of_data(incident: Incident) -> Iterator[str]:
 # --- what would prevent it -------------------------------------------------------------------------------------------
 
 
-def _prevention(world: World, incident: Incident) -> PreventionView:
+def _prevention(world: World, incident: Incident, tables: Tables) -> PreventionView:
     alike = _alike(world, incident)
     advice = ADVICE.get(incident.cause, "This cause is named by a fix of your own: what is known of it, you know.")
     first_at = rfc3339(min(one.onset for one in alike))
     return PreventionView(
         advice=advice,
         recurrence=RecurrenceView(count=len(alike), days=DAYS, first_at=first_at),
-        settings=[*_held_back(incident), *_not_told(incident)],
+        settings=[*_held_back(incident), *_not_told(incident, tables)],
     )
 
 
@@ -204,13 +208,13 @@ def _held_back(incident: Incident) -> Iterator[str]:
             yield f"Held back, since {GUARDS[code]} ({code}): that follows {SETTINGS[code]}."
 
 
-def _not_told(incident: Incident) -> Iterator[str]:
+def _not_told(incident: Incident, tables: Tables) -> Iterator[str]:
     """Tables that the agent may not have, where nothing helped."""
     if any(one.verified and one.outcome == "succeeded" for one in incident.attempts):
         return
     tried = {one.fix for one in incident.attempts}
-    tables = [f"`{table}`" for table in TABLES.get(incident.cause, ()) if table.rpartition(".")[2] not in tried]
-    if tables:
-        yield f"Fixes against this that an agent has to have a table for: {', '.join(tables)}."
+    left = [f"`healing.{fix}`" for fix in tables.get(incident.cause, ()) if fix not in tried]
+    if left:
+        yield f"Fixes against this that an agent has to have a table for: {', '.join(left)}."
     if incident.escalated and _SLUG.fullmatch(incident.cause):
         yield f'A fix of your own can be written for it: `[fixes.NAME]` with `causes = ["{incident.cause}"]`.'
