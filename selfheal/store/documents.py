@@ -13,7 +13,8 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -93,10 +94,26 @@ def read(path: Path, clock: Clock) -> tuple[dict[str, object] | None, StateFileD
     return None, damage
 
 
-def examine(directory: Path, names: Iterable[str], clock: Clock) -> tuple[StateFileDamaged, ...]:
-    """Return which documents of an earlier daemon are damaged; they are kept aside. Blocks: for the start."""
-    found = (read(directory / name, clock)[1] for name in names)
-    return tuple(damage for damage in found if damage is not None)
+def examine(directory: Path, names: Collection[str], clock: Clock) -> tuple[StateFileDamaged, ...]:
+    """Return which documents of an earlier daemon are damaged, the older generation of each looked at too; they are
+    kept aside. Blocks: for the start.
+    """
+    newer = (read(directory / name, clock)[1] for name in names)
+    older = (_older(directory / name, clock) for name in names)
+    return tuple(damage for damage in chain(newer, older) if damage is not None)
+
+
+def _older(path: Path, clock: Clock) -> StateFileDamaged | None:
+    """What is wrong with the older generation of a document, where there is one; without sums nothing is known of it."""
+    older = previous(path)
+    known = _read_sums(path.parent, clock)[0].get(path.name)
+    try:
+        document, wrong = _decode(_content(older), known)
+    except FileNotFoundError:
+        return None
+    except OSError as why:
+        document, wrong = None, _unreadable(why)
+    return None if document is not None else StateFileDamaged(older, wrong, _move_aside(older, clock))
 
 
 def missing(directory: Path, names: Iterable[str]) -> tuple[str, ...]:
@@ -110,8 +127,10 @@ def missing(directory: Path, names: Iterable[str]) -> tuple[str, ...]:
         sums = _sums_in(directory / CHECKSUMS) or {}
     except OSError:
         return ()
-    gone = (name for name in names if name in sums and not (directory / name).exists())
-    return tuple(name for name in gone if not any(directory.glob(f".{name}.*{UNFINISHED}")))
+    there = {name: (directory / name, previous(directory / name)) for name in names}
+    gone = [name for name, (newer, _) in there.items() if name in sums and not newer.exists()]
+    gone += [older.name for name, (_, older) in there.items() if len(sums.get(name, ())) > 1 and not older.exists()]
+    return tuple(name for name in gone if not any(directory.glob(f".{name.removesuffix('.previous')}.*{UNFINISHED}")))
 
 
 def previous(path: Path) -> Path:
@@ -179,9 +198,16 @@ def _keep_previous(path: Path) -> None:
 def _add_sums(directory: Path, added: Mapping[str, Sum]) -> None:
     sums = _sums_in(directory / CHECKSUMS) or {}
     for name, newest in added.items():
-        older = [each for each in sums.get(name, []) if each != newest]
+        older = [each for each in _sums_there(directory / name, sums.get(name, [])) if each != newest]
         sums[name] = [newest, *older][:_GENERATIONS]
     replace_file(directory / CHECKSUMS, _format_sums(sums))
+
+
+def _sums_there(path: Path, known: list[Sum]) -> list[Sum]:
+    """The sums of what is there of a document: where they were lost, of the file that is about to be the older one."""
+    if path.exists():
+        return known or [_sum(_content(path))]
+    return known if previous(path).exists() else []
 
 
 def _read_sums(directory: Path, clock: Clock) -> tuple[dict[str, list[Sum]], StateFileDamaged | None]:

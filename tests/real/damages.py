@@ -126,7 +126,7 @@ def _zero(chance: random.Random, path: Path, _like: list[Path]) -> bool:
 
 def _remove(_chance: random.Random, path: Path, _like: list[Path]) -> bool:
     path.unlink()
-    return path.suffix in (".log", ".json") or path.name == CHECKSUMS
+    return path.suffix in (".log", ".json", ".previous") or path.name == CHECKSUMS
 
 
 def _swap(chance: random.Random, path: Path, like: list[Path]) -> bool:
@@ -184,7 +184,7 @@ def damage(chance: random.Random, place: Path) -> tuple[str, bool]:
     path = chance.choice(kinds[kind])
     how = chance.choice(DAMAGINGS[:5] if kind == "sums" else DAMAGINGS)
     must = how(chance, path, kinds[kind])
-    return f"{kind} {how.__name__.strip('_')} {path.name}", must and kind != "older view"
+    return f"{kind} {how.__name__.strip('_')} {path.name}", must
 
 
 # --- what must be true ---
