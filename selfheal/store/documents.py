@@ -104,7 +104,7 @@ def examine(directory: Path, names: Collection[str], clock: Clock) -> tuple[Stat
 
 
 def _older(path: Path, clock: Clock) -> StateFileDamaged | None:
-    """What is wrong with the older generation of a document, where there is one; without sums nothing is known of it."""
+    """What is wrong with the older generation of a document, where there is one; without sums nothing is known."""
     older = previous(path)
     known = _read_sums(path.parent, clock)[0].get(path.name)
     try:
