@@ -31,6 +31,7 @@ from benchmarks.troubles import (
     Sighting,
     Trouble,
 )
+from selfheal.decide.hindsight import hindsight
 from selfheal.decide.lookahead import Option, rank, updated
 from selfheal.learn.odds import posterior
 from selfheal.learn.policy import Decision, trusts
@@ -160,10 +161,10 @@ class Index(Policy):
     def learn(self, seen: Sighting, failed: Sequence[str], fix: str, helped: bool) -> None:
         self.note(seen, max(seen.belief, key=seen.belief.__getitem__), fix, helped)
 
-    def note(self, seen: Sighting, cause: str, fix: str, helped: bool) -> None:
+    def note(self, seen: Sighting, cause: str, fix: str, helped: bool, share: float = 1.0) -> None:
         """Count an outcome as the world does."""
         then = self._odds.get((seen.agent, cause, fix), Odds())
-        now = then.tried_once_more(1.0 if helped else 0.0, None, seen.at)
+        now = then.tried_once_more(1.0 if helped else 0.0, None, seen.at, share)
         self._odds = {**self._odds, (seen.agent, cause, fix): now}
 
     def _believed(self, seen: Sighting, cause: str, fix: str) -> float:
@@ -173,13 +174,14 @@ class Index(Policy):
 
 
 class Selfheal(Index):
-    """The code of the daemon. A fix is tried, and counted, against the cause that it most likely cures."""
+    """The code of the daemon: what was tried is learned from as the trouble ends, by what it said of the causes."""
 
     def __init__(self, handbook: Mapping[tuple[str, str], float], seed: int) -> None:
         super().__init__(handbook)
         self._chance = Random(f"selfheal {seed}")
         self._log: list[Decision] = []
         self._begun: Callable[[float], Decision] | None = None
+        self._tried: list[tuple[Sighting, str, bool]] = []
         self._trusted = True
         self.distrusted = 0
 
@@ -199,14 +201,33 @@ class Selfheal(Index):
         return fix
 
     def learn(self, seen: Sighting, failed: Sequence[str], fix: str, helped: bool) -> None:
-        options = self.options(seen)
-        belief = updated(seen.belief, [options[one].helps for one in failed])
-        cause = max(CAUSES, key=lambda cause: belief[cause] * options[fix].helps[cause])
-        self.note(seen, cause, fix, helped)
+        self._tried.append((seen, fix, helped))
 
     def end(self, took_s: float) -> None:
+        tried, self._tried = self._tried, []
+        shares = self.after(tried)
+        for seen, fix, helped in tried:
+            for cause, share in shares.items():
+                self.note(seen, cause, fix, helped, share)
         if self._begun is not None:
             self._log.append(self._begun(took_s))
+
+    def after(self, tried: Sequence[tuple[Sighting, str, bool]]) -> Mapping[str, float]:
+        """How likely each cause was, now that is known what has helped."""
+        seen = tried[0][0]
+        options = self.options(seen)
+        return hindsight(seen.belief, [(options[fix].helps, helped) for _, fix, helped in tried])
+
+
+class Told(Selfheal):
+    """The same, told the cause of each trouble once it is over: the most that any way of learning from it can bring."""
+
+    def __init__(self, handbook: Mapping[tuple[str, str], float], seed: int, troubles: Sequence[Trouble]) -> None:
+        super().__init__(handbook, seed)
+        self._causes = {trouble.seen.at: trouble.cause for trouble in troubles}
+
+    def after(self, tried: Sequence[tuple[Sighting, str, bool]]) -> Mapping[str, float]:
+        return {self._causes[tried[0][0].at]: 1.0}
 
 
 def heal(policy: Policy, trouble: Trouble) -> Outcome:
@@ -240,6 +261,7 @@ def played(accuracy: float, incidents: int, doubtful: bool, seed: int) -> dict[s
         "Thompson, no diagnosis": Thompson(seed),
         "success per second": Index(handbook),
         "selfheal": ours,
+        "selfheal, told the causes": Told(handbook, seed, troubles),
         "knows the chances": Informed(fleet),
         "clairvoyant": Clairvoyant(fleet, troubles),
     }

@@ -6,7 +6,7 @@ them out. They stand here because the stages know no more of each other than thi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from selfheal.events import Alternative, BreakerOpened, BreakerTried, Verified
@@ -99,6 +99,13 @@ class Diagnose:
 
 
 @dataclass(frozen=True, slots=True)
+class Attribute:
+    """It is about to end: write down by which `shares` of its causes the attempts are learned from."""
+
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Something could be done and shall not be, yet; `until` is when to look again, `code` the guard that says so."""
 
@@ -184,5 +191,5 @@ class Escalate:
     reason: str
 
 
-Step = Rest | Diagnose | Hold | Plan | Suggest | Undo | Ask | Judge | Switch | Resolve | Suppress | Escalate
+Step = Rest | Diagnose | Hold | Plan | Suggest | Undo | Ask | Judge | Switch | Attribute | Resolve | Suppress | Escalate
 NextStep = Callable[[World, Incident, float], Step]

@@ -77,7 +77,7 @@ def choose(
     outdone = any(_written_for(fix, incident.cause) for fix in fixes)
     weighing = _Weighing(world, incident, agent, success, verify_s, outdone, asks)
     options = {fix.name: weighing.option(fix) for fix in fixes}
-    belief = updated(_causes(incident), [options[name].helps for name in _failed(incident, agent, options)])
+    belief = updated(causes_of(incident), [options[name].helps for name in _failed(incident, agent, options)])
     free = [options[fix.name] for fix in fixes if fix.name not in barred]
     left = max(1, TRIES_AT_MOST - sum(one.in_vain for one in incident.attempts))
     worth = rank(free, belief, tries=left, paging_s=PAGING_S, draw=_draw(incident))
@@ -177,7 +177,7 @@ def _written_for(fix: Fix, cause: str) -> bool:
     return fix.for_any_cause and cause in fix.causes and fix.mode != "ask"  # what must ask first is no faster
 
 
-def _causes(incident: Incident) -> Mapping[str, float]:
+def causes_of(incident: Incident) -> Mapping[str, float]:
     """The probability of each cause, wherever it is."""
     belief: dict[str, float] = {}
     for cause in incident.causes:

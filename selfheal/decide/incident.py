@@ -5,16 +5,18 @@ Pure, and the whole of the healer's reasoning in one place: read `next_step` fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from selfheal.decide.bars import bars
-from selfheal.decide.choice import Choice, Success, choose, must_ask
+from selfheal.decide.choice import PRIOR_WEIGHT, Choice, Success, causes_of, choose, must_ask, prior
 from selfheal.decide.guard import PASSED, Rules, held, overspent, paused
+from selfheal.decide.hindsight import hindsight
 from selfheal.events import BreakerTried, Verified
 from selfheal.kinds import Fix
 from selfheal.plans import (
     Ask,
+    Attribute,
     Diagnose,
     Escalate,
     Hold,
@@ -31,6 +33,7 @@ from selfheal.plans import (
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import GuardCode, Policy
 from selfheal.world import Agent, Attempt, Incident, World
+from selfheal.world.odds import HELPED
 
 # What is the verdict on the latest attempt: a `Verified`, or when to ask again.
 Verify = Callable[[World, Vitals, Incident, float, float], Verified | float]
@@ -59,7 +62,14 @@ class Healing:
 
 
 def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing, now: float) -> Step:
-    """Say what is to be done about `incident` now, or why nothing is."""
+    """Say what is to be done about `incident` now, or why nothing is; what was tried is learned from before it ends."""
+    step = _next_step(world, vitals, incident, healing, now)
+    if isinstance(step, Resolve | Escalate) and any(one.tells for one in incident.attempts):
+        return _attributed(incident, healing) or step
+    return step
+
+
+def _next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing, now: float) -> Step:
     lead, attempt = world.agents.get(incident.agent), incident.attempt
     if attempt is not None and attempt.undone is False:
         return Undo(attempt.number)  # what was begun is finished, over a crash too
@@ -83,6 +93,24 @@ def next_step(world: World, vitals: Vitals, incident: Incident, healing: Healing
     if not suffering:
         return _end(world, vitals, incident, lead, healing, now)
     return _heal(world, vitals, incident, suffering[0], healing, now)
+
+
+def _attributed(incident: Incident, healing: Healing) -> Attribute | None:
+    """How likely each cause was after all; None where there is but one to choose from."""
+    belief = causes_of(incident)
+    if len(belief) == 1 and not incident.shares:
+        return None
+    told = (one for one in incident.attempts if one.verified and one.outcome in HELPED)
+    return Attribute(hindsight(belief, ((_helps(one, belief, healing), one.outcome == "succeeded") for one in told)))
+
+
+def _helps(attempt: Attempt, causes: Iterable[str], healing: Healing) -> dict[str, float]:
+    """The chance that what was tried helps, by cause."""
+    fixes, fix = healing.fixes.get(attempt.agent, ()), attempt.fix
+    believed = {
+        cause: healing.success(attempt.agent, cause, fix, prior(fixes, fix, cause), PRIOR_WEIGHT) for cause in causes
+    }
+    return {cause: one.helps for cause, one in believed.items()}
 
 
 def _is_outdated(incident: Incident) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -86,6 +87,18 @@ class Diagnosed:
     at: float
     incident: str
     causes: tuple[Cause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attributed:
+    """What the incident's attempts have said of its cause, as it ends: how likely each was after all, likeliest first.
+
+    What the attempts have shown is learned by these `shares`, which sum to 1.
+    """
+
+    at: float
+    incident: str
+    shares: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +269,7 @@ IncidentEvent = (
     | IncidentMerged
     | IncidentSuppressed
     | Diagnosed
+    | Attributed
     | Planned
     | Held
     | ApprovalAsked

@@ -15,6 +15,7 @@ from selfheal.config.models import Section
 from selfheal.events import (
     ApprovalAnswered,
     ApprovalAsked,
+    Attributed,
     BreakerTried,
     Cause,
     Diagnosed,
@@ -33,6 +34,7 @@ from selfheal.kinds import Fix, Hands, Target
 from selfheal.ledger import Ledger
 from selfheal.plans import (
     Ask,
+    Attribute,
     Clues,
     Diagnose,
     Escalate,
@@ -136,7 +138,7 @@ class Healer:
                 await self._diagnose(incident)
             case Suggest(plan=plan):
                 self._planned(incident, plan, shadow=True)
-            case Judge() | Switch() | Resolve() | Suppress() | Escalate():
+            case Judge() | Switch() | Attribute() | Resolve() | Suppress() | Escalate():
                 self._ledger.record(_event(incident, step, now))
         return True
 
@@ -241,13 +243,15 @@ class Healer:
         return tuple(name for name in world.dependents(agent) if world.agents[name].touchable)
 
 
-def _event(incident: Incident, step: Judge | Switch | Resolve | Suppress | Escalate, now: float) -> Event:
+def _event(incident: Incident, step: Judge | Switch | Attribute | Resolve | Suppress | Escalate, now: float) -> Event:
     """The event that a step is, where it is nothing else."""
     match step:
         case Judge(verdict=verdict):
             return verdict
         case Switch(event=event):
             return event
+        case Attribute(shares=shares):
+            return Attributed(now, incident.id, shares)
         case Resolve(reason=reason, good_at=good_at):
             return IncidentResolved(now, incident.id, reason, max(0.0, good_at - incident.onset))
         case Suppress(reason=reason):

@@ -15,6 +15,7 @@ from selfheal.events import (
     Alternative,
     ApprovalAnswered,
     ApprovalAsked,
+    Attributed,
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
@@ -84,6 +85,8 @@ def sentence(event: StoryEvent, fixes: Mapping[int, str]) -> str:
             return _because("closed" if fixes else "closed without a fix", reason)
         case Diagnosed(causes=causes):
             return _diagnosis(causes)
+        case Attributed(shares=shares):
+            return f"in hindsight: {', '.join(f'{cause} ({share:.2f})' for cause, share in shares.items())}"
         case Planned():
             return _plan(event)
         case Held(reason=reason, until=until):

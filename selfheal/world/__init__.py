@@ -17,6 +17,7 @@ from selfheal.events import (
     AlertDelivered,
     AlertFailed,
     AlertRaised,
+    Attributed,
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
@@ -32,8 +33,12 @@ from selfheal.events import (
     ForesightEvent,
     HealingPaused,
     HealingResumed,
+    IncidentEscalated,
     IncidentEvent,
+    IncidentMerged,
     IncidentOpened,
+    IncidentResolved,
+    IncidentSuppressed,
     LoopFailed,
     RestartDelayed,
     ScaleAsked,
@@ -41,7 +46,6 @@ from selfheal.events import (
     StateDamaged,
     UndoEnded,
     UndoStarted,
-    Verified,
 )
 from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, fold_agent, settled
 from selfheal.world.data import Holdings, fold_data
@@ -251,8 +255,10 @@ def _about_incident(world: World, event: IncidentEvent) -> World:
         return _relapsed(world, then, event)
     if isinstance(event, FixEnded) and now.attempt is not None:
         return _fixing(world, now.attempt.agent, False, event.at)
-    if isinstance(event, Verified):
-        return _learned(world, then, event)
+    if isinstance(event, Attributed):
+        return _learned(world, now, event.shares, event.at)
+    if isinstance(event, IncidentResolved | IncidentEscalated | IncidentSuppressed | IncidentMerged):
+        return _learned(world, now, {}, event.at)
     return world
 
 
@@ -263,18 +269,26 @@ def _fixing(world: World, name: str, fixing: bool, at: float) -> World:
     return replace(world, agents={**world.agents, name: settled(replace(agent, fixing=fixing), at)})
 
 
-def _learned(world: World, incident: Incident, event: Verified) -> World:
-    """Count a verified attempt: a relapse and a failure both say that the fix did not help."""
-    attempt = next((one for one in incident.attempts if one.number == event.attempt), None)
-    if attempt is None or attempt.verified:
+def _learned(world: World, incident: Incident, shares: Mapping[str, float], at: float) -> World:
+    """Count the verified attempts, against each cause by its share or else against what each was meant for: a relapse
+    and a failure both say that the fix did not help.
+    """
+    telling = [attempt for attempt in incident.attempts if attempt.tells]
+    if not telling:
         return world
-    helped = HELPED.get(event.outcome)
-    if helped is None:
-        return world
-    key = (attempt.agent, attempt.cause or incident.cause, attempt.fix)
-    took_s = event.first_good_at - attempt.started_at if event.first_good_at is not None else None
-    now = world.odds.get(key, Odds()).tried_once_more(helped, took_s, event.at)
-    return replace(world, odds={**world.odds, key: now})
+    odds = dict(world.odds)
+    for attempt in telling:
+        took_s = attempt.first_good_at - attempt.started_at if attempt.first_good_at is not None else None
+        for cause, share in (shares or _meant_for(incident, attempt)).items():
+            key = (attempt.agent, cause, attempt.fix)
+            odds[key] = odds.get(key, Odds()).tried_once_more(HELPED[attempt.outcome], took_s, at, share)
+    attempts = tuple(replace(one, learned=one.learned or one.tells) for one in incident.attempts)
+    incidents = {**world.incidents, incident.id: replace(incident, attempts=attempts)}
+    return replace(world, odds=odds, incidents=incidents)
+
+
+def _meant_for(incident: Incident, attempt: Attempt) -> Mapping[str, float]:
+    return {attempt.cause or incident.cause: 1.0}
 
 
 def _relapsed(world: World, incident: Incident, event: FixRelapsed) -> World:
@@ -282,9 +296,10 @@ def _relapsed(world: World, incident: Incident, event: FixRelapsed) -> World:
     attempt = next((one for one in incident.attempts if one.number == event.attempt), None)
     if attempt is None or attempt.outcome != "succeeded":
         return world
-    key = (attempt.agent, attempt.cause or incident.cause, attempt.fix)
-    odds = world.odds.get(key)
-    return world if odds is None else replace(world, odds={**world.odds, key: odds.relapsed(event.at)})
+    shares = incident.shares or _meant_for(incident, attempt)
+    keys = {(attempt.agent, cause, attempt.fix): share for cause, share in shares.items()}
+    taken_back = {key: world.odds[key].relapsed(event.at, share) for key, share in keys.items() if key in world.odds}
+    return replace(world, odds={**world.odds, **taken_back})
 
 
 def _counted(world: World, event: FixStarted) -> World:

@@ -11,6 +11,7 @@ from selfheal.events import (
     ActStarted,
     ApprovalAnswered,
     ApprovalAsked,
+    Attributed,
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
@@ -35,6 +36,7 @@ from selfheal.events import (
     Verified,
 )
 from selfheal.vocabulary import INCIDENT_OVER, IncidentState, Layer, Outcome, Severity, StartReason
+from selfheal.world.odds import HELPED
 
 # What the reflex does about an agent in trouble is part of the story, though it is about the agent.
 StoryEvent = IncidentEvent | RestartDelayed | BreakerOpened | BreakerTried | BreakerClosed
@@ -52,6 +54,7 @@ class Attempt:
     """One application of a fix. `ended_at` and `outcome` are None while it runs; `verified` says that the outcome is
     the final one, and `verified_at` since when. `start` is why a reflex started the agent. `act` is the latest act of a
     fix that has several. `undone` is False while what it did is taken back, True afterwards, None where it is not.
+    `learned` says that its outcome was counted.
     """
 
     number: int
@@ -70,6 +73,12 @@ class Attempt:
     verified_at: float | None = None
     act: str = ""
     undone: bool | None = None
+    learned: bool = False
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says something about its fix, and is not counted yet."""
+        return self.verified and not self.learned and self.outcome in HELPED
 
     @property
     def in_vain(self) -> bool:
@@ -95,7 +104,7 @@ class Incident:
 
     `refused` is who said no, by (fix, agent): the first decision is final, for as long as the incident lasts.
     `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent anew in its midst,
-    at `ordered_at`; empty where nobody did.
+    at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown.
     """
 
     id: str
@@ -123,6 +132,7 @@ class Incident:
     story: tuple[StoryEvent, ...] = ()
     ordered_by: str = ""
     ordered_at: float = 0.0
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
@@ -196,6 +206,8 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             return replace(incident, state="suppressed", reason=reason, resolved_at=event.at, hold=None)
         case Diagnosed():
             return _diagnosed(incident, event)
+        case Attributed(shares=shares):
+            return replace(incident, shares=shares)
         case Planned(shadow=True, fix=fix):
             return replace(incident, plan=event, suggested=tuple(dict.fromkeys((*incident.suggested, fix))))
         case Planned():

@@ -22,7 +22,13 @@ HELPED_FOR_A_WHILE = 0.3
 RELAPSE_S = 600.0
 
 # Outcomes that say something about a fix, and how much it helped; an interrupted or rejected one says nothing.
-HELPED: Mapping[Outcome, float] = {"succeeded": 1.0, "failed": 0.0, "relapsed": 0.0, "timed_out": 0.0}
+HELPED: Mapping[Outcome | None, float] = {
+    "succeeded": 1.0,
+    "failed": 0.0,
+    "relapsed": 0.0,
+    "timed_out": 0.0,
+    "undone": 0.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +59,19 @@ class Odds:
         """With so much of the counts left."""
         return replace(self, helped=self.helped * share, failed=self.failed * share, at=at)
 
-    def tried_once_more(self, helped: float, took_s: float | None, now: float) -> Odds:
-        """With one more attempt, of which `helped` says how far it did; `took_s` where it has come to a good sign."""
-        then = self.faded(now)
-        odds = replace(then, helped=then.helped + helped, failed=then.failed + 1.0 - helped, tried_at=now)
-        if took_s is None or not helped:
+    def tried_once_more(self, helped: float, took_s: float | None, now: float, share: float = 1.0) -> Odds:
+        """With one more attempt, of which `helped` says how far it did; `took_s` where it has come to a good sign.
+
+        `share` is how much of the attempt was against this cause.
+        """
+        then, good, bad = self.faded(now), helped * share, (1.0 - helped) * share
+        odds = replace(then, helped=then.helped + good, failed=then.failed + bad, tried_at=now)
+        if took_s is None or not good:
             return odds
-        mean_s = (then.took_s * then.helped + took_s * helped) / odds.helped
+        mean_s = (then.took_s * then.helped + took_s * good) / odds.helped
         return replace(odds, took_s=mean_s, slowest_s=max(then.slowest_s, took_s))
 
-    def relapsed(self, now: float) -> Odds:
-        """What counted as help has not lasted."""
-        then, lost = self.faded(now), 1.0 - HELPED_FOR_A_WHILE
+    def relapsed(self, now: float, share: float = 1.0) -> Odds:
+        """What counted as help, by so large a share of an attempt, has not lasted."""
+        then, lost = self.faded(now), (1.0 - HELPED_FOR_A_WHILE) * share
         return replace(then, helped=max(0.0, then.helped - lost), failed=then.failed + min(lost, then.helped))

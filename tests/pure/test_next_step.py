@@ -11,10 +11,13 @@ from selfheal.events import (
     AgentExited,
     AgentFinished,
     AgentRemoved,
+    Attributed,
     BreakerOpened,
     BreakerTried,
+    Cause,
     DaemonStarted,
     DaemonStopped,
+    Diagnosed,
     Event,
     FixEnded,
     FixStarted,
@@ -33,6 +36,7 @@ from selfheal.events import (
     Verified,
 )
 from selfheal.plans import (
+    Attribute,
     Diagnose,
     Escalate,
     Hold,
@@ -60,7 +64,9 @@ from tests.pure.situations import (
     tried,
     vitals,
 )
-from tests.pure.steps import BEGAN, COMMAND, PURGE, RULES, dead, healing, sick, step
+from tests.pure.steps import BEGAN, COMMAND, PURGE, RULES, dead, healing, own, sick, step
+
+GOOD = HealthChanged(NOW - 1, "api", "http", True, "ok", "", NOW - 2)
 
 # --- nothing to do, or nobody's trouble ---
 
@@ -83,6 +89,28 @@ def test_while_a_fix_is_being_applied_one_waits() -> None:
 )
 def test_the_trouble_of_an_agent_that_shall_not_run_is_nobodys(event: Event, reason: str) -> None:
     assert step(sick(event)) == Suppress(reason)
+
+
+# --- what is learned at the end ---
+
+
+def test_before_it_ends_it_is_said_what_the_attempts_have_shown_of_the_causes_and_once() -> None:
+    """What was written for one cause and has failed was tried against another, most likely."""
+    doubt = Diagnosed(NOW - 9, "inc-1", (Cause("stale_cache", 0.6, "api"), Cause("hung", 0.4, "api")))
+    world = sick(doubt, *tried("api", NOW - 8, fix="purge"), Verified(NOW - 6, "inc-1", 1, "failed", "still"))
+    world = after(world, replace(doubt, at=NOW - 5), *tried("api", NOW - 4, 2))
+    world = after(world, Verified(NOW - 1, "inc-1", 2, "succeeded", "", NOW - 2), GOOD)
+    attribute = step(world, None, RESTART, own("purge", "stale_cache"))
+    assert isinstance(attribute, Attribute)
+    assert attribute.shares["hung"] > 0.7
+    world = after(world, Attributed(NOW, "inc-1", attribute.shares))
+    assert isinstance(step(world, None, RESTART, PURGE), Resolve)
+    assert world.odds["api", "hung", "purge"].failed == attribute.shares["hung"]
+
+
+def test_where_there_is_but_one_cause_nothing_is_said_of_it() -> None:
+    world = sick(*tried("api", NOW - 4), Verified(NOW - 1, "inc-1", 1, "succeeded", "", NOW - 2), GOOD)
+    assert isinstance(step(world, None, RESTART), Resolve)
 
 
 # --- diagnosis, plan ---

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import get_type_hints
 
 import pytest
+from hypothesis import given
 
 from selfheal.events import (
     EVENT_TYPES,
@@ -46,6 +47,7 @@ from selfheal.serve.views.traces import trace
 from selfheal.vitals import CheckRecord, Vitals
 from selfheal.vocabulary import FleetStatus
 from selfheal.world import EMPTY, Odds, World, fold
+from tests.pure.histories import EVENTS
 
 T0 = 1_767_323_045.0  # 2026-01-02T03:04:05Z
 
@@ -291,6 +293,12 @@ def test_the_names_of_events_fields_say_which_of_them_are_times_and_durations() 
         for field, hint in get_type_hints(kind).items():
             if hint in (float, float | None):
                 assert is_time(field) or field.endswith("_s") or field in plain, f"{name}.{field}"
+
+
+@given(EVENTS)
+def test_each_event_can_be_shown(event: Event) -> None:
+    """One that could not would end the stream of everybody who reads it."""
+    assert json.dumps(event_view(7, event), allow_nan=False)
 
 
 def test_an_event_of_the_stream_has_its_number_its_type_and_times_that_people_read() -> None:

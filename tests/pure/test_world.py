@@ -16,13 +16,16 @@ from selfheal.events import (
     AgentRemoved,
     AgentStarted,
     AnomalySeen,
+    Attributed,
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
     Event,
     FixEnded,
+    FixRelapsed,
     FixStarted,
     Held,
+    IncidentEscalated,
     IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
@@ -222,13 +225,29 @@ TRIED = FixStarted(BEGIN + 1, "inc-1", 1, "restart", "application", "api", "cras
         ("timed_out", Odds(0, 1, BEGIN + 9, tried_at=BEGIN + 9)),
         ("interrupted", None),
         ("rejected", None),
-        ("undone", None),
+        ("undone", Odds(0, 1, BEGIN + 9, tried_at=BEGIN + 9)),
     ],
 )
-def test_a_verified_attempt_is_learned_from_once(outcome: Outcome, odds: Odds | None) -> None:
-    verdict = Verified(BEGIN + 9, "inc-1", 1, outcome, "")
+def test_a_verified_attempt_is_learned_from_once_as_its_incident_ends(outcome: Outcome, odds: Odds | None) -> None:
+    verdict = Verified(BEGIN + 8, "inc-1", 1, outcome, "")
     world = world_of(API, OPENED, TRIED, FixEnded(BEGIN + 2, "inc-1", 1, "succeeded", ""), verdict, verdict)
-    assert world.odds.get(("api", "crashed", "restart")) == odds
+    assert world.odds == {}
+    for end in (IncidentEscalated(BEGIN + 9, "inc-1", ""), IncidentResolved(BEGIN + 9, "inc-1", "", 1.0)):
+        world = fold(world, end)
+        assert world.odds.get(("api", "crashed", "restart")) == odds
+
+
+def test_an_attempt_is_learned_from_by_the_share_of_each_cause_and_so_is_its_relapse() -> None:
+    attributed = Attributed(BEGIN + 9, "inc-1", {"leak": 0.75, "crashed": 0.25})
+    ended = FixEnded(BEGIN + 2, "inc-1", 1, "succeeded", "")
+    verdict = Verified(BEGIN + 9, "inc-1", 1, "succeeded", "", BEGIN + 5)
+    resolved = IncidentResolved(BEGIN + 9, "inc-1", "", 1.0)
+    world = world_of(API, OPENED, TRIED, ended, verdict, attributed, resolved)
+    known = {cause: (odds.helped, odds.failed, odds.took_s) for (_, cause, _), odds in world.odds.items()}
+    assert known == {"leak": (0.75, 0.0, 4.0), "crashed": (0.25, 0.0, 4.0)}
+    world = fold(world, FixRelapsed(BEGIN + 9, "inc-1", 1, "inc-2"))
+    assert [odds.helped for odds in world.odds.values()] == pytest.approx([0.3 * 0.75, 0.3 * 0.25])
+    assert [odds.tried for odds in world.odds.values()] == pytest.approx([0.75, 0.25])
 
 
 def test_while_a_fix_is_applied_its_agent_is_recovering() -> None:

@@ -97,8 +97,8 @@ def test_what_comes_back_soon_after_it_was_mended_was_not_cured(tmp_path: Path) 
         first, second = r.incidents("api")
         assert first.attempts[0].outcome == "relapsed"
         assert second.attempts[0].outcome == "succeeded"
-        odds = r.world.odds["api", "wrong_answer", "mend"]
-        assert 0.69 < odds.failed < 0.71, "it bought some time"
+        failed = sum(odds.failed for (_, _, fix), odds in r.world.odds.items() if fix == "mend")
+        assert 0.69 < failed < 0.71, "it bought some time"
 
     rehearse(tmp_path, FLEET, story)
 
@@ -112,6 +112,6 @@ def test_another_version_of_an_agent_owes_its_name_half_of_what_was_learned(tmp_
         await r.healed("api")
         r.write(FLEET.replace('command = "api"', 'command = "api --new"'))
         await r.daemon.control.reload("ann")
-        assert 0.49 < r.world.odds["api", "wrong_answer", "mend"].helped < 0.51
+        assert 0.49 < sum(odds.helped for (_, _, fix), odds in r.world.odds.items() if fix == "mend") < 0.51
 
     rehearse(tmp_path, FLEET, story)

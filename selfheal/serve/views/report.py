@@ -77,6 +77,9 @@ def _summary(world: World, incident: Incident, now: float) -> str:
         told.append(f"{', '.join(others)} suffered too.")
     if not incident.over:
         told.append(f"It has lasted for {span(now - incident.onset)}.")
+    likeliest = next(iter(incident.shares), incident.cause)
+    if likeliest != incident.cause:
+        told.append(f"By what the attempts have shown it was {likeliest} rather than {incident.cause}.")
     times = len(_alike(world, incident))
     told.append("It is the first time within 30 days." if times == 1 else f"It is time {times} within 30 days.")
     return " ".join(told)

@@ -52,5 +52,7 @@ def _value(value: object) -> Shown:
             return value if math.isfinite(value) else None
         case tuple() | list():
             return [_value(one) for one in value]
+        case Mapping():
+            return {str(key): _value(one) for key, one in value.items()}
         case _:
             return _fields(value)
