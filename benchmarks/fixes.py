@@ -4,8 +4,8 @@ Four hundred troubles of a simulated fleet (troubles.py), the same with the same
 the code of the daemon: the look-ahead over the posteriors, with what a handbook says of each fix as their prior, and
 the ladder as soon as that is provably better. It sees a diagnosis that is right as often as it says, never the cause.
 The clairvoyant knows the cause and the true chances, and looks ahead with them; nobody can do better by choosing. Who
-knows the chances has to go by the diagnosis: nobody can do better by learning. To be told each cause once its trouble is
-over is the most that knowing causes better afterwards could bring.
+knows the chances has to go by the diagnosis: nobody can do better by learning. To be told each cause once its
+trouble is over is the most that knowing causes better afterwards could bring.
 
 Constants of the daemon were chosen on seeds from 1000 on; what is reported are the first ones.
 """
