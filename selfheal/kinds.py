@@ -238,7 +238,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that a person should know. `key` is the same for the alert and its resolution."""
+    """Something that a person should know. `key` is the same for the alert and its resolution.
+
+    `asks` is the fix that a person is asked to allow or refuse, on the alert's agent and in its incident.
+    """
 
     key: str
     at: float
@@ -248,6 +251,7 @@ class Alert:
     agent: str
     incident: str | None
     resolved: bool = False
+    asks: str = ""
 
 
 class Notifier(Protocol):
@@ -256,8 +260,12 @@ class Notifier(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def send(self, alert: Alert) -> None:
-        """Deliver, or raise: NotifyFailed says whether trying again can help."""
+    async def send(self, alert: Alert, earlier: str) -> str:
+        """Deliver, or raise: NotifyFailed says whether trying again can help.
+
+        Returns what it calls what it has sent, empty where that can never be changed. `earlier` is what it called what
+        it has sent last under this key: that may be changed instead of sending another.
+        """
         ...
 
 

@@ -94,7 +94,10 @@ class ScaleAsked:
 
 @dataclass(frozen=True, slots=True)
 class AlertRaised:
-    """A person should know. The same `key` comes again with `resolved` when it is over."""
+    """A person should know. The same `key` comes again with other words, and with `resolved` when it is over.
+
+    `asks` is the fix that a person is asked to allow or to refuse; empty where nothing is asked.
+    """
 
     at: float
     key: str
@@ -104,17 +107,23 @@ class AlertRaised:
     agent: str
     incident: str | None
     resolved: bool = False
+    asks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertDelivered:
-    """What became of an alert at one notifier; `error` is None where it arrived."""
+    """What became of an alert at one notifier; `error` is None where it arrived.
+
+    `receipt` is what the notifier calls what it has sent, to change it later. `more` says that others wait for it.
+    """
 
     at: float
     key: str
     notifier: str
     resolved: bool
     error: str | None
+    receipt: str = ""
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

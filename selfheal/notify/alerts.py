@@ -7,11 +7,13 @@ our own troubles. What heals by itself is told by the page and the log, and wake
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
 from selfheal.events import (
     AlertRaised,
+    ApprovalAnswered,
     ApprovalAsked,
     BackupDamaged,
     BackupFailed,
@@ -56,7 +58,9 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             incident = world.incidents[name]
             title = f"may {event.fix} be applied to {event.agent}?"
             text = f"{incident.sign}. 'selfheal approve {name}' or 'selfheal reject {name}' decides"
-            return (_alert(event.at, incident, "warning", title, text),)
+            return (replace(_alert(event.at, incident, "warning", title, text), asks=event.fix),)
+        case ApprovalAnswered(incident=name) if name in world.incidents and is_told(world, name):
+            return (_answered(world.incidents[name], event),)
         case IncidentResolved(incident=name) | IncidentSuppressed(incident=name) if name in world.incidents:
             return _over(world, world.incidents[name], event.at, event.reason)
         case LoopFailed(gave_up=True):
@@ -106,6 +110,14 @@ _AMOUNTS: Mapping[FailureMode, Callable[[float], str]] = {
 
 def _alert(at: float, incident: Incident, severity: Severity, title: str, text: str) -> AlertRaised:
     return AlertRaised(at, incident.id, severity, title, text, incident.agent, incident.id)
+
+
+def _answered(incident: Incident, event: ApprovalAnswered) -> AlertRaised:
+    """What was asked is decided: the question goes."""
+    asked = incident.approval
+    what = f"{asked.fix} of {asked.agent}" if asked is not None else "what was asked"
+    title = f"{what} was {'approved' if event.approved else 'rejected'} by {event.by}"
+    return _alert(event.at, incident, "warning", title, f"{incident.sign}.")
 
 
 def _own(at: float, key: str, severity: Severity, title: str, text: str) -> AlertRaised:

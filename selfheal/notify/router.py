@@ -24,10 +24,10 @@ SAID_AGAIN_S = 3600.0
 
 @dataclass(slots=True)
 class _Delivery:
-    """How far one alert has come: what became of it at each notifier that is done with it, None where it arrived."""
+    """How far one alert has come: the notifiers that are done with it, and how often the others were tried."""
 
     event: AlertRaised
-    told: dict[str, str | None] = field(default_factory=dict)
+    reached: list[str] = field(default_factory=list)
     tries: int = 0
     due: float = 0.0
 
@@ -60,7 +60,8 @@ class Router:
         for key, event in tuple(self._ledger.world.undelivered.items()):
             delivery = self._deliveries.get(key)
             if delivery is None or delivery.event is not event:
-                delivery = self._deliveries[key] = _Delivery(event)
+                reached = self._ledger.world.post.reached.get(key, ())
+                delivery = self._deliveries[key] = _Delivery(event, [*reached])
             if self._clock.monotonic() >= delivery.due and not self._too_early(event):
                 await self._send(key, delivery)
 
@@ -73,28 +74,28 @@ class Router:
         """Try every notifier that has not had it; one that is out of order keeps it from none of the others."""
         event, retry_after_s = delivery.event, 0.0
         troubles: dict[str, str] = {}
-        alert = Alert(
-            event.key, event.at, event.severity, event.title, event.text, event.agent, event.incident, event.resolved
-        )
-        for notifier in self.notifiers:
-            if notifier.name in delivery.told:
-                continue
+        waiting = [one for one in self.notifiers if one.name not in delivery.reached]
+        for notifier in waiting or (_NOBODY,):
             try:
-                await notifier.send(alert)
+                receipt = await notifier.send(_alert(event), self._earlier(event.key, notifier.name))
             except NotifyFailed as why:
                 reason = self._redact(str(why))
                 if why.permanent or self._clock.now() - event.at >= GIVE_UP_S:
-                    delivery.told[notifier.name] = reason
+                    self._reached(key, delivery, notifier.name, reason)
                 else:
                     troubles[notifier.name] = reason
                     retry_after_s = max(retry_after_s, why.retry_after_s or 0.0)
             else:
-                delivery.told[notifier.name] = None
                 self._troubles.pop(notifier.name, None)
+                self._reached(key, delivery, notifier.name, None, receipt)
         if troubles:
             self._try_later(delivery, troubles, retry_after_s)
         else:
-            self._done(key, delivery)
+            del self._deliveries[key]
+
+    def _earlier(self, key: str, notifier: str) -> str:
+        told = self._ledger.world.post.told.get(key)
+        return told.receipts.get(notifier, "") if told is not None else ""
 
     def _try_later(self, delivery: _Delivery, troubles: Mapping[str, str], retry_after_s: float) -> None:
         wait_s = min(BACKOFF_LAST_S, BACKOFF_FIRST_S * 2.0 ** min(delivery.tries, 16)) * self._chance.uniform(0.5, 1.0)
@@ -115,10 +116,42 @@ class Router:
         self._troubles[name] = (why, now)
         return True
 
-    def _done(self, key: tuple[str, bool], delivery: _Delivery) -> None:
-        """Every notifier has had it, or never will. One that took the key's place meanwhile has its own turn."""
-        del self._deliveries[key]
-        event, now = delivery.event, self._clock.now()
+    def _reached(
+        self, key: tuple[str, bool], delivery: _Delivery, name: str, error: str | None, receipt: str = ""
+    ) -> None:
+        """A notifier has had it, or never will, which a daemon that is started in its midst has to know. What took the
+        key's place meanwhile has its own turn.
+        """
+        delivery.reached.append(name)
+        event = delivery.event
         if self._ledger.world.undelivered.get(key) is event:
-            for name, error in (delivery.told or {"log": None}).items():
-                self._ledger.record(AlertDelivered(now, event.key, name, event.resolved, error))
+            more = any(one.name not in delivery.reached for one in self.notifiers)
+            self._ledger.record(
+                AlertDelivered(self._clock.now(), event.key, name, event.resolved, error, receipt, more)
+            )
+
+
+class _Nobody:
+    """Where no notifier waits for it, or none any more: the log has it, and the page."""
+
+    name = "log"
+
+    async def send(self, alert: Alert, earlier: str) -> str:
+        return ""
+
+
+_NOBODY = _Nobody()
+
+
+def _alert(event: AlertRaised) -> Alert:
+    return Alert(
+        event.key,
+        event.at,
+        event.severity,
+        event.title,
+        event.text,
+        event.agent,
+        event.incident,
+        event.resolved,
+        event.asks,
+    )

@@ -33,7 +33,7 @@ class WebhookNotifier:
         self._url = url
         self._client: httpx.AsyncClient | None = None
 
-    async def send(self, alert: Alert) -> None:
+    async def send(self, alert: Alert, earlier: str) -> str:
         """Deliver `alert`, or raise NotifyFailed."""
         import httpx  # noqa: PLC0415 - 16 MB and 0.2 s that a daemon without alerts never needs
 
@@ -44,7 +44,7 @@ class WebhookNotifier:
         except (httpx.HTTPError, httpx.InvalidURL) as why:
             raise NotifyFailed(f"cannot post to the webhook: {type(why).__name__}") from None
         if answer.is_success:
-            return
+            return ""
         final = 400 <= answer.status_code < 500 and answer.status_code not in RETRIED_STATUSES
         retry_after = answer.headers.get("retry-after", "")
         raise NotifyFailed(

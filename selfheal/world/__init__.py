@@ -53,6 +53,7 @@ from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, StoryEvent, fold_incident, opened
 from selfheal.world.limits import Raised
 from selfheal.world.odds import HELPED, KEPT_A_VERSION, Odds
+from selfheal.world.told import Post, Told, fold_post
 from selfheal.world.uptime import Uptime
 
 __all__ = [
@@ -69,9 +70,11 @@ __all__ = [
     "Incident",
     "LastExit",
     "Odds",
+    "Post",
     "Raised",
     "Scale",
     "StoryEvent",
+    "Told",
     "Uptime",
     "Work",
     "World",
@@ -130,6 +133,7 @@ class World:
     damages: tuple[StateDamaged, ...] = ()
     holdings: Mapping[str, Holdings] = field(default_factory=dict)
     done: tuple[Done, ...] = ()
+    post: Post = field(default_factory=Post)
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that are neither over nor silenced, oldest first."""
@@ -350,10 +354,13 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
                 world,
                 alerts=(*world.alerts, event)[-ALERTS_KEPT:],
                 undelivered={**world.undelivered, key: event},
+                post=fold_post(world.post, event),
             )
         case AlertDelivered():
-            rest = {key: alert for key, alert in world.undelivered.items() if key != (event.key, event.resolved)}
-            return replace(world, undelivered=rest)
+            rest = {key: one for key, one in world.undelivered.items() if key != (event.key, event.resolved)}
+            return replace(
+                world, undelivered=world.undelivered if event.more else rest, post=fold_post(world.post, event)
+            )
         case _:
             assert_never(event)
 

@@ -9,6 +9,7 @@ import pytest
 
 from selfheal.events import (
     AlertRaised,
+    ApprovalAnswered,
     ApprovalAsked,
     CheckBroke,
     CheckMended,
@@ -104,6 +105,15 @@ def test_a_request_for_approval_says_how_to_answer() -> None:
     assert alert.title == "may purge be applied to api?"
     assert "selfheal approve inc-1" in alert.text
     assert "selfheal reject inc-1" in alert.text
+    assert alert.asks == "purge"
+
+
+def test_the_answer_takes_the_place_of_the_question() -> None:
+    asked = ApprovalAsked(NOW, "inc-1", "purge", "api", NOW + 3600)
+    answered = ApprovalAnswered(NOW + 9, "inc-1", approved=True, by="ann")
+    (alert,) = raised(told(OPEN, asked), answered)
+    assert (alert.key, alert.title, alert.asks) == ("inc-1", "purge of api was approved by ann", "")
+    assert raised(after(OPEN, asked), answered) == (), "nobody was told that it was asked"
 
 
 def test_our_own_troubles_are_told_too() -> None:

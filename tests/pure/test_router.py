@@ -25,16 +25,20 @@ class Inbox:
     alerts: list[Alert] = field(default_factory=list)
     tried_at: list[float] = field(default_factory=list)
     troubles: list[NotifyFailed] = field(default_factory=list)
+    earlier: list[str] = field(default_factory=list)
+    keeps: bool = False
     before: Callable[[], object] = lambda: None
     clock: VirtualClock | None = None
 
-    async def send(self, alert: Alert) -> None:
+    async def send(self, alert: Alert, earlier: str) -> str:
         if self.clock is not None:
             self.tried_at.append(self.clock.monotonic())
         self.before()
         if self.troubles:
             raise self.troubles.pop(0)
         self.alerts.append(alert)
+        self.earlier.append(earlier)
+        return f"{self.name}-{len(self.alerts)}" if self.keeps else ""
 
 
 class Office:
@@ -292,3 +296,34 @@ def test_with_nobody_to_tell_the_log_has_it() -> None:
     office.ledger.record(raised())
     office.during(1.0)
     assert [event.notifier for event in office.told] == ["log"]
+
+
+def test_what_comes_next_under_a_key_is_sent_with_what_the_notifier_has_called_the_last() -> None:
+    keeps, forgets = Inbox("keeps", keeps=True), Inbox("forgets")
+    office = Office(keeps, forgets)
+    office.ledger.record(raised())
+    worse, over = raised(title="it is worse"), raised(resolved=True)
+    office.during(1.0, lambda: office.ledger.record(worse), 1.0, lambda: office.ledger.record(over), 1.0)
+    assert keeps.earlier == ["", "keeps-1", "keeps-2"]
+    assert forgets.earlier == ["", "", ""]
+    assert office.ledger.world.post.told == {}
+
+
+def test_a_daemon_that_dies_between_two_notifiers_tells_only_the_other_one() -> None:
+    first, second = Inbox("first"), Inbox("second", troubles=[NotifyFailed("it is down")] * 3)
+    office = Office(first, second)
+    office.ledger.record(raised())
+    office.during(0.1)
+    assert (len(first.alerts), office.waiting) == (1, 1)
+    second.troubles.clear()
+    office = Office(first, second, journal=office.journal)
+    office.during(1.0)
+    assert (len(first.alerts), len(second.alerts), office.waiting) == (1, 1, 0)
+
+
+def test_whom_the_configuration_names_no_more_is_not_waited_for() -> None:
+    first, second = Inbox("first"), Inbox("second", troubles=[NotifyFailed("it is down")] * 9)
+    office = Office(first, second)
+    office.ledger.record(raised())
+    office.during(1.0, lambda: setattr(office.router, "notifiers", (first,)), 600.0)
+    assert (len(first.alerts), office.waiting) == (1, 0)

@@ -38,10 +38,11 @@ class Inbox:
     alerts: list[Alert] = field(default_factory=list)
     down: bool = False
 
-    async def send(self, alert: Alert) -> None:
+    async def send(self, alert: Alert, earlier: str) -> str:
         if self.down:
             raise NotifyFailed("cannot reach the inbox: it is down")
         self.alerts.append(alert)
+        return ""
 
 
 @dataclass

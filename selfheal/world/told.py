@@ -1,0 +1,55 @@
+"""What has a person been told, by which way, and how far has what comes next got?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from selfheal.events import AlertDelivered, AlertRaised
+
+# What stands for ever, such as a damaged file, is told once: the oldest is forgotten first.
+TOLD_KEPT = 500
+
+AlertKey = tuple[str, bool]
+"""The key of an alert, and whether it says that it is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that a person was told of, and that it is over was not.
+
+    `since` is when that was delivered first, `at` when at last. `receipts` is what each notifier calls what it has
+    sent, and can change it by.
+    """
+
+    since: float
+    at: float
+    receipts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """`reached` are the notifiers that are done with an alert which others still wait for; `told` is by key."""
+
+    reached: Mapping[AlertKey, tuple[str, ...]] = field(default_factory=dict)
+    told: Mapping[str, Told] = field(default_factory=dict)
+
+
+def fold_post(post: Post, event: AlertRaised | AlertDelivered) -> Post:
+    """Return the post after `event`."""
+    key, told = (event.key, event.resolved), post.told
+    others = {name: reached for name, reached in post.reached.items() if name != key}
+    if isinstance(event, AlertRaised):
+        return replace(post, reached=others)  # what takes the place of another is news to everybody
+    if event.error is None and not event.resolved:
+        told = _with(told, event)
+    if event.more:
+        return Post({**others, key: (*post.reached.get(key, ()), event.notifier)}, told)
+    return Post(others, {name: one for name, one in told.items() if not (event.resolved and name == event.key)})
+
+
+def _with(told: Mapping[str, Told], event: AlertDelivered) -> Mapping[str, Told]:
+    known = told.get(event.key, Told(event.at, event.at))
+    receipts = {**known.receipts, event.notifier: event.receipt} if event.receipt else known.receipts
+    now = {**told, event.key: replace(known, at=event.at, receipts=receipts)}
+    return {key: now[key] for key in [*now][-TOLD_KEPT:]}
