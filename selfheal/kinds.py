@@ -255,10 +255,13 @@ class Alert:
 
 
 class Notifier(Protocol):
-    """A way to reach a person."""
+    """A way to reach a person. `one_by_one` says that what is sent is read by a program: nothing is told together."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def one_by_one(self) -> bool: ...
 
     async def send(self, alert: Alert, earlier: str) -> str:
         """Deliver, or raise: NotifyFailed says whether trying again can help.

@@ -34,6 +34,7 @@ from selfheal.kinds import Notifier
 from selfheal.learn.scorecard import figures
 from selfheal.loops import Loop
 from selfheal.net import Dialer
+from selfheal.notify.apprise import AppriseNotifier
 from selfheal.notify.webhook import WebhookNotifier
 from selfheal.observe import CHECKS
 from selfheal.observe.dial import probe_tcp
@@ -146,8 +147,8 @@ def _left_alone(daemon: Daemon, log: structlog.stdlib.BoundLogger) -> None:
 
 
 def _say_what_is_missing(loaded: Loaded, log: structlog.stdlib.BoundLogger) -> None:
-    if loaded.config.notify.webhook is None:
-        log.info("alerts.local", why="no [notify] webhook is set: alerts are in the log and on the page alone")
+    if not _notifiers(loaded.config):
+        log.info("alerts.local", why="[notify] names nobody to tell: alerts are in the log and on the page alone")
     if not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("OPENAI_API_KEY")):
         log.info("diagnosis.rules", why="no model key is set: causes are found by the deterministic engine alone")
 
@@ -197,8 +198,11 @@ def _ourselves() -> frozenset[int]:
 
 
 def _notifiers(config: Config) -> tuple[Notifier, ...]:
-    webhook = config.notify.webhook
-    return (WebhookNotifier(webhook),) if webhook is not None else ()
+    notify, found = config.notify, list[Notifier]()
+    if notify.webhook is not None:
+        found.append(WebhookNotifier(notify.webhook, notify.webhook_secret, SteadyClock()))
+    found += [AppriseNotifier(number, url) for number, url in enumerate(notify.apprise, 1)]
+    return tuple(found)
 
 
 def _renewed(config: Config) -> tuple[Notifier, ...]:

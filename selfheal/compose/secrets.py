@@ -25,7 +25,9 @@ _PLAIN_HEADERS = frozenset({
 def secrets_of(loaded: Loaded) -> Iterator[str]:
     """The secrets of the daemon and of its agents: settings, environments and their files, headers, URLs."""
     config = loaded.config
-    for own in (config.daemon.token, config.daemon.scrape_token, config.notify.webhook):
+    notify = config.notify
+    told = (notify.webhook, notify.webhook_secret, *notify.apprise)
+    for own in (config.daemon.token, config.daemon.scrape_token, *told):
         if own is not None:
             yield own.get_secret_value()
     for agent in config.agents.values():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+
+from selfheal.vocabulary import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +97,20 @@ class ScaleAsked:
 class AlertRaised:
     """A person should know. The same `key` comes again with other words, and with `resolved` when it is over.
 
-    `asks` is the fix that a person is asked to allow or to refuse; empty where nothing is asked.
+    `asks` is the fix that a person is asked to allow or to refuse; empty where nothing is asked. `again` says that it
+    was said before and stands still.
     """
 
     at: float
     key: str
-    severity: Literal["info", "warning", "critical"]
+    severity: Severity
     title: str
     text: str
     agent: str
     incident: str | None
     resolved: bool = False
     asks: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal
 
 from selfheal.events import (
     AlertRaised,
@@ -37,14 +36,13 @@ from selfheal.events import (
 from selfheal.notify.check_alerts import about_checks
 from selfheal.notify.data_alerts import about_data
 from selfheal.notify.told import is_told, last_told, share_text
-from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode
+from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode, Severity
 from selfheal.world import Incident, World
 
 HIGH_RISK = 0.7
 # A forecast that comes and goes, and a leak that is renewed again and again, wake nobody more often than this.
 QUIET_S = 600.0
 UNSAVED = "unsaved"
-Severity = Literal["warning", "critical"]
 
 
 def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:

@@ -18,8 +18,8 @@ AlertKey = tuple[str, bool]
 class Told:
     """Something that a person was told of, and that it is over was not.
 
-    `since` is when that was delivered first, `at` when at last. `receipts` is what each notifier calls what it has
-    sent, and can change it by.
+    `since` is when that was delivered first, `at` when at last. `receipts` has each notifier that has told it, with
+    what it calls what it has sent, and can change it by; empty where it cannot.
     """
 
     since: float
@@ -50,6 +50,6 @@ def fold_post(post: Post, event: AlertRaised | AlertDelivered) -> Post:
 
 def _with(told: Mapping[str, Told], event: AlertDelivered) -> Mapping[str, Told]:
     known = told.get(event.key, Told(event.at, event.at))
-    receipts = {**known.receipts, event.notifier: event.receipt} if event.receipt else known.receipts
+    receipts = {**known.receipts, event.notifier: event.receipt}
     now = {**told, event.key: replace(known, at=event.at, receipts=receipts)}
     return {key: now[key] for key in [*now][-TOLD_KEPT:]}
