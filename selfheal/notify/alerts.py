@@ -126,7 +126,10 @@ def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[Ale
     """The end is told to whom the beginning was told, and to nobody else."""
     if not is_told(world, incident.id):
         return ()
-    title = f"{incident.agent} is well again" if incident.state == "resolved" else f"{incident.agent} needs nobody"
+    if incident.state == "resolved" and incident.recovery_s is not None:
+        title = f"{incident.agent} is well again after {_span(incident.recovery_s)}"
+    else:
+        title = f"{incident.agent} needs nobody"
     return (AlertRaised(at, incident.id, "info", title, reason, incident.agent, incident.id, resolved=True),)
 
 
