@@ -240,7 +240,8 @@ class Fix:
 class Alert:
     """Something that a person should know. `key` is the same for the alert and its resolution.
 
-    `asks` is the fix that a person is asked to allow or refuse, on the alert's agent and in its incident.
+    `asks` is the fix that a person is asked to allow or refuse, on the alert's agent and in its incident, since
+    `asked_at`.
     """
 
     key: str
@@ -252,6 +253,7 @@ class Alert:
     incident: str | None
     resolved: bool = False
     asks: str = ""
+    asked_at: float = 0.0
 
 
 class Notifier(Protocol):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from base64 import b64decode
 from datetime import time
 from importlib.util import find_spec
+from typing import Annotated
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, Strict, field_validator, model_validator
 
 from selfheal.config.address import check_url
 from selfheal.config.section import Section
@@ -48,6 +49,15 @@ class EscalateConfig(Section):
         return value
 
 
+class TelegramConfig(Section):
+    """The chat itself is TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID, from the environment."""
+
+    users: tuple[Annotated[int, Strict(), Field(gt=0)], ...] = Field(
+        (),
+        description="The ids of those who may decide and ask; none: whose private chat it is, in a group nobody.",
+    )
+
+
 class NotifyConfig(Section):
     """Where alerts go besides the log and the page, which of them, and when."""
 
@@ -59,6 +69,7 @@ class NotifyConfig(Section):
         (),
         description="URLs of Apprise, one a service, such as slack://… or mailto://…; needs selfheal[apprise].",
     )
+    telegram: TelegramConfig = Field(TelegramConfig(), description="Who may decide in the chat on Telegram.")
     severity: dict[str, Severity] = Field(
         {}, description="The least severity that a notifier is sent, by its name; '*' means every other."
     )
@@ -107,6 +118,11 @@ def signing_key(secret: SecretStr) -> bytes:
     if not text.startswith(prefix) or not 24 <= len(key) <= 64:
         raise ValueError("it is no signing secret; write 'whsec_' and 24 to 64 random bytes in base64")
     return key
+
+
+def is_chat(name: str) -> bool:
+    """Whether TELEGRAM_CHAT_ID may be this: a number, below zero for a group."""
+    return name.removeprefix("-").isdecimal() and int(name) != 0
 
 
 def _listed() -> str:

@@ -97,8 +97,8 @@ class ScaleAsked:
 class AlertRaised:
     """A person should know. The same `key` comes again with other words, and with `resolved` when it is over.
 
-    `asks` is the fix that a person is asked to allow or to refuse; empty where nothing is asked. `again` says that it
-    was said before and stands still.
+    `asks` is the fix that a person is asked to allow or to refuse, since `asked_at`; empty where nothing is asked.
+    `again` says that it was said before and stands still.
     """
 
     at: float
@@ -111,13 +111,15 @@ class AlertRaised:
     resolved: bool = False
     asks: str = ""
     again: bool = False
+    asked_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class AlertDelivered:
     """What became of an alert at one notifier; `error` is None where it arrived.
 
-    `receipt` is what the notifier calls what it has sent, to change it later. `more` says that others wait for it.
+    `receipt` is what the notifier calls what it has sent, to change it later. `more` says that others wait for it,
+    `outdated` that what has taken its place meanwhile is still to be delivered.
     """
 
     at: float
@@ -127,6 +129,7 @@ class AlertDelivered:
     error: str | None
     receipt: str = ""
     more: bool = False
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,15 @@ class AlertFailed:
     retry_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class AlertsMuted:
+    """A person wants no alerts until then; a moment that has passed ends that."""
+
+    at: float
+    until: float
+    by: str
+
+
 DaemonEvent = (
     DaemonStarted
     | DaemonStopped
@@ -156,4 +168,5 @@ DaemonEvent = (
     | AlertRaised
     | AlertDelivered
     | AlertFailed
+    | AlertsMuted
 )

@@ -56,7 +56,8 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             incident = world.incidents[name]
             title = f"may {event.fix} be applied to {event.agent}?"
             text = f"{incident.sign}. 'selfheal approve {name}' or 'selfheal reject {name}' decides"
-            return (replace(_alert(event.at, incident, "warning", title, text), asks=event.fix),)
+            asked = replace(_alert(event.at, incident, "warning", title, text), agent=event.agent)
+            return (replace(asked, asks=event.fix, asked_at=event.at),)
         case ApprovalAnswered(incident=name) if name in world.incidents and is_told(world, name):
             return (_answered(world.incidents[name], event),)
         case IncidentResolved(incident=name) | IncidentSuppressed(incident=name) if name in world.incidents:

@@ -193,6 +193,9 @@ class Router:
             if delivery is not None and delivery.event is event:
                 delivery.reached.add(name)
                 self._reached(key, name, error, receipt)
+            else:  # the message is there all the same, and is changed by what comes next
+                now = self._clock.now()
+                self._ledger.record(AlertDelivered(now, event.key, name, event.resolved, error, receipt, outdated=True))
 
     def _reached(self, key: AlertKey, name: str, error: str | None, receipt: str = "") -> None:
         """Write down how far an alert has come: a daemon that is started in its midst has to know."""
@@ -226,4 +229,5 @@ def _alert(event: AlertRaised) -> Alert:
         event.incident,
         event.resolved,
         event.asks,
+        event.asked_at,
     )

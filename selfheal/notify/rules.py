@@ -77,9 +77,9 @@ def _due_at(rules: Rules, notifier: str, alert: AlertRaised, post: Post, now: fl
     if SEVERITIES.index(alert.severity) < SEVERITIES.index(least):
         return NEVER
     told = post.told.get(alert.key)
-    at = min(alert.at, now)  # what comes from a clock that was ahead waits for nothing
+    at = max(post.muted_until, min(alert.at, now))  # what comes from a clock that was ahead waits for nothing
     if told is None and not alert.asks and alert.at <= now:
-        at += rules.group_s
+        at = max(at, alert.at + rules.group_s)
     if family in rules.called_later:
         at = max(at, (told.since if told is not None else alert.at) + rules.escalate_s)
     if rules.quiet is not None and alert.severity != "critical":

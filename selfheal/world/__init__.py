@@ -17,6 +17,7 @@ from selfheal.events import (
     AlertDelivered,
     AlertFailed,
     AlertRaised,
+    AlertsMuted,
     Attributed,
     BreakerClosed,
     BreakerOpened,
@@ -329,10 +330,14 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
                 undelivered={**world.undelivered, key: event},
                 post=fold_post(world.post, event),
             )
+        case AlertsMuted(until=until):
+            return replace(world, post=replace(world.post, muted_until=until))
         case AlertDelivered():
             rest = {key: one for key, one in world.undelivered.items() if key != (event.key, event.resolved)}
             return replace(
-                world, undelivered=world.undelivered if event.more else rest, post=fold_post(world.post, event)
+                world,
+                undelivered=world.undelivered if event.more or event.outdated else rest,
+                post=fold_post(world.post, event),
             )
         case _:
             assert_never(event)

@@ -29,10 +29,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """`reached` are the notifiers that are done with an alert which others still wait for; `told` is by key."""
+    """`reached` are the notifiers that are done with an alert which others still wait for; `told` is by key. Nothing
+    that begins is told before `muted_until`.
+    """
 
     reached: Mapping[AlertKey, tuple[str, ...]] = field(default_factory=dict)
     told: Mapping[str, Told] = field(default_factory=dict)
+    muted_until: float = 0.0
 
 
 def fold_post(post: Post, event: AlertRaised | AlertDelivered) -> Post:
@@ -43,9 +46,12 @@ def fold_post(post: Post, event: AlertRaised | AlertDelivered) -> Post:
         return replace(post, reached=others)  # what takes the place of another is news to everybody
     if event.error is None and not event.resolved:
         told = _with(told, event)
+    if event.outdated:
+        return replace(post, told=told)
     if event.more:
-        return Post({**others, key: (*post.reached.get(key, ()), event.notifier)}, told)
-    return Post(others, {name: one for name, one in told.items() if not (event.resolved and name == event.key)})
+        return replace(post, reached={**others, key: (*post.reached.get(key, ()), event.notifier)}, told=told)
+    standing = {name: one for name, one in told.items() if not (event.resolved and name == event.key)}
+    return replace(post, reached=others, told=standing)
 
 
 def _with(told: Mapping[str, Told], event: AlertDelivered) -> Mapping[str, Told]:

@@ -150,7 +150,7 @@ def test_that_it_is_over_is_never_told_before_that_it_began() -> None:
 
 
 def test_news_that_arrives_while_the_old_is_being_sent_is_sent_too() -> None:
-    inbox = Inbox()
+    inbox = Inbox(keeps=True)
     office = Office(inbox)
     newer = raised(at=EPOCH + 1.0, title="may purge be applied to api?")
 
@@ -162,6 +162,7 @@ def test_news_that_arrives_while_the_old_is_being_sent_is_sent_too() -> None:
     office.ledger.record(raised())
     office.during(5.0)
     assert [alert.title for alert in inbox.alerts] == ["api needs a person", "may purge be applied to api?"]
+    assert inbox.earlier == ["", "inbox-1"], "what was sent meanwhile is there, and is changed"
 
 
 def test_newer_news_takes_the_place_of_the_old_and_waits_as_long_as_the_notifier_has_asked_for() -> None:
