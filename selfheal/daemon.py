@@ -218,7 +218,7 @@ class Daemon:
             Loop("maintain", self.prevention.work, every_s=5.0, idle=self.prevention.has_nothing_planned),
             Loop("windows", self.upkeep.windows, every_s=5.0, idle=self.upkeep.has_no_windows),
             Loop("schedules", self.schedules.look, every_s=1.0, idle=self.schedules.has_none),
-            Loop("notify", self.router.deliver, every_s=5.0, idle=self.router.has_nothing_to_tell),
+            Loop("notify", self.router.deliver, every_s=1.0, idle=self.router.has_nothing_to_tell),
             Loop("save", self.views.save, every_s=1.0, limit_s=30.0, idle=self.views.is_saved, idle_s=5.0, least_s=1.0),
             self.memory.loop,
             self.data.loop,
