@@ -51,6 +51,7 @@ bench: $(VENV)/.dev ## measure it side by side with other programs
 	$(BIN)/python -m benchmarks.backups
 	$(BIN)/python -m benchmarks.damage
 	$(BIN)/python -m benchmarks.storm
+	$(BIN)/python -m benchmarks.approval
 	$(BIN)/python -m benchmarks.checks --parts engine pipeline dead
 	$(BIN)/python -m benchmarks.checks --parts thousands --minutes 5
 	$(BIN)/python -m benchmarks.table
