@@ -24,7 +24,7 @@ checks = [{{ command = ["test", "!", "-e", "{name}.bad"], interval = 0.2, fall =
 command = ["sh", "-c", "touch {name}.mended; rm {name}.bad"]
 approval = true
 """
-HEAD = '[guard]\nverify = "0.2s"\n[notify]\ngroup = 0\n'
+HEAD = '[guard]\nverify = "0.2s"\nstorm = 1.0\nstorm_floor = 99\n[notify]\ngroup = 0\n'
 
 
 def measured(agents: int) -> list[float]:
