@@ -13,6 +13,7 @@ from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.diagnose.verdict import diagnose
 from selfheal.events import Cause, Verified
+from selfheal.gateway.wire import Terms
 from selfheal.kinds import Fix
 from selfheal.learn.decisions import decisions
 from selfheal.learn.odds import Counts, posterior
@@ -65,6 +66,12 @@ class Judgement:
     def lessons(self, world: World, now: float) -> Lessons:
         """What `world` teaches, seen as the decisions see it; safe to ask in a thread."""
         return Lessons(world, now, self._prior, self._fleet.config.guard.verify + SETTLE_S)
+
+    def terms(self, world: World) -> Terms:
+        """What the lessons of `world` depend on besides it, for who draws them elsewhere; safe to ask in a thread."""
+        windows = tuple(window.model_dump_json().encode() for window in self._fleet.config.guard.maintenance)
+        priors = tuple((*case, *self._prior(*case)) for case in world.odds)
+        return Terms(windows, priors, self._fleet.config.guard.verify + SETTLE_S)
 
     def _prior(self, agent: str, cause: str, fix: str) -> Counts:
         plan = self._fleet.plans.get(agent)

@@ -24,8 +24,8 @@ _PLAIN_HEADERS = frozenset({
 
 def secrets_of(loaded: Loaded) -> Iterator[str]:
     """The secrets of the daemon and of its agents: settings, environments and their files, headers, URLs."""
-    config = loaded.config
-    for own in (config.daemon.token, config.daemon.scrape_token, config.notify.webhook):
+    config, daemon = loaded.config, loaded.config.daemon
+    for own in (daemon.token, daemon.scrape_token, daemon.gateway_token, config.notify.webhook):
         if own is not None:
             yield own.get_secret_value()
     for agent in config.agents.values():

@@ -90,7 +90,7 @@ def _state(sources: Sources) -> APIRouter:
         """Green while every loop runs. A platform restarts what is red: the state of the fleet has no part in it."""
         if sources.stopping.is_set():
             raise Refusal(503, "stopping", "the daemon is stopping")
-        down = [name for name, stats in sources.loops().items() if stats.down]
+        down = sources.down()
         if down:
             raise Refusal(503, "loop_down", f"these loops of the daemon stay down: {', '.join(down)}")
         return Health()
