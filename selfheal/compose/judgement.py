@@ -40,6 +40,7 @@ class Judgement:
         self._pools = Pools()
         self._waits = Waits()
         self._judged = -1
+        self._terms: tuple[object, object, Terms] = (None, None, Terms())
         self._policy: Policy = "look_ahead"
         self._healing = self._as_configured()
 
@@ -69,9 +70,15 @@ class Judgement:
 
     def terms(self, world: World) -> Terms:
         """What the lessons of `world` depend on besides it, for who draws them elsewhere; safe to ask in a thread."""
+        odds, loaded, known = self._terms
+        if odds is world.odds and loaded is self._fleet.loaded:
+            return known
+        loaded = self._fleet.loaded
         windows = tuple(window.model_dump_json().encode() for window in self._fleet.config.guard.maintenance)
         priors = tuple((*case, *self._prior(*case)) for case in world.odds)
-        return Terms(windows, priors, self._fleet.config.guard.verify + SETTLE_S)
+        known = Terms(windows, priors, self._fleet.config.guard.verify + SETTLE_S)
+        self._terms = world.odds, loaded, known
+        return known
 
     def _prior(self, agent: str, cause: str, fix: str) -> Counts:
         plan = self._fleet.plans.get(agent)

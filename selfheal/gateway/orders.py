@@ -166,8 +166,8 @@ def _say_what_to_do(waiting: _Waiting, limit_s: float) -> NoReturn:
         raise Refusal(
             504,
             "daemon_silent",
-            f"cannot say what became of it: the daemon took the order to {kind} {incident}, and said nothing within "
-            f"{limit_s:g} s; look at the incident, or give the order again: only the first decision counts",
+            f"cannot say what became of it: the daemon was given the order to {kind} {incident}, and said nothing "
+            f"within {limit_s:g} s; look at the incident, or give the order again: only the first decision counts",
         ) from None
     raise Refusal(
         504,

@@ -27,8 +27,8 @@ PATH = "/push"
 MEDIA_TYPE = "application/vnd.selfheal.push"
 PIECE_BYTES = 900_000  # of one request; the server takes 1 MB
 LEAST_PIECE_BYTES = 4_096  # whoever finds this too large takes nothing at all
-LARGEST_PACKED = 64_000_000  # bytes of a push in all its pieces; ten thousand agents are a tenth of that
-LARGEST = 256_000_000  # bytes of a push, unpacked
+LARGEST_PACKED = 32_000_000  # bytes of a push in all its pieces; ten thousand agents are a tenth of that
+LARGEST = 128_000_000  # bytes of a push, unpacked
 PACKING = 1  # level 6 takes four times as long for a tenth less
 
 OrderKind = Literal["approve", "reject"]
