@@ -33,7 +33,7 @@ BACKOFF_FIRST_S, BACKOFF_LAST_S = 1.0, 30.0
 EVENTS_KEPT = 2_000  # references; a gateway that missed more gets the whole world, which is hardly larger
 RESULTS_KEPT = 256
 ORDER_S = 10.0  # for one decision; it takes as long as the disk
-LAST_S = 1.0  # for the last push, in which the daemon says that it stops
+LAST_S = 0.8  # for the last push, in which the daemon says that it stops, and for one that is under way then
 
 Post = Callable[[bytes], Awaitable[Reply]]
 
@@ -94,6 +94,7 @@ class Pushes:
         self._piece = wire.PIECE_BYTES
         self._failures = 0
         self._trouble = ""
+        self._under_way: asyncio.Timeout | None = None
         ledger.subscribe(self._heed)
 
     async def run(self, gone: asyncio.Event) -> None:
@@ -101,7 +102,7 @@ class Pushes:
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(self._wake_at(gone), name="end of the pushes")
             while not gone.is_set():
-                least_s, most_s = await self._push()
+                least_s, most_s = await self._push_while_there()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(least_s):
                         await gone.wait()
@@ -122,6 +123,19 @@ class Pushes:
     async def _wake_at(self, gone: asyncio.Event) -> None:
         await gone.wait()
         self._news.set()
+        if self._under_way is not None:
+            self._under_way.reschedule(asyncio.get_running_loop().time() + LAST_S)
+
+    async def _push_while_there(self) -> tuple[float, float]:
+        """Push once; not for long any more once the daemon is gone."""
+        try:
+            async with asyncio.timeout(None) as self._under_way:
+                return await self._push()
+        except TimeoutError:
+            self._failures += 1
+            return 0.0, 0.0
+        finally:
+            self._under_way = None
 
     # --- one push ---
 

@@ -41,11 +41,10 @@ class Poster:
 
     async def __call__(self, body: bytes) -> Reply:
         """Post one request. Raises GatewaySilent."""
-        import httpx  # noqa: PLC0415 - 16 MB and 0.2 s that a daemon without a gateway never needs
-
         if self._client is None:
-            # Certificates are read for it: 30 ms that are not the loop's.
-            self._client = await asyncio.to_thread(lambda: httpx.AsyncClient(timeout=TIMEOUT_S))
+            self._client = await asyncio.to_thread(_new_client)
+        import httpx  # noqa: PLC0415 - as below; by now it is there
+
         headers = {
             "Authorization": f"Bearer {self._token.get_secret_value()}",
             "Content-Type": MEDIA_TYPE,
@@ -66,3 +65,10 @@ class Poster:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+
+def _new_client() -> httpx.AsyncClient:
+    """In a thread: to load it and to read its certificates takes time that is not the loop's."""
+    import httpx  # noqa: PLC0415 - 16 MB and 0.2 s that a daemon without a gateway never needs
+
+    return httpx.AsyncClient(timeout=TIMEOUT_S)

@@ -106,7 +106,7 @@ def _state(sources: Sources) -> APIRouter:
 
 
 def _metrics(sources: Sources, gate: Gate) -> APIRouter:
-    router = APIRouter(tags=["observability"], responses=documented(400, 401))
+    router = APIRouter(tags=["observability"], responses=documented(400, 401, 503))
 
     @router.get(
         "/metrics",

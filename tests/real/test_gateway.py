@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.real.daemon_process import House, Stream, house, until
-from tests.real.gateways import PUSH_TOKEN, SCRAPE_TOKEN, Gateway, Line, gateway, pushes_to
+from tests.real.gateways import PUSH_TOKEN, SCRAPE_TOKEN, TOKEN, Gateway, Line, gateway, pushes_to
 
 SOON = 5.0  # what is shown at the gateway is never older than that
 
@@ -225,6 +225,30 @@ def test_the_last_push_says_that_the_daemon_stops() -> None:
     with both() as (place, front):
         assert place.stop() == 0
         front.until_state("one", "stopped", SOON)
+
+
+def test_the_next_daemon_is_shown_in_place_of_the_one_that_died() -> None:
+    with both() as (place, front):
+        before = place.pid("one")
+        place.daemon.kill()
+        killed_at = front.age_s
+        place.boot()
+        until(lambda: front.get("summary").text("started_at") == place.get("summary").text("started_at"))
+        assert killed_at < SOON
+        for path in READS:
+            same(place, front, path)
+        assert place.pid("one") == before, "it was adopted"
+
+
+def test_verbs_that_read_work_at_the_gateway() -> None:
+    with both() as (place, front):
+        same(place, front, "agents")
+        there = ("--url", f"http://127.0.0.1:{front.port}")
+        told = place.begin("status", *there, SELFHEAL_TOKEN=TOKEN).ended()
+        assert (told.code, "3" in told.out) == (0, True), told
+        refused = place.begin("logs", "one", *there, SELFHEAL_TOKEN=TOKEN).ended()
+        assert refused.code != 0
+        assert "keeps them to itself" in refused.err
 
 
 @pytest.mark.parametrize(

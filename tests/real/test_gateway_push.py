@@ -54,6 +54,7 @@ class Ends:
         self.lost_answers = 0
         self.lost_requests = 0
         self.status = 0
+        self.hangs = False
         self.requests: list[int] = []
         self.taken = asyncio.Event()
         self.restart()
@@ -78,6 +79,9 @@ class Ends:
 
     async def _post(self, body: bytes) -> Reply:
         self.requests.append(len(body))
+        if self.hangs:
+            self.taken.set()
+            await asyncio.Event().wait()
         if self.status:
             return Reply(self.status, b"no")
         if self.lost_requests:
@@ -256,6 +260,20 @@ def test_a_disk_that_refuses_keeps_nothing_back() -> None:
         await ends.push()
         assert ends.replica.trouble == "No space left on device"
         assert ends.replica.world == ends.daemon.ledger.world
+
+    run(story)
+
+
+def test_a_push_that_hangs_does_not_hold_up_the_end() -> None:
+    async def story(ends: Ends) -> None:
+        gone = asyncio.Event()
+        ends.hangs = True
+        async with asyncio.TaskGroup() as group, asyncio.timeout(5.0):
+            loop = group.create_task(ends.pushes.run(gone))
+            await ends.taken.wait()
+            gone.set()
+            await loop
+        assert len(ends.requests) == 1
 
     run(story)
 
