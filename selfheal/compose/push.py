@@ -90,7 +90,7 @@ class Pushes:
         self._results: deque[wire.Result] = deque(maxlen=RESULTS_KEPT)
         self._told: deque[str] = deque(maxlen=RESULTS_KEPT)
         """The ids of orders that were carried out."""
-        self._metrics_at = -EVERY_S
+        self._metrics_at = 0.0
         self._piece = wire.PIECE_BYTES
         self._failures = 0
         self._trouble = ""
@@ -133,7 +133,7 @@ class Pushes:
                 return await self._push()
         except TimeoutError:
             self._failures += 1
-            return 0.0, 0.0
+            return LEAST_S, LEAST_S
         finally:
             self._under_way = None
 
@@ -161,8 +161,11 @@ class Pushes:
             answer = await self._deliver(push)
             self._known = self._acknowledged(answer)
             if self._known is state:
+                if push.metrics is not None:
+                    self._metrics_at = self._clock.monotonic()
                 for result in push.results:
-                    self._results.remove(result)
+                    if result in self._results:
+                        self._results.remove(result)
                 return [one for one in answer.orders if one.id not in self._told]
         raise _Refused("it does not take a push that holds everything")
 
@@ -176,12 +179,13 @@ class Pushes:
     async def _next(self) -> tuple[wire.Push, _State]:
         """What to push now, and what the gateway will have then."""
         self._news.clear()
+        page = await self._page()
         seq, world = self._ledger.seq, self._ledger.world
         with suppress(JournalUnavailable):  # while the disk refuses, what is known is shown
             await self._sources.shown()
+        # From here on at one moment: the events that a push builds with must reach back to what it builds on.
         base = self._known if self._known is not None and self._reaches(self._known.seq) else None
         vitals, loops = self._sources.vitals.copy(), _copies(self._sources.loops())
-        page = await self._page()
         self._number += 1
         number, events, results = self._number, list(self._events), tuple(self._results)
         ready, trouble = self._sources.ready(), self._sources.trouble()
@@ -217,10 +221,8 @@ class Pushes:
 
     async def _page(self) -> wire.Page | None:
         """The page of metrics, no more often than it has to be: of all that is pushed it changes most."""
-        now = self._clock.monotonic()
-        if self._known is not None and now - self._metrics_at < EVERY_S - LEAST_S / 2:
+        if self._known is not None and self._clock.monotonic() - self._metrics_at < EVERY_S - LEAST_S / 2:
             return None
-        self._metrics_at = now
         return wire.Page(*await self._sources.metrics_text(""))
 
     async def _deliver(self, push: wire.Push) -> wire.Answer:
