@@ -238,8 +238,14 @@ class Pushes:
 
     async def _send(self, push: wire.Push, packed: bytes) -> Reply:
         reply = Reply(0, b"")
-        for request in wire.cut(push, packed, self._piece):
-            reply = await self._post(request)
+        first = wire.SAFE_PIECE_BYTES if self._failures or self._known is None else self._piece
+        for request in wire.cut(push, packed, self._piece, first):
+            try:
+                reply = await self._post(request)
+            except GatewaySilent:
+                if len(request) > 2 * wire.SAFE_PIECE_BYTES:  # it may have been a no that nobody heard, or a slow line
+                    self._piece = max(wire.SAFE_PIECE_BYTES, self._piece // 2)
+                raise
             if reply.status != 202:
                 break
         return reply

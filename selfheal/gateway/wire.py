@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, TypeVar
 
 import msgspec
@@ -27,6 +28,8 @@ PATH = "/push"
 MEDIA_TYPE = "application/vnd.selfheal.push"
 PIECE_BYTES = 900_000  # of one request; the server takes 1 MB
 LEAST_PIECE_BYTES = 4_096  # whoever finds this too large takes nothing at all
+# Whoever says no to a larger body may hang up before it was sent, and then nobody hears the no.
+SAFE_PIECE_BYTES = 32_768
 LARGEST_PACKED = 32_000_000  # bytes of a push in all its pieces; ten thousand agents are a tenth of that
 LARGEST = 128_000_000  # bytes of a push, unpacked
 PACKING = 1  # level 6 takes four times as long for a tenth less
@@ -145,12 +148,12 @@ def unpack(packed: bytes) -> Received:
     return Received(push, world, [(seq, events.decode(payload)) for seq, payload in push.events])
 
 
-def cut(push: Push, packed: bytes, size: int) -> Iterator[bytes]:
-    """Yield the requests that carry a push, none with more than `size` bytes of it."""
-    count = max(1, -(-len(packed) // size))
-    for index in range(count):
-        part = packed[index * size : (index + 1) * size]
-        yield _ENCODER.encode(Piece(push.run, push.number, index, count, part))
+def cut(push: Push, packed: bytes, size: int, first: int) -> Iterator[bytes]:
+    """Yield the requests that carry a push: the first with at most `first` bytes of it, the others with `size`."""
+    bounds = [0, *range(min(first, size), len(packed), size), len(packed)]
+    count = len(bounds) - 1
+    for index, (begin, end) in enumerate(pairwise(bounds)):
+        yield _ENCODER.encode(Piece(push.run, push.number, index, count, packed[begin:end]))
 
 
 def read_piece(body: bytes) -> Piece:

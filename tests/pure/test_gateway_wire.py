@@ -45,11 +45,11 @@ PUSH = Push(
 )
 
 
-@given(st.integers(1, 400))
-def test_a_push_is_the_same_however_it_was_cut(size: int) -> None:
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_a_push_is_the_same_however_it_was_cut(size: int, first: int) -> None:
     assembly, packed = Assembly(), wire.pack(PUSH)
-    *first, last = [wire.read_piece(body) for body in wire.cut(PUSH, packed, size)]
-    assert [assembly.add(piece) for piece in first] == [None] * len(first)
+    *before, last = [wire.read_piece(body) for body in wire.cut(PUSH, packed, size, first)]
+    assert [assembly.add(piece) for piece in before] == [None] * len(before)
     whole = assembly.add(last)
     assert whole == packed
     received = wire.unpack(whole)
@@ -67,7 +67,7 @@ def test_a_world_arrives_as_it_was_sent(history: list[object]) -> None:
 
 def test_a_piece_that_is_missing_or_of_another_push_begins_anew() -> None:
     packed = wire.pack(PUSH)
-    first, second, *_ = [wire.read_piece(body) for body in wire.cut(PUSH, packed, 100)]
+    first, second, *_ = [wire.read_piece(body) for body in wire.cut(PUSH, packed, 100, 100)]
     assembly = Assembly()
     with pytest.raises(ValueError, match="missing"):
         assembly.add(second)
@@ -81,7 +81,7 @@ def test_a_piece_that_is_missing_or_of_another_push_begins_anew() -> None:
 
 def test_what_is_larger_than_anything_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "LARGEST_PACKED", 150)
-    first, second, *_ = [wire.read_piece(body) for body in wire.cut(PUSH, wire.pack(PUSH), 100)]
+    first, second, *_ = [wire.read_piece(body) for body in wire.cut(PUSH, wire.pack(PUSH), 100, 100)]
     assembly = Assembly()
     assembly.add(first)
     with pytest.raises(TooLarge):

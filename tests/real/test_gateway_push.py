@@ -55,6 +55,7 @@ class Ends:
         self.lost_requests = 0
         self.status = 0
         self.hangs = False
+        self.breaks_at = 0
         self.requests: list[int] = []
         self.taken = asyncio.Event()
         self.restart()
@@ -79,6 +80,8 @@ class Ends:
 
     async def _post(self, body: bytes) -> Reply:
         self.requests.append(len(body))
+        if self.breaks_at and len(body) > self.breaks_at:
+            raise GatewaySilent("no connection (ReadError)")
         if self.hangs:
             self.taken.set()
             await asyncio.Event().wait()
@@ -260,6 +263,18 @@ def test_a_disk_that_refuses_keeps_nothing_back() -> None:
         await ends.push()
         assert ends.replica.trouble == "No space left on device"
         assert ends.replica.world == ends.daemon.ledger.world
+
+    run(story)
+
+
+def test_what_breaks_off_when_it_is_large_is_sent_in_smaller_pieces() -> None:
+    async def story(ends: Ends) -> None:
+        ends.breaks_at = 100_000
+        ends.daemon.ledger.record(*(declared(Random(n).randbytes(120).hex()) for n in range(2_000)))
+        for _ in range(5):
+            await ends.push()
+        assert ends.replica.world == ends.daemon.ledger.world
+        assert ends.requests[0] < 2 * wire.SAFE_PIECE_BYTES, "a no would have been heard"
 
     run(story)
 
