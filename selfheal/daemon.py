@@ -52,6 +52,7 @@ from selfheal.learn.scorecard import figures
 from selfheal.ledger import Ledger
 from selfheal.loops import Failure, Loop, LoopRunner
 from selfheal.notify.router import Router
+from selfheal.notify.rules import rules_of
 from selfheal.observe.doubt import Doubt
 from selfheal.observe.scheduler import Scheduler
 from selfheal.observe.wheel import Wheel
@@ -178,7 +179,10 @@ class Daemon:
         self.upkeep = Upkeep(
             self.ledger, ports, self.supervisor, self.senses, self.plans, lambda: self.config.guard.maintenance
         )
-        self.router = Router(self.ledger, clock, ports.chance, ports.notifiers, self.redact, self.metrics.on_retry)
+        self.router = Router(
+            self.ledger, clock, ports.chance, ports.notifiers, self.redact, self.metrics.on_retry,
+            lambda: rules_of(self.config.notify),
+        )  # fmt: skip
         self.reloader = Reloader(
             self.ledger, ports, self.fleet, self.supervisor, self.care, redactor.learn, self._renew, log
         )
@@ -214,7 +218,7 @@ class Daemon:
             Loop("maintain", self.prevention.work, every_s=5.0, idle=self.prevention.has_nothing_planned),
             Loop("windows", self.upkeep.windows, every_s=5.0, idle=self.upkeep.has_no_windows),
             Loop("schedules", self.schedules.look, every_s=1.0, idle=self.schedules.has_none),
-            Loop("notify", self.router.deliver, every_s=5.0, idle=lambda: not self.ledger.world.undelivered),
+            Loop("notify", self.router.deliver, every_s=1.0, idle=self.router.has_nothing_to_tell),
             Loop("save", self.views.save, every_s=1.0, limit_s=30.0, idle=self.views.is_saved, idle_s=5.0, least_s=1.0),
             self.memory.loop,
             self.data.loop,

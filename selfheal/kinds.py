@@ -240,7 +240,8 @@ class Fix:
 class Alert:
     """Something that a person should know. `key` is the same for the alert and its resolution.
 
-    `asks` is the fix that a person is asked to allow or refuse, on the alert's agent and in its incident.
+    `asks` is the fix that a person is asked to allow or refuse, on the alert's agent and in its incident, since
+    `asked_at`.
     """
 
     key: str
@@ -252,13 +253,17 @@ class Alert:
     incident: str | None
     resolved: bool = False
     asks: str = ""
+    asked_at: float = 0.0
 
 
 class Notifier(Protocol):
-    """A way to reach a person."""
+    """A way to reach a person. `one_by_one` says that what is sent is read by a program: nothing is told together."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def one_by_one(self) -> bool: ...
 
     async def send(self, alert: Alert, earlier: str) -> str:
         """Deliver, or raise: NotifyFailed says whether trying again can help.

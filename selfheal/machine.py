@@ -20,6 +20,7 @@ from urllib.parse import quote
 import structlog
 
 from selfheal.clock import SteadyClock
+from selfheal.compose.chat import Chat
 from selfheal.compose.push import Pushes
 from selfheal.compose.secrets import secrets_of
 from selfheal.compose.worker import Worker
@@ -36,6 +37,8 @@ from selfheal.kinds import Notifier
 from selfheal.learn.scorecard import figures
 from selfheal.loops import Loop
 from selfheal.net import Dialer
+from selfheal.notify.apprise import AppriseNotifier
+from selfheal.notify.telegram import Line, TelegramNotifier, account
 from selfheal.notify.webhook import WebhookNotifier
 from selfheal.observe import CHECKS
 from selfheal.observe.dial import probe_tcp
@@ -109,7 +112,7 @@ async def _live(
     ends_with_terminal: bool,
 ) -> int:
     log = structlog.get_logger("selfheal")
-    _say_what_is_missing(loaded, log)
+    _say_what_is_missing(log, told=bool(_notifiers(loaded.config, doors.line)))
     with usable(loaded.config.daemon.state_dir):
         daemon = Daemon(loaded, _ports(loaded, doors), redactor, log, narrator, clear_leftovers, doors.damages)
     _heed_signals(daemon, log, ends_with_terminal)
@@ -147,9 +150,9 @@ def _left_alone(daemon: Daemon, log: structlog.stdlib.BoundLogger) -> None:
         _told(daemon, log, signal.SIGHUP.name)
 
 
-def _say_what_is_missing(loaded: Loaded, log: structlog.stdlib.BoundLogger) -> None:
-    if loaded.config.notify.webhook is None:
-        log.info("alerts.local", why="no [notify] webhook is set: alerts are in the log and on the page alone")
+def _say_what_is_missing(log: structlog.stdlib.BoundLogger, *, told: bool) -> None:
+    if not told:
+        log.info("alerts.local", why="nobody is named to be told: alerts are in the log and on the page alone")
     if not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("OPENAI_API_KEY")):
         log.info("diagnosis.rules", why="no model key is set: causes are found by the deterministic engine alone")
 
@@ -186,8 +189,8 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         disk_used=_disk_used,
         listeners=listeners,
         stolen=proc.stolen_s,
-        notifiers=_notifiers(loaded.config),
-        renewed=_renewed,
+        notifiers=_notifiers(loaded.config, doors.line),
+        renewed=partial(_renewed, line=doors.line),
         manager=ServiceManager.from_environment(os.environ, _ourselves()),
     )
 
@@ -198,14 +201,19 @@ def _ourselves() -> frozenset[int]:
     return frozenset((os.getpid(), *((int(keeper),) if keeper.isdecimal() else ())))
 
 
-def _notifiers(config: Config) -> tuple[Notifier, ...]:
-    webhook = config.notify.webhook
-    return (WebhookNotifier(webhook),) if webhook is not None else ()
+def _notifiers(config: Config, line: Line | None) -> tuple[Notifier, ...]:
+    notify, found = config.notify, list[Notifier]()
+    if notify.webhook is not None:
+        found.append(WebhookNotifier(notify.webhook, notify.webhook_secret, SteadyClock()))
+    if line is not None:
+        found.append(TelegramNotifier(line))
+    found += [AppriseNotifier(number, url) for number, url in enumerate(notify.apprise, 1)]
+    return tuple(found)
 
 
-def _renewed(config: Config) -> tuple[Notifier, ...]:
+def _renewed(config: Config, *, line: Line | None) -> tuple[Notifier, ...]:
     set_level(config.daemon.log_level)
-    return _notifiers(config)
+    return _notifiers(config, line)
 
 
 def _in_thread(work: Callable[[], _T], /) -> Awaitable[_T]:
@@ -228,6 +236,8 @@ class _Doors:
         self._bind("unix")
         key, damage = read_key(self._config.state_dir / KEY_NAME, SteadyClock().now())
         self._access = self._opened_by(key)
+        known = account(os.environ, key)
+        self.line = Line(known) if known is not None else None
         self.damages = (*damages, *((damage,) if damage is not None else ()))
 
     @property
@@ -252,7 +262,8 @@ class _Doors:
             await serve(app, self._bind(name), trusted=name == "unix", stopping=daemon.gone)
 
         servers = tuple(Loop(f"serve {name}", partial(listen, name), every_s=None) for name in self._bound)
-        return (*servers, *self._pushing(daemon, sources))
+        chat = () if self.line is None else (Loop("chat", self._chat(daemon, self.line), every_s=None),)
+        return (*servers, *chat, *self._pushing(daemon, sources))
 
     def _pushing(self, daemon: Daemon, sources: Sources) -> Sequence[Loop]:
         """The loop that pushes to the gateway, where there is one; like the server, it speaks until the very end."""
@@ -272,6 +283,12 @@ class _Doors:
                 await poster.close()
 
         return (Loop("gateway", push, every_s=None),)
+
+    def _chat(self, daemon: Daemon, line: Line) -> Callable[[], Awaitable[None]]:
+        def users() -> Sequence[int]:
+            return daemon.config.notify.telegram.users
+
+        return Chat(line, daemon.ledger, daemon.ports.clock, daemon.control, users).listen
 
     def _bind(self, name: str) -> socket.socket:
         """The socket of a listener; bound anew where a server that failed has closed it."""

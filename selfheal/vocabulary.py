@@ -36,6 +36,7 @@ DIRECT: frozenset[Channel] = frozenset({"kernel", "data", "start"})
 # By which rule a fix is chosen: what is expected to end it soonest, or the fixed order.
 Policy = Literal["look_ahead", "ladder"]
 Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the least first
 
 # The steps of the guard, in their order: each may hold an act back, or bar a fix, and its slug says which did.
 GuardCode = Literal[

@@ -17,6 +17,7 @@ from selfheal.compose.targets import chosen
 from selfheal.detect.triage import new_incident_id
 from selfheal.errors import FixFailed, JournalUnavailable, NotSaved, RefusedByPolicy, SelfhealError, UnknownName
 from selfheal.events import (
+    AlertsMuted,
     ApprovalAnswered,
     Event,
     HealingPaused,
@@ -127,6 +128,11 @@ class FleetControl:
     async def resume(self, agent: str | None, by: str) -> None:
         self._known(agent)
         await self._order(HealingResumed(self._clock.now(), agent, by))
+
+    async def mute(self, seconds: float, by: str) -> None:
+        """Let nothing that begins be told for so long."""
+        now = self._clock.now()
+        await self._order(AlertsMuted(now, now + seconds, by))
 
     async def reload(self, by: str) -> Reloaded:
         return await self._reloader.reload(by)

@@ -18,11 +18,12 @@ from pydantic import (
     model_validator,
 )
 
-from selfheal.config.address import Endpoint, check_url
+from selfheal.config.address import Endpoint
 from selfheal.config.data import BackupsConfig
 from selfheal.config.healing import FixConfig as FixConfig
 from selfheal.config.healing import GuardConfig as GuardConfig
 from selfheal.config.healing import WindowConfig as WindowConfig
+from selfheal.config.notify import NotifyConfig as NotifyConfig
 from selfheal.config.python import module_name, python_command
 from selfheal.config.section import Section as Section
 from selfheal.config.texts import Text
@@ -219,19 +220,6 @@ class HistoryConfig(Section):
     raw: Duration = Field(21_600.0, ge=3600, description="Each point is kept for so long.")
     minutes: Duration = Field(604_800.0, ge=3600, description="What each minute was is kept for so long.")
     hours: Duration = Field(7_776_000.0, ge=86_400, description="What each hour was is kept for so long.")
-
-
-class NotifyConfig(Section):
-    """Where alerts go besides the log and the page."""
-
-    webhook: SecretStr | None = Field(None, description="Alerts are posted here as JSON: an http or https URL.")
-
-    @field_validator("webhook")
-    @classmethod
-    def _can_be_posted_to(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            check_url(value.get_secret_value(), "https://hooks.example/selfheal")
-        return value
 
 
 class Config(Section):

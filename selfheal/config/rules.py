@@ -18,6 +18,7 @@ from selfheal.config.findings import Findings, listed, nearest
 from selfheal.config.healing import ALL_FIXES, FixSettings
 from selfheal.config.lines import KeyPath
 from selfheal.config.models import DaemonConfig, ProcessConfig, Section
+from selfheal.config.notify import is_chat
 from selfheal.config.origins import Table
 from selfheal.errors import ConfigInvalid
 
@@ -46,6 +47,10 @@ def check_daemon(daemon: DaemonConfig, environment: Mapping[str, str], found: Fi
     if daemon.render_mode and missing:
         wrong = f"alerts need {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set"
         found.add(("daemon", "render_mode"), wrong, f"set {' and '.join(missing)}, or turn render_mode off")
+    chat = environment.get("TELEGRAM_CHAT_ID", "")
+    if chat and not is_chat(chat):
+        cure = "write its number, such as 123456789, or -1001234567890 for a group; @userinfobot tells it"
+        found.add(("notify", "telegram"), f"TELEGRAM_CHAT_ID is {chat!r}, which is no chat's number", cure)
 
 
 def _check_gateway(daemon: DaemonConfig, found: Findings) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+
+from selfheal.vocabulary import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +97,29 @@ class ScaleAsked:
 class AlertRaised:
     """A person should know. The same `key` comes again with other words, and with `resolved` when it is over.
 
-    `asks` is the fix that a person is asked to allow or to refuse; empty where nothing is asked.
+    `asks` is the fix that a person is asked to allow or to refuse, since `asked_at`; empty where nothing is asked.
+    `again` says that it was said before and stands still.
     """
 
     at: float
     key: str
-    severity: Literal["info", "warning", "critical"]
+    severity: Severity
     title: str
     text: str
     agent: str
     incident: str | None
     resolved: bool = False
     asks: str = ""
+    again: bool = False
+    asked_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class AlertDelivered:
     """What became of an alert at one notifier; `error` is None where it arrived.
 
-    `receipt` is what the notifier calls what it has sent, to change it later. `more` says that others wait for it.
+    `receipt` is what the notifier calls what it has sent, to change it later. `more` says that others wait for it,
+    `outdated` that what has taken its place meanwhile is still to be delivered.
     """
 
     at: float
@@ -124,6 +129,7 @@ class AlertDelivered:
     error: str | None
     receipt: str = ""
     more: bool = False
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,15 @@ class AlertFailed:
     retry_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class AlertsMuted:
+    """A person wants no alerts until then; a moment that has passed ends that."""
+
+    at: float
+    until: float
+    by: str
+
+
 DaemonEvent = (
     DaemonStarted
     | DaemonStopped
@@ -153,4 +168,5 @@ DaemonEvent = (
     | AlertRaised
     | AlertDelivered
     | AlertFailed
+    | AlertsMuted
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Literal
 
 from selfheal.events import (
     AlertRaised,
@@ -37,14 +36,13 @@ from selfheal.events import (
 from selfheal.notify.check_alerts import about_checks
 from selfheal.notify.data_alerts import about_data
 from selfheal.notify.told import is_told, last_told, share_text
-from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode
+from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode, Severity
 from selfheal.world import Incident, World
 
 HIGH_RISK = 0.7
 # A forecast that comes and goes, and a leak that is renewed again and again, wake nobody more often than this.
 QUIET_S = 600.0
 UNSAVED = "unsaved"
-Severity = Literal["warning", "critical"]
 
 
 def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
@@ -58,7 +56,8 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             incident = world.incidents[name]
             title = f"may {event.fix} be applied to {event.agent}?"
             text = f"{incident.sign}. 'selfheal approve {name}' or 'selfheal reject {name}' decides"
-            return (replace(_alert(event.at, incident, "warning", title, text), asks=event.fix),)
+            asked = replace(_alert(event.at, incident, "warning", title, text), agent=event.agent)
+            return (replace(asked, asks=event.fix, asked_at=event.at),)
         case ApprovalAnswered(incident=name) if name in world.incidents and is_told(world, name):
             return (_answered(world.incidents[name], event),)
         case IncidentResolved(incident=name) | IncidentSuppressed(incident=name) if name in world.incidents:
@@ -128,7 +127,10 @@ def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[Ale
     """The end is told to whom the beginning was told, and to nobody else."""
     if not is_told(world, incident.id):
         return ()
-    title = f"{incident.agent} is well again" if incident.state == "resolved" else f"{incident.agent} needs nobody"
+    if incident.state == "resolved" and incident.recovery_s is not None:
+        title = f"{incident.agent} is well again after {_span(incident.recovery_s)}"
+    else:
+        title = f"{incident.agent} needs nobody"
     return (AlertRaised(at, incident.id, "info", title, reason, incident.agent, incident.id, resolved=True),)
 
 

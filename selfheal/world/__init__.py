@@ -17,6 +17,7 @@ from selfheal.events import (
     AlertDelivered,
     AlertFailed,
     AlertRaised,
+    AlertsMuted,
     Attributed,
     BreakerClosed,
     BreakerOpened,
@@ -51,8 +52,9 @@ from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, fol
 from selfheal.world.data import Holdings, fold_data
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, StoryEvent, fold_incident, opened
+from selfheal.world.learned import learned, taken_back
 from selfheal.world.limits import Raised
-from selfheal.world.odds import HELPED, KEPT_A_VERSION, Odds
+from selfheal.world.odds import KEPT_A_VERSION, Odds
 from selfheal.world.told import Post, Told, fold_post
 from selfheal.world.uptime import Uptime
 
@@ -256,7 +258,7 @@ def _about_incident(world: World, event: IncidentEvent) -> World:
     if isinstance(event, UndoStarted | UndoEnded) and now.attempt is not None:
         return _fixing(world, now.attempt.agent, isinstance(event, UndoStarted), event.at)
     if isinstance(event, FixRelapsed):
-        return _relapsed(world, then, event)
+        return replace(world, odds=taken_back(world.odds, then, event.attempt, event.at))
     if isinstance(event, FixEnded) and now.attempt is not None:
         return _fixing(world, now.attempt.agent, False, event.at)
     if isinstance(event, Attributed):
@@ -274,36 +276,8 @@ def _fixing(world: World, name: str, fixing: bool, at: float) -> World:
 
 
 def _learned(world: World, incident: Incident, shares: Mapping[str, float], at: float) -> World:
-    """Count the verified attempts, against each cause by its share or else against what each was meant for: a relapse
-    and a failure both say that the fix did not help.
-    """
-    telling = [attempt for attempt in incident.attempts if attempt.tells]
-    if not telling:
-        return world
-    odds = dict(world.odds)
-    for attempt in telling:
-        took_s = attempt.first_good_at - attempt.started_at if attempt.first_good_at is not None else None
-        for cause, share in (shares or _meant_for(incident, attempt)).items():
-            key = (attempt.agent, cause, attempt.fix)
-            odds[key] = odds.get(key, Odds()).tried_once_more(HELPED[attempt.outcome], took_s, at, share)
-    attempts = tuple(replace(one, learned=one.learned or one.tells) for one in incident.attempts)
-    incidents = {**world.incidents, incident.id: replace(incident, attempts=attempts)}
-    return replace(world, odds=odds, incidents=incidents)
-
-
-def _meant_for(incident: Incident, attempt: Attempt) -> Mapping[str, float]:
-    return {attempt.cause or incident.cause: 1.0}
-
-
-def _relapsed(world: World, incident: Incident, event: FixRelapsed) -> World:
-    """What was learned from an attempt that had helped is taken back, but for the time that it bought."""
-    attempt = next((one for one in incident.attempts if one.number == event.attempt), None)
-    if attempt is None or attempt.outcome != "succeeded":
-        return world
-    shares = incident.shares or _meant_for(incident, attempt)
-    keys = {(attempt.agent, cause, attempt.fix): share for cause, share in shares.items()}
-    taken_back = {key: world.odds[key].relapsed(event.at, share) for key, share in keys.items() if key in world.odds}
-    return replace(world, odds={**world.odds, **taken_back})
+    odds, known = learned(world.odds, incident, shares, at)
+    return replace(world, odds=odds, incidents={**world.incidents, incident.id: known})
 
 
 def _counted(world: World, event: FixStarted) -> World:
@@ -356,10 +330,14 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
                 undelivered={**world.undelivered, key: event},
                 post=fold_post(world.post, event),
             )
+        case AlertsMuted(until=until):
+            return replace(world, post=replace(world.post, muted_until=until))
         case AlertDelivered():
             rest = {key: one for key, one in world.undelivered.items() if key != (event.key, event.resolved)}
             return replace(
-                world, undelivered=world.undelivered if event.more else rest, post=fold_post(world.post, event)
+                world,
+                undelivered=world.undelivered if event.more or event.outdated else rest,
+                post=fold_post(world.post, event),
             )
         case _:
             assert_never(event)

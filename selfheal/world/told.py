@@ -18,8 +18,8 @@ AlertKey = tuple[str, bool]
 class Told:
     """Something that a person was told of, and that it is over was not.
 
-    `since` is when that was delivered first, `at` when at last. `receipts` is what each notifier calls what it has
-    sent, and can change it by.
+    `since` is when that was delivered first, `at` when at last. `receipts` has each notifier that has told it, with
+    what it calls what it has sent, and can change it by; empty where it cannot.
     """
 
     since: float
@@ -29,10 +29,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """`reached` are the notifiers that are done with an alert which others still wait for; `told` is by key."""
+    """`reached` are the notifiers that are done with an alert which others still wait for; `told` is by key. Nothing
+    that begins is told before `muted_until`.
+    """
 
     reached: Mapping[AlertKey, tuple[str, ...]] = field(default_factory=dict)
     told: Mapping[str, Told] = field(default_factory=dict)
+    muted_until: float = 0.0
 
 
 def fold_post(post: Post, event: AlertRaised | AlertDelivered) -> Post:
@@ -43,13 +46,16 @@ def fold_post(post: Post, event: AlertRaised | AlertDelivered) -> Post:
         return replace(post, reached=others)  # what takes the place of another is news to everybody
     if event.error is None and not event.resolved:
         told = _with(told, event)
+    if event.outdated:
+        return replace(post, told=told)
     if event.more:
-        return Post({**others, key: (*post.reached.get(key, ()), event.notifier)}, told)
-    return Post(others, {name: one for name, one in told.items() if not (event.resolved and name == event.key)})
+        return replace(post, reached={**others, key: (*post.reached.get(key, ()), event.notifier)}, told=told)
+    standing = {name: one for name, one in told.items() if not (event.resolved and name == event.key)}
+    return replace(post, reached=others, told=standing)
 
 
 def _with(told: Mapping[str, Told], event: AlertDelivered) -> Mapping[str, Told]:
     known = told.get(event.key, Told(event.at, event.at))
-    receipts = {**known.receipts, event.notifier: event.receipt} if event.receipt else known.receipts
+    receipts = {**known.receipts, event.notifier: event.receipt}
     now = {**told, event.key: replace(known, at=event.at, receipts=receipts)}
     return {key: now[key] for key in [*now][-TOLD_KEPT:]}

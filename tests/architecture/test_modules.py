@@ -14,8 +14,10 @@ from tests.architecture.tree import PACKAGE, ROOT, parsed, place, python_files
 MUTABLE_CALLS = frozenset({"bytearray", "Counter", "defaultdict", "deque", "dict", "list", "OrderedDict", "set"})
 
 # The name that a distribution is imported by, where it is not its own.
-IMPORTED_AS = {"dnspython": "dns", "prometheus-client": "prometheus_client"}
+IMPORTED_AS = {"dnspython": "dns", "prometheus-client": "prometheus_client", "python-telegram-bot": "telegram"}
 # FastAPI is Starlette with types, and pydantic's own documentation sends one to pydantic_core for errors and URLs.
+# What is not for those who use it.
+FOR_US = ("dev", "bench")
 COMES_WITH = {"starlette": "fastapi", "pydantic_core": "pydantic"}
 
 
@@ -61,7 +63,10 @@ def test_no_test_sleeps() -> None:
 def test_every_dependency_is_declared_and_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = (re.split(r"[^\w-]", wanted, maxsplit=1)[0] for wanted in project["dependencies"])
-    declared = {IMPORTED_AS.get(name, name) for name in names}
+    extras = (
+        name for extra, wanted in project["optional-dependencies"].items() if extra not in FOR_US for name in wanted
+    )
+    declared = {IMPORTED_AS.get(name, name) for name in (*names, *extras)}
     imported = {COMES_WITH.get(name, name) for path in python_files(PACKAGE) for name in _imports(path)}
     assert imported - sys.stdlib_module_names - {"selfheal"} == declared
 

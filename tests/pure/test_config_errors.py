@@ -150,6 +150,23 @@ MISTAKES = {
     "webhook without a scheme": ("[notify]\nwebhook='foo'", "notify.webhook", 2, "not a URL", "hooks.example"),
     "webhook of a wrong scheme": ("[notify]\nwebhook='htp://x/y'", "notify.webhook", 2, "not a URL", "https://"),
     "webhook without a host": ("[notify]\nwebhook='https:///y'", "notify.webhook", 2, "not a URL", "https://"),
+    "signing secret without its prefix": (
+        "[notify]\nwebhook_secret='hunter2'", "notify.webhook_secret", 2, "no signing secret", "whsec_",
+    ),
+    "short signing secret": (
+        "[notify]\nwebhook_secret='whsec_aGk='", "notify.webhook_secret", 2, "no signing secret", "24 to 64",
+    ),
+    "severity of nobody": (
+        "[notify.severity]\nwebhok='info'", "notify.severity", 1, "webhok names no notifier", "telegram",
+    ),
+    "severity that is none": ("[notify.severity]\nwebhook='loud'", "notify.severity.webhook", 2, "", "critical"),
+    "escalation to nobody": (
+        "[notify.escalate]\nafter=60\nto=[]", "notify.escalate.to", 3, "names no notifier", "apprise",
+    ),
+    "quiet hours without length": (
+        "[notify.quiet]\nbegin=22:00:00\nend=22:00:00", "notify.quiet", 1, "same time", "take [notify.quiet] out",
+    ),
+    "quiet hours that are none": ("[notify.quiet]\nbegin='late'\nend=07:00:00", "notify.quiet.begin", 2, "", ""),
     "empty webhook": ("[notify]\nwebhook=''", "notify.webhook", 2, "not a URL", "https://"),
     "syntax": ("[daemon]\nlisten = \n", "syntax", 2, "invalid value", "quotes"),
     "end of the text": ("[daemon]\nx = [1\n", "syntax", 3, "unclosed array at the end", "lists end with ]"),

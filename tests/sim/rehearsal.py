@@ -35,6 +35,7 @@ class Inbox:
     """A notifier that keeps what it is sent, while it is not `down`."""
 
     name: str = "inbox"
+    one_by_one: bool = True
     alerts: list[Alert] = field(default_factory=list)
     down: bool = False
 

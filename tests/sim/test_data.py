@@ -236,6 +236,7 @@ def test_a_person_restores_a_backup_and_the_writers_wait(tmp_path: Path) -> None
         assert (restored.by, restored.source) == ("ann", backup.id)
         await r.all_healthy()
         assert r.pid("shop") not in (None, before)
+        await r.until(lambda: bool(r.inbox.alerts))
         assert [alert.title for alert in r.inbox.alerts] == [
             f"the data of ledger were restored from the backup {backup.id}"
         ]

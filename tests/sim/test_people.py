@@ -189,7 +189,11 @@ def test_a_fix_that_wants_approval_waits_for_it_and_is_applied_then(tmp_path: Pa
         assert [(one.fix, one.outcome) for one in incident.attempts] == [("purge", "succeeded")]
         with pytest.raises(RefusedByPolicy):
             await r.daemon.control.reject(incident.id, "another one")
-        assert [(alert.severity, alert.resolved) for alert in r.inbox.alerts] == [("warning", False), ("info", True)]
+        assert [(alert.severity, alert.resolved, alert.asks) for alert in r.inbox.alerts] == [
+            ("warning", False, "purge"),
+            ("warning", False, ""),
+            ("info", True, ""),
+        ]
 
     rehearse(tmp_path, ASKING, story, {"site": Program(remote=True)})
 
