@@ -21,6 +21,7 @@ import structlog
 
 from selfheal.clock import SteadyClock
 from selfheal.compose.chat import Chat
+from selfheal.compose.push import Pushes
 from selfheal.compose.secrets import secrets_of
 from selfheal.compose.worker import Worker
 from selfheal.config.address import is_loopback, split_address, url_from_here
@@ -30,6 +31,7 @@ from selfheal.daemon import Daemon, Narrator
 from selfheal.diagnose.patterns import PATTERNS
 from selfheal.durable import make_private
 from selfheal.events import StateDamaged
+from selfheal.gateway.post import Poster
 from selfheal.keeper import HELD_BACK, VARIABLE
 from selfheal.kinds import Notifier
 from selfheal.learn.scorecard import figures
@@ -252,14 +254,35 @@ class _Doors:
 
     def loops(self, daemon: Daemon) -> Sequence[Loop]:
         """The loops of the server: one a listener, over one application."""
-        app = create_app(self._sources(daemon), daemon.control, daemon.data.custody, self._access)
+        sources = self._sources(daemon)
+        app = create_app(sources, daemon.control, daemon.data.custody, self._access)
         gc.freeze()  # what is built by now stays: to look through it again would stop the loop for 70 ms
 
         async def listen(name: str) -> None:
             await serve(app, self._bind(name), trusted=name == "unix", stopping=daemon.gone)
 
         servers = tuple(Loop(f"serve {name}", partial(listen, name), every_s=None) for name in self._bound)
-        return servers if self.line is None else (*servers, Loop("chat", self._chat(daemon, self.line), every_s=None))
+        chat = () if self.line is None else (Loop("chat", self._chat(daemon, self.line), every_s=None),)
+        return (*servers, *chat, *self._pushing(daemon, sources))
+
+    def _pushing(self, daemon: Daemon, sources: Sources) -> Sequence[Loop]:
+        """The loop that pushes to the gateway, where there is one; like the server, it speaks until the very end."""
+        url, token = self._config.gateway_url, self._config.gateway_token
+        if url is None or token is None:
+            return ()
+        poster = Poster(url, token)
+        pushes = Pushes(
+            sources, daemon.ledger, daemon.control, poster, daemon.judgement.terms,
+            daemon.ports.run_in_thread, daemon.ports.chance, daemon.log,
+        )  # fmt: skip
+
+        async def push() -> None:
+            try:
+                await pushes.run(daemon.gone)
+            finally:
+                await poster.close()
+
+        return (Loop("gateway", push, every_s=None),)
 
     def _chat(self, daemon: Daemon, line: Line) -> Callable[[], Awaitable[None]]:
         def users() -> Sequence[int]:
@@ -297,6 +320,7 @@ class _Doors:
             log_tail=partial(self._log_tail, daemon),
             metrics_text=daemon.metrics.render,
             loops=lambda: daemon.runner.stats,
+            down=lambda: daemon.runner.down,
             ready=lambda: daemon.swept,
             trouble=lambda: daemon.trouble,
             windows=lambda: daemon.config.guard.maintenance,

@@ -56,6 +56,14 @@ class Standing:
     why: str = ""
 
 
+class AgentVitals(msgspec.Struct, frozen=True):
+    """Everything in here about one agent, for who keeps the same elsewhere."""
+
+    checks: dict[str, CheckRecord] = {}
+    signals: dict[str, float] = {}
+    standby: Standing | None = None
+
+
 class Vitals:
     """The current check records and signals of every agent."""
 
@@ -110,6 +118,23 @@ class Vitals:
         """Forget everything of an agent that is no longer there."""
         self.reset(agent)
         self._signals.pop(agent, None)
+
+    def agents(self) -> set[str]:
+        """Every agent of which anything is known."""
+        return {*self._records, *self._signals, *self._standbys}
+
+    def of(self, agent: str) -> AgentVitals:
+        """Everything of an agent. For who has a copy: what is in it changes with the vitals."""
+        return AgentVitals(self._records.get(agent, {}), self._signals.get(agent, {}), self._standbys.get(agent))
+
+    def put_all(self, agent: str, known: AgentVitals) -> None:
+        """Let everything of an agent be as it is known elsewhere."""
+        self._records[agent] = known.checks
+        self._signals[agent] = known.signals
+        if known.standby is not None:
+            self._standbys[agent] = known.standby
+        else:
+            self.drop_standby(agent)
 
     def copy(self) -> Vitals:
         """The vitals as they are now, for a reader in another thread."""

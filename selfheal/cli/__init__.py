@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import TextIO
 
-from selfheal.cli import config, control, data, foresight, incidents, inspect, logs, replay, run, strategies
+from selfheal.cli import config, control, data, foresight, gateway, incidents, inspect, logs, replay, run, strategies
 from selfheal.cli.output import StdoutUnusable, plain, say, show, to_stdout
 from selfheal.cli.verb import INTERRUPTED, WRONG_USE, Group, Verb
 from selfheal.errors import SelfhealError
@@ -29,6 +29,7 @@ GROUPS: tuple[Group, ...] = (
     foresight.GROUP,
     control.GROUP,
     data.GROUP,
+    gateway.GROUP,
 )
 _CODES = """\
 exit codes: 0 done or healthy, 1 failed, 2 wrong use or bad configuration, 3 fleet degraded or critical (status),

@@ -13,6 +13,7 @@ from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.diagnose.verdict import diagnose
 from selfheal.events import Cause, Verified
+from selfheal.gateway.wire import Terms
 from selfheal.kinds import Fix
 from selfheal.learn.decisions import decisions
 from selfheal.learn.odds import Counts, posterior
@@ -39,6 +40,7 @@ class Judgement:
         self._pools = Pools()
         self._waits = Waits()
         self._judged = -1
+        self._terms: tuple[object, object, Terms] = (None, None, Terms())
         self._policy: Policy = "look_ahead"
         self._healing = self._as_configured()
 
@@ -65,6 +67,18 @@ class Judgement:
     def lessons(self, world: World, now: float) -> Lessons:
         """What `world` teaches, seen as the decisions see it; safe to ask in a thread."""
         return Lessons(world, now, self._prior, self._fleet.config.guard.verify + SETTLE_S)
+
+    def terms(self, world: World) -> Terms:
+        """What the lessons of `world` depend on besides it, for who draws them elsewhere; safe to ask in a thread."""
+        odds, loaded, known = self._terms
+        if odds is world.odds and loaded is self._fleet.loaded:
+            return known
+        loaded = self._fleet.loaded
+        windows = tuple(window.model_dump_json().encode() for window in self._fleet.config.guard.maintenance)
+        priors = tuple((*case, *self._prior(*case)) for case in world.odds)
+        known = Terms(windows, priors, self._fleet.config.guard.verify + SETTLE_S)
+        self._terms = world.odds, loaded, known
+        return known
 
     def _prior(self, agent: str, cause: str, fix: str) -> Counts:
         plan = self._fleet.plans.get(agent)

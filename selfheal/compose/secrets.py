@@ -24,10 +24,9 @@ _PLAIN_HEADERS = frozenset({
 
 def secrets_of(loaded: Loaded) -> Iterator[str]:
     """The secrets of the daemon and of its agents: settings, environments and their files, headers, URLs."""
-    config = loaded.config
-    notify = config.notify
+    config, daemon, notify = loaded.config, loaded.config.daemon, loaded.config.notify
     told = (notify.webhook, notify.webhook_secret, *notify.apprise)
-    for own in (config.daemon.token, config.daemon.scrape_token, *told):
+    for own in (daemon.token, daemon.scrape_token, daemon.gateway_token, *told):
         if own is not None:
             yield own.get_secret_value()
     for agent in config.agents.values():

@@ -81,8 +81,15 @@ class DaemonConfig(Section):
     )
     token: SecretStr | None = Field(None, description="SELFHEAL_TOKEN: opens reads and control.", exclude=True)
     scrape_token: SecretStr | None = Field(None, description="SELFHEAL_SCRAPE_TOKEN: opens /metrics.", exclude=True)
+    gateway_url: Url | None = Field(
+        None,
+        description="SELFHEAL_GATEWAY_URL: what is known is pushed there, to a 'selfheal gateway', by https.",
+    )
+    gateway_token: SecretStr | None = Field(
+        None, description="SELFHEAL_GATEWAY_TOKEN: what the gateway knows the daemon by.", exclude=True
+    )
 
-    @field_validator("token", "scrape_token")
+    @field_validator("token", "scrape_token", "gateway_token")
     @classmethod
     def _goes_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:

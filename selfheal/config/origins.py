@@ -155,6 +155,8 @@ _VARIABLES: tuple[tuple[str, str, Callable[[str], object]], ...] = (
     ("SELFHEAL_LOG_FORMAT", "log_format", str.lower),
     ("SELFHEAL_TOKEN", "token", str),
     ("SELFHEAL_SCRAPE_TOKEN", "scrape_token", str),
+    ("SELFHEAL_GATEWAY_URL", "gateway_url", str),
+    ("SELFHEAL_GATEWAY_TOKEN", "gateway_token", str),
     ("SELF_HEALING_INTERVAL", "self_healing_interval", str),
     ("PREVENTION_INTERVAL", "prevention_interval", str),
     ("ML_RETRAIN_INTERVAL", "ml_retrain_interval", str),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from selfheal.config.address import is_loopback, split_address
+from selfheal.config.address import endpoint_of, is_loopback, split_address
 from selfheal.config.agents import NAME, NAME_CURE, Written
 from selfheal.config.environment import read_environment_file
 from selfheal.config.findings import Findings, listed, nearest
@@ -42,6 +42,7 @@ def check_daemon(daemon: DaemonConfig, environment: Mapping[str, str], found: Fi
                 f"it is shorter than {SHORTEST_TOKEN} characters, and anybody at {daemon.listen!r} may guess it",
                 "set a longer one, such as 'openssl rand -hex 32' prints",
             )
+    _check_gateway(daemon, found)
     missing = [name for name in _TELEGRAM if not environment.get(name)]
     if daemon.render_mode and missing:
         wrong = f"alerts need {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not set"
@@ -50,6 +51,31 @@ def check_daemon(daemon: DaemonConfig, environment: Mapping[str, str], found: Fi
     if chat and not is_chat(chat):
         cure = "write its number, such as 123456789, or -1001234567890 for a group; @userinfobot tells it"
         found.add(("notify", "telegram"), f"TELEGRAM_CHAT_ID is {chat!r}, which is no chat's number", cure)
+
+
+def _check_gateway(daemon: DaemonConfig, found: Findings) -> None:
+    """What is pushed is all that is known, and the token with it: nobody on the way may read that."""
+    url = daemon.gateway_url
+    if url is None:
+        return
+    if not url.startswith("https:") and not is_loopback(endpoint_of(url)[0]):
+        found.add(
+            ("daemon", "gateway_url"),
+            "everybody on the way to it could read what is pushed, and the token",
+            "write it with https://",
+        )
+    if "?" in url or "#" in url or "@" in url:
+        found.add(
+            ("daemon", "gateway_url"),
+            "it is more than the address of a gateway",
+            "write it as 'https://selfheal-gateway.onrender.com'",
+        )
+    if daemon.gateway_token is None:
+        found.add(
+            ("daemon", "gateway_token"),
+            "there is a gateway to push to, and no token that it knows the daemon by",
+            "set SELFHEAL_GATEWAY_TOKEN to what the gateway has, such as 'openssl rand -hex 32' prints",
+        )
 
 
 def check_names(

@@ -90,7 +90,7 @@ def _state(sources: Sources) -> APIRouter:
         """Green while every loop runs. A platform restarts what is red: the state of the fleet has no part in it."""
         if sources.stopping.is_set():
             raise Refusal(503, "stopping", "the daemon is stopping")
-        down = [name for name, stats in sources.loops().items() if stats.down]
+        down = sources.down()
         if down:
             raise Refusal(503, "loop_down", f"these loops of the daemon stay down: {', '.join(down)}")
         return Health()
@@ -106,7 +106,7 @@ def _state(sources: Sources) -> APIRouter:
 
 
 def _metrics(sources: Sources, gate: Gate) -> APIRouter:
-    router = APIRouter(tags=["observability"], responses=documented(400, 401))
+    router = APIRouter(tags=["observability"], responses=documented(400, 401, 503))
 
     @router.get(
         "/metrics",

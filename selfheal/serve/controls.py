@@ -236,6 +236,6 @@ def routes(controls: Controls, gate: Gate) -> APIRouter:
             summary=(order.__doc__ or "").split(".")[0],
             tags=["signs" if path.startswith(("/webhooks", "/heartbeat")) else "control"],
             route_class_override=behind(guard),
-            responses=documented(403) if guard == gate.control else {},
+            responses=documented(403, 504) if guard == gate.control else {},
         )
     return router

@@ -172,12 +172,15 @@ class Sources:
                  ones where the cursor is empty, else those written behind it; none from before a time, as far as
                  that is known. Raises UnknownName
     metrics_text the body and content type of /metrics for a request's Accept header; written while the loop goes on
+    loops        how the daemon's loops are doing
+    down         the loops of this very process that have given up: what /healthz goes by
     trouble      why the journal or the state files cannot be written now; None when all is well
     windows      the maintenance windows in force
     draw         (agent, signal, since, until, n): a signal in at most n buckets
     past         uptime and latency of an agent, by name
     patterns     what the diagnosis knows about logs
     tables       by cause, the fixes that have to be told something about an agent
+    forgotten    the number of the latest event that `events_after` should have and has not; 0 where it has all
     """
 
     clock: Clock
@@ -189,6 +192,7 @@ class Sources:
     log_tail: Callable[[str | None, int, str, float], Awaitable[Tail]]
     metrics_text: Callable[[str], Awaitable[tuple[bytes, str]]]
     loops: Callable[[], Mapping[str, LoopStats]]
+    down: Callable[[], Sequence[str]]
     ready: Callable[[], bool]
     trouble: Callable[[], str | None]
     windows: Callable[[], Sequence[WindowConfig]]
@@ -198,6 +202,7 @@ class Sources:
     past: Callable[[str], Awaitable[Past]]
     patterns: Sequence[KnownPattern]
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    forgotten: Callable[[], int] = lambda: 0
 
 
 @dataclass(frozen=True, slots=True)

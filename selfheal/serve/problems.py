@@ -66,6 +66,7 @@ _MEANING: Mapping[int, str] = {
     413: "The body is too large: over 1 MB, over 16 KB for a login.",
     422: "A parameter, the body, or the configuration is wrong.",
     503: "The daemon cannot do this now.",
+    504: "The daemon did not say in time what became of it. Only a gateway answers so.",
     507: "It is done, and cannot be saved now: it is lost if the daemon ends before the disk has room.",
 }
 

@@ -88,7 +88,10 @@ class Hub:
         yield ServerSentEvent(comment="selfheal", retry=RECONNECT_MS)
         last = after or 0
         if after is not None:
-            async for seq, event in self._past(after):
+            if (forgotten := self._sources.forgotten()) > last:
+                yield _gap(last, forgotten)
+                last = forgotten
+            async for seq, event in self._past(last):
                 last = seq
                 if event.at >= since:
                     yield _told(seq, event)
@@ -96,8 +99,9 @@ class Hub:
             await seat.news.wait()
             news = seat.take()
             await self._durable()
-            if seat.lost > last:
-                yield ServerSentEvent(event="gap", raw_data=json.dumps({"after": last, "up_to": seat.lost}))
+            lost = max(seat.lost, self._sources.forgotten() if last else 0)
+            if lost > last:
+                yield _gap(last, lost)
             for seq, event in news:
                 if seq > last:
                     last = seq
@@ -184,6 +188,10 @@ async def _valid_begin(
             "invalid_request",
             f"cannot begin the stream there: {why}, or give the number of an event",
         ) from why
+
+
+def _gap(after: int, up_to: int) -> ServerSentEvent:
+    return ServerSentEvent(event="gap", raw_data=json.dumps({"after": after, "up_to": up_to}))
 
 
 def _told(seq: int, event: Event) -> ServerSentEvent:

@@ -30,6 +30,17 @@ MISTAKES = {
     "no choice": ("[daemon]\non_stop = 'leav'", "daemon.on_stop", 2, "'leav' is not a choice", "did you mean 'leave'?"),
     "no address": ("[daemon]\nlisten = '8787'", "daemon.listen", 2, "not host:port", "127.0.0.1:8787"),
     "public": ("[daemon]\nlisten = '0.0.0.0:80'", "daemon.listen", 2, "there is no token", "SELFHEAL_TOKEN"),
+    "gateway by http": (
+        "[daemon]\ngateway_url = 'http://example.org'\ngateway_token = 'a secret'", "daemon.gateway_url", 2,
+        "could read what is pushed", "https://",
+    ),
+    "gateway with a query": (
+        "[daemon]\ngateway_url = 'https://example.org/?a=b'\ngateway_token = 'a secret'", "daemon.gateway_url", 2,
+        "more than the address", "write",
+    ),
+    "gateway without a token": (
+        "[daemon]\ngateway_url = 'http://127.0.0.1:1'", "daemon.gateway_token", 1, "no token", "SELFHEAL_GATEWAY_TOKEN",
+    ),
     "render without telegram": (
         "[daemon]\nrender_mode = true", "daemon.render_mode", 2, "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID", "set",
     ),

@@ -199,6 +199,7 @@ class Daemon:
             log_tail=_log_tail,
             metrics_text=_metrics_text,
             loops=lambda: self.loops,
+            down=lambda: [name for name, stats in self.loops.items() if stats.down],
             ready=lambda: self.ready,
             trouble=lambda: self.ledger.trouble,
             windows=lambda: (WindowConfig(agents=("api",), cron="0 3 * * sun", minutes=30),),

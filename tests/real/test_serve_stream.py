@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -122,6 +123,32 @@ def test_a_reader_that_falls_behind_is_told_of_the_gap() -> None:
         assert (gap.event, json.loads(gap.raw_data or "")) == ("gap", {"after": 0, "up_to": lost})
         assert (await anext(told)).id == str(lost + 1)
         await told.aclose()
+
+    asyncio.run(run())
+
+
+def test_events_that_nobody_has_any_more_are_a_gap_for_who_asks_for_them() -> None:
+    async def run() -> None:
+        daemon, forgotten = Daemon(), 2
+        daemon.ledger.record(*(declared(f"a{number}") for number in range(4)))
+        hub = stream.Hub(replace(daemon.sources, forgotten=lambda: forgotten))
+        seat = stream.Seat()
+        hub._seats.add(seat)
+        told = hub.tell(seat, 1, 0.0)
+        assert (await anext(told)).comment
+        gap = await anext(told)
+        assert (gap.event, json.loads(gap.raw_data or "")) == ("gap", {"after": 1, "up_to": 2})
+        assert [(await anext(told)).id for _ in range(2)] == ["3", "4"]
+        forgotten = 7
+        seat.put(8, declared("later"))
+        assert json.loads((await anext(told)).raw_data or "") == {"after": 4, "up_to": 7}
+        assert (await anext(told)).id == "8"
+        await told.aclose()
+        fresh = hub.tell(seat, None, 0.0)
+        seat.put(9, declared("last"))
+        assert (await anext(fresh)).comment
+        assert (await anext(fresh)).id == "9", "who begins now misses nothing"
+        await fresh.aclose()
 
     asyncio.run(run())
 

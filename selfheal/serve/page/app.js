@@ -2,6 +2,7 @@
 "use strict";
 
 const STALE_AFTER = 5000; // ms without an answer until the page says that it may be old
+const UNHEARD_AFTER = 15000; // ms without a word of the daemon at its gateway: five pushes
 const GATHER = 250; // ms in which events are gathered into one reading
 const AT_LEAST_EVERY = 15000; // ms; signals and forecasts change without an event
 const INCIDENTS = 30;
@@ -291,6 +292,8 @@ function showAlerts(alerts) {
 
 async function ask(path) {
   const answer = await fetch(path, { headers: { Accept: "application/json" } });
+  const unheard = answer.headers.get("X-Selfheal-Age"); // said by a gateway: seconds since it heard of the daemon
+  heardAt = unheard === null ? null : Date.now() - 1000 * Number(unheard);
   if (answer.status === 401) { location.assign("/login"); throw new Error("the login has ended"); }
   if (!answer.ok) throw new Error(`status ${answer.status}`);
   return answer.json();
@@ -339,6 +342,7 @@ function readSoon() {
 // --- the stream ------------------------------------------------------------------------------------------------------
 
 let lostAt = null;
+let heardAt = null; // when the gateway heard of the daemon; null where the daemon itself answers
 
 function lost() {
   if (lostAt === null) lostAt = Date.now();
@@ -346,7 +350,7 @@ function lost() {
 
 function found() {
   lostAt = null;
-  $("stale").hidden = true;
+  tell();
 }
 
 function listen() {
@@ -366,12 +370,26 @@ function tick() {
     const text = span(ageOf(time.dateTime)) + time.dataset.suffix;
     if (time.textContent !== text) time.textContent = text;
   }
+  tell();
+}
+
+// How old what stands here is, where that is worth a word.
+function old() {
   if (lostAt !== null && Date.now() - lostAt > STALE_AFTER) {
     const since = new Date(lostAt).toLocaleTimeString();
-    const text = answered ? `The daemon was last heard at ${since}. What stands here may be old; trying again.` : "The daemon does not answer; trying again.";
-    if ($("stale").textContent !== text) $("stale").textContent = text;
-    $("stale").hidden = false;
+    return answered ? `The daemon was last heard at ${since}. What stands here may be old; trying again.` : "The daemon does not answer; trying again.";
   }
+  if (heardAt !== null && Date.now() - heardAt > UNHEARD_AFTER) {
+    return `As of ${span((Date.now() - heardAt) / 1000)} ago: this gateway has heard nothing of the daemon since.`;
+  }
+  return "";
+}
+
+function tell() {
+  const text = old();
+  if (text && $("stale").textContent !== text) $("stale").textContent = text;
+  if (!text && lostAt !== null) return; // it is not known yet
+  $("stale").hidden = !text;
 }
 
 // --- the reader's hands ----------------------------------------------------------------------------------------------
