@@ -18,6 +18,8 @@ from selfheal.errors import DataFailed
 
 # Ten seconds in all: who writes a file again and again has moments between.
 _TRIES, _PAUSE_S = 500, 0.02
+# Who moves a file away and begins another leaves none for a moment.
+_ABSENT_TRIES = 50
 
 
 def capture(places: Places, into: Path, *, append_only: bool, tell: Tell) -> float:
@@ -28,11 +30,14 @@ def capture(places: Places, into: Path, *, append_only: bool, tell: Tell) -> flo
         tell("copying", done / len(files))
         copy = places.copied(into, path)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _copy(path, copy, lines=places.holds_lines(path), append_only=append_only)
-        except FileNotFoundError as why:
-            if not places.many:
-                raise DataFailed(f"cannot copy {str(path)!r}: it is not there", "missing_data") from why
+        for left in reversed(range(1 if places.many else _ABSENT_TRIES)):
+            try:
+                _copy(path, copy, lines=places.holds_lines(path), append_only=append_only)
+                break
+            except FileNotFoundError as why:
+                if not left and not places.many:
+                    raise DataFailed(f"cannot copy {str(path)!r}: it is not there", "missing_data") from why
+                pause(_PAUSE_S)
     return began
 
 

@@ -38,6 +38,16 @@ for n in itertools.count():
             file.write({_RECORD} + '\\n')
     os.replace(path, path + '.' + str(n))
 """,
+    "lines that are rotated, and begin a moment later": f"""
+import time
+for n in itertools.count():
+    with open(path, 'a') as file:
+        for m in range(200):
+            file.write({_RECORD} + '\\n')
+    time.sleep(0.05)
+    os.replace(path, path + '.' + str(n))
+    time.sleep(0.1)
+""",
     "lines that are copied and cut": f"""
 with open(path, 'ab', buffering=0) as file:
     for n in itertools.count():
