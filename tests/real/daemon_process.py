@@ -304,13 +304,14 @@ def _is_gone(folder: Path) -> bool:
 class Stream:
     """Reads the event stream in a thread for as long as it lasts: `told` has the data of each event by its number."""
 
-    def __init__(self, port: int, since: int | None = None) -> None:
+    def __init__(self, port: int, since: int | None = None, token: str = "") -> None:
         self.told: dict[int, str] = {}
         self.ended = ""
         """How it came to an end; empty while it has not."""
         self.began = Event()
         self._port = port
         self._since = since
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._thread = Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -322,7 +323,7 @@ class Stream:
         connection = HTTPConnection(LOOPBACK, self._port, timeout=SOON_S)
         try:
             begin = f"?since={self._since}" if self._since is not None else ""
-            connection.request("GET", f"/observability/events{begin}")
+            connection.request("GET", f"/observability/events{begin}", headers=self._headers)
             self._take(connection.getresponse())
             self.ended = "cleanly"
         except (OSError, HTTPException) as why:

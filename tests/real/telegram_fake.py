@@ -48,6 +48,7 @@ class Telegram:
     """The chat. `refuse` is what the next calls of a method are answered with, one after the other."""
 
     port: int
+    token: str = TOKEN
     changed: Condition = field(default_factory=Condition)
     messages: dict[int, Sent] = field(default_factory=dict)
     updates: list[dict[str, object]] = field(default_factory=list)
@@ -92,7 +93,7 @@ class Telegram:
     # --- the methods ---
 
     def call(self, token: str, method: str, sent: Mapping[str, str]) -> object:
-        if token != TOKEN:
+        if token != self.token:
             raise Refused(401, "Unauthorized")
         with self.changed:
             self.calls.append(method)
@@ -206,7 +207,7 @@ def _chat(number: int) -> dict[str, object]:
 
 
 @contextmanager
-def telegram(port: int = 0) -> Iterator[Telegram]:
+def telegram(port: int = 0, token: str = TOKEN) -> Iterator[Telegram]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -239,7 +240,7 @@ def telegram(port: int = 0) -> Iterator[Telegram]:
             pass  # the daemon hangs up when it stops
 
     with Server(("127.0.0.1", port), Handler) as server:
-        chat = Telegram(server.server_address[1])
+        chat = Telegram(server.server_address[1], token)
         thread = Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
