@@ -19,6 +19,7 @@ from selfheal.config.healing import ALL_FIXES, FixSettings
 from selfheal.config.lines import KeyPath
 from selfheal.config.models import DaemonConfig, ProcessConfig, Section
 from selfheal.config.origins import Table
+from selfheal.config.render import API_KEY, OWN_SERVICE, RenderConfig
 from selfheal.errors import ConfigInvalid
 
 SHORTEST_TOKEN = 8  # characters; whoever may ask from elsewhere may guess from elsewhere
@@ -73,6 +74,20 @@ def check_names(
         if isinstance(window, dict):
             path = ("guard", "maintenance", index, "agents")
             _check_references(window.get("agents"), path, "agent", names, found)
+
+
+def check_render(agents: Collection[Written], environment: Mapping[str, str], found: Findings) -> None:
+    """There is a key for what runs at Render, and nobody heals the very service that the daemon is."""
+    own = environment.get(OWN_SERVICE, "")
+    for agent in agents:
+        if agent.model is None or not issubclass(agent.model, RenderConfig):
+            continue
+        if not environment.get(API_KEY, "").strip():
+            cure = f"set {API_KEY} in the daemon's environment (Account Settings, API Keys, in Render's dashboard)"
+            found.add((*agent.path, "kind"), f"a service at Render needs {API_KEY}, which is not set", cure)
+        if own and any(table.get("service") == own for table in agent.tables.values()):
+            wrong = f"{own!r} is the service that this daemon is itself ({OWN_SERVICE})"
+            found.add((*agent.path, "service"), wrong, "name another one: whoever restarts itself heals nobody")
 
 
 def check_rings(agents: Collection[Written], found: Findings) -> None:
