@@ -168,6 +168,11 @@ class RenderFailed(SelfhealError):
         self.request_id = request_id
         self.may_be_done = may_be_done
 
+    @property
+    def passes(self) -> bool:
+        """Whether it is trouble that goes away by itself: no answer, a limit, an error of Render's own."""
+        return self.status in (0, 429) or self.status >= 500
+
 
 class JournalUnavailable(SelfhealError):
     """The journal cannot be made durable now (a full disk, as a rule). The daemon goes on in memory and says so."""

@@ -45,7 +45,7 @@ class Estate:
         self._acts = Acts(api, clock) if api is not None else None
         self._clock = clock
         self._plans = plans
-        self._own = environment.get(OWN_SERVICE, "")
+        self.own = environment.get(OWN_SERVICE, "")
         self._unsure: dict[str, _Unsure] = {}
 
     async def look(self, agent: str) -> Condition:
@@ -70,7 +70,7 @@ class Estate:
         service = self._service(agent)
         if service is None or self._acts is None:
             raise FixFailed(f"cannot do anything to {agent} at Render: it is no service there, or {API_KEY} is not set")
-        if service.service == self._own:
+        if service.service == self.own:
             raise FixFailed(f"cannot touch {agent}: it is the very service that this daemon is ({OWN_SERVICE})")
         try:
             return await self._acts.do(service.service, act, most)

@@ -17,9 +17,6 @@ from selfheal.errors import CheckFailed, RenderFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
 from selfheal.observe.wording import Unwell
 
-# With these it is we who ask in a wrong way, and asking again does not help: the check cannot run.
-_OURS = frozenset({400, 401, 402, 403, 404})
-
 
 class RenderCheckConfig(CheckConfig):
     """What Render says of the service that the agent is."""
@@ -37,12 +34,13 @@ class RenderCheck:
     async def run(self) -> Mapping[str, float]:
         look = self.context.look_at_service
         if look is None:
+            # What does not pass is our own affair, such as a wrong key: the check cannot run before that is mended.
             raise CheckFailed("this agent is no service at Render; take the check 'render' out", "error")
         began = self.context.clock.monotonic()
         try:
             condition = await look()
         except RenderFailed as why:
-            raise CheckFailed(str(why), "error" if why.status in _OURS else "inconclusive") from why
+            raise CheckFailed(str(why), "inconclusive" if why.passes else "error") from why
         signals = {**condition.signals, "duration": self.context.clock.monotonic() - began}
         match condition.state:
             case "failed":

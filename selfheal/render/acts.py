@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
 from selfheal.clock import Clock
-from selfheal.errors import FixFailed
+from selfheal.errors import FixFailed, RenderFailed
 from selfheal.render.api import RenderApi
 from selfheal.render.reading import CRASH_LOOP, Deploy, Service, Store, by_whom, previous
 from selfheal.vocabulary import ServiceAct
@@ -215,16 +215,26 @@ class Acts:
         return next((one for one in await self._api.deploys(service) if one.id not in known), None)
 
     async def _until(self, look: Callable[[], Awaitable[_T | None]], within_s: float, what: str) -> tuple[_T, float]:
-        """Wait until a look finds something that is true; returns that, and after how many seconds."""
+        """Wait until a look finds something that is true; returns that, and after how many seconds.
+
+        What was asked for goes on while the API cannot tell how far it is: then it is looked at again. Who took it for
+        failed would do the next thing on top of it.
+        """
         began, pause_s = self._clock.monotonic(), FIRST_S
         while True:
             await self._clock.sleep(pause_s)
-            found = await look()
+            found, blind = None, ""
+            try:
+                found = await look()
+            except RenderFailed as why:
+                if not why.passes:
+                    raise
+                blind = f"; at last the API said nothing of it: {why}"
             took_s = self._clock.monotonic() - began
             if found:
                 return found, took_s
             if took_s >= within_s:
-                raise FixFailed(f"Render took the call, and {what} was waited for in vain for {took_s:.0f} s")
+                raise FixFailed(f"Render took the call, and {what} was waited for in vain for {took_s:.0f} s{blind}")
             pause_s = min(pause_s * SLOWER, SLOWEST_S)
 
     async def _timed(self, call: Awaitable[None]) -> float:
