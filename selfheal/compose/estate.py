@@ -18,7 +18,7 @@ from selfheal.kinds import Condition
 from selfheal.plans import Sign
 from selfheal.render.acts import Acts
 from selfheal.render.api import RenderApi
-from selfheal.render.reading import LOOK_BACK_S, Deploy, by_whom, judge, judge_store
+from selfheal.render.reading import CRASH_LOOP, LOOK_BACK_S, Deploy, Service, Store, by_whom, judge, judge_store
 from selfheal.vocabulary import ServiceAct
 
 # What cannot be told is asked for again every second: Render is asked for it as often as it can have changed.
@@ -87,12 +87,12 @@ class Estate:
         try:
             if service.is_store:
                 store = await self._api.store(service.service)
-                return tuple(_suspended(store.suspended, store.suspenders))
+                return tuple(_suspended(store))
             found = await self._api.service(service.service)
             deploys = await self._api.deploys(service.service)
         except RenderFailed:
             return ()  # then there is nothing to be seen there
-        return (*_suspended(found.suspended, found.suspenders), *_deployed(deploys, onset))
+        return (*_suspended(found), *_deployed(deploys, onset))
 
     async def _ask(self, agent: str) -> Condition:
         service = self._service(agent)
@@ -102,7 +102,7 @@ class Estate:
         if service.is_store:
             return judge_store(await api.store(name))
         found = await api.service(name)
-        if found.suspended == "suspended":
+        if found.is_suspended:
             return judge(found, (), (), now)
         instances = await api.instances(name) if found.has_instances else ()
         since = datetime.fromtimestamp(now - LOOK_BACK_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -113,9 +113,9 @@ class Estate:
         return render_of(plan.config) if plan is not None else None
 
 
-def _suspended(state: str, suspenders: Sequence[str]) -> Iterator[Sign]:
-    if state == "suspended" and "stuck_crashlooping" not in suspenders:
-        yield Sign("suspended", f"it was suspended at Render by {by_whom(suspenders)}", decisive=True)
+def _suspended(found: Service | Store) -> Iterator[Sign]:
+    if found.is_suspended and CRASH_LOOP not in found.suspenders:
+        yield Sign("suspended", f"it was suspended at Render by {by_whom(found.suspenders)}", decisive=True)
 
 
 def _deployed(deploys: Sequence[Deploy], onset: float) -> Iterator[Sign]:

@@ -60,7 +60,7 @@ class Acts:
     async def _fit(self, service: str) -> Service:
         """A service to which something can be done."""
         found = await self._api.service(service)
-        if found.suspended == "suspended":
+        if found.is_suspended:
             raise FixFailed(
                 f"cannot do that to {service}: it was suspended by {by_whom(found.suspenders)}; resume it first"
             )
@@ -129,13 +129,13 @@ class Acts:
 
     async def _resume(self, service: str) -> str:
         found = await self._api.service(service)
-        if found.suspended != "suspended":
+        if not found.is_suspended:
             raise FixFailed(f"cannot resume {service}: it is not suspended")
         call_s = await self._timed(self._api.resume(service))
 
         async def runs() -> bool:
             now = await self._api.service(service)
-            return now.suspended != "suspended" and bool(not now.has_instances or await self._api.instances(service))
+            return not now.is_suspended and bool(not now.has_instances or await self._api.instances(service))
 
         _, took_s = await self._until(runs, DEPLOY_S, f"{service} to run")
         looping = " It was suspended since it crashed again and again." if CRASH_LOOP in found.suspenders else ""
@@ -171,7 +171,7 @@ class Acts:
         }
         if act not in calls or (act != "resume" and not store.startswith("dpg-")):
             raise FixFailed(f"cannot do that to {store}: Render does it to other kinds of services only")
-        suspended = found.suspended == "suspended"
+        suspended = found.is_suspended
         if suspended != (act == "resume"):
             how = (
                 f"it was suspended by {by_whom(found.suspenders)}; resume it first"
@@ -189,7 +189,7 @@ class Acts:
         async def available() -> Store | None:
             nonlocal away
             now = await self._api.store(store)
-            up = now.status == "available" and now.suspended != "suspended"
+            up = now.status == "available" and not now.is_suspended
             away = away or not up
             return now if up and (away or self._clock.monotonic() - began >= BEGINS_S) else None
 

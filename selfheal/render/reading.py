@@ -56,12 +56,16 @@ class Service(msgspec.Struct, frozen=True, rename="camel"):
     service_details: Details = Details()
 
     @property
+    def is_suspended(self) -> bool:
+        return self.suspended == "suspended"
+
+    @property
     def has_instances(self) -> bool:
         return self.type not in _WITHOUT_INSTANCES
 
 
 class Store(msgspec.Struct, frozen=True, rename="camel"):
-    """A PostgreSQL or a Key Value that Render runs."""
+    """A PostgreSQL or a Key Value that Render runs; of the latter nothing but `status` says that it is suspended."""
 
     id: str
     name: str = ""
@@ -69,6 +73,10 @@ class Store(msgspec.Struct, frozen=True, rename="camel"):
     suspended: str = "not_suspended"
     suspenders: tuple[str, ...] = ()
     high_availability_enabled: bool = False
+
+    @property
+    def is_suspended(self) -> bool:
+        return "suspended" in (self.status, self.suspended)
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -138,9 +146,8 @@ def judge(
     """
     running = float(len(instances))
     signals = {"instances": running} if service.has_instances else {}
-    suspended = _suspended(service.suspended, service.suspenders)
-    if suspended is not None:
-        return msgspec.structs.replace(suspended, signals=signals)
+    if service.is_suspended:
+        return msgspec.structs.replace(_suspended(service.suspenders), signals=signals)
     deploying = next((one for one in deploys if one.in_progress), None)
     if deploying is not None and now - deploying.began_at > STUCK_S:
         minutes = (now - deploying.began_at) / 60
@@ -160,9 +167,8 @@ def judge(
 
 def judge_store(store: Store) -> Condition:
     """Say how a PostgreSQL or a Key Value is."""
-    suspended = _suspended(store.suspended, store.suspenders)
-    if suspended is not None:
-        return suspended
+    if store.is_suspended:
+        return _suspended(store.suspenders)
     match store.status:
         case "available" | "maintenance_scheduled":
             return Condition("well")
@@ -205,9 +211,7 @@ def by_whom(suspenders: Sequence[str]) -> str:
     return f"Render ({', '.join(suspenders)})"
 
 
-def _suspended(state: str, suspenders: Sequence[str]) -> Condition | None:
-    if state != "suspended":
-        return None
+def _suspended(suspenders: Sequence[str]) -> Condition:
     if CRASH_LOOP in suspenders:
         return Condition("failed", "Render has suspended it, since it crashed again and again", "crashed")
     if by_whom(suspenders) == "a person":

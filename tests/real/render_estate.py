@@ -98,7 +98,7 @@ class Estate:
         steps.append((now + self.build_s + self.update_s, end))
         deploy = Deploy(self.new_id("dep"), commit, trigger, now, "created", steps)
         service.deploys.insert(0, deploy)
-        service.events.append((now, "deploy_started", {"deployId": deploy.id}))
+        service.events.append((now, "deploy_started", {"deployId": deploy.id, "trigger": {"firstBuild": False}}))
         if service.vanishes_while_deployed:
             service.instances = []
         return deploy
@@ -111,7 +111,7 @@ class Estate:
                 self._take_steps(service, deploy, now)
             if service.restarting_until and now >= service.restarting_until:
                 self.start_anew(service, service.restarting_until)
-                service.events.append((service.restarting_until, "server_restarted", {}))
+                service.events.append((service.restarting_until, "server_restarted", {"triggeredByUser": None}))
                 service.restarting_until = 0.0
             self._crash(service, now)
         for store in self.stores.values():
@@ -123,7 +123,13 @@ class Estate:
             at, deploy.status = deploy.steps.pop(0)
             if deploy.status in ENDED:
                 deploy.finished = at
-                service.events.append((at, "deploy_ended", {"deployId": deploy.id}))
+                service.events.append(
+                    (
+                        at,
+                        "deploy_ended",
+                        {"deployId": deploy.id, "reason": {}, "status": 2, "deployStatus": "succeeded"},
+                    )
+                )
             if deploy.status == "live":
                 for other in service.deploys:
                     if other is not deploy and other.status == "live":

@@ -182,11 +182,32 @@ class Miniature:
 
     def _store(self, store: Store) -> dict[str, object]:
         suspended = bool(store.suspenders)
-        return {
-            "id": store.id, "name": store.id, "status": "suspended" if suspended else store.status, "version": "16",
-            "suspended": "suspended" if suspended else "not_suspended", "suspenders": store.suspenders,
-            "highAvailabilityEnabled": store.standby, "region": "frankfurt", "plan": "basic_1gb",
-        }  # fmt: skip
+        told: dict[str, object] = {
+            "id": store.id,
+            "name": store.id,
+            "status": "suspended" if suspended else store.status,
+            "version": "16",
+            "region": "frankfurt",
+            "createdAt": _time(0),
+            "updatedAt": _time(0),
+            "ipAllowList": [],
+            "owner": {"id": OWNER, "name": "we", "email": "we@example.org", "type": "team"},
+        }
+        if store.id.startswith("red-"):  # of these nothing else says that they are suspended
+            return told | {"plan": "starter", "options": {"maxmemoryPolicy": "noeviction"}}
+        return told | {
+            "suspended": "suspended" if suspended else "not_suspended",
+            "suspenders": store.suspenders,
+            "highAvailabilityEnabled": store.standby,
+            "plan": "basic_1gb",
+            "dashboardUrl": f"https://dashboard.render.com/d/{store.id}",
+            "databaseName": "shop",
+            "databaseUser": "shop",
+            "project": "",
+            "readReplicas": [],
+            "role": "primary",
+            "diskAutoscalingEnabled": False,
+        }
 
 
 def _time(at: float) -> str:
@@ -204,7 +225,7 @@ def _deploy(deploy: Deploy) -> dict[str, object]:
 
 def _event(service: str, number: int, event: tuple[float, str, dict[str, object]]) -> dict[str, object]:
     at, kind, details = event
-    name = f"evt-{number}"
+    name = f"evt-{number:020}"
     told = {"id": name, "timestamp": _time(at), "serviceId": service, "type": kind, "details": details}
     return {"event": told, "cursor": name}
 
