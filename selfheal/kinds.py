@@ -113,8 +113,8 @@ class CheckContext:
     """For an agent that is data: how they are, by a quick look. Takes how often every byte is read beside that, how
     long that may take, and how long the quick look may. Raises DataFailed.
     """
-    look_at_service: Callable[[], Awaitable[Condition]] | None = None
-    """For an agent that Render runs: how it says that the service is. Raises RenderFailed."""
+    look_at_service: Callable[[float], Awaitable[Condition]] | None = None
+    """For an agent that Render runs: how it says that the service is, within so many seconds. Raises RenderFailed."""
 
 
 class Check(Protocol):

@@ -6,6 +6,7 @@ configuration already, and looked at again right before each act.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from selfheal.vocabulary import ServiceAct
 UNSURE_S = 15.0
 # A deploy that became live so long before an agent began to fail may be why.
 LATELY_S = 1800.0
+# Every other incident waits while one is diagnosed.
+SIGNS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,8 @@ class Estate:
         self.own = environment.get(OWN_SERVICE, "")
         self._unsure: dict[str, _Unsure] = {}
 
-    async def look(self, agent: str) -> Condition:
-        """How the service of an agent is. Raises RenderFailed."""
+    async def look(self, agent: str, within_s: float) -> Condition:
+        """How the service of an agent is. Raises RenderFailed, also where Render does not say so within that time."""
         known = self._unsure.get(agent)
         if known is not None and self._clock.monotonic() < known.until:
             if isinstance(known.said, Condition):
@@ -57,7 +60,12 @@ class Estate:
             raise RenderFailed(str(known.said), known.said.status, known.said.request_id)
         self._unsure.pop(agent, None)
         try:
-            condition = await self._ask(agent)
+            try:
+                async with asyncio.timeout(within_s):
+                    condition = await self._ask(agent)
+            except TimeoutError:
+                why = f"cannot tell how {agent} is: Render's API did not say so within {within_s:g} s; nothing is done"
+                raise RenderFailed(why) from None
         except RenderFailed as why:
             self._unsure[agent] = _Unsure(self._clock.monotonic() + UNSURE_S, why)
             raise
@@ -85,12 +93,12 @@ class Estate:
         if service is None or self._api is None:
             return ()
         try:
-            if service.is_store:
-                store = await self._api.store(service.service)
-                return tuple(_suspended(store))
-            found = await self._api.service(service.service)
-            deploys = await self._api.deploys(service.service)
-        except RenderFailed:
+            async with asyncio.timeout(SIGNS_S):
+                if service.is_store:
+                    return tuple(_suspended(await self._api.store(service.service)))
+                found = await self._api.service(service.service)
+                deploys = await self._api.deploys(service.service)
+        except (RenderFailed, TimeoutError):
             return ()  # then there is nothing to be seen there
         return (*_suspended(found), *_deployed(deploys, onset))
 

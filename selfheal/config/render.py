@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from selfheal.config.address import is_loopback
 from selfheal.config.section import Section
 from selfheal.config.units import Duration
 
@@ -50,3 +53,29 @@ class RenderConfig(Section):
 def render_of(agent: Section) -> RenderConfig | None:
     """The service at Render that an agent of any kind is, or None where it is none."""
     return agent if isinstance(agent, RenderConfig) else None
+
+
+def trouble_of_api(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """What is wrong with how Render's API is to be reached, and what would be right; None where nothing is."""
+    key, url = environment.get(API_KEY, "").strip(), environment.get(API_URL, "").strip()
+    cure = f"set {API_KEY} in the daemon's environment (Account Settings, API Keys, in Render's dashboard)"
+    if not key:
+        return f"a service at Render needs {API_KEY}, which is not set", cure
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        return f"{API_KEY} holds what no header can carry", cure
+    if url and not _is_safe(url):
+        return (
+            f"{API_URL} is no address to which the key may go",
+            "unset it, or write https://…/v1; http:// is for this machine alone",
+        )
+    return None
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    plain = parts.username is None and not parts.query and not parts.fragment
+    return bool(host) and plain and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))

@@ -19,7 +19,7 @@ from selfheal.config.healing import ALL_FIXES, FixSettings
 from selfheal.config.lines import KeyPath
 from selfheal.config.models import DaemonConfig, ProcessConfig, Section
 from selfheal.config.origins import Table
-from selfheal.config.render import API_KEY, OWN_SERVICE, RenderConfig
+from selfheal.config.render import OWN_SERVICE, RenderConfig, trouble_of_api
 from selfheal.errors import ConfigInvalid
 
 SHORTEST_TOKEN = 8  # characters; whoever may ask from elsewhere may guess from elsewhere
@@ -77,14 +77,13 @@ def check_names(
 
 
 def check_render(agents: Collection[Written], environment: Mapping[str, str], found: Findings) -> None:
-    """There is a key for what runs at Render, and nobody heals the very service that the daemon is."""
+    """There is a key for what runs at Render, which goes nowhere in clear, and the daemon does not heal itself."""
+    at_render = [agent for agent in agents if _is_at_render(agent.model)]
     own = environment.get(OWN_SERVICE, "")
-    for agent in agents:
-        if agent.model is None or not issubclass(agent.model, RenderConfig):
-            continue
-        if not environment.get(API_KEY, "").strip():
-            cure = f"set {API_KEY} in the daemon's environment (Account Settings, API Keys, in Render's dashboard)"
-            found.add((*agent.path, "kind"), f"a service at Render needs {API_KEY}, which is not set", cure)
+    trouble = trouble_of_api(environment) if at_render else None
+    for agent in at_render:
+        if trouble is not None:
+            found.add((*agent.path, "kind"), *trouble)
         if own and any(table.get("service") == own for table in agent.tables.values()):
             wrong = f"{own!r} is the service that this daemon is itself ({OWN_SERVICE})"
             found.add((*agent.path, "service"), wrong, "name another one: whoever restarts itself heals nobody")
@@ -139,6 +138,10 @@ def _check_places(table: Table, path: KeyPath, base: Path, found: Findings) -> N
 
 def _is_process(model: type[Section] | None) -> bool:
     return model is not None and issubclass(model, ProcessConfig)
+
+
+def _is_at_render(model: type[Section] | None) -> bool:
+    return model is not None and issubclass(model, RenderConfig)
 
 
 def _is_folder(path: Path) -> bool:

@@ -17,6 +17,9 @@ from selfheal.errors import CheckFailed, RenderFailed
 from selfheal.kinds import Check, CheckContext, CheckKind
 from selfheal.observe.wording import Unwell
 
+# An API that does not answer is no timeout of the service: it is given up before the check is.
+SHARE = 0.9
+
 
 class RenderCheckConfig(CheckConfig):
     """What Render says of the service that the agent is."""
@@ -38,7 +41,7 @@ class RenderCheck:
             raise CheckFailed("this agent is no service at Render; take the check 'render' out", "error")
         began = self.context.clock.monotonic()
         try:
-            condition = await look()
+            condition = await look(SHARE * self.timeout_s)
         except RenderFailed as why:
             raise CheckFailed(str(why), "inconclusive" if why.passes else "error") from why
         signals = {**condition.signals, "duration": self.context.clock.monotonic() - began}

@@ -175,6 +175,16 @@ def test_a_database_is_restarted_and_failed_over_where_it_has_a_standby() -> Non
     assert did(told(story)) == ["POST /v1/postgres/dpg-1/restart", "POST /v1/postgres/dpg-1/failover"]
 
 
+def test_a_key_value_is_resumed_and_nothing_else() -> None:
+    async def story(mini: Miniature, acts: Acts) -> None:
+        with pytest.raises(FixFailed, match="it is not suspended"):
+            await acts.do("red-1", "resume", 0)
+        mini.estate.stores["red-1"].suspenders = ["user"]
+        assert "red-1 was resumed" in await acts.do("red-1", "resume", 0)
+
+    assert did(told(story)) == ["POST /v1/key-value/red-1/resume"]
+
+
 def test_a_cron_job_is_not_restarted() -> None:
     async def story(mini: Miniature, acts: Acts) -> None:
         mini.estate.add(Service("crn-1", kind="cron_job"), "aaa")

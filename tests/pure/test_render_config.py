@@ -47,6 +47,28 @@ def test_without_a_key_nothing_is_started(tmp_path: Path) -> None:
         assert "set RENDER_API_KEY in the daemon's environment" in found.right
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "wrong"),
+    [
+        ("RENDER_API_KEY", "rnd_two words", "no header can carry"),
+        ("RENDER_API_KEY", "rnd_naïve", "no header can carry"),
+        ("RENDER_API_URL", "api.render.com/v1", "may go"),
+        ("RENDER_API_URL", "http://api.render.com/v1", "may go"),
+        ("RENDER_API_URL", "https://me:hunter2@api.render.com/v1", "may go"),
+        ("RENDER_API_URL", "http://[::1/v1", "may go"),
+    ],
+)
+def test_the_key_goes_nowhere_in_clear(tmp_path: Path, variable: str, value: str, wrong: str) -> None:
+    found = problem(tmp_path, written("srv-1"), {**WITH_KEY, variable: value})
+    assert (found.key, wrong in found.wrong) == ("agents.web.kind", True)
+    assert value not in str(found)
+
+
+@pytest.mark.parametrize("url", ["", "https://api.render.com/v1", "http://127.0.0.1:4010/v1", "http://[::1]:1/v1"])
+def test_the_api_may_be_elsewhere(tmp_path: Path, url: str) -> None:
+    assert planned(tmp_path, written("srv-1"), {**WITH_KEY, "RENDER_API_URL": url}).name == "web"
+
+
 def test_nobody_heals_the_service_that_the_daemon_is_itself(tmp_path: Path) -> None:
     found = problem(tmp_path, written("srv-1"), {**WITH_KEY, "RENDER_SERVICE_ID": "srv-1"})
     assert (found.line, found.key) == (3, "agents.web.service")

@@ -132,6 +132,7 @@ def test_a_store_is_as_its_status_says() -> None:
     assert judge_store(Store("dpg-1", status="available")).state == "well"
     assert judge_store(Store("dpg-1", status="unavailable")).cause == "unreachable"
     assert judge_store(Store("dpg-1", status="updating_instance")).state == "deploying"
+    assert judge_store(Store("red-1", status="suspended")).state == "suspended"  # it has no word of suspenders
     assert (
         judge_store(Store("dpg-1", status="suspended", suspended="suspended", suspenders=("user",))).state
         == "suspended"

@@ -142,7 +142,11 @@ def test_while_a_deploy_builds_the_version_before_is_what_is_looked_at(tmp_path:
     at_render(tmp_path, WEB, story)
 
 
-@pytest.mark.parametrize("fault", [Fault(refused=True), Fault(503), Fault(429, {"ratelimit-reset": "60"}), Fault(401)])
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(refused=True), Fault(503), Fault(429, {"ratelimit-reset": "60"}), Fault(401), Fault(slow_s=60.0)],
+    ids=["refused", "503", "429", "401", "silent"],
+)
 def test_an_outage_of_the_api_is_no_failure_of_the_service(tmp_path: Path, fault: Fault) -> None:
     async def story(r: Rehearsal, mini: Miniature) -> None:
         await r.all_healthy()
