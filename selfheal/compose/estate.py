@@ -19,7 +19,7 @@ from selfheal.kinds import Condition
 from selfheal.plans import Sign
 from selfheal.render.acts import Acts
 from selfheal.render.api import RenderApi
-from selfheal.render.reading import CRASH_LOOP, LOOK_BACK_S, Deploy, Service, Store, by_whom, judge, judge_store
+from selfheal.render.reading import LOOK_BACK_S, Deploy, Service, Store, by_whom, judge, judge_store
 from selfheal.vocabulary import ServiceAct
 
 # What cannot be told is asked for again every second: Render is asked for it as often as it can have changed.
@@ -122,7 +122,7 @@ class Estate:
 
 
 def _suspended(found: Service | Store) -> Iterator[Sign]:
-    if found.is_suspended and CRASH_LOOP not in found.suspenders:
+    if found.is_suspended:
         yield Sign("suspended", f"it was suspended at Render by {by_whom(found.suspenders)}", decisive=True)
 
 

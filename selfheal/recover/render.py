@@ -124,11 +124,11 @@ REDEPLOY_CLEAR_CACHE = Fix(
     fits=_is_deployed,
 )
 
-# What crashed until Render suspended it is told as `crashed`, and is resumed as what a person suspended: after a yes.
+# Whoever has suspended it, be it Render since it crashed again and again: a person says whether it shall run again.
 RESUME_SERVICE = Fix(
     name="resume_service",
     layer="infrastructure",
-    causes=frozenset({"suspended", "crashed"}),
+    causes=frozenset({"suspended"}),
     cost_s=90.0,
     risk_s=30.0,
     timeout_s=3600.0,

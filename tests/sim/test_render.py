@@ -193,6 +193,21 @@ def test_what_is_suspended_and_missed_is_resumed_after_a_yes_alone(tmp_path: Pat
     at_render(tmp_path, WEB + SEEN, story)
 
 
+def test_what_render_suspended_since_it_crashed_is_a_crash_loop_and_a_person_resumes_it(tmp_path: Path) -> None:
+    async def story(r: Rehearsal, mini: Miniature) -> None:
+        await r.all_healthy()
+        mini.estate.services["srv-web"].suspenders = ["stuck_crashlooping"]
+        await r.until(lambda: any(one.asking for one in r.incidents("web")), 300.0)
+        incident = r.incident("web")
+        assert [one.slug for one in incident.causes][:2] == ["suspended", "crashed"]
+        assert did(mini) == []
+        await r.daemon.control.approve(incident.id, "somebody")
+        await r.healed("web", 900.0)
+        assert did(mini) == ["srv-web/resume"]
+
+    at_render(tmp_path, WEB, story)
+
+
 def test_a_deploy_that_is_stuck_is_canceled(tmp_path: Path) -> None:
     async def story(r: Rehearsal, mini: Miniature) -> None:
         await r.all_healthy()
