@@ -69,6 +69,9 @@ class Acts:
     async def _restart(self, service: Service) -> str:
         if not service.has_instances:
             raise FixFailed(f"cannot restart {service.id}: a {service.type} has no instances")
+        deployed = await self._deployed_meanwhile(service.id)
+        if deployed:
+            return deployed
         before = {one.id: one.created_at for one in await self._api.instances(service.id)}
         since = _rfc3339(self._clock.wall())
         call_s = await self._timed(self._api.restart(service.id))
@@ -83,6 +86,20 @@ class Acts:
 
         said, took_s = await self._until(started, RESTART_S, f"{service.id} to start again")
         return f"{service.name or service.id} was restarted: {said}; {_took(call_s, took_s)}"
+
+    async def _deployed_meanwhile(self, service: str) -> str:
+        """Wait for the end of a deploy that is in progress: one that becomes live is a start anew, and what was
+        restarted in its midst might be neither version. Empty where there is none, or it has failed.
+        """
+        deploy = next((one for one in await self._api.deploys(service) if one.in_progress), None)
+        if deploy is None:
+            return ""
+        ended, took_s = await self._until(
+            lambda: self._ended(service, deploy.id), RESTART_S, f"deploy {deploy.words}, which was in progress already,"
+        )
+        if ended.status != "live":
+            return ""
+        return f"nothing was restarted: deploy {deploy.words}, which was in progress, is live now; Render took {took_s:.0f} s"
 
     async def _cancel(self, service: str) -> str:
         deploy = next((one for one in await self._api.deploys(service) if one.in_progress), None)

@@ -91,9 +91,9 @@ def test_what_render_takes_and_never_does_is_given_up_in_the_end() -> None:
 
 def test_an_outage_of_the_api_while_an_act_is_waited_for_is_waited_out_and_nothing_is_done_twice() -> None:
     async def story(mini: Miniature, acts: Acts) -> None:
-        mini.faults = [Fault(), Fault(), Fault(), *[Fault(503)] * 20, *[Fault(refused=True)] * 20]
+        mini.faults = [Fault(), Fault(), Fault(), Fault(), *[Fault(503)] * 20, *[Fault(refused=True)] * 20]
         assert "was restarted" in await acts.do("srv-web", "restart", 0)
-        mini.faults = [Fault(), Fault(), Fault(), *[Fault(503)] * 1000]
+        mini.faults = [Fault(), Fault(), Fault(), Fault(), *[Fault(503)] * 1000]
         with pytest.raises(
             FixFailed, match=r"waited for in vain for 6\d\d s; at last .* status 503, .*status\.render\.com"
         ):
@@ -102,9 +102,26 @@ def test_an_outage_of_the_api_while_an_act_is_waited_for_is_waited_out_and_nothi
     assert did(told(story)) == ["POST /v1/services/srv-web/restart"] * 2
 
 
+def test_a_restart_in_the_midst_of_a_deploy_is_left_to_the_deploy() -> None:
+    async def story(mini: Miniature, acts: Acts) -> None:
+        deploy = mini.estate.push(mini.estate.services["srv-web"], "ccc")
+        assert f"nothing was restarted: deploy {deploy.id} (commit ccc)" in await acts.do("srv-web", "restart", 0)
+        assert deploy.status == "live"
+
+    assert did(told(story)) == []
+
+
+def test_a_restart_comes_after_a_deploy_that_failed() -> None:
+    async def story(mini: Miniature, acts: Acts) -> None:
+        mini.estate.push(mini.estate.services["srv-web"], "ccc", fails="update_failed")
+        assert "was restarted" in await acts.do("srv-web", "restart", 0)
+
+    assert did(told(story)) == ["POST /v1/services/srv-web/restart"]
+
+
 def test_a_key_that_is_taken_away_while_an_act_is_waited_for_is_told_at_once() -> None:
     async def story(mini: Miniature, acts: Acts) -> None:
-        mini.faults = [Fault(), Fault(), Fault(), Fault(401)]
+        mini.faults = [Fault(), Fault(), Fault(), Fault(), Fault(401)]
         with pytest.raises(RenderFailed, match="status 401"):
             await acts.do("srv-web", "restart", 0)
 
