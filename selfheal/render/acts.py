@@ -99,7 +99,8 @@ class Acts:
         )
         if ended.status != "live":
             return ""
-        return f"nothing was restarted: deploy {deploy.words}, which was in progress, is live now; Render took {took_s:.0f} s"
+        said = f"deploy {deploy.words}, which was in progress, is live now"
+        return f"nothing was restarted: {said}; Render took {took_s:.0f} s"
 
     async def _cancel(self, service: str) -> str:
         deploy = next((one for one in await self._api.deploys(service) if one.in_progress), None)
