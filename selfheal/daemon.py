@@ -16,6 +16,7 @@ from selfheal.compose.beginnings import beginnings
 from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
 from selfheal.compose.data_layer import DataLayer
+from selfheal.compose.estate import Estate
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.fleet import Fleet
 from selfheal.compose.heartbeats import Heartbeats
@@ -123,6 +124,7 @@ class Daemon:
             lambda: self.ledger.world,
         )  # fmt: skip
         self.plans = self.fleet.plans
+        self.estate = Estate(ports.render, clock, self.plans, ports.environment)
         self.judgement = Judgement(self.ledger, self.vitals, self.fleet, ports.chance)
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
         self.rollup = Rollup(self.ledger, ports, taken, lambda: self.config.daemon.journal_size, self.runner.wake)
@@ -148,16 +150,15 @@ class Daemon:
         )
         self.care = Care(
             self.ledger, ports, self.scheduler, self.supervisor, self.heartbeats, notices, self.standbys,
-            self.vitals, self.anomalies, self.history, self.data.custody,
+            self.vitals, self.anomalies, self.history, self.data.custody, self.estate,
         )  # fmt: skip
         self.schedules = Schedules(self.ledger, clock, self.supervisor, self.runner.spawn)
-        self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact)
+        self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact, self.estate.signs)
 
         # Who heals, foresees and tells.
         self.remedies = Remedies(
             self.ledger, ports, self.fleet, self.supervisor, self.care, self.data, self.vitals, self.state_dir,
-            self.runner.spawn, self.redact,
-            self._scale,
+            self.runner.spawn, self.redact, self._scale, self.estate,
         )  # fmt: skip
         self.hands = self.remedies.hands
         self.healer = Healer(

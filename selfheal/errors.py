@@ -12,6 +12,7 @@
     ├── CheckFailed           a check looked and saw a failure
     ├── FixFailed             a fix was applied and did not work
     ├── DataFailed            data could not be looked at, copied or put back
+    ├── RenderFailed          Render's API did not do, or not tell, what it was asked
     ├── JournalUnavailable    the journal cannot be written now
     ├── NotSaved              an order was carried out, and may be forgotten
     └── StateFileDamaged      a state file could not be read
@@ -152,6 +153,25 @@ class DataFailed(SelfhealError):
     def __init__(self, message: str, cause: str = "") -> None:
         super().__init__(message)
         self.cause = cause
+
+
+class RenderFailed(SelfhealError):
+    """Render's API did not do, or not tell, what it was asked: that says nothing of the service that was meant.
+
+    `status` is that of its answer, 0 where there was none; `request_id` is what Render's support asks for.
+    `may_be_done` says that nobody knows whether what was asked for was done.
+    """
+
+    def __init__(self, message: str, status: int = 0, request_id: str = "", *, may_be_done: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.request_id = request_id
+        self.may_be_done = may_be_done
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is trouble that goes away by itself: no answer, a limit, an error of Render's own."""
+        return self.status in (0, 429) or self.status >= 500
 
 
 class JournalUnavailable(SelfhealError):

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import SecretStr
 
-from selfheal.vocabulary import Limit, StartReason
+from selfheal.vocabulary import Limit, ServiceAct, StartReason
 
 _T = TypeVar("_T")
 
@@ -167,4 +167,12 @@ class Hands(Protocol):
 
     async def swap_data(self, data: str, ticket: str, by: str) -> str:
         """Put what was prepared in their place; returns what was lost by it. Doing it again is harmless."""
+        ...
+
+    async def render(self, agent: str, act: ServiceAct, *, most: int = 0) -> str:
+        """Do something at Render to the service that this agent is, and wait until Render says that it is done.
+
+        `most` is how many instances there may be, where it is scaled. Returns what was done, and what of the time was
+        ours and what Render's. Never done to the service that the daemon itself is.
+        """
         ...

@@ -22,7 +22,7 @@ from selfheal.hands import CallHttp as CallHttp
 from selfheal.hands import Hands as Hands
 from selfheal.hands import HttpAnswer as HttpAnswer
 from selfheal.hands import HttpCall as HttpCall
-from selfheal.vocabulary import CheckResult, Layer, Mode, Tier
+from selfheal.vocabulary import CheckResult, Layer, Mode, ServiceState, Tier
 from selfheal.world import Agent, World
 
 if TYPE_CHECKING:
@@ -82,6 +82,15 @@ class RunCommand(Protocol):
         ...
 
 
+class Condition(msgspec.Struct, frozen=True):
+    """How who runs a service says it is. `reason` and `cause`, a slug, are empty of one that is well."""
+
+    state: ServiceState
+    reason: str = ""
+    cause: str = ""
+    signals: Mapping[str, float] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class CheckContext:
     """What a check may use besides its configuration."""
@@ -104,6 +113,8 @@ class CheckContext:
     """For an agent that is data: how they are, by a quick look. Takes how often every byte is read beside that, how
     long that may take, and how long the quick look may. Raises DataFailed.
     """
+    look_at_service: Callable[[float], Awaitable[Condition]] | None = None
+    """For an agent that Render runs: how it says that the service is, within so many seconds. Raises RenderFailed."""
 
 
 class Check(Protocol):

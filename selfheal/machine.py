@@ -18,6 +18,7 @@ from typing import TypeVar
 from urllib.parse import quote
 
 import structlog
+from pydantic import SecretStr
 
 from selfheal.clock import SteadyClock
 from selfheal.compose.chat import Chat
@@ -27,6 +28,7 @@ from selfheal.compose.worker import Worker
 from selfheal.config.address import is_loopback, split_address, url_from_here
 from selfheal.config.load import Loaded
 from selfheal.config.models import Config
+from selfheal.config.render import API_KEY, API_URL
 from selfheal.daemon import Daemon, Narrator
 from selfheal.diagnose.patterns import PATTERNS
 from selfheal.durable import make_private
@@ -46,6 +48,8 @@ from selfheal.observe.http_client import probe_http
 from selfheal.ports import Ports
 from selfheal.recover import FIXES, told_against
 from selfheal.recover.calls import call_http
+from selfheal.render.api import DEFAULT_URL, RenderApi
+from selfheal.render.wire import HttpTransport
 from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, bind_unix, serve
@@ -114,12 +118,17 @@ async def _live(
     log = structlog.get_logger("selfheal")
     _say_what_is_missing(log, told=bool(_notifiers(loaded.config, doors.line)))
     with usable(loaded.config.daemon.state_dir):
-        daemon = Daemon(loaded, _ports(loaded, doors), redactor, log, narrator, clear_leftovers, doors.damages)
+        ports = _ports(loaded, doors)
+        daemon = Daemon(loaded, ports, redactor, log, narrator, clear_leftovers, doors.damages)
     _heed_signals(daemon, log, ends_with_terminal)
     if seconds is not None:
         asyncio.get_running_loop().call_later(seconds, daemon.stop)
     log.info("serve", page=f"http://{doors.address}/", socket=str(loaded.config.daemon.state_dir / SOCKET_NAME))
-    await daemon.run(doors.loops)
+    try:
+        await daemon.run(doors.loops)
+    finally:
+        if ports.render is not None:
+            await ports.render.close()
     return 0 if not daemon.runner.fatal else 1
 
 
@@ -191,8 +200,18 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         stolen=proc.stolen_s,
         notifiers=_notifiers(loaded.config, doors.line),
         renewed=partial(_renewed, line=doors.line),
+        render=_render(os.environ, clock),
         manager=ServiceManager.from_environment(os.environ, _ourselves()),
     )
+
+
+def _render(environment: Mapping[str, str], clock: SteadyClock) -> RenderApi | None:
+    """Render's API, where there is a key for it."""
+    key = environment.get(API_KEY, "").strip()
+    if not key:
+        return None
+    transport = HttpTransport(environment.get(API_URL, "").strip() or DEFAULT_URL, SecretStr(key))
+    return RenderApi(transport, clock, SystemRandom())
 
 
 def _ourselves() -> frozenset[int]:

@@ -17,16 +17,27 @@ from selfheal.world import Agent, Incident, World
 
 
 @dataclass(frozen=True, slots=True)
+class Sign:
+    """What a platform tells that may explain a failure; `decisive` where it does so as a rule. `cause` is a slug."""
+
+    cause: str
+    evidence: str
+    decisive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Clues:
     """What a look at the agent itself gave when its incident was opened.
 
     `log` are the last lines of the run in question, oldest first. `state` is the letter that /proc has for its process
     and `waits_in` the place in the kernel where that waits; both are empty where there is none, or it may not be seen.
+    `signs` are those of the platform that runs it, where one does.
     """
 
     log: tuple[str, ...] = ()
     state: str = ""
     waits_in: str = ""
+    signs: tuple[Sign, ...] = ()
 
 
 # --- the reflex: a process has ended ---------------------------------------------------------------------------------

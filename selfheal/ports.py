@@ -16,6 +16,7 @@ from selfheal.config.models import Config
 from selfheal.data.jobs import AnyJob
 from selfheal.kinds import CallHttp, CheckKind, Notifier, RunCommand
 from selfheal.net import Dialer
+from selfheal.render.api import RenderApi
 from selfheal.supervise.launcher import Launcher
 from selfheal.supervise.listeners import Listener
 from selfheal.telemetry.systemd import ServiceManager
@@ -44,7 +45,7 @@ class Ports:
     `agent_variables` says what a process of an agent, by name, finds in its environment besides its configuration.
     `stolen` gives the seconds of processor time that the machine took from its guests, and all seconds, since boot.
     `listeners` are the processes that listen on a port. `renewed` lets the outside follow a configuration that was read
-    again; it returns the notifiers of that.
+    again; it returns the notifiers of that. `render` is Render's API, None where there is no key for it.
     """
 
     pid: int
@@ -67,4 +68,5 @@ class Ports:
     listeners: Callable[[int], Sequence[Listener]]
     notifiers: tuple[Notifier, ...]
     renewed: Callable[[Config], tuple[Notifier, ...]]
+    render: RenderApi | None = None
     manager: ServiceManager = field(default_factory=ServiceManager)

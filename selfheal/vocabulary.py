@@ -18,6 +18,11 @@ Outcome = Literal["succeeded", "failed", "relapsed", "timed_out", "undone", "int
 BreakerState = Literal["closed", "open", "half_open"]
 FailureMode = Literal["out_of_memory", "out_of_fds", "disk_full"]
 FleetStatus = Literal["ok", "degraded", "critical"]
+# How a service that a platform runs is, and what can be done to it there.
+ServiceState = Literal["well", "deploying", "suspended", "failed"]
+ServiceAct = Literal[
+    "restart", "cancel_deploy", "roll_back", "redeploy", "redeploy_clear_cache", "resume", "scale", "fail_over"
+]
 # What an agent may use, of that which can be raised while it runs: bytes of memory, open files.
 Limit = Literal["memory", "fds"]
 RestartPolicy = Literal["always", "on-failure", "never"]
@@ -121,6 +126,9 @@ CAUSES: dict[str, str] = {
     "wal_grown": "the log of its database has grown too large",
     "locked": "something holds a lock on its data for too long",
     "replica_behind": "a replica is too far behind",
+    "bad_deploy": "what was deployed last does not work",
+    "deploy_stuck": "a deploy of it comes to no end",
+    "suspended": "it was suspended",
     "unknown": "no cause was found",
 }
 
@@ -165,5 +173,7 @@ NOT_CURED_BY_RESTART: frozenset[str] = frozenset(
         "missing_data",
         "schema_broken",
         "wal_grown",
+        "deploy_stuck",
+        "suspended",
     }
 )

@@ -6,10 +6,12 @@ from functools import partial
 
 from selfheal.compose.changes import asks_anew
 from selfheal.compose.custody import Custody
+from selfheal.compose.estate import Estate
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.heartbeats import Heartbeats
 from selfheal.compose.notices import Notices
 from selfheal.compose.standbys import Standbys
+from selfheal.config.render import render_of
 from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.history.rings import History
 from selfheal.kinds import CheckContext
@@ -38,6 +40,7 @@ class Care:
         anomalies: AnomalyWatch,
         history: History,
         custody: Custody,
+        estate: Estate,
     ) -> None:
         self._ledger = ledger
         self._ports = ports
@@ -50,6 +53,7 @@ class Care:
         self._anomalies = anomalies
         self._history = history
         self._custody = custody
+        self._estate = estate
 
     def watch(self, plan: AgentPlan) -> None:
         """Ask its checks from now on, in place of those it had, and scrape its signals."""
@@ -65,6 +69,7 @@ class Care:
             helpers=partial(self._supervisor.helpers_of, plan.name),
             watched_since=self._ports.clock.now() if plan.launch is None else None,
             examine=partial(self._custody.examine, plan.name) if plan.asset is not None else None,
+            look_at_service=partial(self._estate.look, plan.name) if render_of(plan.config) is not None else None,
         )
         checks = [scheduled(one, context, self._ports.checks) for one in plan.checks]
         self._vitals.forget(plan.name)  # else the records of checks that it has no more would stay

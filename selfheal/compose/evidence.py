@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from selfheal.errors import UnknownName
 from selfheal.kinds import Run
 from selfheal.ledger import Ledger
-from selfheal.plans import Clues
+from selfheal.plans import Clues, Sign
 from selfheal.ports import RunInThread
 from selfheal.serve.ports import Tail
 from selfheal.supervise import proc
@@ -25,19 +25,21 @@ class Evidence:
     """Reads logs in a thread."""
 
     def __init__(
-        self, ledger: Ledger, supervisor: Supervisor, run_in_thread: RunInThread, redact: Callable[[str], str]
-    ) -> None:
+        self, ledger: Ledger, supervisor: Supervisor, run_in_thread: RunInThread, redact: Callable[[str], str],
+        signs: Callable[[str, float], Awaitable[tuple[Sign, ...]]],
+    ) -> None:  # fmt: skip
         self._ledger = ledger
         self._supervisor = supervisor
         self._run_in_thread = run_in_thread
         self._redact = redact
+        self._signs = signs
 
     async def of_incident(self, incident: Incident) -> Clues:
         """What is to be seen of the run that the incident is about: what another run has said is no evidence."""
         launch = self._supervisor.launch_of(incident.agent)
         agent = self._ledger.world.agents.get(incident.agent)
         if launch is None or agent is None:
-            return Clues()
+            return Clues(signs=await self._signs(incident.agent, incident.onset))
         begin, end = agent.log_begin, 0
         if incident.trigger == "exit" and agent.last_exit is not None:
             begin, end = agent.last_exit.log_begin, agent.last_exit.log_end

@@ -18,11 +18,13 @@ from selfheal.config.data import DataConfig, data_of
 from selfheal.config.environment import agent_environment
 from selfheal.config.load import Loaded
 from selfheal.config.models import AgentConfig, CheckConfig, Config, LimitsConfig, Section, process_of
+from selfheal.config.render import RenderConfig, render_of
 from selfheal.data.asset import Asset
 from selfheal.events import AgentDeclared, StopAsked
 from selfheal.kinds import AgentKind, CheckKind, Fix
 from selfheal.observe.data import DataCheckConfig
 from selfheal.observe.process import ProcessCheckConfig
+from selfheal.observe.render import RenderCheckConfig
 from selfheal.recover.limits import RAISE_LIMIT, RaiseLimitSettings
 from selfheal.recover.own import own_fix
 from selfheal.supervise.launcher import Launch, Standby
@@ -280,11 +282,13 @@ def heartbeat_file(state_dir: Path, agent: str) -> Path:
 
 
 def _checks(config: AgentConfig, memory: int | None) -> tuple[CheckConfig, ...]:
-    """The agent's own checks, then a look at its process or its data unless it has one.
+    """The agent's own checks, then a look at its process, its data or its service at Render unless it has one.
 
     Whoever looks at a process heeds the memory limit.
     """
-    process, data = process_of(config), data_of(config)
+    process, data, service = process_of(config), data_of(config), render_of(config)
+    if service is not None and not any(isinstance(one, RenderCheckConfig) for one in config.checks):
+        return (*config.checks, _ask_render(service))
     if data is not None and not any(isinstance(one, DataCheckConfig) for one in config.checks):
         return (*config.checks, _look_at(data))
     if process is None:
@@ -309,6 +313,13 @@ def _look_at(data: DataConfig) -> DataCheckConfig:
         thorough_timeout=data.thorough_timeout,
         fall=2,
         rise=1,
+    )
+
+
+def _ask_render(service: RenderConfig) -> RenderCheckConfig:
+    """What Render says it has seen to: a second look settles it."""
+    return RenderCheckConfig(
+        name="render", render=True, interval=service.interval, timeout=service.timeout, fall=2, rise=1
     )
 
 

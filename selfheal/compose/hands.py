@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from selfheal.compose.custody import Custody
 from selfheal.compose.door import Door
+from selfheal.compose.estate import Estate
 from selfheal.compose.fleet import AgentPlan
 from selfheal.compose.goods import Goods
 from selfheal.compose.limits import Limits
@@ -19,7 +20,7 @@ from selfheal.kinds import HttpCall
 from selfheal.ports import Ports
 from selfheal.supervise.supervisor import Supervisor
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import Limit, StartReason
+from selfheal.vocabulary import Limit, ServiceAct, StartReason
 
 # Of what a command has written and of what a URL has answered, so many characters are kept.
 WRITTEN, ANSWERED = 2000, 500
@@ -43,6 +44,7 @@ class FleetHands:
         door: Door,
         goods: Goods,
         neighbours: Neighbours,
+        estate: Estate,
         state_dir: Path,
         redact: Callable[[str], str],
     ) -> None:
@@ -57,6 +59,7 @@ class FleetHands:
         self._door = door
         self._goods = goods
         self._neighbours = neighbours
+        self._estate = estate
         self._state_dir = state_dir
 
     async def restart(self, agent: str, reason: StartReason, *, hung: bool = False) -> str:
@@ -175,6 +178,9 @@ class FleetHands:
 
     async def swap_data(self, data: str, ticket: str, by: str) -> str:
         return await _done(self._custody.swap(data, ticket, by))
+
+    async def render(self, agent: str, act: ServiceAct, *, most: int = 0) -> str:
+        return await self._estate.do(agent, act, most)
 
 
 async def _done(work: Awaitable[str]) -> str:

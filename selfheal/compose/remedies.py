@@ -8,6 +8,7 @@ from pathlib import Path
 from selfheal.compose.care import Care
 from selfheal.compose.data_layer import DataLayer
 from selfheal.compose.door import Door
+from selfheal.compose.estate import Estate
 from selfheal.compose.fleet import Fleet
 from selfheal.compose.goods import Goods
 from selfheal.compose.hands import FleetHands
@@ -42,6 +43,7 @@ class Remedies:
         spawn: Spawn,
         redact: Callable[[str], str],
         scale: Scale,
+        estate: Estate,
     ) -> None:
         self._ledger = ledger
         self._ports = ports
@@ -60,6 +62,7 @@ class Remedies:
             Door(ports, supervisor, fleet.plans),
             self._goods,
             self._neighbours,
+            estate,
             state_dir,
             redact,
         )

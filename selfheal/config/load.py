@@ -19,7 +19,7 @@ from selfheal.config.lines import KeyPath, find_lines
 from selfheal.config.models import AgentConfig, CheckConfig, Config, GuardConfig, Section
 from selfheal.config.origins import Origins, Table, anchored, lay_over
 from selfheal.config.origins import Overrides as Overrides
-from selfheal.config.rules import check_daemon, check_files, check_names, check_rings
+from selfheal.config.rules import check_daemon, check_files, check_names, check_render, check_rings
 from selfheal.config.source import parse, read_text
 
 M = TypeVar("M", bound=BaseModel)
@@ -85,6 +85,7 @@ def load(
     config = sections.model_copy(update={"agents": agents})
     check_daemon(config.daemon, environment, found)
     check_names(written, raw, fix_models, found)
+    check_render(written, environment, found)
     check_rings(written, found)
     check_files(written, base, found)
     found.refuse()

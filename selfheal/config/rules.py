@@ -20,6 +20,7 @@ from selfheal.config.lines import KeyPath
 from selfheal.config.models import DaemonConfig, ProcessConfig, Section
 from selfheal.config.notify import is_chat
 from selfheal.config.origins import Table
+from selfheal.config.render import OWN_SERVICE, RenderConfig, trouble_of_api
 from selfheal.errors import ConfigInvalid
 
 SHORTEST_TOKEN = 8  # characters; whoever may ask from elsewhere may guess from elsewhere
@@ -106,6 +107,19 @@ def check_names(
             _check_references(window.get("agents"), path, "agent", names, found)
 
 
+def check_render(agents: Collection[Written], environment: Mapping[str, str], found: Findings) -> None:
+    """There is a key for what runs at Render, which goes nowhere in clear, and the daemon does not heal itself."""
+    at_render = [agent for agent in agents if _is_at_render(agent.model)]
+    own = environment.get(OWN_SERVICE, "")
+    trouble = trouble_of_api(environment) if at_render else None
+    for agent in at_render:
+        if trouble is not None:
+            found.add((*agent.path, "kind"), *trouble)
+        if own and any(table.get("service") == own for table in agent.tables.values()):
+            wrong = f"{own!r} is the service that this daemon is itself ({OWN_SERVICE})"
+            found.add((*agent.path, "service"), wrong, "name another one: whoever restarts itself heals nobody")
+
+
 def check_rings(agents: Collection[Written], found: Findings) -> None:
     """No agent waits for itself. Every ring is said once, at the first of its agents."""
     owner = {name: agent.name for agent in agents for name in (agent.name, *agent.tables)}
@@ -155,6 +169,10 @@ def _check_places(table: Table, path: KeyPath, base: Path, found: Findings) -> N
 
 def _is_process(model: type[Section] | None) -> bool:
     return model is not None and issubclass(model, ProcessConfig)
+
+
+def _is_at_render(model: type[Section] | None) -> bool:
+    return model is not None and issubclass(model, RenderConfig)
 
 
 def _is_folder(path: Path) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from selfheal.diagnose.patterns import Hit, hits, raised, telling
 from selfheal.events import Cause
-from selfheal.plans import Clues
+from selfheal.plans import Clues, Sign
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Channel, CheckResult
 from selfheal.world import Agent, Failing, Incident, LastExit, World
@@ -28,6 +28,8 @@ FAINT_WEIGHT = 3.0
 NEAR_LIMIT = 0.9
 # A file that was edited, and a process that ends at once: more often than not the one is why the other.
 CHANGED_WEIGHT = 20.0
+# What a platform tells of what was done to it there; with what two checks see it is still sure enough for a rollback.
+SIGN_WEIGHT = 40.0
 # An uncaught error doubles what an exit code alone says, and stays below every sign of a narrower cause.
 RAISED_WEIGHT = 4.0
 # What the kernel says of the process itself is beyond doubt; what others see may be the mark of something else.
@@ -65,6 +67,7 @@ def diagnose(world: World, vitals: Vitals, incident: Incident, clues: Clues) -> 
         *_checks(agent, incident),
         *_stuck(agent, vitals, clues),
         *_changed(agent, incident),
+        *(_sign(agent, sign) for sign in clues.signs),
     ]
     return _ranked(votes, agent.name)
 
@@ -253,6 +256,11 @@ def _changed(agent: Agent, incident: Incident) -> Iterator[Vote]:
     files = ", ".join(name.rpartition("/")[2] for name in agent.changed)
     weight = CHANGED_WEIGHT if incident.trigger in ("exit", "start") else FAINT_WEIGHT
     yield Vote("bad_configuration", agent.name, weight, f"{files} changed since it was last well", "change")
+
+
+def _sign(agent: Agent, sign: Sign) -> Vote:
+    """What was deployed, or stopped by somebody, right before it failed is why, as a rule."""
+    return Vote(sign.cause, agent.name, SIGN_WEIGHT if sign.decisive else FAINT_WEIGHT, sign.evidence, "change")
 
 
 def _check_cause(agent: Agent, failing: Failing) -> tuple[str, float]:

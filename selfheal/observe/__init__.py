@@ -14,11 +14,12 @@ from selfheal.observe.postgres import POSTGRES
 from selfheal.observe.process import PROCESS
 from selfheal.observe.prometheus import PROMETHEUS
 from selfheal.observe.redis import REDIS
+from selfheal.observe.render import RENDER
 from selfheal.observe.tcp import TCP
 from selfheal.observe.tls import TLS
 from selfheal.observe.websocket import WEBSOCKET
 
 CHECKS: tuple[CheckKind, ...] = (
     HTTP, TCP, TLS, DNS, ICMP, GRPC, WEBSOCKET, REDIS, POSTGRES, PROMETHEUS, COMMAND, HEARTBEAT, FILE, DISK, PROCESS,
-    DATA,
+    DATA, RENDER,
 )  # fmt: skip

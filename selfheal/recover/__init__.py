@@ -11,6 +11,7 @@ from selfheal.recover.free_port import FREE_PORT
 from selfheal.recover.limits import RAISE_LIMIT
 from selfheal.recover.quarantine import QUARANTINE
 from selfheal.recover.reload import RELOAD
+from selfheal.recover.render import RENDER_FIXES
 from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
 from selfheal.recover.roll_back import ROLL_BACK
 from selfheal.recover.scale_up import SCALE_UP
@@ -21,6 +22,7 @@ FIXES: tuple[Fix, ...] = (
     RESTART, RESTART_WITH_DEPENDENTS, REPLACE_BY_SPARE, RELOAD, CLEAN_RESTART, ROLL_BACK, RAISE_LIMIT,
     FREE_PORT, FREE_DISK, SCALE_UP, SHED_LOAD, FAILOVER, QUARANTINE,
     CHECKPOINT_WAL, TRUNCATE_TAIL, SALVAGE_DATA, RESTORE_BACKUP, RESTORE_DATABASE,
+    *RENDER_FIXES,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from selfheal.clock import Clock
 from selfheal.errors import FixFailed
 from selfheal.kinds import HttpAnswer, HttpCall
+from selfheal.render.api import RenderApi
 
 # How long an answer takes.
 CALL_S = 0.5
@@ -13,7 +14,8 @@ CALL_S = 0.5
 class SimulatedCalls:
     """`answers` are by URL: an answer, or None where nobody listens; any other URL answers 200 with nothing.
 
-    What is in `silent` never answers. `made` are the calls that somebody has heard.
+    What is in `silent` never answers. `made` are the calls that somebody has heard. `render` is the API of
+    what runs at Render, and `environment` that of the daemon, with its key.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -21,6 +23,8 @@ class SimulatedCalls:
         self.answers: dict[str, HttpAnswer | None] = {}
         self.silent: set[str] = set()
         self.made: list[HttpCall] = []
+        self.render: RenderApi | None = None
+        self.environment: dict[str, str] = {}
 
     async def call_http(self, call: HttpCall) -> HttpAnswer:
         """Call a URL, as `kinds.CallHttp` says."""

@@ -20,6 +20,7 @@ from selfheal.errors import CheckFailed, SpawnFailed
 from selfheal.kinds import CheckContext, CheckKind, Completed, Run
 from selfheal.observe.data import DATA
 from selfheal.observe.process import ProcessCheckConfig
+from selfheal.observe.render import RENDER
 from selfheal.observe.wording import Unwell
 from selfheal.rehearse.calls import SimulatedCalls
 from selfheal.rehearse.data import SimulatedData
@@ -345,6 +346,7 @@ class SimulatedMachine:
             CheckKind("sim", SimCheckConfig, lambda config, context: _Answer(self, context)),
             CheckKind("process", ProcessCheckConfig, lambda config, context: _Look(self, config, context), local=True),
             DATA,
+            RENDER,
         )
 
 

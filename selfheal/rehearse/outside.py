@@ -37,7 +37,7 @@ def outside(
         pid=pid,
         clock=clock,
         chance=chance,
-        environment={},
+        environment=machine.calls.environment,
         agent_variables=lambda agent: {},
         checks=machine.checks(),
         launcher=launcher,
@@ -54,6 +54,7 @@ def outside(
         listeners=lambda port: (),
         notifiers=notifiers,
         renewed=lambda config: notifiers,
+        render=machine.calls.render,
     )
 
 

@@ -48,6 +48,11 @@ ADVICE: Mapping[str, str] = {
     "wal_grown": "Look for a reader that never ends its transaction: it keeps the log from being taken over.",
     "locked": "Keep transactions short, and set a time-out for locks in every program that uses the data.",
     "replica_behind": "Compare the load of the primary with the disk and the network of the replica.",
+    "bad_deploy": "Let the checks of the repository run before a deploy (`autoDeployTrigger: checksPass`), and revert "
+    "what was deployed: a rollback is undone by the next push.",
+    "deploy_stuck": "Read the log of that deploy: a build that waits for input, or an instance that never opens its "
+    "port, goes on until Render gives it up.",
+    "suspended": "Find who suspended it and why, in the dashboard of the platform; nothing else starts it again.",
     "unknown": "Nothing pointed at a cause. A check that looks closer, or a log that says more, would find one next "
     "time.",
 }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selfheal.diagnose.patterns import telling
 from selfheal.diagnose.verdict import CAUSES_KEPT, diagnose
 from selfheal.events import AgentExited, AgentStartFailed, Cause, Event, HealthChanged, StopAsked
-from selfheal.plans import Clues
+from selfheal.plans import Clues, Sign
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import CAUSES, CheckResult
 from selfheal.world import World
@@ -306,3 +306,22 @@ def test_causes_are_ranked_probabilities_in_a_fixed_order(history: list[Event], 
         assert len({(cause.slug, cause.agent) for cause in found}) == len(found)
         assert {cause.slug for cause in found} <= {*CAUSES, "stale_cache"}
         assert all(0.0 <= cause.probability <= 1.0 for cause in found)
+
+
+# --- what a platform tells ---
+
+
+def test_what_was_deployed_right_before_outweighs_what_the_checks_see_of_it() -> None:
+    world = unhealthy("status 502", cause="wrong_answer")
+    live = Sign("bad_deploy", "deploy dep-1 became live 60 s before it began to fail", decisive=True)
+    first, second, _ = diagnose(world, Vitals(), incident(world), Clues(signs=(live,)))
+    assert (first.slug, first.evidence, first.channels) == ("bad_deploy", (live.evidence,), ("change",))
+    assert first.probability > 0.7  # what a roll-back asks for
+    assert second.slug == "wrong_answer"
+
+
+def test_a_deploy_that_has_failed_is_a_faint_sign() -> None:
+    world = unhealthy("status 502", cause="wrong_answer")
+    failed_one = Sign("bad_deploy", "deploy dep-1 ended as build_failed 60 s before it began to fail")
+    found = diagnose(world, Vitals(), incident(world), Clues(signs=(failed_one,)))
+    assert [one.slug for one in found] == ["wrong_answer", "bad_deploy", "unknown"]

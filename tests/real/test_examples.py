@@ -16,6 +16,7 @@ from selfheal.agents import AGENT_KINDS
 from selfheal.cli import find_verb, parser_of
 from selfheal.config.load import Loaded, Overrides, load
 from selfheal.config.models import DaemonConfig, ProcessConfig
+from selfheal.config.render import render_of
 from selfheal.errors import ConfigInvalid
 from selfheal.observe import CHECKS
 from selfheal.recover import FIXES
@@ -23,14 +24,13 @@ from selfheal.recover import FIXES
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRACT = (ROOT / "tests/real/contract.toml").read_text(encoding="utf-8")
-KINDS_TO_COME = ("render",)
 COMMANDS = sorted(set(re.findall(r"^(selfheal [^#\n]+)", README, re.MULTILINE)))
 
 
-def loaded(path: Path) -> Loaded:
+def loaded(path: Path, **environment: str) -> Loaded:
     return load(
         path,
-        {},
+        environment,
         Overrides(),
         {kind.name: kind.model for kind in AGENT_KINDS},
         {kind.name: kind.model for kind in CHECKS},
@@ -106,18 +106,19 @@ def contract_in(folder: Path, text: str) -> Path:
     return file
 
 
-def test_of_the_contract_only_the_kinds_to_come_are_refused(tmp_path: Path) -> None:
+def test_of_the_contract_only_the_key_that_stands_in_no_file_is_missed(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid) as refused:
         loaded(contract_in(tmp_path, CONTRACT))
     said = {problem.key: problem.wrong for problem in refused.value.problems}
-    assert said == {"agents.web.kind": "kind 'render' is not known"}
+    assert said == {"agents.web.kind": "a service at Render needs RENDER_API_KEY, which is not set"}
 
 
-def test_every_other_key_of_the_contract_is_in_force_as_written(tmp_path: Path) -> None:
-    tables = re.split(r"(?m)^(?=\[)", CONTRACT)
-    known = "".join(table for table in tables if not any(f'kind = "{kind}"' in table for kind in KINDS_TO_COME))
-    config = loaded(contract_in(tmp_path, known)).config
-    assert list(config.agents) == ["api:0", "api:1", "cache", "site", "ledger"]
+def test_every_key_of_the_contract_is_in_force_as_written(tmp_path: Path) -> None:
+    config = loaded(contract_in(tmp_path, CONTRACT), RENDER_API_KEY="rnd_key").config
+    assert list(config.agents) == ["api:0", "api:1", "cache", "site", "web", "ledger"]
+    web = render_of(config.agents["web"])
+    assert web is not None
+    assert web.service == "srv-abc123"
     api, cache, site = (config.agents[name] for name in ("api:1", "cache", "site"))
     assert isinstance(api, ProcessConfig)
     assert isinstance(cache, ProcessConfig)

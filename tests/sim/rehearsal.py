@@ -86,7 +86,7 @@ class Rehearsal:
         ports = self._ports(launcher)
         loaded = load(
             file,
-            {},
+            self.machine.calls.environment,
             Overrides(state_dir=self.state_dir),
             {kind.name: kind.model for kind in AGENT_KINDS},
             {kind.name: kind.model for kind in ports.checks},
@@ -231,16 +231,21 @@ def rehearse(
     seed: int = 1,
     views: bool = False,
     clock: Callable[[VirtualLoop], VirtualClock] = VirtualClock,
+    prepare: Callable[[SimulatedMachine], None] = lambda machine: None,
 ) -> Rehearsal:
     """Run a daemon over `toml` while `story` happens to it, and stop it; returns what is left.
 
-    With `views` it also writes those, and rotates logs, which the other half of the time goes to.
+    `prepare` is given the machine before the first daemon lives on it. With `views` that also writes those, and rotates
+    logs, which the other half of the time goes to.
     After each daemon that lived, and whatever the story: what the journal holds is the world.
     """
     state_dir.mkdir(parents=True, exist_ok=True)
     loop = VirtualLoop()
     return in_virtual_time(
-        _perform(state_dir, toml, story, programs or {}, seed, loop, clock(loop), Daemon if views else NoViews), loop
+        _perform(
+            state_dir, toml, story, programs or {}, seed, loop, clock(loop), Daemon if views else NoViews, prepare
+        ),
+        loop,
     )
 
 
@@ -253,9 +258,11 @@ async def _perform(
     loop: VirtualLoop,
     clock: VirtualClock,
     kind: type[Daemon],
+    prepare: Callable[[SimulatedMachine], None],
 ) -> Rehearsal:
     async with asyncio.TaskGroup() as tasks:
         machine = SimulatedMachine(loop, clock, programs)
+        prepare(machine)
         rehearsal = Rehearsal(state_dir, machine, clock, Random(seed), tasks, kind)
         await rehearsal.boot(toml)
         failure: Exception | None = None
