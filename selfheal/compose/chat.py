@@ -173,7 +173,7 @@ def _status(world: World) -> list[str]:
     agents = world.agents.values()
     states = [agent.state for agent in agents]
     counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    lines = [f"{len(states)} agents: {counted}" if states else "No agents."]
+    lines = [f"{len(states)} agent{'s' if len(states) != 1 else ''}: {counted}" if states else "No agents."]
     if world.paused:
         lines.append("Healing is paused.")
     lines += [f"{agent.name}: {agent.state}" for agent in agents if agent.down]

@@ -120,7 +120,7 @@ def test_commands_are_answered_with_what_the_page_would_say() -> None:
     with telegram() as chat, fleet(chat) as place:
         asked(chat)
         chat.say("/status")
-        said(chat, "1 agents: 1 unhealthy")
+        said(chat, "1 agent: 1 unhealthy")
         chat.say("/why site")
         assert "asked a person whether to apply mend to site" in said(chat, "asked a person").text
         chat.say("/why nobody")
