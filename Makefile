@@ -9,7 +9,7 @@ INSTALL := $(PIP) install --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak guards lint format bench lock clean
+.PHONY: help demo test soak guards judges lint format bench lock clean
 
 help: ## what can be made here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ lint: $(VENV)/.dev ## style, types and structure
 format: $(VENV)/.dev ## put the code into the one form
 	$(BIN)/ruff check --quiet --fix
 	$(BIN)/ruff format --quiet
+
+judges: $(VENV)/.dev ## other people's own clients judge our counterparts of their services
+	@$(INSTALL) -r requirements-judges.lock
+	$(BIN)/python -m pytest -q tests/judges $(ARGS)
 
 bench: $(VENV)/.dev ## measure it side by side with other programs
 	@$(INSTALL) -r requirements-bench.lock
@@ -97,6 +101,7 @@ lock: $(BIN)/python ## choose the newest versions that fit, and write them down
 	$(COMPILE) -o requirements-build.lock --only-build-deps --build-deps-for wheel --build-deps-for editable -c requirements.lock pyproject.toml
 	$(COMPILE) -o requirements-dev.lock --extra dev -c requirements.lock -c requirements-build.lock pyproject.toml
 	$(COMPILE) -o requirements-bench.lock --extra bench -c requirements.lock -c requirements-dev.lock pyproject.toml
+	$(COMPILE) -o requirements-judges.lock --extra judges -c requirements.lock -c requirements-dev.lock pyproject.toml
 
 clean: ## forget what was set up and cached; the state of a daemon stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

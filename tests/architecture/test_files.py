@@ -27,7 +27,8 @@ def test_no_file_names_a_place_that_only_its_author_has() -> None:
 def test_the_locks_hold_versions_and_hashes_and_no_address() -> None:
     pinned = re.compile(r"[a-z0-9][a-z0-9-]*==\S+(?: ; [^\\]+)? \\|    --hash=sha256:[0-9a-f]{64}(?: \\)?")
     locks = sorted(ROOT.glob("*.lock"))
-    assert {path.name for path in locks} == {f"requirements{part}.lock" for part in ("", "-bench", "-build", "-dev")}
+    parts = ("", "-bench", "-build", "-dev", "-judges")
+    assert {path.name for path in locks} == {f"requirements{part}.lock" for part in parts}
     strange = [
         f"{path.name}: {line}"
         for path in locks

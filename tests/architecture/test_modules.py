@@ -17,7 +17,7 @@ MUTABLE_CALLS = frozenset({"bytearray", "Counter", "defaultdict", "deque", "dict
 IMPORTED_AS = {"dnspython": "dns", "prometheus-client": "prometheus_client", "python-telegram-bot": "telegram"}
 # FastAPI is Starlette with types, and pydantic's own documentation sends one to pydantic_core for errors and URLs.
 # What is not for those who use it.
-FOR_US = ("dev", "bench")
+FOR_US = ("dev", "bench", "judges")
 COMES_WITH = {"starlette": "fastapi", "pydantic_core": "pydantic"}
 
 

@@ -85,7 +85,8 @@ class Miniature:
             case ["deploys"] if keys <= {"limit", "cursor"}:
                 return self._paged([{"deploy": _deploy(one), "cursor": one.id} for one in service.deploys], query)
             case ["events"] if keys <= {"limit", "cursor", "startTime"}:
-                since = datetime.fromisoformat(query["startTime"]).timestamp()
+                begin = query.get("startTime", "")
+                since = datetime.fromisoformat(begin).timestamp() if begin else self.estate.clock.now() - 3600.0
                 numbered = enumerate(service.events)
                 happened = [_event(service.id, number, one) for number, one in numbered if one[0] >= since]
                 return self._paged(happened[::-1], query)
@@ -207,6 +208,7 @@ class Miniature:
             "readReplicas": [],
             "role": "primary",
             "diskAutoscalingEnabled": False,
+            "connectionPool": "none",
         }
 
 
