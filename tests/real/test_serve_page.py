@@ -60,6 +60,12 @@ def test_no_file_of_the_page_names_another_host() -> None:
     assert {path.name for path in assets().iterdir() if path.suffix != ".html"} == set(_TYPES)
 
 
+def test_no_text_of_the_script_has_an_element_in_it() -> None:
+    """It would be shown as [object HTMLElement]."""
+    script = (assets() / "app.js").read_text(encoding="utf-8")
+    assert re.findall(r"\$\{(?:h|age|stateOf|careful)\(", script) == []
+
+
 def test_without_a_script_the_page_still_shows_the_agents() -> None:
     async def run() -> None:
         daemon = Daemon()

@@ -156,7 +156,7 @@ function showVerdict(summary) {
   }
   document.title = summary.status === "ok" ? "selfheal" : `${summary.status} – selfheal`;
   const toggle = $("switch");
-  toggle.hidden = !mayControl;
+  toggle.hidden = !mayControl || heardAt !== null; // a gateway passes decisions on, and no other orders
   toggle.textContent = summary.paused ? "Resume healing" : "Pause healing";
   toggle.dataset.order = summary.paused ? "resume" : "pause";
   $("about").textContent = `selfheal ${summary.version}, up ${span(summary.uptime_seconds)}`;
@@ -190,7 +190,7 @@ function agentRow(agent) {
     h("td", { class: "number" }, String(agent.restarts)),
     h("td", { class: "risky" }, risk),
     h("td", { class: "why" }, why),
-    h("td", { class: "act" }, mayControl && agent.kind !== "service" ? act : null));
+    h("td", { class: "act" }, mayControl && heardAt === null && agent.kind === "process" ? act : null));
 }
 
 // What a row shows; signals, checks and uptimes change all the time and are not on the page.
@@ -236,7 +236,7 @@ function storyOf(incident) {
 function incidentItem(incident) {
   const details = h("details", {},
     h("summary", { "data-focus": "summary" }, stateOf(incident.state), h("b", {}, incident.agents.join(", ")),
-      h("span", { class: "when" }, `${incident.severity}, ${age(incident.opened_at, " ago")}`), h("span", { class: "what" }, headline(incident))),
+      h("span", { class: "when" }, `${incident.severity}, `, age(incident.opened_at, " ago")), h("span", { class: "what" }, headline(incident))),
     storyOf(incident));
   details.open = isOpened(incident);
   details.addEventListener("toggle", () => {
