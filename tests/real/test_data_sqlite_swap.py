@@ -24,20 +24,24 @@ def captured(db: Path, name: str = "into") -> Path:
     return into
 
 
+def pairs(copy: Path) -> tuple[int, int]:
+    """How many rows of the busy writer each table of a copy has."""
+    with contextlib.closing(sqlite3.connect(copy / "data.db")) as back:
+        count = "SELECT count(*) FROM {} WHERE {} = 'pair'"
+        orders, items = (
+            back.execute(count.format(*each)).fetchone() for each in (("orders", "who"), ("items", "what"))
+        )
+        return orders[0], items[0]
+
+
 @pytest.mark.parametrize("wal", [False, True])
 def test_a_copy_is_of_one_moment_however_much_is_written_meanwhile(tmp_path: Path, wal: bool) -> None:
     db = make(tmp_path / "ledger.db", wal=wal)
-    told: list[float] = []
-    with busy_writer(db, told):
-        copies = [captured(db, str(n)) for n in range(3)]
-    for copy in copies:
-        with contextlib.closing(sqlite3.connect(copy / "data.db")) as back:
-            pairs = "SELECT count(*) FROM {} WHERE {} = 'pair'"
-            orders, items = (
-                back.execute(pairs.format(*each)).fetchone() for each in (("orders", "who"), ("items", "what"))
-            )
-            assert orders == items
-    assert told[0] > 3
+    with busy_writer(db, []):
+        copies = [pairs(captured(db, "0"))]
+        while len(copies) < 3 or copies[-1] == copies[0]:  # how often the writer gets its turn is the machine's affair
+            copies.append(pairs(captured(db, str(len(copies)))))
+    assert all(orders == items for orders, items in copies)
 
 
 def test_all_that_was_written_before_as_of_is_in_the_copy(tmp_path: Path) -> None:
