@@ -22,6 +22,7 @@ from selfheal.events import Event, LoopFailed
 from selfheal.ledger import Ledger
 from selfheal.loops import Loop, describe
 from selfheal.ports import RunInThread
+from selfheal.store import held
 from selfheal.store.journal import SEGMENT_BYTES, Damage
 from selfheal.store.names import number_of
 from selfheal.store.salvage import examine_older, first_seq, segments
@@ -132,8 +133,7 @@ class Rollup:
         try:
             write(self._directory, seq, world, self._breathe)
             self._journal.forget(drop_before(self._directory, self._size()))
-            for path in superfluous(self._directory):
-                path.unlink(missing_ok=True)
+            drop_superfluous(self._directory)
         finally:
             self._busy.release()
 
@@ -151,12 +151,15 @@ def unseen(taken: TakenOver) -> list[Path]:
 def look_at(path: Path, now: float, breathe: Callable[[], object] = lambda: None) -> list[Damage]:
     """Examine one of these files, and mend it or keep it aside. Blocks. Raises OSError."""
     if path.suffix == SUFFIX:
-        return examine(path, now, breathe)
-    held = segments(path.parent)
-    if path not in held[:-1]:  # dropped meanwhile
+        found = examine(path, now, breathe)
+        if found:
+            held.note(path.parent)
+        return found
+    there = segments(path.parent)
+    if path not in there[:-1]:  # dropped meanwhile
         return []
-    place = held.index(path)
-    return examine_older(path, first_seq(held[place + 1]), place == 0, _bases(path.parent), now, breathe)
+    place = there.index(path)
+    return examine_older(path, first_seq(there[place + 1]), place == 0, _bases(path.parent), now, breathe)
 
 
 def drop_before(directory: Path, limit: int) -> int:
@@ -175,13 +178,21 @@ def drop_before(directory: Path, limit: int) -> int:
     return min((mark for mark in marks if mark[0] > limit), default=(0, 0))[1]
 
 
+def drop_superfluous(directory: Path) -> None:
+    """Drop the snapshots that nothing needs, and list those that stay. Blocks. Raises OSError."""
+    gone = superfluous(directory)
+    held.note(directory, gone)
+    for path in gone:
+        path.unlink(missing_ok=True)
+
+
 def superfluous(directory: Path) -> list[Path]:
     """Return the snapshots that no segment begins with, nor the newest of them."""
-    held = snapshots(directory)
+    there = snapshots(directory)
     begins = [first_seq(path) for path in segments(directory)]
-    numbers = [number_of(path) for path in held]
+    numbers = [number_of(path) for path in there]
     places = {bisect_left(numbers, begin) - 1 for begin in begins}
-    return [path for place, path in enumerate(held[:-GENERATIONS]) if place not in places]
+    return [path for place, path in enumerate(there[:-GENERATIONS]) if place not in places]
 
 
 def _bases(directory: Path) -> frozenset[int]:

@@ -18,6 +18,7 @@ from selfheal.events import Event, StateDamaged, Unknown, decode
 from selfheal.ledger import replay
 from selfheal.ports import RunInThread
 from selfheal.serve.documents import DOCUMENTS
+from selfheal.store import held
 from selfheal.store.documents import examine, missing, previous
 from selfheal.store.journal import Damage, Journal, Record
 from selfheal.store.names import content
@@ -52,7 +53,8 @@ def take_over(state_dir: Path, run_in_thread: RunInThread, clock: Clock) -> Take
     known = _events_shown(state_dir)
     journal, records, damages = Journal.open(folder, run_in_thread, clock, since=since, known=known)
     world = replay(known_events(records), world)
-    told = tuple(told_damage(now, each, since) for each in (*found.damage, *damages))
+    gone = _missing_snapshots(folder, now, found)
+    told = tuple(told_damage(now, each, since) for each in (*found.damage, *gone, *damages))
     return TakenOver(journal, world, (*told, *views), since)
 
 
@@ -72,7 +74,8 @@ def told_damage(at: float, damage: Damage, held: int) -> StateDamaged:
 
 def _lost(damage: Damage, held: int) -> str:
     if damage.records is None:
-        return _LOST_WITH_SNAPSHOT if damage.file.endswith(SUFFIX) else "nothing: what it holds is held elsewhere too"
+        snapshot = damage.file.endswith(SUFFIX)
+        return _LOST_WITH_SNAPSHOT if snapshot else "nothing: what it holds is held elsewhere too"
     first, last = damage.records
     events = f"event {first}" if first == last else f"events {first} to {last}"
     if last > held:
@@ -83,6 +86,13 @@ def _lost(damage: Damage, held: int) -> str:
 def _newest(folder: Path, now: float) -> Found:
     try:
         return newest(folder, now)
+    except OSError as why:
+        raise StateDirUnusable(folder.parent, why) from why
+
+
+def _missing_snapshots(folder: Path, now: float, found: Found) -> list[Damage]:
+    try:
+        return held.examine(folder, now, [each.file for each in found.damage])
     except OSError as why:
         raise StateDirUnusable(folder.parent, why) from why
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from selfheal.durable import replace_file
 from selfheal.errors import SelfhealError
 from selfheal.events import StateDamaged
+from selfheal.store import held
 from selfheal.store.names import content, set_aside
 
 NAME = "schema"
@@ -27,6 +28,12 @@ _TEXT = re.compile(rb"selfheal state, schema (\d{1,9}), sum ([0-9a-f]{16})\n")
 
 def _nothing(_state_dir: Path) -> None:
     """Both layouts have it the same."""
+
+
+def _list_snapshots(state_dir: Path) -> None:
+    folder = state_dir / "journal"
+    if folder.is_dir():
+        held.note(folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Migration:
 # From each number to the next one.
 MIGRATIONS: Mapping[int, Migration] = {
     1: Migration("from 2 on the beginning of the journal may be dropped, and snapshots stand for it", can_wait=True),
+    2: Migration("from 3 on a list says which snapshots there are", _list_snapshots, can_wait=True),
 }
 
 

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfheal.clock import RealClock
-from selfheal.compose.rollup import drop_before, look_at, superfluous, unseen
+from selfheal.compose.rollup import drop_before, drop_superfluous, look_at, unseen
 from selfheal.compose.takeover import TakenOver, take_over, told_damage
 from selfheal.events import AgentDeclared, Event, HealthChanged, IncidentOpened, IncidentResolved, StateDamaged, encode
 from selfheal.ledger import replay
 from selfheal.serve.documents import DOCUMENTS
+from selfheal.store import held
 from selfheal.store.documents import CHECKSUMS, Documents, previous
 from selfheal.store.journal import Journal
 from selfheal.store.snapshots import write
@@ -72,8 +73,7 @@ def make_home(place: Path, *, dropped: bool) -> Home:
         journal, _, _ = Journal.open(folder, asyncio.to_thread, CLOCK, since=EVENTS)
         assert journal.forget(first) > 0
         journal.close()
-    for path in superfluous(folder):
-        path.unlink()
+    drop_superfluous(folder)
     return Home(place, payloads, first)
 
 
@@ -126,7 +126,7 @@ def _zero(chance: random.Random, path: Path, _like: list[Path]) -> bool:
 
 def _remove(_chance: random.Random, path: Path, _like: list[Path]) -> bool:
     path.unlink()
-    return path.suffix in (".log", ".json", ".previous") or path.name == CHECKSUMS
+    return True
 
 
 def _swap(chance: random.Random, path: Path, like: list[Path]) -> bool:
@@ -179,10 +179,11 @@ def damage(chance: random.Random, place: Path) -> tuple[str, bool]:
         "view": [place / name for name in DOCUMENTS],
         "older view": [previous(place / name) for name in DOCUMENTS],
         "sums": [place / CHECKSUMS],
+        "list": [place / "journal" / held.NAME],
     }
-    kind = chance.choices(list(kinds), (5, 3, 2, 1, 1))[0]
+    kind = chance.choices(list(kinds), (5, 3, 2, 1, 1, 1))[0]
     path = chance.choice(kinds[kind])
-    how = chance.choice(DAMAGINGS[:5] if kind == "sums" else DAMAGINGS)
+    how = chance.choice(DAMAGINGS if len(kinds[kind]) > 1 else DAMAGINGS[:5])
     must = how(chance, path, kinds[kind])
     return f"{kind} {how.__name__.strip('_')} {path.name}", must
 
