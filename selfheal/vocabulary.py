@@ -26,6 +26,8 @@ ServiceAct = Literal[
 # What an agent may use, of that which can be raised while it runs: bytes of memory, open files.
 Limit = Literal["memory", "fds"]
 RestartPolicy = Literal["always", "on-failure", "never"]
+# What may be changed on purpose. `fix` is what was done by selfheal itself.
+ChangeKind = Literal["deploy", "configuration", "scale", "restart", "stop", "fix"]
 StandbyKind = Literal["spare", "zygote"]
 # How a run came to its first line: anew, or as a process that has waited there with its imports done.
 StartWay = Literal["cold", "spare", "zygote"]

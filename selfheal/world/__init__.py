@@ -49,6 +49,7 @@ from selfheal.events import (
     UndoStarted,
 )
 from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, fold_agent, settled
+from selfheal.world.changes import Changed, fold_changes
 from selfheal.world.data import Holdings, fold_data
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, StoryEvent, fold_incident, opened
@@ -65,6 +66,7 @@ __all__ = [
     "Approval",
     "Attempt",
     "Breaker",
+    "Changed",
     "Done",
     "Failing",
     "Foresight",
@@ -113,7 +115,7 @@ class World:
     """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix).
 
     `scales` is by the name of an agent in the file, `holdings` by that of a data agent. `done` are the reasoned acts of
-    the last hour, oldest first.
+    the last hour, oldest first. `changes` are what was done on purpose, oldest first.
     """
 
     events: int = 0
@@ -136,6 +138,7 @@ class World:
     holdings: Mapping[str, Holdings] = field(default_factory=dict)
     done: tuple[Done, ...] = ()
     post: Post = field(default_factory=Post)
+    changes: tuple[Changed, ...] = ()
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that are neither over nor silenced, oldest first."""
@@ -175,7 +178,8 @@ EMPTY = World()
 
 def fold(world: World, event: Event) -> World:
     """Return the world after `event`. Pure, total and quick: no I/O, no clock, never raises."""
-    world = replace(world, events=world.events + 1, at=max(world.at, event.at))
+    changes = fold_changes(world.changes, world.agents, event)
+    world = replace(world, events=world.events + 1, at=max(world.at, event.at), changes=changes)
     if isinstance(event, AgentEvent):
         return _about_agent(world, event)
     if isinstance(event, IncidentEvent):
