@@ -7,6 +7,7 @@ import struct
 import zlib
 from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 import msgspec
 import pytest
@@ -81,8 +82,8 @@ def test_what_the_first_version_wrote_is_read() -> None:
         parts.append(data[4 : 4 + length])
         data = data[4 + length :]
     read, now = decode(parts), replay(STORY)
-    more = {"odds": {}, "done": (), "changes": ()}  # which later versions know besides
-    assert replace(read, **more) == replace(now, **more)  # type: ignore[arg-type]
+    more: dict[str, Any] = {"odds": {}, "done": (), "changes": ()}  # which later versions know besides
+    assert replace(read, **more) == replace(now, **more)
     assert {key: (one.helped, one.failed) for key, one in read.odds.items()} == {("api", "crashed", "restart"): (1, 0)}
 
 
