@@ -252,7 +252,7 @@ class Alert:
     """Something that a person should know. `key` is the same for the alert and its resolution.
 
     `asks` is the fix that a person is asked to allow or refuse, on the alert's agent and in its incident, since
-    `asked_at`.
+    `asked_at`. `suspects` are causes, likeliest first, of which a person may say which one it was.
     """
 
     key: str
@@ -265,6 +265,7 @@ class Alert:
     resolved: bool = False
     asks: str = ""
     asked_at: float = 0.0
+    suspects: tuple[str, ...] = ()
 
 
 class Notifier(Protocol):

@@ -13,7 +13,20 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from typing import TextIO
 
-from selfheal.cli import config, control, data, foresight, gateway, incidents, inspect, logs, replay, run, strategies
+from selfheal.cli import (
+    config,
+    control,
+    data,
+    foresight,
+    gateway,
+    incidents,
+    inspect,
+    kb,
+    logs,
+    replay,
+    run,
+    strategies,
+)
 from selfheal.cli.output import StdoutUnusable, plain, say, show, to_stdout
 from selfheal.cli.verb import INTERRUPTED, WRONG_USE, Group, Verb
 from selfheal.errors import SelfhealError
@@ -24,6 +37,7 @@ GROUPS: tuple[Group, ...] = (
     inspect.GROUP,
     logs.GROUP,
     incidents.GROUP,
+    kb.GROUP,
     replay.GROUP,
     strategies.GROUP,
     foresight.GROUP,

@@ -162,6 +162,8 @@ def _facts(incident: Document) -> Iterator[tuple[str, str]]:
     if others:
         yield "suffered", ", ".join(others)
     yield from _causes(incident)
+    if incident.part("label").text("by"):
+        yield "label", _label(incident.part("label"))
     for number, attempt in enumerate(incident.parts("attempts"), start=1):
         yield "attempt" if number == 1 else "", _attempt(number, attempt)
     recovery = incident.number("recovery_seconds")
@@ -181,6 +183,17 @@ def _causes(incident: Document) -> Iterator[tuple[str, str]]:
         yield "cause" if rank == 0 else "or", f"{_cause(cause.text('cause'))}{where} ({share(probability)})"
         for number, evidence in enumerate(cause.texts("evidence")):
             yield "evidence" if number == 0 else "", evidence
+
+
+def _label(label: Document) -> str:
+    if label.flag("right"):
+        return f"right, says {label.text('by')}"
+    cause = label.text("cause")
+    return (
+        f"it was {cause} at {label.text('agent')}, says {label.text('by')}"
+        if cause
+        else f"wrong, says {label.text('by')}"
+    )
 
 
 def _cause(slug: str) -> str:

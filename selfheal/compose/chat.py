@@ -19,8 +19,20 @@ from selfheal.compose.control import FleetControl
 from selfheal.errors import SelfhealError
 from selfheal.kinds import NotifyFailed
 from selfheal.ledger import Ledger
-from selfheal.notify.telegram import Line
+from selfheal.notify.alerts import likely
+from selfheal.notify.telegram import Line, is_the_same, keyboard
 from selfheal.notify.telegram_text import Question, is_answer, may_decide, parted, read_press
+from selfheal.notify.telegram_verdicts import (
+    ALL,
+    LIKELY,
+    WRONG,
+    Button,
+    Said,
+    Verdict,
+    buttons,
+    is_ours,
+    read_verdict,
+)
 from selfheal.serve.story import story
 from selfheal.serve.views.explanation import summary
 from selfheal.world import Incident, World
@@ -35,6 +47,7 @@ BACKOFF_FIRST_S, BACKOFF_LAST_S = 1.0, 60.0
 LINES_HEAD, LINES_TAIL = 10, 30
 INCIDENTS_TOLD = 10
 LONGEST_ANSWER = 200  # of what is shown on a press
+BY = "telegram:"
 
 HELP = (
     "/status: how the fleet is",
@@ -100,7 +113,11 @@ class Chat:
             self._log.warning("chat.stranger", user=query.from_user.id, chat=place)
             told = "You may not decide here."
         else:
-            told = await self._decided(query.data or "", query.from_user)
+            verdict = read_verdict(query.data or "")
+            if verdict is not None:
+                told = await self._judged(verdict, query)
+            else:
+                told = await self._decided(query.data or "", query.from_user)
         await self._line.speak(lambda bot: bot.answer_callback_query(query.id, told[:LONGEST_ANSWER]))
 
     async def _decided(self, data: str, user: User) -> str:
@@ -116,6 +133,33 @@ class Chat:
             return f"It was {'approved' if asked.approved else 'rejected'} by {asked.by}."
         decide = self._control.approve if press.word == "approve" else self._control.reject
         return await self._carried_out(lambda: decide(incident.id, _name(user)), f"{press.word}: {asked.fix}")
+
+    async def _judged(self, verdict: Verdict, query: CallbackQuery) -> str:
+        """Take what a person says of a cause, and show in the message what holds."""
+        account = self._line.account
+        incident = self._ledger.world.incidents.get(verdict.incident)
+        if incident is None or not is_ours(account.key, account.chat, verdict):
+            return "This is no question any more."
+        told = ""
+        if verdict.word not in (ALL, LIKELY):
+            cause = "" if verdict.word == WRONG else verdict.word
+            done = f"{incident.id}: {cause.replace('_', ' ') or 'not that'}"
+            label = partial(self._control.label, incident.id, cause, "", _name(query.from_user))
+            told = await self._carried_out(label, done)
+        known = self._ledger.world.incidents.get(verdict.incident, incident)
+        rows = _verdicts(account.key, account.chat, known, every=verdict.word == ALL)
+        if query.message is not None:
+            place = query.message.message_id
+            await self._redraw(partial(_redrawn, chat=account.chat, message=place, rows=rows))
+        return told
+
+    async def _redraw(self, draw: Callable[[Bot], Awaitable[None]]) -> None:
+        """What was said holds, whether it can be shown or not."""
+        try:
+            await self._line.speak(draw)
+        except NotifyFailed as why:
+            if not is_the_same(why):
+                self._log.warning("chat.not_redrawn", why=str(why))
 
     async def _said(self, said: Message) -> None:
         user, words = said.from_user, (said.text or "").split()
@@ -168,6 +212,16 @@ async def _send(bot: Bot, *, chat: int, text: str) -> None:
     await bot.send_message(chat, text, parse_mode="HTML")
 
 
+async def _redrawn(bot: Bot, *, chat: int, message: int, rows: Sequence[Sequence[Button]]) -> None:
+    await bot.edit_message_reply_markup(chat, message, reply_markup=keyboard(rows))
+
+
+def _verdicts(key: bytes, chat: int, incident: Incident, *, every: bool) -> list[list[Button]]:
+    label = incident.label
+    said = Said(label.cause or WRONG, label.by.removeprefix(BY)) if label is not None else None
+    return buttons(key, chat, incident.id, likely(incident), said, every=every)
+
+
 def _status(world: World) -> list[str]:
     """The fleet in a few lines."""
     agents = world.agents.values()
@@ -196,4 +250,4 @@ def _latest(world: World, agent: str) -> Incident | None:
 
 
 def _name(user: User) -> str:
-    return f"telegram:{user.username or user.id}"
+    return f"{BY}{user.username or user.id}"

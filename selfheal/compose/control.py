@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 
 from selfheal.clock import Clock
 from selfheal.compose.fleet import AgentPlan, Fleet, waves
@@ -19,6 +20,7 @@ from selfheal.errors import FixFailed, JournalUnavailable, NotSaved, RefusedByPo
 from selfheal.events import (
     AlertsMuted,
     ApprovalAnswered,
+    CauseLabelled,
     Event,
     HealingPaused,
     HealingResumed,
@@ -29,6 +31,8 @@ from selfheal.events import (
 from selfheal.ledger import Ledger
 from selfheal.serve.ports import Order, Reloaded
 from selfheal.supervise.supervisor import Supervisor
+from selfheal.vocabulary import CAUSES
+from selfheal.world import Incident
 
 
 class FleetControl:
@@ -120,6 +124,32 @@ class FleetControl:
 
     async def reject(self, incident: str, by: str) -> None:
         await self._answer(incident, False, by)
+
+    async def label(self, incident: str, cause: str | None, agent: str, by: str) -> None:
+        known = self._ledger.world.incidents.get(incident)
+        if known is None:
+            raise UnknownName(f"cannot find incident {incident!r}; 'selfheal incidents' lists them")
+        said = known.causes[0] if known.causes else None
+        if cause is None and said is None:
+            raise RefusedByPolicy(f"cannot say whether the cause of {incident} is right: none was found yet")
+        slug = cause if cause is not None else said.slug if said is not None else ""
+        self._known_cause(slug, known)
+        where = agent or next((one.agent for one in known.causes if one.slug == slug), known.agent)
+        self._known_place(where)
+        await self._order(CauseLabelled(self._clock.now(), incident, slug, where, by))
+
+    def _known_cause(self, slug: str, incident: Incident) -> None:
+        known = {*CAUSES, *(one.slug for one in incident.causes), ""}
+        known |= {cause for fix in self._fleet.fixes.values() for cause in fix.causes}
+        if slug not in known:
+            near = get_close_matches(slug, known, 1)
+            meant = f"; is {near[0]!r} meant?" if near else "; 'selfheal kb causes' lists them"
+            raise UnknownName(f"cannot take {slug!r} for a cause: there is none of this name{meant}")
+
+    def _known_place(self, agent: str) -> None:
+        """An agent that was taken out of the configuration since may have been it."""
+        if agent not in self._ledger.world.agents:
+            self._known(agent)
 
     async def pause(self, agent: str | None, by: str) -> None:
         self._known(agent)

@@ -1,6 +1,6 @@
 """What is known of one incident that a cause is looked for in, whoever recorded it?
 
-Pure data. The daemon makes a case of its own signals, `selfheal rca` reads one from a folder. Times are wall seconds.
+Pure data. The daemon makes a case of its own signals, and a recorded one is read from a folder. Times are wall seconds.
 What was not recorded is empty, and a channel that needs it says so.
 """
 

@@ -98,7 +98,8 @@ class AlertRaised:
     """A person should know. The same `key` comes again with other words, and with `resolved` when it is over.
 
     `asks` is the fix that a person is asked to allow or to refuse, since `asked_at`; empty where nothing is asked.
-    `again` says that it was said before and stands still.
+    `again` says that it was said before and stands still. `suspects` are causes, likeliest first, of which a person
+    may say which one it was; there are none where nobody is asked that.
     """
 
     at: float
@@ -112,6 +113,7 @@ class AlertRaised:
     asks: str = ""
     again: bool = False
     asked_at: float = 0.0
+    suspects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,20 @@ class Attributed:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseLabelled:
+    """Somebody says what the cause truly was, and at which agent, whatever the diagnosis said.
+
+    An empty `cause` says only that it was not what the diagnosis had put first. The latest word counts.
+    """
+
+    at: float
+    incident: str
+    cause: str
+    agent: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """What shall be done, why, and what else was weighed.
 
@@ -270,6 +284,7 @@ IncidentEvent = (
     | IncidentSuppressed
     | Diagnosed
     | Attributed
+    | CauseLabelled
     | Planned
     | Held
     | ApprovalAsked

@@ -100,6 +100,9 @@ class Orders:
     async def scale(self, agent: str, instances: int, by: str) -> Reloaded:
         _not_here()
 
+    async def label(self, incident: str, cause: str | None, agent: str, by: str) -> None:
+        _not_here()
+
     async def pause(self, agent: str | None, by: str) -> None:
         _not_here()
 

@@ -23,6 +23,8 @@ WINDOW_S = 300.0
 # An anomaly was no false alarm if its agent was in trouble not long after, or just before.
 LEAD_S, LATE_S = 1800.0, 60.0
 Z95 = 1.96
+# From here on a diagnosis counts as sure.
+SURE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Scorecard:
     recovered_within_60_seconds: Figure
     uptime: Figure
     rca_accuracy: Figure
+    rca_accuracy_when_sure: Figure
     failures: Figure
     shadow_agreement: Figure
 
@@ -62,7 +65,8 @@ def scorecard(world: World, now: float) -> Scorecard:
         recovery_p95_seconds=_percentile(recoveries, 0.95),
         recovered_within_60_seconds=_within_goal(incidents, recoveries, now),
         uptime=_uptime(world, now),
-        rca_accuracy=Figure(),  # only incidents whose true cause is known count, and nobody has labelled one
+        rca_accuracy=_rca_accuracy(incidents),
+        rca_accuracy_when_sure=_rca_accuracy(incidents, SURE),
         failures=Figure(float(len(incidents)), len(incidents)) if incidents else Figure(),
         shadow_agreement=_share(*agreement(incidents)),
     )
@@ -118,6 +122,14 @@ def _within_goal(incidents: Sequence[Incident], recoveries: Sequence[float], now
     """Of the failures, the share recovered from in time. What never recovered counts once it has had that time."""
     late = sum(one.recovery_s is None and (one.resolved_at or now) - one.onset > GOAL_S for one in incidents)
     return _share(sum(recovery <= GOAL_S for recovery in recoveries), len(recoveries) + late)
+
+
+def _rca_accuracy(incidents: Sequence[Incident], least: float = 0.0) -> Figure:
+    """Of the incidents of which somebody has said what the cause was, the share where the diagnosis had put it first,
+    at the right agent; with `least` of those where it was so sure.
+    """
+    told = [one.label for one in incidents if one.label is not None and one.label.probability >= least]
+    return _share(sum(label.right for label in told), len(told))
 
 
 def _uptime(world: World, now: float) -> Figure:

@@ -42,6 +42,8 @@ from selfheal.world import Incident, World
 HIGH_RISK = 0.7
 # A forecast that comes and goes, and a leak that is renewed again and again, wake nobody more often than this.
 QUIET_S = 600.0
+# Nobody would say of a less likely cause that it was the one.
+WORTH_ASKING = 0.05
 UNSAVED = "unsaved"
 
 
@@ -51,7 +53,8 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
         case IncidentEscalated(incident=name) if name in world.incidents:
             incident = world.incidents[name]
             title = f"{incident.agent} needs a person: {CAUSES.get(incident.cause, incident.cause)}"
-            return (_alert(event.at, incident, "critical", title, f"{incident.sign}. {event.reason}"),)
+            told = _alert(event.at, incident, "critical", title, f"{incident.sign}. {event.reason}")
+            return (replace(told, suspects=_suspects(incident)),)
         case ApprovalAsked(incident=name) if name in world.incidents:
             incident = world.incidents[name]
             title = f"may {event.fix} be applied to {event.agent}?"
@@ -111,6 +114,17 @@ def _alert(at: float, incident: Incident, severity: Severity, title: str, text: 
     return AlertRaised(at, incident.id, severity, title, text, incident.agent, incident.id)
 
 
+def likely(incident: Incident) -> tuple[str, ...]:
+    """The causes of which a person may say which one it was: those that anybody would look at."""
+    found = [cause.slug for cause in incident.causes if cause.probability >= WORTH_ASKING]
+    return tuple(dict.fromkeys(found)) if incident.cause != "unknown" or len(found) > 1 else ()
+
+
+def _suspects(incident: Incident) -> tuple[str, ...]:
+    """What is asked along with an alert: nothing where it was said already."""
+    return () if incident.label is not None else likely(incident)
+
+
 def _answered(incident: Incident, event: ApprovalAnswered) -> AlertRaised:
     """What was asked is decided: the question goes."""
     asked = incident.approval
@@ -131,7 +145,8 @@ def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[Ale
         title = f"{incident.agent} is well again after {_span(incident.recovery_s)}"
     else:
         title = f"{incident.agent} needs nobody"
-    return (AlertRaised(at, incident.id, "info", title, reason, incident.agent, incident.id, resolved=True),)
+    told = _alert(at, incident, "info", title, reason)
+    return (replace(told, resolved=True, suspects=_suspects(incident)),)
 
 
 def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:

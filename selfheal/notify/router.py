@@ -230,4 +230,5 @@ def _alert(event: AlertRaised) -> Alert:
         event.resolved,
         event.asks,
         event.asked_at,
+        event.suspects,
     )

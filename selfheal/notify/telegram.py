@@ -7,7 +7,7 @@ its own, for an edited one wakes nobody. The client is python-telegram-bot's, ma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from selfheal.config.notify import is_chat
 from selfheal.kinds import Alert, NotifyFailed
 from selfheal.notify.telegram_text import Question, message, plain, presses
+from selfheal.notify.telegram_verdicts import Button, buttons
 
 if TYPE_CHECKING:
     from telegram import Bot, InlineKeyboardMarkup
@@ -104,6 +105,22 @@ class Line:
         return str(why).replace(self.account.token.get_secret_value(), "***")
 
 
+def is_the_same(why: NotifyFailed) -> bool:
+    """Whether a message was not edited since it is as it should be already."""
+    return _THE_SAME in str(why).lower()
+
+
+def keyboard(rows: Sequence[Sequence[Button]]) -> InlineKeyboardMarkup | None:
+    """Buttons as Telegram takes them; None where there are none."""
+    from telegram import InlineKeyboardButton, InlineKeyboardMarkup  # noqa: PLC0415 - as above
+
+    if not rows:
+        return None
+    return InlineKeyboardMarkup(
+        [[InlineKeyboardButton(text, callback_data=data) for text, data in row] for row in rows]
+    )
+
+
 class TelegramNotifier:
     """Sends alerts to one chat. What it calls a message is its number there."""
 
@@ -131,7 +148,7 @@ class TelegramNotifier:
         try:
             await self._in_either_way(alert, say)
         except NotifyFailed as why:
-            if _THE_SAME not in str(why).lower():
+            if not is_the_same(why):
                 raise
         return str(number)
 
@@ -156,17 +173,13 @@ class TelegramNotifier:
             return await self._line.speak(lambda bot: say(bot, plain(alert), None))
 
     def _buttons(self, alert: Alert) -> InlineKeyboardMarkup | None:
-        from telegram import InlineKeyboardButton, InlineKeyboardMarkup  # noqa: PLC0415 - as above
-
-        if not alert.asks or alert.incident is None:
+        key, chat = self._line.account.key, self._line.account.chat
+        if alert.incident is None:
             return None
-        account = self._line.account
-        found = presses(account.key, account.chat, Question(alert.incident, alert.asks, alert.agent, alert.asked_at))
-        if found is None:
-            return None
-        return InlineKeyboardMarkup(
-            [[InlineKeyboardButton(word.capitalize(), callback_data=data) for word, data in found.items()]]
-        )
+        if not alert.asks:
+            return keyboard(buttons(key, chat, alert.incident, alert.suspects))
+        found = presses(key, chat, Question(alert.incident, alert.asks, alert.agent, alert.asked_at))
+        return keyboard([[(word.capitalize(), data) for word, data in found.items()]] if found is not None else [])
 
     async def close(self) -> None:
         await self._line.close()

@@ -104,10 +104,13 @@ def may_decide(chat: int, user: int, users: Sequence[int]) -> bool:
 
 
 def _tag(key: bytes, chat: int, word: Word, question: Question) -> str:
-    said = "\0".join(
-        ("telegram", str(chat), word, question.incident, question.fix, question.agent, repr(question.asked_at))
-    )
-    return urlsafe_b64encode(hmac.new(key, said.encode(), sha256).digest()[:TAG_BYTES]).decode()
+    return tag(key, str(chat), word, question.incident, question.fix, question.agent, repr(question.asked_at))
+
+
+def tag(key: bytes, *said: str) -> str:
+    """What only who has our key can put under these words."""
+    words = "\0".join(("telegram", *said))
+    return urlsafe_b64encode(hmac.new(key, words.encode(), sha256).digest()[:TAG_BYTES]).decode()
 
 
 def _cut(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from selfheal.errors import NotSaved, RefusedByPolicy, UnknownName
 from selfheal.serve.auth import Gate
@@ -44,6 +44,22 @@ class Size(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     instances: int = Field(ge=0, examples=[3])
+
+
+class Truth(BaseModel):
+    """What the cause of an incident was: that which the diagnosis says, not that one, or another."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    right: bool | None = Field(None, description="Whether the diagnosis is right; needs no cause.")
+    cause: str | None = Field(None, min_length=1, max_length=256, examples=["out_of_memory"])
+    agent: str = Field("", max_length=256, description="Where it was; the incident's own agent where it is not said.")
+
+    @model_validator(mode="after")
+    def _either(self) -> Truth:
+        if (self.right is None) == (self.cause is None):
+            raise ValueError("give either 'right' or 'cause'")
+        return self
 
 
 class Alert(BaseModel):
@@ -105,6 +121,13 @@ class Controls:
         """Forbid the fix for which an incident waits."""
         await self._control.reject(incident, self._gate.by(request))
         return Done(done="reject", target=incident, message=f"incident {incident}: rejected")
+
+    async def label(self, request: Request, incident: Incident, truth: Truth) -> Done:
+        """Say what the cause of an incident was: it counts in the scorecard, and later words replace earlier ones."""
+        cause = truth.cause if truth.cause is not None else None if truth.right else ""
+        await self._control.label(incident, cause, truth.agent, self._gate.by(request))
+        said = {None: "the cause is right", "": "the cause is not right"}.get(cause, f"the cause was {cause}")
+        return Done(done="label", target=incident, message=f"incident {incident}: {said}")
 
     async def pause(self, request: Request, whose: Annotated[Whose | None, Body()] = None) -> Done:
         """Turn healing off, for one agent or all: nobody but a person acts."""
@@ -220,6 +243,7 @@ def routes(controls: Controls, gate: Gate) -> APIRouter:
         ("/control/restart", controls.restart_all, gate.control),
         ("/control/incidents/{id}/approve", controls.approve, gate.control),
         ("/control/incidents/{id}/reject", controls.reject, gate.control),
+        ("/control/incidents/{id}/cause", controls.label, gate.control),
         ("/control/pause", controls.pause, gate.control),
         ("/control/resume", controls.resume, gate.control),
         ("/control/reload", controls.reload, gate.control),

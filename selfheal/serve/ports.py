@@ -254,6 +254,13 @@ class Control(Protocol):
     async def approve(self, incident: str, by: str) -> None: ...
     async def reject(self, incident: str, by: str) -> None: ...
 
+    async def label(self, incident: str, cause: str | None, agent: str, by: str) -> None:
+        """Say what the cause was, at which agent: None for what the diagnosis says, empty for only that it is wrong.
+
+        An empty agent is the one that the diagnosis has with that cause, else the incident's own.
+        """
+        ...
+
     async def pause(self, agent: str | None, by: str) -> None:
         """Turn healing off, for all where `agent` is None."""
         ...

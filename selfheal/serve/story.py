@@ -20,6 +20,7 @@ from selfheal.events import (
     BreakerOpened,
     BreakerTried,
     Cause,
+    CauseLabelled,
     Diagnosed,
     FixEnded,
     FixRelapsed,
@@ -87,6 +88,10 @@ def sentence(event: StoryEvent, fixes: Mapping[int, str]) -> str:
             return _diagnosis(causes)
         case Attributed(shares=shares):
             return f"in hindsight: {', '.join(f'{cause} ({share:.2f})' for cause, share in shares.items())}"
+        case CauseLabelled(cause="", by=by):
+            return f"{by} says that it was not that"
+        case CauseLabelled(cause=cause, agent=agent, by=by):
+            return f"{by} says that the cause was {cause} at {agent}"
         case Planned():
             return _plan(event)
         case Held(reason=reason, until=until):

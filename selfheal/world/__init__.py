@@ -52,7 +52,7 @@ from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, fol
 from selfheal.world.changes import Changed, fold_changes
 from selfheal.world.data import Holdings, fold_data
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
-from selfheal.world.incidents import Approval, Attempt, Incident, StoryEvent, fold_incident, opened
+from selfheal.world.incidents import Approval, Attempt, Incident, Label, StoryEvent, fold_incident, opened
 from selfheal.world.learned import learned, taken_back
 from selfheal.world.limits import Raised
 from selfheal.world.odds import KEPT_A_VERSION, Odds
@@ -72,6 +72,7 @@ __all__ = [
     "Foresight",
     "Holdings",
     "Incident",
+    "Label",
     "LastExit",
     "Odds",
     "Post",

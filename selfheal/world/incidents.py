@@ -16,6 +16,7 @@ from selfheal.events import (
     BreakerOpened,
     BreakerTried,
     Cause,
+    CauseLabelled,
     Diagnosed,
     FixEnded,
     FixRelapsed,
@@ -99,12 +100,29 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What somebody says the cause was, at which agent; empty where only that it was not what the diagnosis `said`.
+
+    `probability` is how sure the diagnosis was.
+    """
+
+    cause: str
+    agent: str
+    by: str
+    at: float
+    said: str
+    probability: float
+    right: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One failure from first sign to resolution. `agent` is where the cause is, `agents` all that suffer.
 
     `refused` is who said no, by (fix, agent): the first decision is final, for as long as the incident lasts.
     `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent anew in its midst,
-    at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown.
+    at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown,
+    `label` what somebody says it truly was.
     """
 
     id: str
@@ -133,6 +151,7 @@ class Incident:
     ordered_by: str = ""
     ordered_at: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
+    label: Label | None = None
 
     @property
     def over(self) -> bool:
@@ -208,6 +227,8 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             return _diagnosed(incident, event)
         case Attributed(shares=shares):
             return replace(incident, shares=shares)
+        case CauseLabelled():
+            return replace(incident, label=_label(incident, event))
         case Planned(shadow=True, fix=fix):
             return replace(incident, plan=event, suggested=tuple(dict.fromkeys((*incident.suggested, fix))))
         case Planned():
@@ -257,6 +278,13 @@ def _diagnosed(incident: Incident, event: Diagnosed) -> Incident:
     slug = event.causes[0].slug if event.causes else "unknown"
     attempts = tuple(one if one.cause else replace(one, cause=slug) for one in incident.attempts)
     return replace(incident, causes=event.causes, attempts=attempts, diagnosed_at=event.at)
+
+
+def _label(incident: Incident, event: CauseLabelled) -> Label:
+    """The label, beside what the diagnosis had put first when it was given."""
+    first = incident.causes[0] if incident.causes else Cause("unknown", 0.0, incident.agent, ())
+    right = (event.cause, event.agent) == (first.slug, first.agent)
+    return Label(event.cause, event.agent, event.by, event.at, first.slug, first.probability, right)
 
 
 def _answered(incident: Incident, event: ApprovalAnswered) -> Incident:

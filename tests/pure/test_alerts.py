@@ -11,6 +11,7 @@ from selfheal.events import (
     AlertRaised,
     ApprovalAnswered,
     ApprovalAsked,
+    CauseLabelled,
     CheckBroke,
     CheckMended,
     Event,
@@ -62,8 +63,15 @@ def test_an_incident_that_needs_a_person_is_told_with_its_cause_sign_and_reason(
             "a sign. no fix is left for api",
             "api",
             "inc-1",
+            suspects=("hung",),
         ),
     )
+
+
+def test_a_person_who_has_said_what_it_was_is_not_asked_again() -> None:
+    said = CauseLabelled(NOW, "inc-1", "hung", "api", "ada")
+    (alert,) = raised(after(OPEN, said), ESCALATED)
+    assert alert.suspects == ()
 
 
 def test_a_cause_of_the_users_own_is_named_as_the_user_named_it() -> None:

@@ -12,6 +12,7 @@ from selfheal.events import (
     AgentStarted,
     AnomalySeen,
     Cause,
+    CauseLabelled,
     Diagnosed,
     Event,
     FailurePredicted,
@@ -131,6 +132,24 @@ def test_an_alarm_of_a_healthy_agent_is_false_unless_trouble_followed() -> None:
     seen = _score([*_up("api", "web"), quiet, followed, *_incident(1, 900.0, 2.0), fresh], 6001.0)
     assert seen.false_positive_rate.count == 40  # two agents, 6000 s, windows of 300 s
     assert seen.false_positive_rate.value == pytest.approx(1 / 40)
+
+
+def test_a_root_cause_is_right_where_somebody_says_so_and_the_latest_word_counts() -> None:
+    def labelled(number: int, probability: float, *truths: tuple[str, str]) -> list[Event]:
+        cause, name = Cause("hung", probability, "api", ()), f"inc-{number}"
+        words = [CauseLabelled(9.0, name, truth, agent, "ada") for truth, agent in truths]
+        return [*_incident(number, 0.0, 1.0), Diagnosed(1.0, name, (cause,)), *words]
+
+    events = [
+        *labelled(1, 0.9, ("", "api"), ("hung", "api")),
+        *labelled(2, 0.9, ("hung", "db")),
+        *labelled(3, 0.5, ("slow", "api")),
+        *labelled(4, 0.9),
+    ]
+    card = _score(events, 10.0)
+    assert card.rca_accuracy.value == pytest.approx(1 / 3)
+    assert card.rca_accuracy.count == 3
+    assert (card.rca_accuracy_when_sure.value, card.rca_accuracy_when_sure.count) == (0.5, 2)
 
 
 def test_no_root_cause_is_called_right_before_somebody_labelled_one() -> None:

@@ -128,6 +128,9 @@ class Orders:
     async def reject(self, incident: str, by: str) -> None:
         raise RefusedByPolicy(f"cannot reject {incident!r}: it waits for nobody")
 
+    async def label(self, incident: str, cause: str | None, agent: str, by: str) -> None:
+        self.given.append((f"label {cause} {agent}".rstrip(), incident, by))
+
     async def pause(self, agent: str | None, by: str) -> None:
         self.given.append(("pause", agent, by))
 

@@ -106,6 +106,8 @@ class Telegram:
                 return self._send(sent)
             case "editMessageText":
                 return self._edit(sent)
+            case "editMessageReplyMarkup":
+                return self._edit(sent, text=False)
             case "answerCallbackQuery":
                 self.answers.append((sent["callback_query_id"], _limited(sent.get("text", ""), 200)))
                 return True
@@ -122,16 +124,16 @@ class Telegram:
             self.changed.notify_all()
         return self._message(number)
 
-    def _edit(self, sent: Mapping[str, str]) -> object:
+    def _edit(self, sent: Mapping[str, str], *, text: bool = True) -> object:
         _in_the_chat(sent)
         known = self.messages.get(int(sent["message_id"]))
         if known is None:
             raise Refused(400, "Bad Request: message to edit not found")
-        text, buttons = _text(sent), _buttons(sent)
-        if (text, buttons) == (known.text, known.buttons):
+        said, buttons = _text(sent) if text else known.text, _buttons(sent)
+        if (said, buttons) == (known.text, known.buttons):
             raise Refused(400, "Bad Request: message is not modified")
         with self.changed:
-            known.texts.append(text)
+            known.texts.append(said)
             known.buttons = buttons
             self.changed.notify_all()
         return self._message(known.number)

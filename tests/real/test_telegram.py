@@ -68,10 +68,60 @@ def test_a_button_decides_and_the_message_goes_on_to_the_end() -> None:
         until(lambda: well(place))
         until(lambda: "site is well again after" in question.text)
         assert any("mend of site was approved by telegram:user4711" in text for text in question.texts)
-        assert question.buttons == {}
+        assert [*question.buttons] == ["Right: wrong answer", "Wrong", "Was: unknown", "Other…"]
         assert [*chat.messages] == [question.number], "it is one message"
         (attempt,) = place.incidents("site")[0].parts("attempts")
         assert (attempt.text("fix"), attempt.text("outcome")) == ("mend", "succeeded")
+
+
+def healed(chat: Telegram, place: House) -> Sent:
+    """The message of an incident that is over, with the question whether its cause was right."""
+    question = asked(chat)
+    chat.press(question.number, question.buttons["Approve"])
+    until(lambda: "Wrong" in question.buttons)
+    return question
+
+
+def test_what_the_cause_was_is_said_by_a_button_and_may_be_changed() -> None:
+    with telegram() as chat, fleet(chat) as place:
+        message = healed(chat, place)
+        first = dict(message.buttons)
+        assert answered(chat, chat.press(message.number, first["Right: wrong answer"])) == "inc-1: wrong answer"
+        until(lambda: "✓ Right: wrong answer (user4711)" in message.buttons)
+        label = place.incidents("site")[0].part("label")
+        assert (label.flag("right"), label.text("by")) == (True, "telegram:user4711")
+        assert place.get("scorecard").part("rca_accuracy").raw["value"] == 1.0
+        answered(chat, chat.press(message.number, first["Wrong"]))
+        until(lambda: "✓ Wrong (user4711)" in message.buttons)
+        assert place.get("scorecard").part("rca_accuracy").raw["value"] == 0.0
+        chat.press(message.number, first["Other…"])
+        until(lambda: "disk full" in message.buttons)
+        assert "✓ Wrong (user4711)" not in message.buttons
+        answered(chat, chat.press(message.number, message.buttons["disk full"]))
+        until(lambda: "✓ Was: disk full (user4711)" in message.buttons)
+        place.daemon.kill()
+        place.start()
+        until(lambda: place.ready)
+        assert place.incidents("site")[0].part("label").text("cause") == "disk_full"
+
+
+def test_a_verdict_counts_only_from_who_may_decide_and_by_a_button_of_ours() -> None:
+    with telegram() as chat, fleet(chat) as place:
+        message = healed(chat, place)
+        good = message.buttons["Wrong"]
+        stranger = chat.press(message.number, good, user=666)
+        forged = [
+            chat.press(message.number, data)
+            for data in (
+                f"{good[:-4]}AAAA",
+                good.replace(":-:", ":hung:"),
+                good.replace("inc-1", "inc-9"),
+                "v:inc-1:-:",
+            )
+        ]
+        assert answered(chat, stranger) == "You may not decide here."
+        assert [answered(chat, press) for press in forged] == ["This is no question any more."] * 4
+        assert place.incidents("site")[0].raw["label"] is None
 
 
 def test_the_first_decision_is_final_and_pressing_again_says_whose_it_was() -> None:

@@ -92,6 +92,18 @@ class ApprovalView(View):
     by: str
 
 
+class LabelView(View):
+    """What somebody says the cause was."""
+
+    cause: str = Field(description="Empty where only that it was not what the diagnosis said.")
+    agent: str
+    by: str = Field(examples=["telegram:ada"])
+    at: Time
+    said: str = Field(description="What the diagnosis said then.")
+    probability: Probability = Field(description="How sure it was.")
+    right: bool
+
+
 class LineView(View):
     """A sentence of an incident's story."""
 
@@ -120,6 +132,7 @@ class IncidentView(View):
     plan: PlanView | None
     hold: HoldView | None
     approval: ApprovalView | None
+    label: LabelView | None = Field(description="What somebody says the cause truly was.")
     merged_into: str | None
     reason: str
 

@@ -131,6 +131,12 @@ function decision(incident, verb, kind) {
   return button;
 }
 
+function verdict(incident, text, truth) {
+  const button = h("button", { type: "button", "data-focus": text }, text);
+  button.addEventListener("click", () => order(`/control/incidents/${encodeURIComponent(incident.id)}/cause`, button, truth));
+  return button;
+}
+
 // --- showing ---------------------------------------------------------------------------------------------------------
 
 function restOf(all, resting) {
@@ -233,11 +239,19 @@ function storyOf(incident) {
     h("span", { class: "offset", title: line.at }, `+${line.offset_s.toFixed(3)} s`), h("span", {}, line.text))));
 }
 
+function truthOf(incident) {
+  const label = incident.label, causes = incident.causes.filter((one) => one.probability >= 0.05);
+  if (label) return h("p", {}, `Cause: ${label.right ? "right" : label.cause ? `it was ${words(label.cause)}` : "wrong"}, says ${label.by}.`);
+  if (!causes.length || !mayControl || heardAt !== null) return null;
+  const others = causes.slice(1, 4).map((one) => verdict(incident, `It was: ${words(one.cause)}`, { cause: one.cause, agent: one.agent }));
+  return h("div", { class: "buttons" }, h("span", {}, `Cause: ${words(causes[0].cause)}?`), verdict(incident, "Right", { right: true }), verdict(incident, "Wrong", { right: false }), ...others);
+}
+
 function incidentItem(incident) {
   const details = h("details", {},
     h("summary", { "data-focus": "summary" }, stateOf(incident.state), h("b", {}, incident.agents.join(", ")),
       h("span", { class: "when" }, `${incident.severity}, `, age(incident.opened_at, " ago")), h("span", { class: "what" }, headline(incident))),
-    storyOf(incident));
+    truthOf(incident), storyOf(incident));
   details.open = isOpened(incident);
   details.addEventListener("toggle", () => {
     opened.set(incident.id, details.open);

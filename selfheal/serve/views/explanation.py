@@ -15,6 +15,7 @@ from selfheal.events import (
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
+    CauseLabelled,
     Diagnosed,
     FixStarted,
     Held,
@@ -59,7 +60,7 @@ class Decided(Protocol):
 # What somebody or something decided; everything else in a story is what came of that.
 _DECISIONS = (
     Diagnosed, Planned, Held, ApprovalAsked, ApprovalAnswered, BreakerOpened, BreakerTried, BreakerClosed, FixStarted,
-    RestartDelayed, IncidentEscalated,
+    RestartDelayed, CauseLabelled, IncidentEscalated,
 )  # fmt: skip
 
 

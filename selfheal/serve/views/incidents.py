@@ -15,6 +15,7 @@ from selfheal.serve.models.incidents import (
     HoldView,
     IncidentDetail,
     IncidentView,
+    LabelView,
     LineView,
     PatternView,
     PlanView,
@@ -32,7 +33,7 @@ from selfheal.vocabulary import CAUSES
 if TYPE_CHECKING:
     from selfheal.events import Alternative, Cause, Held, Planned
     from selfheal.serve.ports import KnownPattern, Learned, Lessons
-    from selfheal.world import Approval, Attempt, Incident, World
+    from selfheal.world import Approval, Attempt, Incident, Label, World
 
 
 Case = tuple[str, str]
@@ -64,6 +65,7 @@ def incident_view(incident: Incident) -> IncidentView:
         plan=_plan(incident.plan) if incident.plan else None,
         hold=_hold(incident.hold) if incident.hold else None,
         approval=_approval(incident.approval) if incident.approval else None,
+        label=_label(incident.label) if incident.label else None,
         merged_into=incident.merged_into,
         reason=incident.reason,
     )
@@ -159,6 +161,18 @@ def _diagnosed_at(incident: Incident) -> float:
     """The latest diagnosis; where the story has dropped it, the opening stands for it."""
     at = [event.at for event in incident.story if isinstance(event, Diagnosed)]
     return max(at, default=incident.opened_at)
+
+
+def _label(label: Label) -> LabelView:
+    return LabelView(
+        cause=label.cause,
+        agent=label.agent,
+        by=label.by,
+        at=rfc3339(label.at),
+        said=label.said,
+        probability=share(label.probability),
+        right=label.right,
+    )
 
 
 def _rate(agent: str, cause: str, known: Learned) -> RateView:

@@ -1,0 +1,106 @@
+"""What were the causes truly, and what is known of causes at all?"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from datetime import datetime
+
+from selfheal.cli.client import Document, daemon_of, path
+from selfheal.cli.output import Cell, clock_time, say, share, show_json, show_table
+from selfheal.cli.verb import Group, Verb, an_incident, as_json, named, the_daemon
+from selfheal.vocabulary import CAUSES
+
+_LABELS = ("INCIDENT", "AGENT", "IT SAID", "SURE", "IT WAS", "SAYS", "AT")
+# All that the daemon keeps.
+_MOST = 1000
+
+
+def _confirm(arguments: Namespace) -> int:
+    return _say(arguments, {"right": True})
+
+
+def _correct(arguments: Namespace) -> int:
+    truth = {"cause": arguments.cause, "agent": arguments.agent} if arguments.cause else {"right": False}
+    return _say(arguments, truth)
+
+
+def _say(arguments: Namespace, truth: Mapping[str, object]) -> int:
+    answer = daemon_of(arguments).post(path("control", "incidents", arguments.incident, "cause"), truth)
+    if arguments.json:
+        show_json(answer.body.raw)
+    else:
+        say(answer.body.text("message"))
+    return 0
+
+
+def _labels(arguments: Namespace) -> int:
+    answer = daemon_of(arguments).get("/observability/incidents", limit=_MOST)
+    told = [one for one in answer.body.parts("items") if one.part("label").text("by")]
+    if arguments.json:
+        show_json([{"incident": one.text("id"), **one.part("label").raw} for one in told])
+        return 0
+    show_table(_LABELS, [_row(one, answer.now) for one in told], "Nobody has said of any cause whether it was right.")
+    return 0
+
+
+def _row(incident: Document, now: datetime) -> tuple[Cell | str, ...]:
+    label = incident.part("label")
+    at, right = label.moment("at"), label.flag("right")
+    truth = "right" if right else label.text("cause").replace("_", " ") or "something else"
+    return (
+        incident.text("id"),
+        Cell(incident.text("agent"), "strong"),
+        label.text("said").replace("_", " "),
+        share(label.number("probability") or 0.0),
+        Cell(truth, "good" if right else "bad"),
+        label.text("by"),
+        clock_time(at, now) if at else "-",
+    )
+
+
+def _causes(arguments: Namespace) -> int:
+    if arguments.json:
+        show_json(CAUSES)
+        return 0
+    show_table(("CAUSE", "WHAT IT SAYS"), [(Cell(slug, "strong"), says) for slug, says in CAUSES.items()], "")
+    return 0
+
+
+def _where(parser: ArgumentParser) -> None:
+    parser.add_argument("--agent", default="", metavar="AGENT", help="where it was, if not at the incident's own agent")
+
+
+GROUP = Group(
+    "What is known of causes",
+    (
+        Verb(
+            "kb confirm",
+            "Say that the cause of an incident was found rightly.",
+            "kb confirm inc-7",
+            _confirm,
+            (an_incident, the_daemon, as_json),
+        ),
+        Verb(
+            "kb correct",
+            "Say what the cause of an incident truly was, or only that it was not what was said.",
+            "kb correct inc-7 disk_full",
+            _correct,
+            (
+                an_incident,
+                named("CAUSE", "what it was; 'selfheal kb causes' lists them", optional=True),
+                _where,
+                the_daemon,
+                as_json,
+            ),
+        ),
+        Verb(
+            "kb labels",
+            "What people have said of causes, and whether the diagnosis was right.",
+            "kb labels",
+            _labels,
+            (the_daemon, as_json),
+        ),
+        Verb("kb causes", "Every cause that can be named.", "kb causes", _causes, (as_json,)),
+    ),
+)
