@@ -218,7 +218,6 @@ class _DeployRow(msgspec.Struct, frozen=True):
 
 class _EventRow(msgspec.Struct, frozen=True):
     event: Happening
-    cursor: str = ""
 
 
 class _Told(msgspec.Struct, frozen=True):
