@@ -124,7 +124,6 @@ class Daemon:
             lambda: self.ledger.world,
         )  # fmt: skip
         self.plans = self.fleet.plans
-        self.estate = Estate(ports.render, clock, self.plans, ports.environment)
         self.judgement = Judgement(self.ledger, self.vitals, self.fleet, ports.chance)
         self.runner = LoopRunner(clock, ports.chance, self._loop_failed, self.metrics.on_loop)
         self.rollup = Rollup(self.ledger, ports, taken, lambda: self.config.daemon.journal_size, self.runner.wake)
@@ -134,6 +133,7 @@ class Daemon:
         self.senses = Senses(
             self.ledger, self.vitals, self.history, self.anomalies, self.metrics, self.fleet.settling, self.redact
         )
+        self.estate = Estate(ports.render, clock, self.plans, ports.environment, self.senses.signals)
         doubt = Doubt(clock, ports.probe_tcp, ports.stolen, self.runner.spawn, self.fleet.canaries, self.fleet.own_door)
         self.scheduler = Scheduler(
             clock, self.wheel, self.runner.spawn, self.senses.observe, max_probes=ports.dialer.room, doubt=doubt
@@ -153,7 +153,7 @@ class Daemon:
             self.vitals, self.anomalies, self.history, self.data.custody, self.estate,
         )  # fmt: skip
         self.schedules = Schedules(self.ledger, clock, self.supervisor, self.runner.spawn)
-        self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact, self.estate.signs)
+        self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact, self.estate)
 
         # Who heals, foresees and tells.
         self.remedies = Remedies(
@@ -224,6 +224,7 @@ class Daemon:
             self.memory.loop,
             self.data.loop,
             self.remedies.loop,
+            self.estate.loop,
             self.rollup.loop,
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),

@@ -13,13 +13,15 @@ from datetime import UTC, datetime
 
 from selfheal.clock import Clock
 from selfheal.compose.fleet import AgentPlan
+from selfheal.compose.meters import Meters, Sink
 from selfheal.config.render import API_KEY, OWN_SERVICE, RenderConfig, render_of
 from selfheal.errors import FixFailed, RenderFailed
 from selfheal.kinds import Condition
 from selfheal.plans import Sign
 from selfheal.render.acts import Acts
-from selfheal.render.api import RenderApi
-from selfheal.render.reading import LOOK_BACK_S, Deploy, Service, Store, by_whom, judge, judge_store
+from selfheal.render.api import PAGE, RenderApi
+from selfheal.render.reading import LOOK_BACK_S, Deploy, LogEntry, Service, Store, by_whom, judge, judge_store
+from selfheal.serve.ports import Tail
 from selfheal.vocabulary import ServiceAct
 
 # What cannot be told is asked for again every second: Render is asked for it as often as it can have changed.
@@ -28,6 +30,9 @@ UNSURE_S = 15.0
 LATELY_S = 1800.0
 # Every other incident waits while one is diagnosed.
 SIGNS_S = 5.0
+# So many lines of its log say why it failed, if any do.
+WORDS = 40
+TAIL_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,12 @@ class Estate:
     """The agents at Render. Without an `api` none is in the configuration."""
 
     def __init__(
-        self, api: RenderApi | None, clock: Clock, plans: Mapping[str, AgentPlan], environment: Mapping[str, str]
+        self,
+        api: RenderApi | None,
+        clock: Clock,
+        plans: Mapping[str, AgentPlan],
+        environment: Mapping[str, str],
+        sink: Sink,
     ) -> None:
         self._api = api
         self._acts = Acts(api, clock) if api is not None else None
@@ -50,6 +60,8 @@ class Estate:
         self._plans = plans
         self.own = environment.get(OWN_SERVICE, "")
         self._unsure: dict[str, _Unsure] = {}
+        self._tailed: dict[str, float] = {}
+        self.loop = Meters(api, clock, plans, sink).loop
 
     async def look(self, agent: str, within_s: float) -> Condition:
         """How the service of an agent is. Raises RenderFailed, also where Render does not say so within that time."""
@@ -102,6 +114,38 @@ class Estate:
             return ()  # then there is nothing to be seen there
         return (*_suspended(found), *_deployed(deploys, onset))
 
+    async def last_words(self, agent: str, onset: float) -> tuple[str, ...]:
+        """What an agent has written at Render around the onset of its trouble; nothing where that is not to be had."""
+        try:
+            async with asyncio.timeout(SIGNS_S):
+                return _lines(await self._log(agent, onset + UNSURE_S, WORDS))[-WORDS:]
+        except (RenderFailed, TimeoutError):
+            return ()
+
+    async def tail(self, agent: str, count: int, cursor: str) -> Tail:
+        """The end of the log of an agent at Render, or what was written since `cursor`. Raises RenderFailed.
+
+        Who follows it asks again and again: Render is asked every few seconds, and nothing is said in between.
+        """
+        if self._service(agent) is None:
+            return Tail(())
+        now = self._clock.monotonic()
+        if cursor and now < self._tailed.get(agent, 0.0) + TAIL_S:
+            return Tail((), cursor)
+        self._tailed[agent] = now
+        since = float(cursor) if cursor else 0.0
+        entries = [one for one in await self._log(agent, self._clock.wall(), count) if one.at > since]
+        return Tail(_lines(entries)[-count:], repr(max((one.at for one in entries), default=since)))
+
+    async def _log(self, agent: str, until: float, count: int) -> tuple[LogEntry, ...]:
+        """The entries before a wall time, newest first."""
+        service = self._service(agent)
+        if service is None or self._api is None:
+            return ()
+        name, api = service.service, self._api
+        found = await api.store(name) if service.is_store else await api.service(name)
+        return await api.log(found.owner_id, name, _rfc3339(until), min(count, PAGE))
+
     async def _ask(self, agent: str) -> Condition:
         service = self._service(agent)
         if service is None or self._api is None:
@@ -113,12 +157,21 @@ class Estate:
         if found.is_suspended:
             return judge(found, (), (), now)
         instances = await api.instances(name) if found.has_instances else ()
-        since = datetime.fromtimestamp(now - LOOK_BACK_S, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return judge(found, await api.deploys(name), instances, now, await api.happenings(name, since))
+        return judge(
+            found, await api.deploys(name), instances, now, await api.happenings(name, _rfc3339(now - LOOK_BACK_S))
+        )
 
     def _service(self, agent: str) -> RenderConfig | None:
         plan = self._plans.get(agent)
         return render_of(plan.config) if plan is not None else None
+
+
+def _lines(newest_first: Sequence[LogEntry]) -> tuple[str, ...]:
+    return tuple(line for one in reversed(newest_first) for line in one.message.splitlines())
+
+
+def _rfc3339(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _suspended(found: Service | Store) -> Iterator[Sign]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
+from selfheal.compose.estate import Estate
 from selfheal.errors import UnknownName
 from selfheal.kinds import Run
 from selfheal.ledger import Ledger
-from selfheal.plans import Clues, Sign
+from selfheal.plans import Clues
 from selfheal.ports import RunInThread
 from selfheal.serve.ports import Tail
 from selfheal.supervise import proc
@@ -26,20 +28,22 @@ class Evidence:
 
     def __init__(
         self, ledger: Ledger, supervisor: Supervisor, run_in_thread: RunInThread, redact: Callable[[str], str],
-        signs: Callable[[str, float], Awaitable[tuple[Sign, ...]]],
+        estate: Estate,
     ) -> None:  # fmt: skip
         self._ledger = ledger
         self._supervisor = supervisor
         self._run_in_thread = run_in_thread
         self._redact = redact
-        self._signs = signs
+        self._estate = estate
 
     async def of_incident(self, incident: Incident) -> Clues:
         """What is to be seen of the run that the incident is about: what another run has said is no evidence."""
         launch = self._supervisor.launch_of(incident.agent)
         agent = self._ledger.world.agents.get(incident.agent)
         if launch is None or agent is None:
-            return Clues(signs=await self._signs(incident.agent, incident.onset))
+            name, onset = incident.agent, incident.onset
+            signs, log = await asyncio.gather(self._estate.signs(name, onset), self._estate.last_words(name, onset))
+            return Clues(log, signs=signs)
         begin, end = agent.log_begin, 0
         if incident.trigger == "exit" and agent.last_exit is not None:
             begin, end = agent.last_exit.log_begin, agent.last_exit.log_end
@@ -52,7 +56,8 @@ class Evidence:
         if launch is None:
             if agent not in self._ledger.world.agents:
                 raise UnknownName(f"cannot find agent {agent!r}; 'selfheal agents' lists them")
-            return Tail(())
+            found = await self._estate.tail(agent, count, cursor)
+            return Tail([self._redact(line) for line in found.lines], found.cursor)
         if since and await self._run_in_thread(lambda: _written_at(launch.log)) < since:
             return Tail((), cursor)
         lines, after = await self._run_in_thread(lambda: page(launch.log, count, cursor))

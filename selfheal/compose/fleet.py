@@ -234,11 +234,18 @@ def plan_fleet(
         directory = launch.directory if launch is not None else loaded.base
         words = launch.environment if launch is not None else agent_environment(environment, config)
         asset = data.asset(name) if data is not None else None
-        process = process_of(config)
-        limits = process.limits if process is not None else NO_LIMITS
+        limits = _limits(config)
         checks = _checks(config, limits.memory)
         plans.append(AgentPlan(name, kind, config, checks, fits, directory, words, launch, asset, limits))
     return tuple(plans)
+
+
+def _limits(config: AgentConfig) -> LimitsConfig:
+    """What an agent may use, as the file says: held by us where it is a process, by who runs it where it is not."""
+    process, service = process_of(config), render_of(config)
+    if process is not None:
+        return process.limits
+    return LimitsConfig(memory=service.memory) if service is not None and service.memory else NO_LIMITS
 
 
 def _within_limits(plan: AgentPlan, limits: LimitsConfig) -> AgentPlan:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from selfheal.config.address import is_loopback
 from selfheal.config.section import Section
-from selfheal.config.units import Duration
+from selfheal.config.units import Duration, Size
 
 API_KEY, OWN_SERVICE, API_URL = "RENDER_API_KEY", "RENDER_SERVICE_ID", "RENDER_API_URL"
 _ID = re.compile(r"(srv|crn|dpg|red)-[A-Za-z0-9-]{1,60}")
@@ -33,6 +33,7 @@ class RenderConfig(Section):
     interval: Duration = Field(
         60.0, gt=0, description="Render is asked how it is each so often: four calls of its API."
     )
+    memory: Size | None = Field(None, description="What its plan gives it: prediction extrapolates to that.")
     timeout: Duration = Field(30.0, gt=0, description="What Render does not answer by then is not known.")
 
     @property

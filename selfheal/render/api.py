@@ -6,7 +6,7 @@ again only where it certainly was not done: after a limit, or where no connectio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol, TypeVar
@@ -16,7 +16,8 @@ import msgspec
 
 from selfheal.clock import Clock
 from selfheal.errors import RenderFailed
-from selfheal.render.reading import Deploy, Happening, Instance, Service, Store
+from selfheal.render.metrics import TimeSeries
+from selfheal.render.reading import Deploy, Happening, Instance, Log, LogEntry, Service, Store
 
 DEFAULT_URL = "https://api.render.com/v1"
 TRIES = 3
@@ -36,11 +37,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call of the API: `path` below its address."""
+    """A call of the API: `path` below its address. What is several strings in `query` is said as often."""
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     body: Mapping[str, object] | None = None
 
 
@@ -118,6 +119,16 @@ class RenderApi:
         query = {"limit": str(PAGE), "startTime": since}
         rows = await self._one(Request("GET", f"/services/{_word(service)}/events", query), list[_EventRow])
         return tuple(row.event for row in rows)
+
+    async def metric(self, path: str, resources: Sequence[str], query: Mapping[str, str]) -> tuple[TimeSeries, ...]:
+        """A metric of several services, PostgreSQLs or Key Values at once."""
+        asked = {**query, "resource": tuple(resources)}
+        return await self._one(Request("GET", f"/metrics/{path}", asked), tuple[TimeSeries, ...])
+
+    async def log(self, owner: str, resource: str, until: str, count: int) -> tuple[LogEntry, ...]:
+        """The latest entries of a log before a time in RFC 3339, at most a hundred, newest first."""
+        query = {"ownerId": owner, "resource": resource, "endTime": until, "direction": "backward", "limit": str(count)}
+        return (await self._one(Request("GET", "/logs", query), Log)).logs
 
     # --- doing ---
 

@@ -54,6 +54,7 @@ class Service(msgspec.Struct, frozen=True, rename="camel"):
     suspended: str = "not_suspended"
     suspenders: tuple[str, ...] = ()
     service_details: Details = Details()
+    owner_id: str = ""
 
     @property
     def is_suspended(self) -> bool:
@@ -73,6 +74,11 @@ class Store(msgspec.Struct, frozen=True, rename="camel"):
     suspended: str = "not_suspended"
     suspenders: tuple[str, ...] = ()
     high_availability_enabled: bool = False
+    owner: Owner | None = None
+
+    @property
+    def owner_id(self) -> str:
+        return self.owner.id if self.owner is not None else ""
 
     @property
     def is_suspended(self) -> bool:
@@ -120,6 +126,29 @@ class Instance(msgspec.Struct, frozen=True, rename="camel"):
 
     id: str
     created_at: datetime | None = None
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """One entry of a log, of the program or of Render itself."""
+
+    message: str
+    timestamp: datetime
+
+    @property
+    def at(self) -> float:
+        return self.timestamp.timestamp()
+
+
+class Log(msgspec.Struct, frozen=True):
+    """A page of a log."""
+
+    logs: tuple[LogEntry, ...] = ()
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """The workspace that something belongs to."""
+
+    id: str = ""
 
 
 class Happening(msgspec.Struct, frozen=True):

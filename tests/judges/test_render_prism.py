@@ -25,6 +25,7 @@ from pydantic import SecretStr
 from selfheal.clock import RealClock
 from selfheal.render.acts import Acts
 from selfheal.render.api import RenderApi
+from selfheal.render.metrics import METRICS, REQUESTS
 from selfheal.render.wire import HttpTransport
 from tests.real.daemon_process import free_port
 from tests.real.render_estate import Estate, Service, Store
@@ -134,6 +135,8 @@ def test_all_that_is_read_and_done_fits_the_document(
     prism: str, document: dict[str, Any], tmp_path: Path, kind: str
 ) -> None:
     mini = Miniature(estate(kind))
+    mini.estate.metrics = {(one.path, "srv-it"): [({}, 2.0, "s")] for one in (*METRICS, REQUESTS)}
+    mini.estate.logs = {"srv-it": [(1.0, "started")]}
 
     async def story(api: RenderApi) -> None:
         acts = Acts(api, CLOCK)
@@ -141,6 +144,11 @@ def test_all_that_is_read_and_done_fits_the_document(
         assert len(await api.deploys("srv-it", all_of_them=True)) == 3
         assert await api.instances("srv-it")
         await api.happenings("srv-it", "2026-01-01T00:00:00Z")
+        for metric in (*METRICS, REQUESTS):
+            asked = {**metric.query, "startTime": "2026-01-01T00:00:00Z", "resolutionSeconds": "60"}
+            (series,) = await api.metric(metric.path, ["srv-it"], asked)
+            assert series.latest == 2.0
+        assert len(await api.log("tea-1", "srv-it", "2099-01-01T00:00:00Z", 20)) == 1
         for act in ("restart", "scale", "redeploy", "redeploy_clear_cache", "roll_back"):
             await acts.do("srv-it", act, 2)
         mini.estate.build_s = 600.0
@@ -205,5 +213,8 @@ def test_whatever_fits_the_document_is_read(
                 await api.happenings("srv-it", "2026-01-01T00:00:00Z")
                 await api.store("dpg-1")
                 await api.store("red-1")
+                await api.log("tea-1", "srv-it", "2026-01-01T00:00:00Z", 20)
+                for metric in (*METRICS, REQUESTS):
+                    await api.metric(metric.path, ["srv-it"], metric.query)
 
     asyncio.run(live())

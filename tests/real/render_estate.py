@@ -74,6 +74,10 @@ class Estate:
     update_s: float = 10.0
     services: dict[str, Service] = field(default_factory=dict)
     stores: dict[str, Store] = field(default_factory=dict)
+    metrics: dict[tuple[str, str], list[tuple[dict[str, str], float, str]]] = field(default_factory=dict)
+    """By the path of the metric and the resource: further labels, value and unit of each series."""
+    logs: dict[str, list[tuple[float, str]]] = field(default_factory=dict)
+    """By resource, when and what it has written."""
     ids: int = 0
 
     # --- what there is ---

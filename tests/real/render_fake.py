@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from selfheal.render.api import Answer, Request, Unanswered
 from tests.real.render_estate import ENDED, Deploy, Estate, Service, Store
@@ -62,7 +62,14 @@ class Miniature:
         if body and headers.get("content-type") != "application/json":
             return self._no(406, "send application/json")
         words = parts.path.removeprefix("/v1/").split("/")
-        query = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        said = parse_qsl(parts.query, strict_parsing=bool(parts.query))
+        if method == "GET" and told is None and words[0] == "metrics":
+            return self._metric(words[1:], said)
+        query = dict(said)
+        if len(query) != len(said):
+            return self._no(400, f"said twice: {said}")
+        if method == "GET" and told is None and words == ["logs"]:
+            return self._logs(query)
         if method == "GET" and told is None:
             return self._get(words, query)
         if method == "POST" and not query:
@@ -92,6 +99,37 @@ class Miniature:
                 return self._paged(happened[::-1], query)
             case _:
                 return self._no(404, f"not found: {'/'.join(words)}")
+
+    def _metric(self, words: list[str], said: Sequence[tuple[str, str]]) -> Answer:
+        """A series for each resource that is asked for; of requests one for each status."""
+        asked, query = [value for key, value in said if key == "resource"], dict(said)
+        known = {"memory", "cpu", "http-latency", "http-requests", "disk-usage", "disk-capacity"}
+        if len(words) != 1 or words[0] not in known or not asked:
+            return self._no(404, f"not found: metrics {words}")
+        since = datetime.fromisoformat(query["startTime"]).timestamp()
+        if float(query.get("resolutionSeconds", "60")) < 30 or since > self.estate.clock.wall():
+            return self._no(400, f"invalid: {query}")
+        here = self.estate.services.keys() | self.estate.stores.keys()
+        found = [
+            _series(resource, labels, value, unit, self.estate.clock.wall())
+            for resource in asked
+            if resource in here
+            for labels, value, unit in self.estate.metrics.get((words[0], resource), ())
+        ]
+        return _json(200, found)
+
+    def _logs(self, query: Mapping[str, str]) -> Answer:
+        if query.get("ownerId") != OWNER or "resource" not in query or not 1 <= int(query.get("limit", "20")) <= 100:
+            return self._no(400, f"invalid: {query}")
+        until = datetime.fromisoformat(query["endTime"]).timestamp() if "endTime" in query else self.estate.clock.wall()
+        written = [one for one in self.estate.logs.get(query["resource"], ()) if one[0] <= until][::-1]
+        page = written[: int(query.get("limit", "20"))]
+        entries = [
+            {"id": f"log-{number}", "message": text, "timestamp": _time(at), "labels": []}
+            for number, (at, text) in enumerate(page)
+        ]
+        more = {"hasMore": len(page) < len(written), "nextStartTime": _time(0), "nextEndTime": _time(until)}
+        return _json(200, {**more, "logs": entries})
 
     def _post(self, words: list[str], told: object) -> Answer:
         estate = self.estate
@@ -232,6 +270,12 @@ def _event(service: str, number: int, event: tuple[float, str, dict[str, object]
     return {"event": told, "cursor": name}
 
 
+def _series(resource: str, labels: Mapping[str, str], value: float, unit: str, now: float) -> dict[str, object]:
+    told = {"service": resource, **labels}
+    points = [{"timestamp": _time(now - age), "value": value, "unit": unit} for age in (120.0, 60.0)]
+    return {"labels": [{"field": key, "value": text} for key, text in told.items()], "values": points, "unit": unit}
+
+
 _LIMITS = {"ratelimit-limit": "400", "ratelimit-remaining": "399", "ratelimit-reset": "42"}
 
 
@@ -263,7 +307,7 @@ class Unconnected:
         if fault is not None and fault.refused:
             raise Unanswered("no connection", sent=False)
         await mini.estate.clock.sleep(0.1)
-        query = "&".join(f"{key}={value}" for key, value in request.query.items())
+        query = urlencode(request.query, doseq=True)
         headers = {"authorization": f"Bearer {KEY}"}
         body = b""
         if request.body is not None:

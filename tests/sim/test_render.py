@@ -11,7 +11,7 @@ import pytest
 
 from selfheal.config.render import API_KEY, OWN_SERVICE
 from selfheal.errors import ConfigInvalid, FixFailed
-from selfheal.events import CheckBroke, FixEnded, FixStarted
+from selfheal.events import CheckBroke, FailurePredicted, FixEnded, FixStarted
 from selfheal.rehearse.machine import Program, SimulatedMachine
 from selfheal.render.api import RenderApi
 from tests.real.render_estate import Estate, Service, Store
@@ -65,6 +65,11 @@ def follow(r: Rehearsal, service: Service) -> asyncio.Task[None]:
 def did(mini: Miniature) -> list[str]:
     """What was done at Render, in short."""
     return [one.removeprefix("POST /v1/services/") for one in mini.heard if one.startswith("POST ")]
+
+
+def looks(mini: Miniature) -> list[str]:
+    """What was asked but for the metrics, which are asked for once a minute whatever happens."""
+    return [one for one in mini.heard if "/metrics/" not in one]
 
 
 def tried(r: Rehearsal) -> list[str]:
@@ -127,7 +132,7 @@ def test_a_deploy_that_is_in_progress_is_no_incident(tmp_path: Path) -> None:
     mini = at_render(tmp_path, WEB, story)
     assert did(mini) == []
     # 20 minutes of asking: each quarter of a minute in doubt, each minute else.
-    assert len(mini.heard) < 4 * (4 * 20 + 10)
+    assert len(looks(mini)) < 4 * (4 * 20 + 10)
 
 
 def test_while_a_deploy_builds_the_version_before_is_what_is_looked_at(tmp_path: Path) -> None:
@@ -150,13 +155,13 @@ def test_while_a_deploy_builds_the_version_before_is_what_is_looked_at(tmp_path:
 def test_an_outage_of_the_api_is_no_failure_of_the_service(tmp_path: Path, fault: Fault) -> None:
     async def story(r: Rehearsal, mini: Miniature) -> None:
         await r.all_healthy()
-        heard = len(mini.heard)
+        heard = len(looks(mini))
         mini.faults = [fault] * 10_000
         await r.wait(900.0)
         assert r.incidents("web") == []
         assert r.seen(FixStarted) == []
         assert len(r.seen(CheckBroke, "web")) == 1
-        assert len(mini.heard) - heard < 900 / 15 * 3 + 10
+        assert len(looks(mini)) - heard < 900 / 15 * 3 + 10
         mini.faults = []
         await r.all_healthy()
 
@@ -282,3 +287,51 @@ def test_no_act_is_done_to_the_daemons_own_service_whatever_the_configuration_sa
                 await r.daemon.hands.render("web", act)
 
     assert did(at_render(tmp_path, WEB, story)) == []
+
+
+def test_what_a_service_uses_at_render_is_a_signal_and_what_its_plan_gives_is_its_limit(tmp_path: Path) -> None:
+    async def story(r: Rehearsal, mini: Miniature) -> None:
+        mini.estate.metrics["cpu", "srv-web"] = [({}, 250.0, "mCPU")]
+        mini.estate.metrics["http-requests", "srv-web"] = [
+            ({"statusCode": "200"}, 90.0, ""),
+            ({"statusCode": "500"}, 30.0, ""),
+        ]
+        await r.all_healthy()
+        for minute in range(40):  # it has 512 MB, and takes 5 more each minute
+            mini.estate.metrics["memory", "srv-web"] = [({}, 200.0 + 5.0 * minute, "MB")]
+            await r.wait(60.0)
+        signals = r.daemon.vitals.signals("web")
+        assert (signals["cpu"], signals["requests"], signals["error_rate"]) == (0.25, 2.0, 0.25)
+        assert signals["rss"] == pytest.approx(395e6, rel=0.02)
+        (first, *_) = r.seen(FailurePredicted, "web")
+        assert (first.mode, first.limit) == ("out_of_memory", 512e6)
+
+    at_render(tmp_path, WEB + 'memory = "512MB"\n', story)
+
+
+def test_that_render_has_no_metrics_for_us_is_no_trouble_of_a_service(tmp_path: Path) -> None:
+    async def story(r: Rehearsal, mini: Miniature) -> None:
+        await r.all_healthy()
+        mini.faults += [Fault(500)] * 60
+        await r.wait(200.0)
+        assert r.daemon.ledger.world.incidents == {}
+        assert not r.daemon.runner.stats["render"].failures
+
+    at_render(tmp_path, WEB, story)
+
+
+def test_what_a_service_wrote_last_tells_why_it_failed(tmp_path: Path) -> None:
+    async def story(r: Rehearsal, mini: Miniature) -> None:
+        await r.all_healthy()
+        now = mini.estate.clock.wall()
+        mini.estate.logs["srv-web"] = [
+            (now, "Traceback (most recent call last):"),
+            (now + 1.0, "ModuleNotFoundError: No module named 'shop'"),
+            (now + 9000.0, "what is written much later says nothing of it: No space left on device"),
+        ]
+        mini.estate.services["srv-web"].crashes = True
+        await r.until(lambda: any(one.causes for one in r.incidents("web")), 900.0)
+        incident = r.incidents("web")[0]
+        assert (incident.cause, incident.causes[0].channels) == ("missing_module", ("log",))
+
+    at_render(tmp_path, WEB, story)
