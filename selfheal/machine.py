@@ -29,6 +29,7 @@ from selfheal.config.address import is_loopback, split_address, url_from_here
 from selfheal.config.load import Loaded
 from selfheal.config.models import Config
 from selfheal.config.render import API_KEY, API_URL
+from selfheal.config.render_mode import missing_at_render
 from selfheal.daemon import Daemon, Narrator
 from selfheal.diagnose.patterns import PATTERNS
 from selfheal.durable import make_private
@@ -116,7 +117,7 @@ async def _live(
     ends_with_terminal: bool,
 ) -> int:
     log = structlog.get_logger("selfheal")
-    _say_what_is_missing(log, told=bool(_notifiers(loaded.config, doors.line)))
+    _say_what_is_missing(log, loaded.config, told=bool(_notifiers(loaded.config, doors.line)))
     with usable(loaded.config.daemon.state_dir):
         ports = _ports(loaded, doors)
         daemon = Daemon(loaded, ports, redactor, log, narrator, clear_leftovers, doors.damages)
@@ -159,11 +160,16 @@ def _left_alone(daemon: Daemon, log: structlog.stdlib.BoundLogger) -> None:
         _told(daemon, log, signal.SIGHUP.name)
 
 
-def _say_what_is_missing(log: structlog.stdlib.BoundLogger, *, told: bool) -> None:
+def _say_what_is_missing(log: structlog.stdlib.BoundLogger, config: Config, *, told: bool) -> None:
     if not told:
         log.info("alerts.local", why="nobody is named to be told: alerts are in the log and on the page alone")
     if not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("OPENAI_API_KEY")):
         log.info("diagnosis.rules", why="no model key is set: causes are found by the deterministic engine alone")
+    if config.daemon.render_mode:
+        with usable(config.daemon.state_dir):
+            on_a_disk = config.daemon.state_dir.stat().st_dev != Path("/").stat().st_dev
+        for why in missing_at_render(config.daemon, os.environ, on_a_disk=on_a_disk):
+            log.warning("render.missing", why=why)
 
 
 def _prepare(state_dir: Path, shared: str) -> None:

@@ -157,6 +157,13 @@ def test_nobody_else_decides_and_no_press_but_ours_counts() -> None:
         assert not Path(place.folder, "well").exists()
 
 
+def test_in_render_mode_it_starts_with_telegram_and_says_what_else_is_missing() -> None:
+    with telegram() as chat, fleet(chat, LOST, RENDER_MODE="true") as place:
+        said(chat, "site needs a person")
+        (first, *_) = place.logged("render.missing")
+        assert "this is not Render (RENDER is not set)" in first.text("why")
+
+
 def test_users_that_are_named_may_decide_and_then_nobody_else() -> None:
     with telegram() as chat, fleet(chat, FLEET + "[notify.telegram]\nusers = [42]\n") as place:
         question = asked(chat)
