@@ -28,6 +28,7 @@ FLEET = """
 verify = "0.3s"
 [notify]
 group = 0
+apprise = ["json://bot:canary-apprise-f00d@127.0.0.1:1/"]
 
 [agents.prints]
 command = ["sh", "-c", "env; echo postgres://bot:$DB_PASSWORD@db/x refused >&2; sleep 0.3; exit 1"]
@@ -38,13 +39,35 @@ kind = "service"
 fixes = ["tell"]
 checks = [{ command = ["sh", "-c", "echo token=$STRIPE_API_KEY; env; exit 1"], interval = 0.2, fall = 1 }]
 [fixes.tell]
-command = ["sh", "-c", "env; echo Authorization: Bearer $GITHUB_TOKEN; exit 1"]
+command = ["sh", "-c", "env; echo Authorization: Bearer $GITHUB_TOKEN https://x/?access_token=$JWT_SECRET; exit 1"]
+
+[agents.told]
+kind = "service"
+checks = [{ command = ["true"], interval = 1 }]
+
+[agents.api]
+kind = "service"
+checks = [{ http = "http://bot:canary-userinfo-f00d@127.0.0.1:1/?token=canary-query-f00d", interval = 0.2, fall = 1 }]
 """
+# What somebody else's monitoring says may hold anything.
+FOREIGN = {
+    "alerts": [
+        {
+            "labels": {"alertname": "Down", "agent": "told"},
+            "annotations": {"summary": "GET https://u:canary-foreign-f00d@x/?api_key=canary-foreign-f00d failed"},
+        }
+    ]
+}
 PAGES = (
     "summary", "agents", "agents/site", "agents/prints", "incidents", "predictions", "anomalies", "maintenance",
     "fixes", "strategies", "rca", "traces", "metrics", "scorecard", "logs", "logs?agent=prints", "chaos",
 )  # fmt: skip
-VERBS: tuple[tuple[str, ...], ...] = (("status",), ("logs", "prints"), ("config", "show"), ("agents", "site"))
+VERBS: tuple[tuple[str, ...], ...] = (
+    ("status",), ("status", "--json"), ("logs", "prints"), ("config", "show"), ("config", "show", "--json"),
+    ("agents", "site"), ("agents", "api", "--json"), ("incidents", "--json"), ("why", "api", "--json"),
+    ("anomalies", "--json"), ("predictions", "--json"), ("strategies", "--json"), ("scorecard", "--json"),
+    ("kb", "labels", "--json"),
+)  # fmt: skip
 
 
 def canary(name: str) -> str:
@@ -92,8 +115,9 @@ def test_no_canary_is_in_any_log_message_answer_or_file() -> None:
             "DATABASE_URL": f"postgres://app:{canary('url')}@db.example/app", "SELFHEAL_LOG_LEVEL": "debug",
         }  # fmt: skip
         pushes_to(front.port, place).boot(FLEET)
+        place.client.ask("POST", "/webhooks/alertmanager", FOREIGN)
         until(lambda: any(one.text("state") == "escalated" for one in place.incidents("site")))
-        until(lambda: place.incidents("prints"))
+        until(lambda: all(place.incidents(name) for name in ("prints", "told", "api")))
         until(lambda: chat.messages)
         front.until_ready()
         found = shown(place, chat)

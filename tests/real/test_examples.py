@@ -60,10 +60,20 @@ def test_every_command_in_the_readme_is_understood(line: str) -> None:
 def test_the_container_runs_a_verb_that_there_is() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     program, words = (json.loads(line) for line in re.findall(r"^(?:ENTRYPOINT|CMD) (.+)", dockerfile, re.MULTILINE))
-    assert program == ["selfheal"]
+    assert program == ["/usr/bin/tini", "--", "selfheal"]
     verb, rest = find_verb(words)
     assert verb is not None
     assert parser_of(verb).parse_args(rest).keeper
+
+
+def test_the_container_is_nobodys_root_builds_nothing_and_says_how_it_is() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    last = dockerfile.rpartition("\nFROM ")[2]
+    assert re.search(r"^USER [1-9]\d*$", last, re.MULTILINE)
+    assert 'CMD ["selfheal", "health"]' in last
+    assert not re.search(r"build-essential|gcc|-dev\b|requirements-(dev|build)", last)
+    assert "--require-hashes" in dockerfile
+    assert re.search(r"^STOPSIGNAL SIGTERM$", last, re.MULTILINE)
 
 
 def test_systemd_finds_nothing_wrong_with_its_unit(tmp_path: Path) -> None:
