@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from selfheal.cli.client import Answer, daemon_of, path
 from selfheal.cli.output import say, show_json
-from selfheal.cli.verb import FAILED, Group, Verb, an_incident, as_json, how_many, named, the_daemon
+from selfheal.cli.verb import FAILED, Group, Verb, an_incident, as_json, how_many, named, seconds, the_daemon
 
 # A restart of many goes on one by one, each until it is ready: how long that takes, nobody here can know.
 ONE_BY_ONE_S = 3600.0
@@ -71,6 +71,21 @@ def _switch(verb: str, done: str) -> Callable[[Namespace], int]:
         return _report(answer, arguments, f"healing {whose}is {done}")
 
     return run
+
+
+def _mute(arguments: Namespace) -> int:
+    answer = daemon_of(arguments).post(path("control", "mute"), {"seconds": arguments.how_long})
+    return _report(answer, arguments, "done")
+
+
+def _how_long(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "how_long", metavar="TIME", type=_time, help="such as 30m or 2h, at most a week; 'off' for alerts again"
+    )
+
+
+def _time(text: str) -> float:
+    return 0.0 if text in ("off", "0") else seconds(text)
 
 
 def _report(answer: Answer, arguments: Namespace, words: str) -> int:
@@ -146,5 +161,12 @@ GROUP = Group(
             _ONE_OR_ALL,
         ),
         Verb("resume", "Let the healer act again.", "resume", _switch("resume", "on again"), _ONE_OR_ALL),
+        Verb(
+            "mute",
+            "No alerts of what begins for a while, healing goes on; 'off' ends it.",
+            "mute 2h",
+            _mute,
+            (_how_long, the_daemon, as_json),
+        ),
     ),
 )

@@ -109,6 +109,9 @@ class Orders:
     async def resume(self, agent: str | None, by: str) -> None:
         _not_here()
 
+    async def mute(self, seconds: float, by: str) -> None:
+        _not_here()
+
     async def reload(self, by: str) -> Reloaded:
         _not_here()
 

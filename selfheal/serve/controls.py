@@ -13,6 +13,7 @@ from selfheal.serve.bodies import behind
 from selfheal.serve.models.fleet import Done, NotReady, OrderDone, ReloadDone
 from selfheal.serve.ports import Control, Order, Reloaded
 from selfheal.serve.problems import documented
+from selfheal.serve.times import span
 
 LONGEST = 500  # of what a webhook may tell about one alert: it becomes an incident's sign
 MOST_ALERTS = 1000
@@ -44,6 +45,14 @@ class Size(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     instances: int = Field(ge=0, examples=[3])
+
+
+class HowLong(BaseModel):
+    """For how long no alerts are told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seconds: float = Field(ge=0, le=7 * 86_400, description="0 ends it.", examples=[3600])
 
 
 class Truth(BaseModel):
@@ -140,6 +149,12 @@ class Controls:
         agent = whose.agent if whose else None
         await self._control.resume(agent, self._gate.by(request))
         return Done(done="resume", target=agent, message=f"healing of {agent or 'all agents'} is on again")
+
+    async def mute(self, request: Request, how_long: HowLong) -> Done:
+        """Let nothing that begins be told for a while; healing goes on."""
+        await self._control.mute(how_long.seconds, self._gate.by(request))
+        told = f"no alerts for {span(how_long.seconds)}" if how_long.seconds else "alerts are told again"
+        return Done(done="mute", target=None, message=told)
 
     async def start_all(self, request: Request, which: Which) -> OrderDone:
         """Start several agents in the order of their dependencies."""
@@ -246,6 +261,7 @@ def routes(controls: Controls, gate: Gate) -> APIRouter:
         ("/control/incidents/{id}/cause", controls.label, gate.control),
         ("/control/pause", controls.pause, gate.control),
         ("/control/resume", controls.resume, gate.control),
+        ("/control/mute", controls.mute, gate.control),
         ("/control/reload", controls.reload, gate.control),
         ("/control/chaos/run", controls.run_experiment, gate.control),
         ("/control/chaos/stop", controls.stop_experiment, gate.control),

@@ -267,6 +267,10 @@ class Control(Protocol):
 
     async def resume(self, agent: str | None, by: str) -> None: ...
 
+    async def mute(self, seconds: float, by: str) -> None:
+        """Let nothing that begins be told for so long; 0 ends that."""
+        ...
+
     async def reload(self, by: str) -> Reloaded:
         """Take the changed configuration; a bad one raises ConfigInvalid and changes nothing."""
         ...

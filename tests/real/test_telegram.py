@@ -209,7 +209,8 @@ def test_muted_nothing_that_begins_is_told_until_that_is_over() -> None:
         chat.say("/status")
         said(chat, "1 unhealthy")
         assert not [one for one in chat.messages.values() if one.buttons]
-        chat.say("/mute 0")
+        assert place.say("mute", "1h").err == "no alerts for 60 min\n"
+        assert place.say("mute", "off").err == "alerts are told again\n"
         assert "may mend be applied" in asked(chat).text
 
 
