@@ -23,6 +23,7 @@ from selfheal.cli import (
     inspect,
     kb,
     logs,
+    rca,
     replay,
     run,
     strategies,
@@ -43,6 +44,7 @@ GROUPS: tuple[Group, ...] = (
     foresight.GROUP,
     control.GROUP,
     data.GROUP,
+    rca.GROUP,
     gateway.GROUP,
 )
 _CODES = """\

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from selfheal.diagnose.case import Case
+from selfheal.diagnose.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +35,5 @@ class Channel(Protocol):
     def name(self) -> str:
         """The slug under which its evidence is shown."""
 
-    def look(self, case: Case) -> Finding:
+    def look(self, view: View) -> Finding:
         """Score the services of a case. Never raises, whatever the data are like."""

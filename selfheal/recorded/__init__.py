@@ -1,0 +1,1 @@
+"""What others have recorded, read from files."""
