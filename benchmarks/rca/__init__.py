@@ -1,0 +1,1 @@
+"""How often is the root cause right, on public incidents of which the truth is known?"""
