@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import reduce
 
 import pytest
@@ -28,6 +29,7 @@ from selfheal.events import (
     IncidentOpened,
     IncidentResolved,
     Planned,
+    StartAsked,
     UndoEnded,
     UndoStarted,
     Verified,
@@ -64,6 +66,18 @@ HEALED: tuple[Event, ...] = (
 
 def world(*events: Event) -> World:
     return reduce(fold, events, EMPTY)
+
+
+def test_what_was_changed_on_purpose_before_it_began_is_told() -> None:
+    deployed = AgentDeclared(T0 - 60, "db", "sqlite", "data", (), ("file",), False, version="1.1")
+    first = replace(deployed, at=T0 - 90_000, version="1.0")
+    late = StartAsked(T0 + 50, "api", "Bob")
+    found = told(first, deployed, *FAILED[1:], late)
+    assert [(one.agent, one.kind, one.title) for one in found.changes] == [
+        ("db", "deploy", "version 1.0 became 1.1"),
+    ]
+    assert "## What was changed before\n\n- " in markdown(found)
+    assert told(*FAILED).changes == []
 
 
 def told(*events: Event, now: float = T0 + 100) -> IncidentReport:

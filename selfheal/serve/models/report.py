@@ -6,7 +6,7 @@ from pydantic import Field
 
 from selfheal.serve.models.base import Seconds, Time, View
 from selfheal.serve.models.incidents import CauseView, LineView
-from selfheal.vocabulary import IncidentState, Layer, Outcome, Severity
+from selfheal.vocabulary import ChangeKind, IncidentState, Layer, Outcome, Severity
 
 
 class TriedFix(View):
@@ -24,6 +24,16 @@ class TriedFix(View):
     verified: bool
     undone: bool | None
     output: str = Field(description="Its first lines.")
+
+
+class ChangeView(View):
+    """Something that was changed on purpose before it began."""
+
+    at: Time
+    agent: str
+    kind: ChangeKind
+    title: str = Field(examples=["version 1.0 became 1.1"])
+    by: str = Field(description="Empty where nobody knows.")
 
 
 class OutageView(View):
@@ -73,6 +83,7 @@ class IncidentReport(View):
     summary: str
     timeline: list[LineView]
     causes: list[CauseView]
+    changes: list[ChangeView] = Field(description="Of those concerned and what they depend on, latest first.")
     attempts: list[TriedFix]
     cost: CostView
     prevention: PreventionView

@@ -14,7 +14,7 @@ from selfheal.serve.times import read_rfc3339, span, time_of_day
 
 if TYPE_CHECKING:
     from selfheal.serve.models.incidents import CauseView, LineView
-    from selfheal.serve.models.report import CostView, IncidentReport, PreventionView, TriedFix
+    from selfheal.serve.models.report import ChangeView, CostView, IncidentReport, PreventionView, TriedFix
 
 # What CommonMark takes for markup anywhere in a line, and what GitHub does: tables, strikethrough, mentions are text.
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
@@ -30,6 +30,7 @@ def markdown(report: IncidentReport) -> str:
         *_head(report),
         *_section("What happened", _timeline(report.timeline)),
         *_section("Why", _causes(report.causes)),
+        *(_section("What was changed before", _changes(report.changes)) if report.changes else ()),
         *_section("What was tried", _attempts(report.attempts)),
         *_section("What it cost", _cost(report.cost)),
         *_section("What would prevent it", _prevention(report.prevention)),
@@ -88,6 +89,12 @@ def _causes(causes: Sequence[CauseView]) -> Iterator[str]:
         sources = f" (from: {', '.join(one.channels)})" if one.channels else ""
         yield f"- {text(one.sentence)} ({text(one.cause)}){where}: {_percent(one.probability)}{sources}"
         yield from (f"  - {text(evidence)}" for evidence in one.evidence)
+
+
+def _changes(changes: Sequence[ChangeView]) -> Iterator[str]:
+    for one in changes:
+        by = f", by {text(one.by)}" if one.by else ""
+        yield f"- {_when(one.at)}: {text(one.agent)}: {text(one.title)} ({one.kind}){by}"
 
 
 def _percent(share: float) -> str:

@@ -18,6 +18,7 @@ from selfheal.events import (
 )
 from selfheal.serve.advice import ADVICE, SETTINGS
 from selfheal.serve.models.report import (
+    ChangeView,
     CostView,
     IncidentReport,
     OutageView,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 DAY_S = 86_400.0
 DAYS = 30.0
+# What was changed earlier is no reason any more, as a rule.
+CHANGES_S = 6 * 3600.0
 LINES = 12  # of an output: what a report is read for is at its head
 _SLUG = re.compile(r"[\w.-]+")  # what a user calls a cause may be anything; only this is written as TOML
 RESTARTS = frozenset({"restart", "restart_with_dependents", "replace_by_spare"})
@@ -57,6 +60,7 @@ def report(world: World, incident: Incident, now: float, tables: Tables) -> Inci
         summary=_summary(world, incident, now),
         timeline=story_lines(incident),
         causes=cause_views(incident.causes),
+        changes=[*_changes(world, incident)],
         attempts=[_tried(one) for one in incident.attempts],
         cost=_cost(world, incident, now),
         prevention=_prevention(world, incident, tables),
@@ -83,6 +87,14 @@ def _summary(world: World, incident: Incident, now: float) -> str:
     times = len(_alike(world, incident))
     told.append("It is the first time within 30 days." if times == 1 else f"It is time {times} within 30 days.")
     return " ".join(told)
+
+
+def _changes(world: World, incident: Incident) -> Iterator[ChangeView]:
+    """What was changed on purpose within hours before it began: where a person would begin to look."""
+    concerned = {name for agent in incident.agents for name in (agent, *world.dependencies(agent))}
+    for one in reversed(world.changes):
+        if one.agent in concerned and incident.onset - CHANGES_S <= one.at <= incident.onset:
+            yield ChangeView(at=rfc3339(one.at), agent=one.agent, kind=one.kind, title=brief(one.title), by=one.by)
 
 
 def _tried(one: Attempt) -> TriedFix:
