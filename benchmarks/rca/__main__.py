@@ -17,6 +17,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.rca import nezha, petshop, rootcausebench
+from benchmarks.rca.baro import ranks
 from benchmarks.rca.labelled import Labelled
 from benchmarks.rca.peers import PEERS
 from benchmarks.report import Goal, print_goals, print_table, run, save
@@ -140,6 +141,19 @@ def peers(known: Sequence[Known]) -> dict[str, dict[str, float]]:
     return found
 
 
+def _baro(python: str, known: Sequence[Known]) -> dict[str, dict[str, float]]:
+    """AC@1 of fse-baro itself, by group."""
+    asked = [one for one in known if one.truth != NONE]
+    found = list(ranks(python, [one.labelled.case for one in asked]))
+    by_scorer: dict[str, dict[str, float]] = {}
+    for place, name in enumerate(("fse-baro, robust", "fse-baro, nsigma")):
+        hits: dict[str, list[bool]] = {}
+        for one, told in zip(asked, found, strict=True):
+            hits.setdefault(one.group, []).append(told[place][:1] == [one.truth])
+        by_scorer[name] = {group: sum(right) / len(right) for group, right in hits.items()}
+    return by_scorer
+
+
 def _scores(scorer: Callable[[Case], Mapping[str, float]], case: Case) -> dict[str, float]:
     told = scorer(case)
     return {service: told.get(service, float("-inf")) for service in case.services()}
@@ -182,6 +196,7 @@ def main() -> None:
     arguments = ArgumentParser(description=__doc__)
     arguments.add_argument("--data", type=Path, required=True, help="the folder with petshop, nezha, rootcausebench")
     arguments.add_argument("--fit", action="store_true", help="print weights fitted to all cases, and end")
+    arguments.add_argument("--baro", metavar="PYTHON", help="an interpreter with fse-baro, to ask that itself too")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         known = loaded(options.data, Path(scratch))
@@ -189,7 +204,7 @@ def main() -> None:
         _print_fitted(known)
         return
     held = crossed(known)
-    judged, others = figures(held), peers(known)
+    judged, others = figures(held), {**peers(known), **(_baro(options.baro, known) if options.baro else {})}
     shipped = figures((one, one.shipped) for one in known)
     _print_services(known, judged, shipped)
     rows = [(name, *(one.get(group) for group in GOALS)) for name, one in others.items()]
