@@ -8,6 +8,7 @@ other orders may be given twice.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -74,8 +75,15 @@ class Chat:
         self._heard: int | None = None
         self._trouble = ""
 
-    async def listen(self) -> None:
-        """Take in what is said, again and again. That Telegram is out of order is said once, and that it is back."""
+    async def listen(self, stopping: asyncio.Event) -> None:
+        """Take in what is said until the daemon stops: a poll takes long, and one without an answer far longer."""
+        async with asyncio.TaskGroup() as group:
+            hearing = group.create_task(self._listen(), name="chat")
+            await stopping.wait()
+            hearing.cancel()
+
+    async def _listen(self) -> None:
+        """That Telegram is out of order is said once, and that it is back."""
         wait_s = BACKOFF_FIRST_S
         while True:
             try:
