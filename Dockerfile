@@ -1,4 +1,5 @@
-# Small: some 55 MB on top of the base image (python -m benchmarks.image), nothing to build with, nothing for accelerators.
+# Small: some 55 MB on top of the base image, nothing to build with, nothing for accelerators. That was measured with what
+# is installed here (python -m benchmarks.image); the image itself was not built yet.
 #
 # The daemon alone. Agents that run beside it need their programs in the same image: begin yours with FROM this one.
 #

@@ -1,6 +1,6 @@
 """Who starts the daemon again when it dies, and buries what nobody else waits for?
 
-`selfheal run --keeper`: a parent so small that nothing in it can fail, and process 1 where it runs in a container. The
+`selfheal run --keeper`: a parent so small that nothing in it can fail, and fit to be process 1 of a container. The
 verb replaces itself by this file, run as a program without site-packages and with the standard library alone: 9 MB of
 memory where the verb had 15, and nothing of the daemon's loaded that could break. So it reads the clock itself.
 

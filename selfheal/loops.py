@@ -114,10 +114,12 @@ class LoopRunner:
                 await asyncio.wait({task})
 
     async def join(self, *names: str) -> None:
-        """Wait for loops that end by themselves."""
-        tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
+        """Wait for loops that end by themselves. Who waits no longer leaves them to `stop`."""
+        tasks = {name: self._tasks[name] for name in names if name in self._tasks}
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks.values())
+        for name in tasks:
+            self._tasks.pop(name, None)
 
     async def stop_errands(self) -> None:
         """Cancel all spawned tasks and wait for them."""
@@ -231,6 +233,8 @@ class LoopRunner:
 
 
 def describe(why: BaseException) -> str:
-    """An exception in one line: its type and its text."""
+    """An exception in one line: its type and its text. A group of one is that one."""
+    while isinstance(why, BaseExceptionGroup) and len(why.exceptions) == 1:
+        why = why.exceptions[0]
     text = str(why)
     return f"{type(why).__name__}: {text}" if text else type(why).__name__

@@ -197,7 +197,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         run_command=CommandRunner(clock),
         run_fix=CommandRunner(clock, leaves_helpers=True),
         call_http=call_http,
-        run_job=Worker(CommandRunner(clock), loaded.config.daemon.state_dir),
+        run_job=Worker(CommandRunner(clock, whole_session=True), loaded.config.daemon.state_dir),
         probe_http=partial(probe_http, dialer=dialer),
         probe_tcp=partial(probe_tcp, dialer=dialer),
         run_in_thread=_in_thread,
@@ -313,7 +313,8 @@ class _Doors:
         def users() -> Sequence[int]:
             return daemon.config.notify.telegram.users
 
-        return Chat(line, daemon.ledger, daemon.ports.clock, daemon.control, users).listen
+        chat = Chat(line, daemon.ledger, daemon.ports.clock, daemon.control, users)
+        return partial(chat.listen, daemon.stopping)
 
     def _bind(self, name: str) -> socket.socket:
         """The socket of a listener; bound anew where a server that failed has closed it."""

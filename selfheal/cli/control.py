@@ -74,7 +74,8 @@ def _switch(verb: str, done: str) -> Callable[[Namespace], int]:
 
 
 def _mute(arguments: Namespace) -> int:
-    answer = daemon_of(arguments).post(path("control", "mute"), {"seconds": arguments.how_long})
+    asked = {"seconds": arguments.how_long, "agent": arguments.agent}
+    answer = daemon_of(arguments).post(path("control", "mute"), asked)
     return _report(answer, arguments, "done")
 
 
@@ -82,6 +83,7 @@ def _how_long(parser: ArgumentParser) -> None:
     parser.add_argument(
         "how_long", metavar="TIME", type=_time, help="such as 30m or 2h, at most a week; 'off' for alerts again"
     )
+    parser.add_argument("--agent", metavar="AGENT", help="only what begins with this one; by default all")
 
 
 def _time(text: str) -> float:
@@ -163,8 +165,8 @@ GROUP = Group(
         Verb("resume", "Let the healer act again.", "resume", _switch("resume", "on again"), _ONE_OR_ALL),
         Verb(
             "mute",
-            "No alerts of what begins for a while, healing goes on; 'off' ends it.",
-            "mute 2h",
+            "No alerts of what begins for a while, for one agent or all; healing goes on; 'off' ends it.",
+            "mute 2h --agent api",
             _mute,
             (_how_long, the_daemon, as_json),
         ),

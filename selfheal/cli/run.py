@@ -106,7 +106,7 @@ def _where(state_dir: str, listen: str) -> Argument:
 
 
 def _kept(parser: ArgumentParser) -> None:
-    what = "start the daemon again when it dies, and bury orphans: for containers, as process 1"
+    what = "start the daemon again when it dies, and bury orphans: for containers"
     parser.add_argument("--keeper", action="store_true", help=what)
 
 

@@ -8,6 +8,7 @@ other orders may be given twice.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -55,7 +56,7 @@ HELP = (
     "/why AGENT or INCIDENT: what happened, and what was done",
     "/approve INCIDENT, /reject INCIDENT: decide what is asked",
     "/pause [AGENT], /resume [AGENT]: the kill switch",
-    "/mute MINUTES: no alerts for so long; 0 ends that",
+    "/mute MINUTES [AGENT]: no alerts for so long, of one agent or all; 0 ends that",
 )
 
 
@@ -74,8 +75,15 @@ class Chat:
         self._heard: int | None = None
         self._trouble = ""
 
-    async def listen(self) -> None:
-        """Take in what is said, again and again. That Telegram is out of order is said once, and that it is back."""
+    async def listen(self, stopping: asyncio.Event) -> None:
+        """Take in what is said until the daemon stops: a poll takes long, and one without an answer far longer."""
+        async with asyncio.TaskGroup() as group:
+            hearing = group.create_task(self._listen(), name="chat")
+            await stopping.wait()
+            hearing.cancel()
+
+    async def _listen(self) -> None:
+        """That Telegram is out of order is said once, and that it is back."""
         wait_s = BACKOFF_FIRST_S
         while True:
             try:
@@ -190,10 +198,11 @@ class Chat:
                 switch = self._control.pause if command == "pause" else self._control.resume
                 done = f"{command}: {first or 'the whole fleet'}"
                 return [await self._carried_out(lambda: switch(first or None, by), done)]
-            case "mute", 1 if first.isdecimal():
-                minutes = int(first)
-                done = f"No alerts for {minutes} minutes." if minutes else "Alerts are told again."
-                return [await self._carried_out(lambda: self._control.mute(60.0 * minutes, by), done)]
+            case "mute", 1 | 2 if first.isdecimal():
+                minutes, agent = int(first), arguments[1] if arguments[1:] else None
+                whose = f" of {agent}" if agent else ""
+                done = f"No alerts{whose} for {minutes} minutes." if minutes else f"Alerts{whose} are told again."
+                return [await self._carried_out(lambda: self._control.mute(agent, 60.0 * minutes, by), done)]
             case _:
                 return HELP
 

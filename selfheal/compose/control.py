@@ -159,10 +159,11 @@ class FleetControl:
         self._known(agent)
         await self._order(HealingResumed(self._clock.now(), agent, by))
 
-    async def mute(self, seconds: float, by: str) -> None:
+    async def mute(self, agent: str | None, seconds: float, by: str) -> None:
         """Let nothing that begins be told for so long."""
+        self._known(agent)
         now = self._clock.now()
-        await self._order(AlertsMuted(now, now + seconds, by))
+        await self._order(AlertsMuted(now, now + seconds, by, agent or ""))
 
     async def reload(self, by: str) -> Reloaded:
         return await self._reloader.reload(by)

@@ -87,13 +87,16 @@ def _counts(keep: Keep) -> Sequence[tuple[str, int]]:
 
 
 def _run(sink: Sink, command: Sequence[str], place: Path, own: Mapping[str, str]) -> None:
-    """Run it to its end, in a group of its own that is killed when the time is up."""
+    """Run it to its end, in a group of its own that is killed when the time is up.
+
+    The session stays that of the job, by which both are found when the job is given up.
+    """
     environment = {**os.environ, **sink.environment, **own}
     what = f"hand the backup over to {command[0]} ({command[0]} {command[1]})"
     try:
         child = subprocess.Popen(
             command, cwd=place, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, start_new_session=True,
+            stderr=subprocess.STDOUT, process_group=0,
         )  # fmt: skip
     except FileNotFoundError as why:
         raise DataFailed(f"cannot {what}: {command[0]} is not installed; install it, or take it out") from why

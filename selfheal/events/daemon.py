@@ -151,11 +151,12 @@ class AlertFailed:
 
 @dataclass(frozen=True, slots=True)
 class AlertsMuted:
-    """A person wants no alerts until then; a moment that has passed ends that."""
+    """A person wants no alerts until then, or none of one agent; a moment that has passed ends that."""
 
     at: float
     until: float
     by: str
+    agent: str = ""
 
 
 DaemonEvent = (

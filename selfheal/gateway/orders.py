@@ -109,7 +109,7 @@ class Orders:
     async def resume(self, agent: str | None, by: str) -> None:
         _not_here()
 
-    async def mute(self, seconds: float, by: str) -> None:
+    async def mute(self, agent: str | None, seconds: float, by: str) -> None:
         _not_here()
 
     async def reload(self, by: str) -> Reloaded:

@@ -77,7 +77,8 @@ def _due_at(rules: Rules, notifier: str, alert: AlertRaised, post: Post, now: fl
     if SEVERITIES.index(alert.severity) < SEVERITIES.index(least):
         return NEVER
     told = post.told.get(alert.key)
-    at = max(post.muted_until, min(alert.at, now))  # what comes from a clock that was ahead waits for nothing
+    # What comes from a clock that was ahead waits for nothing.
+    at = max(post.quiet_until(alert.agent), min(alert.at, now))
     if told is None and not alert.asks and alert.at <= now:
         at = max(at, alert.at + rules.group_s)
     if family in rules.called_later:

@@ -48,10 +48,11 @@ class Size(BaseModel):
 
 
 class HowLong(BaseModel):
-    """For how long no alerts are told."""
+    """For how long no alerts are told, and of which agent; null means all."""
 
     model_config = ConfigDict(extra="forbid")
 
+    agent: str | None = Field(None, min_length=1, max_length=256)
     seconds: float = Field(ge=0, le=7 * 86_400, description="0 ends it.", examples=[3600])
 
 
@@ -151,10 +152,11 @@ class Controls:
         return Done(done="resume", target=agent, message=f"healing of {agent or 'all agents'} is on again")
 
     async def mute(self, request: Request, how_long: HowLong) -> Done:
-        """Let nothing that begins be told for a while; healing goes on."""
-        await self._control.mute(how_long.seconds, self._gate.by(request))
-        told = f"no alerts for {span(how_long.seconds)}" if how_long.seconds else "alerts are told again"
-        return Done(done="mute", target=None, message=told)
+        """Let nothing that begins be told for a while, of one agent or all; healing goes on."""
+        agent, whose = how_long.agent, f" of {how_long.agent}" if how_long.agent else ""
+        await self._control.mute(agent, how_long.seconds, self._gate.by(request))
+        told = f"no alerts{whose} for {span(how_long.seconds)}" if how_long.seconds else f"alerts{whose} are told again"
+        return Done(done="mute", target=agent, message=told)
 
     async def start_all(self, request: Request, which: Which) -> OrderDone:
         """Start several agents in the order of their dependencies."""

@@ -267,8 +267,8 @@ class Control(Protocol):
 
     async def resume(self, agent: str | None, by: str) -> None: ...
 
-    async def mute(self, seconds: float, by: str) -> None:
-        """Let nothing that begins be told for so long; 0 ends that."""
+    async def mute(self, agent: str | None, seconds: float, by: str) -> None:
+        """Let nothing that begins be told for so long, of all where `agent` is None; 0 ends that."""
         ...
 
     async def reload(self, by: str) -> Reloaded:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from selfheal.clock import Clock
 from selfheal.kinds import Completed
+from selfheal.supervise import proc
 from selfheal.supervise.program import find_program, spawn_failed
 
 _MAX_OUTPUT_BYTES = 64 * 1024
@@ -28,10 +29,12 @@ class CommandRunner:
 
     The end of the command is the end of its process, whoever still holds its output. Of a long output the end is kept.
     With `leaves_helpers`, what a command has put into the background outlives it: a fix may start what is to stay.
+    With `whole_session`, a command that is given up ends with the groups that it has made for its own helpers.
     """
 
     clock: Clock
     leaves_helpers: bool = False
+    whole_session: bool = False
 
     async def __call__(
         self, argv: tuple[str, ...], *, directory: Path, environment: Mapping[str, str], timeout_s: float
@@ -47,7 +50,7 @@ class CommandRunner:
                     f"cannot wait longer for {argv[0]!r}: it did not end within {timeout_s:g} s and was killed"
                 ) from late
             finally:
-                await _end(process)
+                await _end(process, whole_session=self.whole_session)
             if not self.leaves_helpers:
                 _kill_group(process.pid)
             await output.complete(_LAST_WORDS_S)
@@ -75,16 +78,23 @@ async def _start(
         writer.close()
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the group of a command that was given up."""
+async def _end(process: asyncio.subprocess.Process, *, whole_session: bool) -> None:
+    """Kill the group of a command that was given up, and where it is wanted the others of its session."""
     if process.returncode is not None:
         return
-    _kill_group(process.pid)
+    others = _groups_of(process.pid) if whole_session else ()
+    for group in (process.pid, *others):
+        _kill_group(group)
     try:
         async with asyncio.timeout(_REAP_S):
             await process.wait()
     except TimeoutError:
         pass  # a device holds it; it is reaped when that lets go
+
+
+def _groups_of(session: int) -> frozenset[int]:
+    """The groups in a session; its leader, which nobody has waited for yet, keeps its number from everybody else."""
+    return frozenset(one.group for one in proc.processes() if one.session == session)
 
 
 def _kill_group(leader: int) -> None:

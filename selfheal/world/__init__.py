@@ -335,8 +335,8 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
                 undelivered={**world.undelivered, key: event},
                 post=fold_post(world.post, event),
             )
-        case AlertsMuted(until=until):
-            return replace(world, post=replace(world.post, muted_until=until))
+        case AlertsMuted():
+            return replace(world, post=fold_post(world.post, event))
         case AlertDelivered():
             rest = {key: one for key, one in world.undelivered.items() if key != (event.key, event.resolved)}
             return replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from selfheal.events import AlertDelivered, AlertRaised
+from selfheal.events import AlertDelivered, AlertRaised, AlertsMuted
 
 # What stands for ever, such as a damaged file, is told once: the oldest is forgotten first.
 TOLD_KEPT = 500
@@ -30,16 +30,23 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Post:
     """`reached` are the notifiers that are done with an alert which others still wait for; `told` is by key. Nothing
-    that begins is told before `muted_until`.
+    that begins is told before `muted_until`, nor of an agent before its time in `muted`.
     """
 
     reached: Mapping[AlertKey, tuple[str, ...]] = field(default_factory=dict)
     told: Mapping[str, Told] = field(default_factory=dict)
     muted_until: float = 0.0
+    muted: Mapping[str, float] = field(default_factory=dict)
+
+    def quiet_until(self, agent: str) -> float:
+        """Until when nothing that begins with an agent is told."""
+        return max(self.muted_until, self.muted.get(agent, 0.0))
 
 
-def fold_post(post: Post, event: AlertRaised | AlertDelivered) -> Post:
+def fold_post(post: Post, event: AlertRaised | AlertDelivered | AlertsMuted) -> Post:
     """Return the post after `event`."""
+    if isinstance(event, AlertsMuted):
+        return _muted(post, event)
     key, told = (event.key, event.resolved), post.told
     others = {name: reached for name, reached in post.reached.items() if name != key}
     if isinstance(event, AlertRaised):
@@ -52,6 +59,13 @@ def fold_post(post: Post, event: AlertRaised | AlertDelivered) -> Post:
         return replace(post, reached={**others, key: (*post.reached.get(key, ()), event.notifier)}, told=told)
     standing = {name: one for name, one in told.items() if not (event.resolved and name == event.key)}
     return replace(post, reached=others, told=standing)
+
+
+def _muted(post: Post, event: AlertsMuted) -> Post:
+    if not event.agent:
+        return replace(post, muted_until=event.until)
+    lasting = {agent: until for agent, until in post.muted.items() if until > event.at and agent != event.agent}
+    return replace(post, muted={**lasting, event.agent: event.until} if event.until > event.at else lasting)
 
 
 def _with(told: Mapping[str, Told], event: AlertDelivered) -> Mapping[str, Told]:

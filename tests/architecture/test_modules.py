@@ -62,11 +62,11 @@ def test_no_test_sleeps() -> None:
 
 def test_every_dependency_is_declared_and_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = (re.split(r"[^\w-]", wanted, maxsplit=1)[0] for wanted in project["dependencies"])
     extras = (
         name for extra, wanted in project["optional-dependencies"].items() if extra not in FOR_US for name in wanted
     )
-    declared = {IMPORTED_AS.get(name, name) for name in (*names, *extras)}
+    names = (re.split(r"[^\w-]", wanted, maxsplit=1)[0] for wanted in (*project["dependencies"], *extras))
+    declared = {IMPORTED_AS.get(name, name) for name in names}
     imported = {COMES_WITH.get(name, name) for path in python_files(PACKAGE) for name in _imports(path)}
     assert imported - sys.stdlib_module_names - {"selfheal"} == declared
 

@@ -68,7 +68,7 @@ def narrowed(document: dict[str, Any], kind: str, place: Path) -> Path:
     properties = told["components"]["schemas"]["service"]["properties"]
     choices = [one["$ref"].rpartition("/")[2] for one in properties["serviceDetails"]["oneOf"]]
     assert set(DETAILS.values()) < set(choices), "the document names other kinds: look at DETAILS"
-    properties["serviceDetails"] = {"$ref": f"#/components/schemas/{DETAILS[kind]}"}
+    properties["serviceDetails"] = {"$ref": f"#/components/schemas/{DETAILS.get(kind, f'{kind}Details')}"}
     file = place / f"{kind}.json"
     file.write_text(json.dumps(told))
     return file
@@ -163,6 +163,34 @@ def test_all_that_is_read_and_done_fits_the_document(
     assert mini.wrong == []
 
 
+@pytest.mark.parametrize("kind", DETAILS)
+def test_in_the_document_as_it_is_nothing_is_found_but_that_more_than_one_kind_fits(
+    prism: str, document: dict[str, Any], tmp_path: Path, kind: str
+) -> None:
+    """So that `narrowed` hides nothing else. Beside it Prism names what is missing for the kind that does not fit."""
+    file = tmp_path / "as-it-is.json"
+    file.write_text(json.dumps(document))
+
+    async def live() -> httpx.Response:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        async with (
+            served(Miniature(estate(kind))) as behind,
+            running(prism, "proxy", str(file), behind) as url,
+            httpx.AsyncClient(headers=headers) as client,
+        ):
+            return await client.get(f"{url}/services/srv-it")
+
+    answer = asyncio.run(live())
+    found = json.loads(answer.headers.get("sl-violations", "[]"))
+    assert answer.status_code == 200
+    assert {tuple(one["location"]) for one in found} == {("response", "body", "serviceDetails")}, found
+    assert [one["code"] for one in found if one["code"] != "required"] == ["oneOf"], found
+    schemas = document["components"]["schemas"]
+    missing = {one["message"].split("'")[-2] for one in found if one["code"] == "required"}
+    assert missing == set(schemas["staticSiteDetails"]["required"]) - answer.json()["serviceDetails"].keys(), found
+    assert missing.isdisjoint(schemas[DETAILS[kind]]["required"])
+
+
 def test_all_that_is_read_of_databases_and_done_to_them_fits_the_document(
     prism: str, document: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -200,11 +228,12 @@ def test_an_answer_that_is_none_fits_the_document_too(
 
 
 @pytest.mark.parametrize("made_up", [(), ("--dynamic",)], ids=["by the examples", "by the schema"])
+@pytest.mark.parametrize("kind", [*DETAILS, "staticSite", "cronJob"])
 def test_whatever_fits_the_document_is_read(
-    prism: str, document: dict[str, Any], tmp_path: Path, made_up: tuple[str, ...]
+    prism: str, document: dict[str, Any], tmp_path: Path, made_up: tuple[str, ...], kind: str
 ) -> None:
     async def live() -> None:
-        file = narrowed(document, "web_service", tmp_path)
+        file = narrowed(document, kind, tmp_path)
         async with running(prism, "mock", str(file), *made_up) as url, client_at(url) as api:
             for _ in range(20 if made_up else 1):
                 await api.service("srv-it")

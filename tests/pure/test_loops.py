@@ -229,6 +229,19 @@ def test_a_body_that_ends_by_itself_can_be_joined() -> None:
     assert bench.began == [0.0]
 
 
+def test_one_that_was_not_waited_for_to_its_end_is_stopped_with_the_runner() -> None:
+    bench = Bench()
+
+    async def story() -> None:
+        bench.runner.start(Loop("server", bench.body(bench.lasts(1000.0)), every_s=None))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5.0):
+                await bench.runner.join("server")
+
+    bench.play(story)
+    assert bench.loop.time() == 5.0
+
+
 # --- the end ---
 
 
@@ -306,7 +319,12 @@ def test_errands_are_cancelled_together_and_may_clean_up() -> None:
 
 @pytest.mark.parametrize(
     ("why", "words"),
-    [(ValueError("no"), "ValueError: no"), (TimeoutError(), "TimeoutError"), (KeyError("k"), "KeyError: 'k'")],
+    [
+        (ValueError("no"), "ValueError: no"),
+        (TimeoutError(), "TimeoutError"),
+        (KeyError("k"), "KeyError: 'k'"),
+        (ExceptionGroup("several", [ValueError("no")]), "ValueError: no"),
+    ],
 )
 def test_an_exception_is_described_by_its_type_and_text(why: Exception, words: str) -> None:
     assert describe(why) == words

@@ -11,7 +11,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from selfheal.config.notify import QuietConfig
-from selfheal.events import AlertRaised, ApprovalAsked, Event, IncidentEscalated, IncidentOpened, IncidentResolved
+from selfheal.events import (
+    AlertRaised,
+    AlertsMuted,
+    ApprovalAsked,
+    Event,
+    IncidentEscalated,
+    IncidentOpened,
+    IncidentResolved,
+)
 from selfheal.kinds import NotifyFailed
 from selfheal.notify.rules import Rules, quiet_until
 from selfheal.rehearse.virtual import EPOCH
@@ -38,6 +46,39 @@ def night(begin: int, end: int) -> QuietConfig:
     minutes = first.hour * 60 + first.minute
     at = [(minutes + later) % 1440 for later in (begin, end)]
     return QuietConfig(begin=time(at[0] // 60, at[0] % 60), end=time(at[1] // 60, at[1] % 60))
+
+
+# --- muted ---
+
+
+def muted(until_s: float, agent: str = "", after_s: float = 0.0) -> AlertsMuted:
+    return AlertsMuted(EPOCH + after_s, EPOCH + until_s, "a person", agent)
+
+
+def test_of_a_muted_agent_nothing_that_begins_is_told_until_that_is_over_and_others_are_told() -> None:
+    mail, told = Inbox("webhook"), list[list[str]]()
+    office = Office(mail)
+
+    def look() -> None:
+        told.append([one.key for one in mail.alerts])
+
+    office.ledger.record(muted(60.0, "api-1"), alert(1), alert(2))
+    office.during(59.0, look, 5.0, look)
+    assert told == [["inc-2"], ["inc-2", "inc-1"]]
+
+
+def test_the_mute_of_one_agent_and_that_of_all_end_each_by_itself() -> None:
+    mail, told = Inbox("webhook"), list[list[str]]()
+    office = Office(mail)
+
+    def look() -> None:
+        told.append([one.key for one in mail.alerts])
+
+    office.ledger.record(muted(60.0, "api-1"), muted(60.0), alert(1), alert(2))
+    all_again, one_again = said(office, muted(1.0, after_s=1.0)), said(office, muted(5.0, "api-1", after_s=5.0))
+    office.during(1.0, look, all_again, 4.0, look, one_again, 2.0, look)
+    assert told == [[], ["inc-2"], ["inc-2", "inc-1"]]
+    assert office.ledger.world.post.muted == {}
 
 
 # --- severity ---

@@ -302,14 +302,17 @@ def _is_gone(folder: Path) -> bool:
 
 
 class Stream:
-    """Reads the event stream in a thread for as long as it lasts: `told` has the data of each event by its number."""
+    """Reads the event stream in a thread for as long as it lasts: `told` has the data of each event by its number.
 
-    def __init__(self, port: int, since: int | None = None, token: str = "") -> None:
+    `door` is a port of this machine, or the path of a Unix socket.
+    """
+
+    def __init__(self, door: int | Path, since: int | None = None, token: str = "") -> None:
         self.told: dict[int, str] = {}
         self.ended = ""
         """How it came to an end; empty while it has not."""
         self.began = Event()
-        self._port = port
+        self._door = door
         self._since = since
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._thread = Thread(target=self._read, daemon=True)
@@ -320,8 +323,10 @@ class Stream:
         assert self.ended, "the stream goes on"
 
     def _read(self) -> None:
-        connection = HTTPConnection(LOOPBACK, self._port, timeout=SOON_S)
+        connection = HTTPConnection(LOOPBACK, self._door if isinstance(self._door, int) else None, timeout=SOON_S)
         try:
+            if isinstance(self._door, Path):
+                connection.sock = _connected(self._door)
             begin = f"?since={self._since}" if self._since is not None else ""
             connection.request("GET", f"/observability/events{begin}", headers=self._headers)
             self._take(connection.getresponse())
@@ -341,3 +346,10 @@ class Stream:
             if not name and "id" in parts:  # an empty line ends an event
                 self.told[int(parts["id"])] = parts["data"]
                 parts.clear()
+
+
+def _connected(path: Path) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.settimeout(SOON_S)
+    sock.connect(str(path))
+    return sock

@@ -131,8 +131,8 @@ class Orders:
     async def label(self, incident: str, cause: str | None, agent: str, by: str) -> None:
         self.given.append((f"label {cause} {agent}".rstrip(), incident, by))
 
-    async def mute(self, seconds: float, by: str) -> None:
-        self.given.append((f"mute {seconds:g}", None, by))
+    async def mute(self, agent: str | None, seconds: float, by: str) -> None:
+        self.given.append((f"mute {seconds:g}", agent, by))
 
     async def pause(self, agent: str | None, by: str) -> None:
         self.given.append(("pause", agent, by))

@@ -73,6 +73,14 @@ def test_the_container_is_nobodys_root_builds_nothing_and_says_how_it_is() -> No
     assert 'CMD ["selfheal", "health"]' in last
     assert not re.search(r"build-essential|gcc|-dev\b|requirements-(dev|build)", last)
     assert "--require-hashes" in dockerfile
+    assert re.search(r"^HEALTHCHECK .*CMD \[", last, re.MULTILINE)
+    assert last.index("\nUSER ") > max(last.rindex("\nRUN "), last.rindex("useradd")), "nothing is installed by nobody"
+    installs = [line for line in last.splitlines() if "pip install" in line]
+    assert installs
+    assert all("--no-cache-dir" in line and "--no-index" in line for line in installs)
+    assert "rm -rf /var/lib/apt/lists/*" in last
+    locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert not re.search(r"^(nvidia|torch|triton|cuda)", locked, re.MULTILINE)
     assert re.search(r"^STOPSIGNAL SIGTERM$", last, re.MULTILINE)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -108,6 +109,30 @@ def test_what_a_fix_puts_into_the_background_is_to_stay(tmp_path: Path) -> None:
         assert done.took_s < 5
         assert not ended(helper)
     finally:
+        os.kill(helper, signal.SIGKILL)
+
+
+OWN_GROUP = """
+import subprocess
+helper = subprocess.Popen(["sleep", "60"], process_group=0)
+open("pid", "w").write(str(helper.pid))
+helper.wait()
+"""
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_one_that_is_given_up_ends_with_the_other_groups_of_its_session_where_that_is_wanted(
+    tmp_path: Path, whole: bool
+) -> None:
+    with pytest.raises(TimeoutError):
+        completed(
+            tmp_path, sys.executable, "-c", OWN_GROUP, run=CommandRunner(CLOCK, whole_session=whole), timeout_s=2.0
+        )
+    helper = int((tmp_path / "pid").read_text())
+    if whole:
+        asyncio.run(until(lambda: ended(helper)))
+    else:
+        assert not ended(helper)
         os.kill(helper, signal.SIGKILL)
 
 

@@ -190,7 +190,7 @@ def test_commands_are_answered_with_what_the_page_would_say() -> None:
         chat.say("/pause <b>nobody</b>")
         said(chat, "cannot find")
         chat.say("/dance")
-        said(chat, "/mute MINUTES")
+        said(chat, "/mute MINUTES [AGENT]")
         chat.say("/approve inc-1")
         said(chat, "approve: inc-1")
         until(lambda: well(place))
@@ -209,6 +209,14 @@ def test_muted_nothing_that_begins_is_told_until_that_is_over() -> None:
         chat.say("/status")
         said(chat, "1 unhealthy")
         assert not [one for one in chat.messages.values() if one.buttons]
+        assert place.say("mute", "1h", "--agent", "site").err == "no alerts of site for 60 min\n"
+        chat.say("/mute 0")
+        said(chat, "Alerts are told again.")
+        assert not [one for one in chat.messages.values() if one.buttons]
+        nobody = place.say("mute", "1h", "--agent", "nobody")
+        assert nobody.code == 1
+        assert "cannot find agent 'nobody'" in nobody.err
+        assert place.say("mute", "off", "--agent", "site").err == "alerts of site are told again\n"
         assert place.say("mute", "1h").err == "no alerts for 60 min\n"
         assert place.say("mute", "off").err == "alerts are told again\n"
         assert "may mend be applied" in asked(chat).text
