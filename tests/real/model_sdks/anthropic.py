@@ -24,6 +24,6 @@ class Anthropic:
         self, *, model: str, max_tokens: int, system: str, messages: object, extra_body: dict[str, object]
     ) -> object:
         key, url, timeout_s, retries = self._given
-        body = {"model": model, "max_tokens": max_tokens, "system": system, "messages": messages, **extra_body}
+        body = {"model": model, "max_tokens": max_tokens, "system": system, "messages": messages} | extra_body
         headers = {"x-api-key": key, "anthropic-version": "2023-06-01"}
         return post(f"{url}/v1/messages", headers, body, timeout_s, retries)
