@@ -37,7 +37,7 @@ format: $(VENV)/.dev ## put the code into the one form
 	$(BIN)/ruff check --quiet --fix
 	$(BIN)/ruff format --quiet
 
-judges: $(VENV)/.dev ## others judge our counterparts: Render's client; with JUDGE_RENDER_OPENAPI=FILE its document
+judges: $(VENV)/.dev ## others judge our counterparts: Render's client, the packages of model makers (JUDGE_RENDER_OPENAPI=FILE, JUDGE_AIMOCK=PROGRAM for more)
 	@$(INSTALL) -r requirements-judges.lock
 	$(BIN)/python -m pytest -q tests/judges $(ARGS)
 

@@ -15,6 +15,7 @@ from selfheal.agents import AGENT_KINDS
 from selfheal.compose.beginnings import beginnings
 from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
+from selfheal.compose.counsel import Counsel
 from selfheal.compose.data_layer import DataLayer
 from selfheal.compose.estate import Estate
 from selfheal.compose.evidence import Evidence
@@ -162,18 +163,14 @@ class Daemon:
         )  # fmt: skip
         self.hands = self.remedies.hands
         self.healer = Healer(
-            self.ledger,
-            clock,
-            self.fleet.fixes,
-            self.hands,
-            self.judgement.next_step,
-            self.judgement.causes,
-            self.evidence.of_incident,
-            self.redact,
-            lambda: self.config.guard.approval_timeout,
-            self.runner.spawn,
-            self.fleet.told,
-        )
+            self.ledger, clock, self.fleet.fixes, self.hands,
+            Counsel(
+                self.ledger, ports, lambda: self.config.model, self.judgement.next_step, self.evidence.of_incident,
+                self.fleet.fixes, self.redact, self.runner,
+            ).next_step,
+            self.judgement.causes, self.evidence.of_incident, self.redact, lambda: self.config.guard.approval_timeout,
+            self.runner.spawn, self.fleet.told,
+        )  # fmt: skip
         self.prevention = Prevention(
             self.ledger, clock, self.history, self.hands, lambda: self.config.daemon.prevention_interval
         )

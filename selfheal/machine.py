@@ -22,11 +22,13 @@ from pydantic import SecretStr
 
 from selfheal.clock import SteadyClock
 from selfheal.compose.chat import Chat
+from selfheal.compose.model_child import ModelChild
 from selfheal.compose.push import Pushes
 from selfheal.compose.secrets import secrets_of
 from selfheal.compose.worker import Worker
 from selfheal.config.address import is_loopback, split_address, url_from_here
 from selfheal.config.load import Loaded
+from selfheal.config.model import doors, missing_for_models
 from selfheal.config.models import Config
 from selfheal.config.render import API_KEY, API_URL
 from selfheal.config.render_mode import missing_at_render
@@ -46,7 +48,7 @@ from selfheal.notify.webhook import WebhookNotifier
 from selfheal.observe import CHECKS
 from selfheal.observe.dial import probe_tcp
 from selfheal.observe.http_client import probe_http
-from selfheal.ports import Ports
+from selfheal.ports import ModelAccess, Ports
 from selfheal.recover import FIXES, told_against
 from selfheal.recover.calls import call_http
 from selfheal.render.api import DEFAULT_URL, RenderApi
@@ -163,8 +165,8 @@ def _left_alone(daemon: Daemon, log: structlog.stdlib.BoundLogger) -> None:
 def _say_what_is_missing(log: structlog.stdlib.BoundLogger, config: Config, *, told: bool) -> None:
     if not told:
         log.info("alerts.local", why="nobody is named to be told: alerts are in the log and on the page alone")
-    if not (os.environ.get("ANTHROPIC_API_KEY") or os.environ.get("OPENAI_API_KEY")):
-        log.info("diagnosis.rules", why="no model key is set: causes are found by the deterministic engine alone")
+    for why in missing_for_models(config.model, os.environ):
+        log.info("diagnosis.rules", why=why)
     if config.daemon.render_mode:
         with usable(config.daemon.state_dir):
             on_a_disk = config.daemon.state_dir.stat().st_dev != Path("/").stat().st_dev
@@ -207,6 +209,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         notifiers=_notifiers(loaded.config, doors.line),
         renewed=partial(_renewed, line=doors.line),
         render=_render(os.environ, clock),
+        model=_model(os.environ, clock),
         manager=ServiceManager.from_environment(os.environ, _ourselves()),
     )
 
@@ -218,6 +221,12 @@ def _render(environment: Mapping[str, str], clock: SteadyClock) -> RenderApi | N
         return None
     transport = HttpTransport(environment.get(API_URL, "").strip() or DEFAULT_URL, SecretStr(key))
     return RenderApi(transport, clock, SystemRandom())
+
+
+def _model(environment: Mapping[str, str], clock: SteadyClock) -> ModelAccess | None:
+    """The way to language models, where there is a key for one and its maker's package."""
+    known = doors(environment)
+    return ModelAccess(ModelChild(CommandRunner(clock), environment), known) if known else None
 
 
 def _ourselves() -> frozenset[int]:

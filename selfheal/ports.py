@@ -15,6 +15,7 @@ from selfheal.clock import Clock
 from selfheal.config.models import Config
 from selfheal.data.jobs import AnyJob
 from selfheal.kinds import CallHttp, CheckKind, Notifier, RunCommand
+from selfheal.model.wire import Answer, Question
 from selfheal.net import Dialer
 from selfheal.render.api import RenderApi
 from selfheal.supervise.launcher import Launcher
@@ -32,6 +33,14 @@ class RunJob(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ModelAccess:
+    """How language models are asked: `doors` are key and address of each provider for which there is a key."""
+
+    ask: Callable[[Question], Awaitable[Answer]]
+    doors: Mapping[str, tuple[str, str]]
+
+
 class RunInThread(Protocol):
     """Run blocking work beside the loop; in virtual time, in the loop itself."""
 
@@ -45,7 +54,8 @@ class Ports:
     `agent_variables` says what a process of an agent, by name, finds in its environment besides its configuration.
     `stolen` gives the seconds of processor time that the machine took from its guests, and all seconds, since boot.
     `listeners` are the processes that listen on a port. `renewed` lets the outside follow a configuration that was read
-    again; it returns the notifiers of that. `render` is Render's API, None where there is no key for it.
+    again; it returns the notifiers of that. `render` is Render's API and `model` the way to language models, None where
+    there is no key for it.
     """
 
     pid: int
@@ -69,4 +79,5 @@ class Ports:
     notifiers: tuple[Notifier, ...]
     renewed: Callable[[Config], tuple[Notifier, ...]]
     render: RenderApi | None = None
+    model: ModelAccess | None = None
     manager: ServiceManager = field(default_factory=ServiceManager)

@@ -42,6 +42,9 @@ Channel = Literal["kernel", "data", "start", "exit", "log", "check", "dependency
 DIRECT: frozenset[Channel] = frozenset({"kernel", "data", "start"})
 # By which rule a fix is chosen: what is expected to end it soonest, or the fixed order.
 Policy = Literal["look_ahead", "ladder"]
+# What came of a question to a language model. `invalid` is an answer in a wrong form, `rejected` one that names what
+# was not offered.
+ModelOutcome = Literal["ok", "error", "timeout", "invalid", "rejected"]
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the least first
 
@@ -94,6 +97,7 @@ INCIDENT_STATES: tuple[IncidentState, ...] = get_args(IncidentState)
 CHECK_RESULTS: tuple[CheckResult, ...] = get_args(CheckResult)
 GUARD_CODES: tuple[GuardCode, ...] = get_args(GuardCode)
 MODES: tuple[Mode, ...] = get_args(Mode)
+MODEL_OUTCOMES: tuple[ModelOutcome, ...] = get_args(ModelOutcome)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 LIMITS: tuple[Limit, ...] = get_args(Limit)
 FAILURE_MODES: tuple[FailureMode, ...] = get_args(FailureMode)

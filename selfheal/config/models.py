@@ -23,6 +23,7 @@ from selfheal.config.data import BackupsConfig
 from selfheal.config.healing import FixConfig as FixConfig
 from selfheal.config.healing import GuardConfig as GuardConfig
 from selfheal.config.healing import WindowConfig as WindowConfig
+from selfheal.config.model import ModelConfig
 from selfheal.config.notify import NotifyConfig as NotifyConfig
 from selfheal.config.python import module_name, python_command
 from selfheal.config.section import Section as Section
@@ -231,6 +232,7 @@ class Config(Section):
     guard: GuardConfig = Field(GuardConfig(), description="What holds the healer back.")
     history: HistoryConfig = Field(HistoryConfig(), description="What is kept of the signals, and for how long.")
     backup: BackupsConfig = Field(BackupsConfig(), description="Where backups are kept, and what else gets them.")
+    model: ModelConfig = Field(ModelConfig(), description="The language model that helps to find causes.")
     notify: NotifyConfig = Field(NotifyConfig(), description="Where alerts go besides the log and the page.")
 
 

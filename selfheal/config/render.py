@@ -64,7 +64,7 @@ def trouble_of_api(environment: Mapping[str, str]) -> tuple[str, str] | None:
         return f"a service at Render needs {API_KEY}, which is not set", cure
     if not (key.isascii() and key.isprintable()) or " " in key:
         return f"{API_KEY} holds what no header can carry", cure
-    if url and not _is_safe(url):
+    if url and not may_have_a_key(url):
         return (
             f"{API_URL} is no address to which the key may go",
             "unset it, or write https://…/v1; http:// is for this machine alone",
@@ -72,7 +72,8 @@ def trouble_of_api(environment: Mapping[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _is_safe(url: str) -> bool:
+def may_have_a_key(url: str) -> bool:
+    """Whether a key may be sent to `url`: nobody reads along, and nothing of it is a secret itself."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

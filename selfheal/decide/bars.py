@@ -5,11 +5,12 @@ Pure. Each bar has a code that is kept, and a reason that a person can read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from selfheal.decide.guard import at_once
 from selfheal.decide.matter import RESTARTS, Rules, failed_lately
+from selfheal.events import Cause
 from selfheal.kinds import Fix
 from selfheal.vocabulary import DIRECT, NOT_CURED_BY_RESTART, GuardCode, Tier
 from selfheal.world import Agent, Incident, World
@@ -53,8 +54,14 @@ def bars(
 
 
 def confidence(incident: Incident, fix: Fix) -> float:
-    """How likely the trouble is one that `fix` is meant for."""
-    return sum(cause.probability for cause in incident.causes if is_meant_for(fix, cause.slug))
+    """How likely the trouble is one that `fix` is meant for, by what the engine alone found too: a language model may
+    doubt that, and never makes anybody surer of it.
+    """
+    return min(_meant(fix, causes) for causes in (incident.causes, incident.found or incident.causes))
+
+
+def _meant(fix: Fix, causes: Iterable[Cause]) -> float:
+    return sum(cause.probability for cause in causes if is_meant_for(fix, cause.slug))
 
 
 def is_meant_for(fix: Fix, cause: str) -> bool:

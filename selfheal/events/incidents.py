@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from selfheal.vocabulary import Channel, GuardCode, Layer, Outcome, Policy, StartReason
+from selfheal.vocabulary import Channel, GuardCode, Layer, ModelOutcome, Outcome, Policy, StartReason
 
 Trigger = Literal["exit", "check", "start", "external"]
 
@@ -113,6 +113,41 @@ class CauseLabelled:
     cause: str
     agent: str
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswered:
+    """A language model was asked about it, and what came of that; `reason` is a slug where nothing did.
+
+    `key` stands for the question, `fingerprint` for the trouble. `cause` at `cause_agent` is what the model thinks,
+    `unknown` where it does not know, `missing` a cause that nobody had offered to it, `fix` what it would try; `words`
+    are its own, redacted. `first` at `first_agent` is what the engine had put first. `causes` are as they stand after
+    its say, empty where it had none. `cached` says that an earlier answer was taken. `cost` is None without a price.
+    """
+
+    at: float
+    incident: str
+    provider: str
+    model: str
+    outcome: ModelOutcome
+    reason: str
+    took_s: float
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    key: str
+    fingerprint: str
+    first: str
+    first_agent: str
+    cause: str = ""
+    cause_agent: str = ""
+    missing: str = ""
+    fix: str = ""
+    confidence: float = 0.0
+    evidence: tuple[str, ...] = ()
+    words: str = ""
+    causes: tuple[Cause, ...] = ()
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +320,7 @@ IncidentEvent = (
     | Diagnosed
     | Attributed
     | CauseLabelled
+    | ModelAnswered
     | Planned
     | Held
     | ApprovalAsked

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import ceil, floor, sqrt
 
+from selfheal.learn.lift import lift_of
 from selfheal.learn.odds import interval
 from selfheal.learn.shadow import agreement
 from selfheal.vocabulary import FAILURE_MODES
@@ -51,6 +52,7 @@ class Scorecard:
     rca_accuracy_when_sure: Figure
     failures: Figure
     shadow_agreement: Figure
+    model_lift: Figure
 
 
 def scorecard(world: World, now: float) -> Scorecard:
@@ -69,6 +71,7 @@ def scorecard(world: World, now: float) -> Scorecard:
         rca_accuracy_when_sure=_rca_accuracy(incidents, SURE),
         failures=Figure(float(len(incidents)), len(incidents)) if incidents else Figure(),
         shadow_agreement=_share(*agreement(incidents)),
+        model_lift=_model_lift(incidents),
     )
 
 
@@ -122,6 +125,12 @@ def _within_goal(incidents: Sequence[Incident], recoveries: Sequence[float], now
     """Of the failures, the share recovered from in time. What never recovered counts once it has had that time."""
     late = sum(one.recovery_s is None and (one.resolved_at or now) - one.onset > GOAL_S for one in incidents)
     return _share(sum(recovery <= GOAL_S for recovery in recoveries), len(recoveries) + late)
+
+
+def _model_lift(incidents: Sequence[Incident]) -> Figure:
+    """How much more often a language model was right than the engine, where somebody has said what it truly was."""
+    found = lift_of(incidents)
+    return Figure(found.mean, found.count, (found.low, found.high)) if found.count else Figure()
 
 
 def _rca_accuracy(incidents: Sequence[Incident], least: float = 0.0) -> Figure:

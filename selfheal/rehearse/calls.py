@@ -5,6 +5,7 @@ from __future__ import annotations
 from selfheal.clock import Clock
 from selfheal.errors import FixFailed
 from selfheal.kinds import HttpAnswer, HttpCall
+from selfheal.ports import ModelAccess
 from selfheal.render.api import RenderApi
 
 # How long an answer takes.
@@ -15,7 +16,7 @@ class SimulatedCalls:
     """`answers` are by URL: an answer, or None where nobody listens; any other URL answers 200 with nothing.
 
     What is in `silent` never answers. `made` are the calls that somebody has heard. `render` is the API of
-    what runs at Render, and `environment` that of the daemon, with its key.
+    what runs at Render, `model` the way to language models, and `environment` that of the daemon, with its keys.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -24,6 +25,7 @@ class SimulatedCalls:
         self.silent: set[str] = set()
         self.made: list[HttpCall] = []
         self.render: RenderApi | None = None
+        self.model: ModelAccess | None = None
         self.environment: dict[str, str] = {}
 
     async def call_http(self, call: HttpCall) -> HttpAnswer:

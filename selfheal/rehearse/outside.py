@@ -55,6 +55,7 @@ def outside(
         notifiers=notifiers,
         renewed=lambda config: notifiers,
         render=machine.calls.render,
+        model=machine.calls.model,
     )
 
 

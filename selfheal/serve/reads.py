@@ -33,6 +33,7 @@ from selfheal.serve.ports import Lessons, Sources
 from selfheal.serve.problems import Refusal, documented
 from selfheal.serve.times import read_rfc3339, rfc3339
 from selfheal.serve.views import fleet, foresight
+from selfheal.serve.views.counsel import model_view
 from selfheal.serve.views.incidents import (
     fixes,
     incident_detail,
@@ -178,9 +179,11 @@ class Reads:
 
     async def rca(self, limit: Limit = 100, since: Since = None) -> Analysis:
         """Diagnoses, newest first, `since` their incidents opened; and the knowledge base."""
-        opened = _opened_since(await self._sources.shown(), since)
+        world = await self._sources.shown()
+        opened = _opened_since(world, since)
         found = await _in_thread(lambda: reports(opened))
-        return Analysis(items=found[:limit], total=len(found), knowledge=knowledge(self._sources.patterns))
+        model = model_view(world, self._sources.clock.now())
+        return Analysis(items=found[:limit], total=len(found), knowledge=knowledge(self._sources.patterns), model=model)
 
     async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:
         """Experiments. None was run: this version cannot."""

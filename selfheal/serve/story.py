@@ -32,6 +32,7 @@ from selfheal.events import (
     IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
+    ModelAnswered,
     Planned,
     RestartDelayed,
     UndoEnded,
@@ -92,6 +93,8 @@ def sentence(event: StoryEvent, fixes: Mapping[int, str]) -> str:
             return f"{by} says that it was not that"
         case CauseLabelled(cause=cause, agent=agent, by=by):
             return f"{by} says that the cause was {cause} at {agent}"
+        case ModelAnswered():
+            return _counsel(event)
         case Planned():
             return _plan(event)
         case Held(reason=reason, until=until):
@@ -160,6 +163,25 @@ def _diagnosis(causes: tuple[Cause, ...]) -> str:
     if others:
         told += f"; less likely: {', '.join(f'{one.slug} ({one.probability:.2f})' for one in others)}"
     return told
+
+
+def _counsel(event: ModelAnswered) -> str:
+    """What a language model said, marked as its words: nobody has looked at whether they are true."""
+    if event.outcome != "ok":
+        return f"a language model was asked ({event.provider}): {event.outcome}, {event.reason}"
+    thinks = "does not know" if event.cause == "unknown" else f"thinks of {event.cause} at {event.cause_agent}"
+    told = f"a language model ({event.model}) {thinks}, {event.confidence:.2f} sure"
+    if event.missing:
+        told += f", and misses {event.missing}"
+    if event.fix:
+        told += f", would try {event.fix}"
+    after = next(
+        (one for one in event.causes if (one.slug, one.agent) == (event.cause, event.cause_agent)), None
+    )  # fmt: skip
+    moved = f"; {event.reason}" if event.reason else ""
+    if after is not None:
+        moved = f"; that makes it {after.probability:.2f}"
+    return f"{told}{moved}; its words: {brief(event.words)!r}"
 
 
 def _plan(plan: Planned) -> str:

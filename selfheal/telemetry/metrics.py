@@ -42,6 +42,7 @@ from selfheal.kinds import Observation
 from selfheal.telemetry.counters import PlainHistogram
 from selfheal.telemetry.data import DataMetrics
 from selfheal.telemetry.fleet import FAMILIES, FleetText
+from selfheal.telemetry.models import ModelMetrics
 from selfheal.telemetry.sharing import Shared
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Outcome
@@ -117,6 +118,7 @@ class Metrics:
         )
         self._data = DataMetrics(registry, world)
         self._damages = Counter("selfheal_state_damages_total", "Damaged state files found.", registry=registry)
+        self._models = ModelMetrics(registry)
         _declare_what_comes_later(registry)
         ongoing = Gauge("selfheal_incidents_open", "Incidents that are not over.", registry=registry)
         ongoing.set_function(lambda: len(world().open_incidents()))
@@ -160,7 +162,7 @@ class Metrics:
             case AgentRemoved(agent=agent):
                 self.forget(agent)
             case _:
-                pass  # the other events show in the world
+                self._models.on_event(event)  # the others show in the world
 
     def on_observation(self, seen: Observation) -> None:
         """Count a check that ran."""
@@ -224,6 +226,4 @@ class Metrics:
 
 def _declare_what_comes_later(registry: CollectorRegistry) -> None:
     """Families that alert rules may name already, whose rooms have no events of their own yet."""
-    Counter("selfheal_llm_requests_total", "Questions to a language model.", ("provider", "outcome"), registry=registry)
-    Counter("selfheal_llm_tokens_total", "Tokens sent to and had from language models.", registry=registry)
     Counter("selfheal_chaos_experiments_total", "Faults injected.", ("fault", "outcome"), registry=registry)

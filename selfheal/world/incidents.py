@@ -29,6 +29,7 @@ from selfheal.events import (
     IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
+    ModelAnswered,
     Planned,
     RestartDelayed,
     Trigger,
@@ -122,7 +123,8 @@ class Incident:
     `refused` is who said no, by (fix, agent): the first decision is final, for as long as the incident lasts.
     `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent anew in its midst,
     at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown,
-    `label` what somebody says it truly was.
+    `label` what somebody says it truly was. `found` are the causes by the engine alone, `counsel` what a language model
+    was asked.
     """
 
     id: str
@@ -152,6 +154,8 @@ class Incident:
     ordered_at: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
     label: Label | None = None
+    found: tuple[Cause, ...] = ()
+    counsel: tuple[ModelAnswered, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -161,6 +165,11 @@ class Incident:
     def cause(self) -> str:
         """The likeliest cause; `unknown` before there is a diagnosis."""
         return self.causes[0].slug if self.causes else "unknown"
+
+    @property
+    def opinion(self) -> ModelAnswered | None:
+        """The latest answer of a language model that could be heard."""
+        return next((one for one in reversed(self.counsel) if one.outcome == "ok"), None)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -229,6 +238,9 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             return replace(incident, shares=shares)
         case CauseLabelled():
             return replace(incident, label=_label(incident, event))
+        case ModelAnswered():
+            counsel = (*incident.counsel, event)[-ATTEMPTS_KEPT:]
+            return replace(incident, counsel=counsel, causes=event.causes or incident.causes)
         case Planned(shadow=True, fix=fix):
             return replace(incident, plan=event, suggested=tuple(dict.fromkeys((*incident.suggested, fix))))
         case Planned():
@@ -277,7 +289,7 @@ def _diagnosed(incident: Incident, event: Diagnosed) -> Incident:
     """What was done before anybody knew why was done against what turns out to be the cause."""
     slug = event.causes[0].slug if event.causes else "unknown"
     attempts = tuple(one if one.cause else replace(one, cause=slug) for one in incident.attempts)
-    return replace(incident, causes=event.causes, attempts=attempts, diagnosed_at=event.at)
+    return replace(incident, causes=event.causes, found=event.causes, attempts=attempts, diagnosed_at=event.at)
 
 
 def _label(incident: Incident, event: CauseLabelled) -> Label:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from selfheal.decide.bars import SURE_ENOUGH, Bar, bars, confidence
 from selfheal.decide.matter import Rules
-from selfheal.events import BreakerOpened, BreakerTried, Cause, Diagnosed, Event, FixStarted, Planned
+from selfheal.events import BreakerOpened, BreakerTried, Cause, Diagnosed, Event, FixStarted, ModelAnswered, Planned
 from selfheal.kinds import Act, Fix, Hands, Target
+from selfheal.model.say import moved
 from selfheal.recover.data import RESTORE_BACKUP
 from selfheal.recover.restart import RESTART
 from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART, Channel, Mode, Tier
@@ -135,3 +136,25 @@ def test_an_agent_that_was_well_for_a_moment_has_not_shortened_the_time_of_its_b
     world = sick(Cause("hung", 0.9, "api"), more=(broken, BreakerTried(NOW - 5, "api", "restart")))
     assert code(world, RESTART) == "breaker"
     assert code(world, RESTART, now=NOW + 20) == ""
+
+
+@given(
+    st.lists(st.floats(0.01, 1.0), min_size=2, max_size=4), st.integers(0, 3), st.floats(0.0, 1.0),
+    st.sampled_from([0, 1, 2, 3]),
+)  # fmt: skip
+def test_no_word_of_a_model_frees_a_fix_that_the_engine_is_not_sure_enough_for(
+    weights: list[float], place: int, sure: float, tier: Tier
+) -> None:
+    slugs = ("corrupted", "bad_deploy", "disk_full", "unknown")
+    causes = tuple(
+        Cause(slug, weight / sum(weights), "api", ("one", "two"), ("check", "log"))
+        for slug, weight in zip(slugs, weights, strict=False)
+    )
+    world = sick(*causes)
+    said = ModelAnswered(
+        NOW, "inc-1", "anthropic", "m", "ok", "", 1.0, 1, 1, None, "k", "f", causes[0].slug, "api",
+        causes=moved(causes, causes[place % len(causes)], sure),
+    )  # fmt: skip
+    for slug in slugs:
+        if code(world, fix(tier, slug)):
+            assert code(after(world, said), fix(tier, slug))

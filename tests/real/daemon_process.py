@@ -124,6 +124,7 @@ def _perform(words: tuple[str, ...], folder: str, environment: dict[str, str], o
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[1:1] = filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))
     sys.exit(main(words))
 
 

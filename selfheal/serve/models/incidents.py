@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfheal.serve.models.base import Interval, Items, Probability, Seconds, Time, View
-from selfheal.vocabulary import Channel, GuardCode, IncidentState, Layer, Outcome, Policy, Severity
+from selfheal.vocabulary import Channel, GuardCode, IncidentState, Layer, ModelOutcome, Outcome, Policy, Severity
 
 
 class AttemptView(View):
@@ -104,6 +104,27 @@ class LabelView(View):
     right: bool
 
 
+class OpinionView(View):
+    """What came of a question to a language model. Nobody has looked at whether its words are true."""
+
+    at: Time
+    provider: str = Field(examples=["anthropic"])
+    model: str
+    outcome: ModelOutcome
+    reason: str = Field(description="Why it was not heard, or moved nothing; a slug.")
+    cause: str = Field(description="What it thinks; unknown where it does not know, empty where nothing was heard.")
+    cause_agent: str
+    missing: str = Field(description="A cause that it would have liked to name and was not offered.")
+    fix: str = Field(description="What it would try. Nothing follows from that.")
+    confidence: Probability
+    evidence: list[str]
+    words: str
+    moved: bool = Field(description="Whether the causes are as they are by its say too.")
+    cached: bool = Field(description="Whether an earlier answer to the same question was taken.")
+    seconds: Seconds
+    tokens: int
+
+
 class LineView(View):
     """A sentence of an incident's story."""
 
@@ -133,6 +154,7 @@ class IncidentView(View):
     hold: HoldView | None
     approval: ApprovalView | None
     label: LabelView | None = Field(description="What somebody says the cause truly was.")
+    opinions: list[OpinionView] = Field(description="What a language model was asked, the latest last.")
     merged_into: str | None
     reason: str
 
@@ -235,9 +257,28 @@ class ReportView(View):
     at: Time
     sign: str
     causes: list[CauseView]
+    opinions: list[OpinionView]
+
+
+class AskedView(View):
+    """How often a provider was asked within a day, by what came of it."""
+
+    provider: str
+    outcomes: dict[ModelOutcome, int]
+    left_alone: bool = Field(description="Whether its last three answers were failures, the latest within 5 minutes.")
+
+
+class ModelView(View):
+    """What language models were asked. How much better than the engine they are is a figure of the scorecard."""
+
+    asked: list[AskedView]
+    tokens_last_hour: int
+    tokens_last_day: int
+    cost_last_day: float | None = Field(description="Null where no price is configured.")
 
 
 class Analysis(Items[ReportView]):
     """Diagnoses, newest first, and the knowledge that they rest on."""
 
     knowledge: list[PatternView]
+    model: ModelView

@@ -20,6 +20,7 @@ from selfheal.events import (
     FixStarted,
     Held,
     IncidentEscalated,
+    ModelAnswered,
     Planned,
     RestartDelayed,
 )
@@ -60,7 +61,7 @@ class Decided(Protocol):
 # What somebody or something decided; everything else in a story is what came of that.
 _DECISIONS = (
     Diagnosed, Planned, Held, ApprovalAsked, ApprovalAnswered, BreakerOpened, BreakerTried, BreakerClosed, FixStarted,
-    RestartDelayed, CauseLabelled, IncidentEscalated,
+    RestartDelayed, CauseLabelled, IncidentEscalated, ModelAnswered,
 )  # fmt: skip
 
 

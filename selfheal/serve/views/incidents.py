@@ -27,6 +27,7 @@ from selfheal.serve.models.incidents import (
 )
 from selfheal.serve.story import story
 from selfheal.serve.times import moment, rfc3339
+from selfheal.serve.views.counsel import opinions
 from selfheal.serve.views.foresight import share
 from selfheal.vocabulary import CAUSES
 
@@ -66,6 +67,7 @@ def incident_view(incident: Incident) -> IncidentView:
         hold=_hold(incident.hold) if incident.hold else None,
         approval=_approval(incident.approval) if incident.approval else None,
         label=_label(incident.label) if incident.label else None,
+        opinions=opinions(incident),
         merged_into=incident.merged_into,
         reason=incident.reason,
     )
@@ -146,6 +148,7 @@ def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
             at=rfc3339(_diagnosed_at(incident)),
             sign=incident.sign,
             causes=cause_views(incident.causes),
+            opinions=opinions(incident),
         )
         for incident in newest_first
         if incident.causes
