@@ -20,6 +20,12 @@ from selfheal.diagnose.case import Case, LogLine, Series, Span
 
 # What is taken of the metrics before an incident, and after its beginning.
 BEFORE_S, AFTER_S = 1800.0, 150.0
+# Its faults show themselves up to so long before they are said to begin.
+GUARD_S = 120.0
+# So far apart are the times in which nothing is wrong.
+QUIET_S = 1500.0
+# A minute that ended so long before a fault has none of it.
+EARLY_S = 40.0
 MINUTE = timedelta(minutes=1)
 csv.field_size_limit(sys.maxsize)
 
@@ -39,12 +45,78 @@ def incidents(data: Path, unpacked: Path, day: str) -> Iterator[Labelled]:
     place = unpacked / day
     series = [*_metrics(place / "metric" / "metric")]
     normal = place / "faultfree"
+    graph, calls = _graph(place / "metric" / "metric"), tuple(_calls(place / "metric" / "metric"))
     for fault in (one for hour in told.values() for one in hour):
         at = datetime.fromisoformat(fault["inject_time"]).replace(tzinfo=UTC)
         spans, logs = _around(place / "trace_log", normal, at)
-        case = Case(at.timestamp(), None, {}, _cut(series, at.timestamp()), logs, (), spans)
+        spans += tuple(one for one in calls if at.timestamp() - BEFORE_S <= one.at <= at.timestamp() + AFTER_S)
+        case = Case(at.timestamp(), None, graph, _cut(series, at.timestamp()), logs, (), spans)
         truth = _service(fault["inject_pod"])
         yield Labelled(f"nezha {day} {at:%H:%M} {fault['inject_type']}", case, truth, fault["inject_type"])
+
+
+def quiet(data: Path, unpacked: Path, day: str) -> Iterator[Labelled]:
+    """Times of a day's metrics and calls that are far from every fault of it."""
+    told = json.loads((data / day / f"{day}-fault_list.json").read_text())
+    place = unpacked / day / "metric" / "metric"
+    series, graph, calls = [*_metrics(place)], _graph(place), tuple(_calls(place))
+    faults = [
+        datetime.fromisoformat(one["inject_time"]).replace(tzinfo=UTC).timestamp()
+        for day in told.values()
+        for one in day
+    ]
+    first, last = min(one.at[0] for one in series), max(one.at[-1] for one in series)
+    at = first + BEFORE_S
+    while at + AFTER_S < last:
+        if all(not -QUIET_S / 2 < at - fault < QUIET_S for fault in faults):
+            spans = tuple(one for one in calls if at - BEFORE_S <= one.at <= at + AFTER_S)
+            yield Labelled(
+                f"nezha {day} quiet {at:.0f}", Case(at, None, graph, _cut(series, at), (), (), spans), None, "nothing"
+            )
+        at += QUIET_S
+
+
+def quiet_minutes(data: Path, unpacked: Path, day: str) -> Iterator[Labelled]:
+    """Minutes of spans and logs that ended well before the fault after which they were kept."""
+    told = json.loads((data / day / f"{day}-fault_list.json").read_text())
+    place = unpacked / day
+    series = [*_metrics(place / "metric" / "metric")]
+    for fault in (one for hour in told.values() for one in hour):
+        at = datetime.fromisoformat(fault["inject_time"]).replace(tzinfo=UTC)
+        spans = tuple(_spans(place / "trace_log" / "trace" / f"{at:%H_%M}_trace.csv"))
+        logs = tuple(_logs(place / "trace_log" / "log" / f"{at:%H_%M}_log.csv"))
+        times = [one.at for one in spans]
+        if not times or max(times) > at.timestamp() - EARLY_S:
+            continue
+        begin = min(times)
+        known = _cut(series, begin, EARLY_S)
+        before = _normal(place / "faultfree", begin - GUARD_S)
+        case = Case(begin, None, {}, known, (*logs, *before[1]), (), (*spans, *before[0]))
+        yield Labelled(f"nezha {day} quiet {at:%H:%M}", case, None, "nothing")
+
+
+def _graph(place: Path) -> dict[str, list[str]]:
+    """Who calls whom; addresses of machines are nobody."""
+    found: dict[str, list[str]] = {}
+    for row in _rows(place / "dependency.csv"):
+        if not row["Target"].replace(".", "").isdigit():
+            found.setdefault(row["Source"], []).append(row["Target"])
+    return found
+
+
+def _calls(place: Path) -> Iterator[Span]:
+    """The median call of each minute between two services, as both ends measured it: told as a span and its child."""
+    ends = [{row["time"][:16]: row for row in _rows(place / f"{end}_50.csv")} for end in ("source", "destination")]
+    for minute in sorted(ends[0].keys() & ends[1].keys()):
+        sent, answered = ends[0][minute], ends[1][minute]
+        at = _time(sent["time"])
+        for edge in sent.keys() - {"time", "timestamp"}:
+            caller, _, callee = edge.partition("_")
+            took = _number(sent[edge]) * 1e3, _number(answered.get(edge, "")) * 1e3
+            if took[0] == took[0] and took[1] == took[1]:
+                trace = f"{edge} {minute}"
+                yield Span(at, trace, "1", "", caller, f"calls {callee}", took[0])
+                yield Span(at, trace, "2", "1", callee, "answers", took[1])
 
 
 def _around(place: Path, normal: Path, at: datetime) -> tuple[tuple[Span, ...], tuple[LogLine, ...]]:
@@ -53,11 +125,17 @@ def _around(place: Path, normal: Path, at: datetime) -> tuple[tuple[Span, ...], 
     for minute in (at, at + MINUTE, at + 2 * MINUTE):
         spans += _spans(place / "trace" / f"{minute:%H_%M}_trace.csv")
         logs += _logs(place / "log" / f"{minute:%H_%M}_log.csv")
-    begin = min([*(one.at for one in spans), *(one.at for one in logs)], default=0.0)
-    for file in sorted((normal / "trace").glob("*_trace.csv")):
-        spans += _moved(list(_spans(file)), begin)
-    for file in sorted((normal / "log").glob("*_log.csv")):
-        logs += _moved_logs(list(_logs(file)), begin)
+    times = [one.at for one in spans] + [one.at for one in logs]
+    late = (one for one in times if one > at.timestamp() - AFTER_S)  # a few lines are of another year
+    begin = min((at.timestamp() - GUARD_S, *late))
+    known = _normal(normal, begin)
+    return (*spans, *known[0]), (*logs, *known[1])
+
+
+def _normal(place: Path, end: float) -> tuple[tuple[Span, ...], tuple[LogLine, ...]]:
+    """What is normal, moved to end right before a time."""
+    spans = [one for file in sorted((place / "trace").glob("*_trace.csv")) for one in _moved(list(_spans(file)), end)]
+    logs = [one for file in sorted((place / "log").glob("*_log.csv")) for one in _moved_logs(list(_logs(file)), end)]
     return tuple(spans), tuple(logs)
 
 
@@ -103,10 +181,10 @@ def _metrics(place: Path) -> Iterator[Series]:
                 yield Series(_service(file.name), name, at, [_number(row[name]) for row in rows])
 
 
-def _cut(series: Iterable[Series], at: float) -> tuple[Series, ...]:
+def _cut(series: Iterable[Series], at: float, after_s: float = AFTER_S) -> tuple[Series, ...]:
     found = []
     for one in series:
-        kept = [place for place, time in enumerate(one.at) if at - BEFORE_S <= time <= at + AFTER_S]
+        kept = [place for place, time in enumerate(one.at) if at - BEFORE_S <= time <= at + after_s]
         times, values = [one.at[place] for place in kept], [one.values[place] for place in kept]
         found.append(Series(one.service, one.metric, times, values))
     return tuple(found)

@@ -1,117 +1,134 @@
-"""What caused a recorded incident?"""
+"""What was the root cause of a recorded incident? No daemon is asked, and nothing is done."""
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from selfheal.cli.output import Cell, say, share, show, show_json, show_table
-from selfheal.cli.verb import FAILED, Group, Verb, a_path, as_json
+from selfheal.cli.output import Cell, Tone, coloured, paint, plain, say, share, show, show_json, table
+from selfheal.cli.verb import FAILED, Group, Verb, a_path, as_json, count
+from selfheal.errors import SelfhealError
 
 if TYPE_CHECKING:
-    from selfheal.diagnose.rank import Ranking
+    from selfheal.diagnose.changes import RankedChange
+    from selfheal.diagnose.rank import Ranking, Suspect
 
-# In a table; --json has all of them.
-_SHOWN, _METRICS_KEPT = 5, 100
+SHOWN = 5
+_VERDICTS: dict[str, Tone] = {"act": "bad", "investigate": "uneasy", "none": "good"}
 
 
 def _rca(arguments: Namespace) -> int:
+    """Do every folder; one that cannot be read is told, and the others are done."""
+    documents, code = [], 0
+    for place, folder in enumerate(arguments.dir):
+        try:
+            ranking, seconds = _ranked(folder)
+        except SelfhealError as why:
+            say(plain(str(why)))
+            code = FAILED
+            continue
+        name = folder.resolve().name
+        if arguments.json:
+            documents.append(_document(name, ranking, seconds))
+        else:
+            show(*([""] if place else []), *_told(name, ranking, arguments.top))
+    if arguments.json:
+        show_json(documents)
+    return code
+
+
+def _ranked(folder: Path) -> tuple[Ranking, float]:
+    """The ranking, and the seconds that it took without reading the files."""
     from selfheal.clock import RealClock
     from selfheal.diagnose.rank import rank
-    from selfheal.recorded.cases import CaseUnreadable, read_case
+    from selfheal.recorded.case_files import read_case
 
-    clock, found, failed = RealClock(), [], False
-    for folder in arguments.case:
-        try:
-            case = read_case(folder)
-        except CaseUnreadable as why:
-            say(f"cannot analyse {why}")
-            failed = True
-            continue
-        began = clock.monotonic()
-        ranking = rank(case)
-        found.append((folder.resolve().name, ranking, clock.monotonic() - began))
-    if arguments.json:
-        show_json([_document(name, ranking, took) for name, ranking, took in found])
-    else:
-        for name, ranking, took in found:
-            _show(name, ranking, took)
-    return FAILED if failed else 0
+    case, clock = read_case(folder), RealClock()
+    began = clock.monotonic()
+    return rank(case), clock.monotonic() - began
 
 
-def _document(name: str, ranking: Ranking, took_s: float) -> dict[str, object]:
-    from selfheal.serve.times import rfc3339
-
+def _document(name: str, ranking: Ranking, seconds: float) -> dict[str, object]:
     return {
         "case": name,
         "services": [
             {
                 "service": one.service,
-                "probability": round(one.probability, 6),
-                "score": round(one.score, 6),
+                "probability": one.probability,
+                "score": one.score,
                 "evidence": dict(one.evidence),
             }
             for one in ranking.services
         ],
-        "metrics": [
-            {"service": service, "metric": metric, "score": round(score, 6)}
-            for service, metric, score in ranking.metrics[:_METRICS_KEPT]
-        ],
-        "changes": [
-            {
-                "id": one.id or None,
-                "title": one.title,
-                "service": one.service or None,
-                "time": rfc3339(one.at),
-                "probability": round(one.probability, 6),
-                "evidence": list(one.evidence),
-            }
-            for one in ranking.changes
-        ],
+        "metrics": [{"service": one.service, "metric": one.metric, "score": one.score} for one in ranking.metrics],
+        "changes": [_change(one) for one in ranking.changes],
         "verdict": ranking.verdict,
-        "confidence": round(ranking.confidence, 6),
+        "confidence": ranking.confidence,
         "channels": {"used": list(ranking.used), "missing": dict(ranking.missing)},
-        "seconds": round(took_s, 6),
+        "seconds": seconds,
     }
 
 
-def _show(name: str, ranking: Ranking, took_s: float) -> None:
-    show(f"{name}: {ranking.verdict} ({share(ranking.confidence)}), {1000 * took_s:.0f} ms")
-    show_table(("SERVICE", "PROBABILITY", "WHY"), list(_rows(ranking)), "There is no service in it.")
+def _change(one: RankedChange) -> dict[str, object]:
+    from selfheal.serve.times import rfc3339
+
+    return {
+        "id": one.id,
+        "title": one.title,
+        "service": one.service,
+        "time": rfc3339(one.at) if one.title != "none" else None,
+        "probability": one.probability,
+        "evidence": list(one.evidence),
+    }
+
+
+def _told(name: str, ranking: Ranking, top: int) -> Iterator[str]:
+    colour = coloured(sys.stdout)
+    verdict = Cell(ranking.verdict, _VERDICTS[ranking.verdict])
+    head = paint(Cell(name, "strong"), colour)
+    yield f"{head}: {paint(verdict, colour)}, {share(ranking.confidence)} sure"
+    if ranking.services:
+        rows = [row for one in ranking.services[:top] for row in _rows(one)]
+        yield from table(("SERVICE", "LIKELY", "WHY"), rows, colour)
     if ranking.changes:
-        rows = [
-            (Cell(one.title[:60], "strong"), one.service, share(one.probability), "; ".join(one.evidence))
-            for one in ranking.changes[:_SHOWN]
-        ]
-        show("")
-        show_table(("CHANGE", "SERVICE", "PROBABILITY", "WHY"), rows, "")
-    for channel, needed in ranking.missing.items():
-        say(f"  not looked at: {channel}: {needed}")
-    show("")
+        rows = [(_title(one), share(one.probability), "; ".join(one.evidence)[:160]) for one in ranking.changes[:top]]
+        yield from table(("CHANGE", "LIKELY", "WHY"), rows, colour)
+    for channel, needs in ranking.missing.items():
+        yield paint(Cell(f"not used: {channel}, {needs}", "quiet"), colour)
 
 
-def _rows(ranking: Ranking) -> Iterator[tuple[Cell | str, ...]]:
-    for one in ranking.services[:_SHOWN]:
-        why = "; ".join(f"{channel}: {words}" for channel, words in one.evidence.items())
-        yield Cell(one.service, "strong"), share(one.probability), why
+def _rows(one: Suspect) -> Iterator[tuple[str, str, str]]:
+    """A row for each piece of evidence; the service stands in the first."""
+    first = one.service, share(one.probability)
+    pieces = [f"{channel}: {words}" for channel, words in one.evidence.items()] or [""]
+    for place, piece in enumerate(pieces):
+        yield (*(first if not place else ("", "")), piece[:160])
 
 
-def _cases(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "case", metavar="DIR", type=a_path, nargs="+", help="a folder with case.json, metrics.csv, logs.csv, …"
-    )
+def _title(one: RankedChange) -> str:
+    return " ".join(filter(None, (one.id[:12], one.title)))[:80]
+
+
+def _folders(parser: ArgumentParser) -> None:
+    parser.add_argument("dir", type=a_path, nargs="+", metavar="DIR", help="a folder with case.json, metrics.csv, …")
+
+
+def _top(parser: ArgumentParser) -> None:
+    parser.add_argument("--top", type=count, default=SHOWN, metavar="N", help=f"show so many services ({SHOWN})")
 
 
 GROUP = Group(
-    "On recorded data",
+    "Recorded data",
     (
         Verb(
             "rca",
-            "Which service, metric and change caused a recorded incident, by what evidence.",
-            "rca incidents/2026-11-26",
+            "Which service, metric and change was the root cause of a recorded incident?",
+            "rca incident-1 incident-2 --json",
             _rca,
-            (_cases, as_json),
+            (_folders, _top, as_json),
         ),
     ),
 )

@@ -13,21 +13,21 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, log, log1p
+from math import exp, inf, log, log1p
 
-from selfheal.diagnose.case import NONE, Change
+from selfheal.diagnose.case import NONE, Change, PatternCount
 from selfheal.diagnose.robust import median
 from selfheal.diagnose.view import View
 
 # --- what each sign counts -------------------------------------------------------------------------------------------
-LEXICAL, ALERTING, SUSPECTED, RISKY, GUARD, NAME = 0.125, 0.8, 1.0, 1.0, 0.5, 0.5
+LEXICAL, ALERTING, SUSPECTED, RISKY, GUARD, NAME = 0.125, 0.8, 2.0, 1.0, 0.5, 0.5
 NO_DIFF, HARMLESS, LATE, MOVED, CHECKS = -2.0, -1.5, -3.0, -1.0, -1.0
 # What "none" has by itself, for each sign of the outside, and for load that rises in most services at once.
 NOTHING, OUTSIDE, SURGE = 1.6, 0.6, 2.0
 # So far above its spread load has risen.
 RISEN = 5.0
 # What came so much later than the noticed beginning did not cause it.
-LATE_S = 60.0
+LATE_S = 30.0
 # What was put in is what was taken out where so much of the words agree.
 ALIKE = 0.75
 # A check that was added has no more lines than these.
@@ -140,7 +140,7 @@ def _words(text: str) -> Counter[str]:
 def _seen(view: View) -> dict[str, float]:
     """The words of what is seen, each with how much it is heard of since."""
     found: dict[str, float] = {}
-    for pattern in view.patterns:
+    for pattern in _more_often(view):
         _hear(found, pattern.pattern, log1p(pattern.delta))
     before, during = Counter[str](), Counter[str]()
     for line in list(view.case.logs)[-LINES:]:
@@ -154,6 +154,11 @@ def _seen(view: View) -> dict[str, float]:
     if view.case.alert is not None:
         _hear(found, f"{view.case.alert.metric} {view.case.alert.service}", 2.0)
     return found
+
+
+def _more_often(view: View) -> list[PatternCount]:
+    """What is said more often than usual."""
+    return [one for one in view.case.patterns if 0.0 < one.delta < inf]
 
 
 def _hear(found: dict[str, float], text: str, loud: float) -> None:
@@ -191,8 +196,8 @@ def _score(
         score += sign.weight * found
         if found:
             why.append(sign.words)
-    if not changed:
-        score += NO_DIFF
+    if not changed and any(one.diff for one in view.case.changes):
+        score += NO_DIFF  # where nobody has recorded any, that there is none says nothing
     if _is_harmless(change):
         score += HARMLESS
         why.append("it touched documents, style or tests alone")
@@ -278,7 +283,7 @@ def _is_harmless(change: Change) -> bool:
 def _outside(view: View) -> tuple[float, tuple[str, ...]]:
     """How well "none of these" explains what is seen."""
     score, why = NOTHING, []
-    texts: Iterable[str] = (one.pattern for one in view.patterns)
+    texts: Iterable[str] = (one.pattern for one in _more_often(view))
     signs = {match[0].lower() for text in texts for match in _OUTSIDE.finditer(text)}
     if signs:
         score += OUTSIDE * min(len(signs), 4)

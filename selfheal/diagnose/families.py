@@ -9,21 +9,19 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Family = Literal["resource", "latency", "error", "success", "load", "outbound", "other"]
+Family = Literal["resource", "latency", "error", "success", "load", "other"]
 
 # Looked for in this order: `http_errors_total` is about errors, `request_latency` about latency.
 _WORDS: tuple[tuple[Family, frozenset[str]], ...] = (
-    # What a service sees of those whom it calls: theirs, and not its own.
-    ("outbound", frozenset({"client", "upstream", "outbound", "egress", "dependency"})),
     ("success", frozenset({"availability", "success", "successes", "successful", "successrate", "uptime"})),
     (
         "error",
         frozenset(
             {
                 "error", "errors", "err", "errs", "errorrate", "fail", "fails", "failed", "failure", "failures",
-                "fault", "faults", "5xx", "500", "503", "4xx", "exception", "exceptions", "reject", "rejected",
-                "rejections", "timeout", "timeouts", "drop", "dropped", "drops", "retries", "retry", "restarts",
-                "throttled", "throttles", "oom", "deadlock", "deadlocks",
+                "fault", "faults", "5xx", "500", "503", "4xx", "exception", "exceptions", "reject",
+                "rejected", "rejections", "timeout", "timeouts", "drop", "dropped", "drops", "retries", "retry",
+                "restarts", "throttled", "throttles", "oom", "deadlock", "deadlocks",
             }
         ),
     ),

@@ -1,6 +1,7 @@
 """Which weights of the channels would have made the known incidents likeliest?
 
-Maximum likelihood of the conditional logit, held near zero (L2) and at or above it: that a channel suspects a service
+Maximum likelihood of the conditional logit, held near what was believed before (L2) and at zero or
+above: that a channel suspects a service
 never speaks for its innocence. Projected gradient ascent with a step that shrinks until it helps; nothing here is
 random, so the same incidents give the same weights.
 """
@@ -15,16 +16,17 @@ from selfheal.diagnose.case import NONE
 from selfheal.diagnose.fusion import Features, probabilities
 
 RIDGE = 0.003
-STEPS = 300
+STEPS = 80
 _LEAST_STEP = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """An incident: the features of each service, and which was the cause; `none` where none was."""
+    """An incident: the features of each service, and which was the cause; `none` where none was. `weight` of them."""
 
     features: Mapping[str, Features]
     truth: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,13 @@ def fit(examples: Sequence[Example], begin: Sequence[float], ridge: float = RIDG
     if not examples:
         raise ValueError("cannot fit weights to no incident at all")
     at, step = [*begin, 0.0], 1.0
-    value, slope = _objective(examples, at, ridge)
+    value, slope = _objective(examples, at, begin, ridge)
     for _ in range(STEPS):
         tried = [max(number + step * rise, 0.0) for number, rise in zip(at[:-1], slope[:-1], strict=True)]
         tried.append(at[-1] + step * slope[-1])
-        higher, next_slope = _objective(examples, tried, ridge)
+        higher, next_slope = _objective(examples, tried, begin, ridge)
         if higher > value:
-            at, value, slope, step = tried, higher, next_slope, step * 1.3
+            at, value, slope, step = tried, higher, next_slope, step * 1.6
         elif (step := step / 2.0) < _LEAST_STEP:
             break
     return Fitted(tuple(at[:-1]), at[-1], loss(examples, at[:-1], at[-1]))
@@ -60,17 +62,21 @@ def loss(examples: Sequence[Example], weights: Sequence[float], nothing: float) 
 
 
 def is_better(examples: Sequence[Example], new: Fitted, weights: Sequence[float], nothing: float) -> bool:
-    """Whether new weights do better on incidents that they were not fitted to: only then are they taken."""
+    """Whether new weights are better on incidents that they were not fitted to: only then are they taken."""
     return bool(examples) and loss(examples, new.weights, new.nothing) < loss(examples, weights, nothing)
 
 
-def _objective(examples: Sequence[Example], at: Sequence[float], ridge: float) -> tuple[float, list[float]]:
+def _objective(
+    examples: Sequence[Example], at: Sequence[float], begin: Sequence[float], ridge: float
+) -> tuple[float, list[float]]:
     """The mean log-likelihood less the ridge, and its slope."""
     weights, nothing = at[:-1], at[-1]
-    value = -ridge * sum(weight * weight for weight in weights)
-    slope = [-2.0 * ridge * weight for weight in weights] + [0.0]
-    share = 1.0 / len(examples)
+    apart = [weight - believed for weight, believed in zip(weights, begin, strict=True)]
+    value = -ridge * sum(number * number for number in apart)
+    slope = [-2.0 * ridge * number for number in apart] + [0.0]
+    total = sum(one.weight for one in examples)
     for one in examples:
+        share = one.weight / total
         told = probabilities(one.features, weights, nothing)
         value += share * log(max(told.get(one.truth, 0.0), 1e-12))
         for name, probability in told.items():

@@ -34,8 +34,8 @@ def _column(finding: Finding, services: Sequence[str]) -> Mapping[str, tuple[flo
 
 
 def _two_highest(scores: Iterable[float]) -> tuple[float, float]:
-    first, second, *_ = *sorted(scores, reverse=True), 0.0, 0.0
-    return first, second
+    ordered = sorted(scores, reverse=True)[:2]
+    return (ordered[0] if ordered else 0.0), (ordered[1] if len(ordered) > 1 else 0.0)
 
 
 def probabilities(known: Mapping[str, Features], weights: Sequence[float], nothing: float) -> dict[str, float]:

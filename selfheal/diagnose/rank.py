@@ -1,90 +1,131 @@
-"""Which service, metric and change caused an incident, how sure is that, and by what evidence?"""
+"""What was the root cause of a case?
+
+Every channel looks at the case; what they say is weighed and becomes a probability of each service and of "none of
+these". What a channel had nothing to look at is told beside it, never passed over.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from selfheal.diagnose.case import NONE, Case
 from selfheal.diagnose.changes import RankedChange, rank_changes
 from selfheal.diagnose.channels import Channel, Finding
 from selfheal.diagnose.channels.budget import Budget
-from selfheal.diagnose.channels.edge_gap import EdgeGap
-from selfheal.diagnose.channels.sequence import Order
-from selfheal.diagnose.channels.shift import Shift
-from selfheal.diagnose.channels.slow_all import SlowAll
+from selfheal.diagnose.channels.edge_gap import EdgeGap, SlowAll
+from selfheal.diagnose.channels.missing import Missing
+from selfheal.diagnose.channels.novelty import Novelty
+from selfheal.diagnose.channels.onset import Onset
+from selfheal.diagnose.channels.shift import Shift, unexplained
 from selfheal.diagnose.fusion import features, probabilities
 from selfheal.diagnose.view import View, ranked
-from selfheal.diagnose.weights import CHANNELS, weights_for
+from selfheal.diagnose.weights import SHIPPED, Weights
 
-# From here on a cause is sure enough to act on, where a second channel agrees with the first.
+# A new channel is one file and one line here; without weights of its own it is shown and does not count.
+CHANNELS: tuple[Channel, ...] = (Shift(), Budget(), EdgeGap(), SlowAll(), Missing(), Novelty(), Onset())
+# From here on the first service is likely enough to act on, where a second channel agrees.
 SURE = 0.7
-LOOKERS: tuple[Channel, ...] = (Shift(), Budget(), Order(), EdgeGap(), SlowAll())
+# A channel agrees where nobody else scores higher in it, and there is something to score.
+LEAST_SCORE = 0.1
 
 Verdict = Literal["act", "investigate", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class RankedService:
-    """A service that may be the cause, with what each channel has of it in words."""
+class Suspect:
+    """A service, how likely it is the cause, and what each channel has against it."""
 
     service: str
     probability: float
     score: float
-    evidence: Mapping[str, str]
+    evidence: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectMetric:
+    """A metric of a service, by how much it moved in a way that is bad."""
+
+    service: str
+    metric: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What was found. `confidence` is the probability of what the verdict is about.
+    """Who was it? All by probability. `missing` says of each channel that found nothing to look at what it needs."""
 
-    `used` are the channels that had something to look at, `missing` what the others would have needed.
-    """
-
-    services: tuple[RankedService, ...]
-    metrics: tuple[tuple[str, str, float], ...]
-    changes: tuple[RankedChange, ...]
+    services: Sequence[Suspect]
+    metrics: Sequence[SuspectMetric]
+    changes: Sequence[RankedChange]
     verdict: Verdict
     confidence: float
-    used: tuple[str, ...]
+    used: Sequence[str]
     missing: Mapping[str, str]
 
 
-def rank(case: Case) -> Ranking:
-    """Rank what may have caused a case. Pure; never raises, whatever the data are like."""
+def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = CHANNELS) -> Ranking:
+    """Rank what may have caused a case. Total: of a case without any data nothing is known, and that is the verdict."""
+    findings = look(case, channels)
+    services = case.services()
+    known = features(findings, weights.names, services)
+    told = probabilities(known, weights.numbers, weights.nothing / weights.temperature)
+    suspects = tuple(
+        Suspect(name, probability, _utility(known[name], weights), _evidence(name, findings))
+        for name, probability in ranked({name: told[name] for name in services})
+    )
+    verdict, confidence = _verdict(suspects, told[NONE], findings)
+    return Ranking(
+        suspects,
+        _metrics(findings),
+        rank_changes(View(case), told),
+        verdict,
+        confidence,
+        tuple(name for name, one in findings.items() if not one.missing),
+        {name: one.missing for name, one in findings.items() if one.missing},
+    )
+
+
+def look(case: Case, channels: Sequence[Channel] = CHANNELS) -> dict[str, Finding]:
+    """Return what each channel finds."""
     view = View(case)
-    findings = {channel.name: channel.look(view) for channel in LOOKERS}
-    missing = {name: found.missing for name, found in findings.items() if found.missing}
-    weights = weights_for(missing)
-    known = features(findings, CHANNELS, view.services)
-    told = probabilities(known, weights.features, weights.nothing)
-    nothing = told.pop(NONE)
-    services = tuple(_service(name, share, findings) for name, share in ranked(told))
-    changes = rank_changes(view, {one.service: one.probability for one in services})
-    verdict, confidence = _verdict(services, nothing, len(missing) == len(findings))
-    used = tuple(name for name in findings if name not in missing)
-    return Ranking(services, _metrics(findings, told), changes, verdict, confidence, used, missing)
+    found = {channel.name: channel.look(view) for channel in channels}
+    budget = found.get(Budget.name)
+    if budget is not None and not budget.missing and Shift.name in found:
+        found[Shift.name] = unexplained(found[Shift.name], budget.scores)
+    followed, told = found.get(Missing.name), found.get(Novelty.name)
+    if followed is not None and not followed.missing and told is not None:
+        found[Novelty.name] = replace(told, scores={})  # whoever follows whole requests knows better which line is news
+    return found
 
 
-def _service(name: str, share: float, findings: Mapping[str, Finding]) -> RankedService:
-    evidence = {channel: found.evidence[name] for channel, found in findings.items() if name in found.evidence}
-    score = sum(max(found.scores.get(name, 0.0), 0.0) for found in findings.values())
-    return RankedService(name, share, score, evidence)
+def _utility(numbers: Sequence[float], weights: Weights) -> float:
+    return sum(weight * number for weight, number in zip(weights.numbers, numbers, strict=True))
 
 
-def _metrics(findings: Mapping[str, Finding], told: Mapping[str, float]) -> tuple[tuple[str, str, float], ...]:
-    """Metrics by how far they moved, those of likely services first where they moved as far."""
-    found = {key: score for finding in findings.values() for key, score in finding.metrics.items()}
-    order = sorted(found.items(), key=lambda one: (-one[1] * (1.0 + told.get(one[0][0], 0.0)), one[0]))
-    return tuple((service, metric, score) for (service, metric), score in order)
+def _evidence(service: str, findings: Mapping[str, Finding]) -> Mapping[str, str]:
+    return {name: one.evidence[service] for name, one in findings.items() if service in one.evidence}
 
 
-def _verdict(services: Sequence[RankedService], nothing: float, blind: bool) -> tuple[Verdict, float]:
-    """What to do about it. Who had nothing to look at cannot say that nothing is wrong."""
-    first = services[0].probability if services else 0.0
-    if nothing >= first and not blind:
+def _metrics(findings: Mapping[str, Finding]) -> tuple[SuspectMetric, ...]:
+    scores: dict[tuple[str, str], float] = {}
+    for one in findings.values():
+        for key, score in one.metrics.items():
+            scores[key] = max(scores.get(key, 0.0), score)
+    order = sorted(scores.items(), key=lambda one: (-one[1], one[0]))
+    return tuple(SuspectMetric(service, metric, score) for (service, metric), score in order)
+
+
+def _verdict(suspects: Sequence[Suspect], nothing: float, findings: Mapping[str, Finding]) -> tuple[Verdict, float]:
+    """Act on what is likely and seen in two ways; say none where that is likelier than anybody; else look further."""
+    if not suspects or nothing > suspects[0].probability:
         return "none", nothing
-    if first >= SURE and len(services[0].evidence) > 1:
-        return "act", first
-    return "investigate", first
+    first = suspects[0]
+    agree = sum(1 for one in findings.values() if _agrees(one, first.service))
+    return ("act" if first.probability >= SURE and agree > 1 else "investigate"), first.probability
+
+
+def _agrees(finding: Finding, service: str) -> bool:
+    score = finding.scores.get(service, 0.0)
+    return score >= max(LEAST_SCORE, *finding.scores.values(), 0.0)

@@ -9,17 +9,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite, log1p
 
-# The standard deviation of a normal distribution, from its quartiles, from its median absolute deviation, and from
-# where nine tenths of it lie: what is quiet for most of the time and bursts now and then is told by the last alone.
-_OF_IQR, _OF_MAD, _OF_TAILS = 1.349, 1.4826, 3.29
+# The standard deviation of a normal distribution, from its quartiles and from its median absolute deviation.
+_OF_IQR, _OF_MAD = 1.349, 1.4826
 # What varies by less than this share of what is usual has not moved in any way that matters.
 FLOOR = 0.05
-_LEAST = 1e-12
+UNKNOWN = 0.1
+GREATEST = 1e100
+_LEAST = 1e-120
+
+
+def is_number(value: float) -> bool:
+    """Whether a value can be reckoned with: what is as great as this was never measured."""
+    return isfinite(value) and abs(value) < GREATEST
 
 
 def finite(values: Iterable[float]) -> list[float]:
     """The values that are numbers, in order."""
-    return sorted(value for value in values if isfinite(value))
+    return sorted(value for value in values if is_number(value))
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -51,7 +57,9 @@ class Usual:
         The spread is taken for no less than `floor`, and for no less than a twentieth of the middle: so the distance
         is the same in whatever unit all of it is given.
         """
-        return (value - self.middle) / max(self.spread, floor, FLOOR * abs(self.middle), _LEAST)
+        scale = max(self.spread, floor, FLOOR * abs(self.middle))
+        # Where nothing is known but zeros, anything else is far, and how far nobody knows.
+        return (value - self.middle) / max(scale or UNKNOWN * abs(value), _LEAST)
 
 
 def usual(values: Iterable[float]) -> Usual:
@@ -60,10 +68,9 @@ def usual(values: Iterable[float]) -> Usual:
     middle = quantile(ordered, 0.5)
     apart = finite(abs(value - middle) for value in ordered)
     quartiles = (quantile(ordered, 0.75) - quantile(ordered, 0.25)) / _OF_IQR
-    tails = (quantile(ordered, 0.95) - quantile(ordered, 0.05)) / _OF_TAILS
-    return Usual(middle, max(quartiles, tails, _OF_MAD * quantile(apart, 0.5)), len(ordered))
+    return Usual(middle, max(quartiles, _OF_MAD * quantile(apart, 0.5)), len(ordered))
 
 
 def surprise(distance: float) -> float:
     """A distance as a score: none below zero, and the tenfold of what is far says little more."""
-    return log1p(max(distance, 0.0))
+    return log1p(min(max(distance, 0.0), GREATEST))

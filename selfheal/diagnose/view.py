@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from math import inf, isfinite
 
-from selfheal.diagnose.case import Case, PatternCount, Series, Span
+from selfheal.diagnose.case import Case, Series
 from selfheal.diagnose.families import Family, family
-from selfheal.diagnose.robust import Usual, finite, median, quantile, usual
+from selfheal.diagnose.robust import Usual, finite, is_number, median, quantile, usual
 
 # What comes right before the trouble may be part of it: who noticed it was late by so many samples.
 GUARD = 2
@@ -52,21 +51,10 @@ class View:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self._reached: dict[str, frozenset[str]] = {}
 
     @cached_property
     def services(self) -> tuple[str, ...]:
         return self.case.services()
-
-    @cached_property
-    def spans(self) -> tuple[Span, ...]:
-        """The spans of which it is known when they were and how long they lasted."""
-        return tuple(one for one in self.case.spans if isfinite(one.at) and 0.0 <= one.duration_ms < inf)
-
-    @cached_property
-    def patterns(self) -> tuple[PatternCount, ...]:
-        """What is said more often than usual."""
-        return tuple(one for one in self.case.patterns if 0.0 < one.delta < inf)
 
     @cached_property
     def measures(self) -> tuple[Measure, ...]:
@@ -89,22 +77,18 @@ class View:
     @cached_property
     def calls(self) -> frozenset[tuple[str, str]]:
         """Caller and callee of every call that a span shows."""
-        owner = {(one.trace, one.id): one.service for one in self.spans}
-        pairs = ((owner.get((one.trace, one.parent), ""), one.service) for one in self.spans if one.parent)
+        owner = {(one.trace, one.id): one.service for one in self.case.spans}
+        pairs = ((owner.get((one.trace, one.parent), ""), one.service) for one in self.case.spans if one.parent)
         return frozenset((caller, callee) for caller, callee in pairs if caller and caller != callee)
 
     def reached(self, service: str) -> frozenset[str]:
         """Everybody whom a service calls, by way of others too, itself included."""
-        known = self._reached.get(service)
-        if known is not None:
-            return known
         seen, waiting = {service}, [service]
         while waiting:
             fresh = set(self.callees.get(waiting.pop(), ())) - seen
             seen |= fresh
             waiting += fresh
-        self._reached[service] = frozenset(seen)
-        return self._reached[service]
+        return frozenset(seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +114,7 @@ def _split(series: Series, at: float) -> _Split:
     guard = max(begin - GUARD, min(begin, LEAST_BEFORE))
     slow = guard < begin and at - times[guard] >= GUARD * SLOW_S
     recent = values[guard : max(begin - 1, guard + 1)] if slow else values[max(0, guard - RECENT) : guard]
-    during = [value for value in values[begin:] if isfinite(value)]
+    during = [value for value in values[begin:] if is_number(value)]
     return _Split(series, finite(values[:guard]), finite(recent), during)
 
 
@@ -143,7 +127,7 @@ def _floors(known: Iterable[_Split]) -> dict[str, float]:
     middles: dict[str, list[float]] = {}
     for one in known:
         middles.setdefault(one.series.metric, []).append(abs(quantile(one.before, 0.5)))
-    return {metric: SHARE_OF_ALL * (median(values) or sum(values) / len(values)) for metric, values in middles.items()}
+    return {metric: SHARE_OF_ALL * median(values) for metric, values in middles.items()}
 
 
 def _measure(one: _Split, floor: float) -> Measure:

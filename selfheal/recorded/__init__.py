@@ -1,1 +1,1 @@
-"""What others have recorded, read from files."""
+"""What was recorded elsewhere, or by somebody else, as selfheal's own data: read from files, never written."""

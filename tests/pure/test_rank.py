@@ -1,156 +1,199 @@
-"""Is the cause of an incident ranked first, the same in whatever units and order, and never with a crash?"""
+"""Is the root cause found, and does it stay the same whatever its parts are called, in whatever unit and order?"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from math import inf, isfinite, nan
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfheal.diagnose.case import NONE, Alert, Case, Change, LogLine, PatternCount, Series, Span
-from selfheal.diagnose.rank import LOOKERS, Ranking, rank
-from tests.pure.cases import AT, GRAPH, SERVICES, lines, numbers, series, slow_db, traces
+from selfheal.diagnose.case import Alert, Case, Change, LogLine, PatternCount, Series, Span
+from selfheal.diagnose.rank import Ranking, rank
+
+AT, STEP = 100_000.0, 10.0
+GRAPH = {"web": ("orders", "users"), "orders": ("stock",)}
+
+
+def series(service: str, metric: str, level: float, moved: float, seed: int) -> Series:
+    chance = Random(f"{seed} {service} {metric}")
+    at = [AT + STEP * place for place in range(-60, 12)]
+    values = [(moved if time >= AT else level) * chance.uniform(0.97, 1.03) for time in at]
+    return Series(service, metric, at, values)
+
+
+def case(culprit: str = "stock", seed: int = 1) -> Case:
+    """`culprit` burns its processor and is slow, and who calls it is slow for that."""
+    slow = {"web": 0.9, "orders": 0.85, "stock": 0.8}
+    parts = []
+    for service in ("web", "orders", "users", "stock"):
+        parts.append(series(service, "cpu_usage", 0.2, 0.95 if service == culprit else 0.2, seed))
+        parts.append(series(service, "latency_avg", 0.1, slow.get(service, 0.1) if culprit else 0.1, seed))
+        parts.append(series(service, "requests", 50.0, 50.0, seed))
+    return Case(AT, Alert("web", "latency"), GRAPH, tuple(parts))
 
 
 def order(ranking: Ranking) -> list[str]:
     return [one.service for one in ranking.services]
 
 
-def test_a_slow_database_is_found_behind_all_that_it_makes_slow() -> None:
-    found = rank(numbers(slow_db))
-    assert (order(found)[0], found.verdict) == ("db", "act")
-    assert found.metrics[0][:2] == ("db", "cpu_usage")
-    assert set(found.services[0].evidence) == {"shift", "budget"}
-    assert found.used == ("shift", "budget")
-    assert found.missing == {"sequence": "no logs", "edge_gap": "no spans", "slow_all": "no spans"}
+def spans(broken: str | None, count: int = 60) -> tuple[tuple[Span, ...], tuple[LogLine, ...]]:
+    """Requests of web -> orders -> stock with their lines; of `broken` the last line stays away from AT on."""
+    told, lines = [], []
+    for number in range(count):
+        begin, trace = AT - 600 + number * (900 / count), f"{number:032x}"
+        parent = ""
+        for depth, service in enumerate(("web", "orders", "stock")):
+            identity = f"{number:08x}{depth:08x}"
+            at = begin + depth * 0.01
+            told.append(Span(at, trace, identity, parent, service, f"handle {service}", 30.0 - 10 * depth))
+            lines.append(LogLine(at + 0.001, service, f"INFO begins {service} trace {trace}"))
+            if not (service == broken and begin >= AT):
+                lines.append(LogLine(at + 0.002, service, f"INFO finished {service} trace {trace}"))
+            parent = identity
+    return tuple(told), tuple(lines)
 
 
-def test_where_nothing_has_moved_nothing_is_the_cause() -> None:
-    assert rank(numbers()).verdict == "none"
+def test_who_burns_its_processor_is_the_cause_and_not_those_who_wait_for_it() -> None:
+    found = rank(case())
+    assert order(found)[0] == "stock"
+    assert found.verdict == "act"
+    assert found.services[0].evidence.keys() >= {"shift", "budget"}
+    assert found.metrics[0].service == "stock"
 
 
-def test_who_sees_nothing_does_not_say_that_nothing_is_wrong() -> None:
-    found = rank(Case(AT, Alert("web")))
-    assert (found.verdict, found.used) == ("investigate", ())
-    assert set(found.missing) == {channel.name for channel in LOOKERS}
+def test_nothing_that_moved_is_no_cause() -> None:
+    assert rank(case(culprit="")).verdict == "none"
 
 
-def test_an_exception_that_leaves_no_error_line_is_found_by_what_does_not_follow() -> None:
-    normal = [*lines(20, AT - 600.0, "charging the card", "charged", "done")]
-    other = [*lines(20, AT - 600.0, "asked", "answered", service="web")]
-    wrong = [*lines(20, AT + 10.0, "charging the card")]
-    well = [*lines(20, AT + 10.0, "asked", "answered", service="web")]
-    found = rank(Case(AT, logs=(*normal, *other, *wrong, *well)))
-    assert order(found)[0] == "shop"
-    assert "was followed by" in found.services[0].evidence["sequence"]
+@pytest.mark.parametrize("broken", ["orders", "stock"])
+def test_a_line_that_no_longer_comes_tells_where_an_exception_is_thrown(broken: str) -> None:
+    told, lines = spans(broken)
+    found = rank(Case(AT, None, {}, (), lines, (), told))
+    assert order(found)[0] == broken
+    assert "finished" in found.services[0].evidence["missing"]
 
 
-def test_time_that_is_lost_on_the_way_and_time_that_a_service_takes_are_told_apart() -> None:
-    normal = [*traces(30, AT - 600.0, lambda _: 5.0)]
-    busy = [*traces(30, AT + 10.0, lambda service: 50.0 if service == "shop" else 5.0)]
-    far = [*traces(30, AT + 10.0, lambda _: 5.0, way_ms=80.0)]
-    slow = rank(Case(AT, spans=(*normal, *busy)))
-    assert order(slow)[0] == "shop"
-    assert "slow_all" in slow.services[0].evidence
-    lost = rank(Case(AT, spans=(*normal, *far)))
-    assert "take" in lost.services[0].evidence["edge_gap"]
+def test_the_line_of_a_caller_that_stays_away_with_its_callees_is_the_callees() -> None:
+    told, lines = spans("stock")
+    cut = tuple(one for one in lines if not (one.at >= AT and "finished orders" in one.message))
+    assert order(rank(Case(AT, None, {}, (), cut, (), told)))[0] == "stock"
 
 
-# --- what must not matter --------------------------------------------------------------------------------------------
+def test_what_was_not_looked_at_is_named_with_what_it_needs() -> None:
+    found = rank(case())
+    assert set(found.missing) >= {"edge_gap", "missing", "novelty"}
+    assert all(found.missing.values())
+    assert set(found.used).isdisjoint(found.missing)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.dictionaries(st.sampled_from(["cpu_usage", "memory_bytes", "latency_avg"]), st.integers(-6, 6)))
-def test_the_unit_of_a_metric_changes_no_ranking(powers: dict[str, int]) -> None:
-    case = numbers(slow_db)
+def test_a_change_of_the_cause_before_the_trouble_is_likelier_than_none_and_one_after_it_is_not() -> None:
+    changes = tuple(
+        Change(at, service, "deploy", f"{service} at {at:g}", id=f"{service}{at:g}")
+        for service, at in (("stock", AT - 300), ("users", AT - 60), ("stock", AT + 60))
+    )
+    found = rank(replace(case(), changes=changes)).changes
+    assert found[0].id == changes[0].id
+    assert found[-1].id == changes[2].id
+    assert sum(one.probability for one in found) == pytest.approx(1.0)
+
+
+@given(st.integers(-9, 9), st.integers(1, 5))
+@settings(deadline=None, max_examples=15)
+def test_a_metric_in_another_unit_changes_no_ranking(power: int, seed: int) -> None:
+    known = case(seed=seed)
     scaled = tuple(
-        replace(one, values=[value * 10.0 ** powers.get(one.metric, 0) for value in one.values]) for one in case.series
+        replace(one, values=[value * 10.0**power for value in one.values]) if one.metric == "cpu_usage" else one
+        for one in known.series
     )
-    first, second = rank(case), rank(replace(case, series=scaled))
-    assert order(first) == order(second)
-    assert [one[:2] for one in first.metrics] == [one[:2] for one in second.metrics]
+    assert order(rank(replace(known, series=scaled))) == order(rank(known))
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.permutations(range(16)), st.randoms(use_true_random=False))
-def test_the_order_of_columns_and_rows_changes_no_ranking(places: list[int], chance: object) -> None:
-    case = numbers(slow_db)
-    shuffled = [case.series[place] for place in places]
-    mixed = [replace(one, at=one.at[::-1], values=one.values[::-1]) for one in shuffled]
-    assert order(rank(replace(case, series=tuple(mixed)))) == order(rank(case))
+@given(st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=15)
+def test_the_order_of_what_is_known_changes_no_ranking(chance: Random) -> None:
+    told, lines = spans("orders")
+    known = replace(case(), logs=lines, spans=told)
+    mixed = replace(
+        known,
+        series=chance.sample(known.series, len(known.series)),
+        logs=chance.sample(known.logs, len(known.logs)),
+        spans=chance.sample(known.spans, len(known.spans)),
+    )
+    assert order(rank(mixed)) == order(rank(known))
 
 
-@pytest.mark.parametrize("names", [("cpu", "mem", "lat"), ("container_cpu_usage_seconds", "MemoryUsage(Mi)", "p50_ms")])
-def test_how_a_metric_is_spelt_changes_no_ranking(names: tuple[str, str, str]) -> None:
-    called = dict(zip(("cpu_usage", "memory_bytes", "latency_avg"), names, strict=True))
-    case = numbers(slow_db)
-    renamed = tuple(replace(one, metric=called.get(one.metric, one.metric)) for one in case.series)
-    alert = Alert("web", called["latency_avg"])
-    assert order(rank(replace(case, series=renamed, alert=alert)))[0] == "db"
+def test_services_by_other_names_are_ranked_the_same() -> None:
+    told, lines = spans("orders")
+    known = replace(case(), logs=lines, spans=told)
+    names = {"web": "zulu", "orders": "kilo", "users": "alpha", "stock": "mike"}
 
+    def named(one: Series) -> Series:
+        return replace(one, service=names[one.service])
 
-def test_the_names_of_services_mean_nothing() -> None:
-    case = numbers(slow_db)
-    called = {name: f"x{place}" for place, name in enumerate(reversed(SERVICES))}
-    renamed = Case(
+    other = Case(
         AT,
-        Alert(called["web"], "latency_avg"),
-        {called[caller]: [called[name] for name in names] for caller, names in GRAPH.items()},
-        tuple(replace(one, service=called[one.service]) for one in case.series),
+        Alert("zulu", "latency"),
+        {names[caller]: tuple(names[name] for name in whom) for caller, whom in GRAPH.items()},
+        tuple(named(one) for one in known.series),
+        tuple(replace(one, service=names[one.service]) for one in lines),
+        (),
+        tuple(replace(one, service=names[one.service]) for one in told),
     )
-    assert order(rank(renamed))[0] == called["db"]
+    assert order(rank(other)) == [names[name] for name in order(rank(known))]
 
 
-# --- bad input -------------------------------------------------------------------------------------------------------
-
-NAMES = st.sampled_from(["web", "shop", "db", "", "ü"])
-NUMBERS = st.floats() | st.sampled_from([nan, inf, 0.0, 1.0])
-TIMES = st.floats(AT - 1000.0, AT + 1000.0)
-IDS = st.sampled_from(["", "1", "2", "3"])
-TEXTS = st.text(max_size=40) | st.sampled_from(["timeout 300ms", "-limit = 5\n+limit = 50", "ignore all instructions"])
-SERIES = st.builds(
-    lambda service, metric, points: Series(service, metric, [at for at, _ in points], [value for _, value in points]),
-    NAMES,
-    st.sampled_from(["cpu", "latency", "requests", "errors", "x"]),
-    st.lists(st.tuples(TIMES, NUMBERS), max_size=30),
-)
-CASES = st.builds(
-    Case,
-    TIMES,
-    st.none() | st.builds(Alert, NAMES, st.sampled_from(["", "latency", "errors"])),
-    st.dictionaries(NAMES, st.lists(NAMES, max_size=3), max_size=4),
-    st.lists(SERIES, max_size=8).map(tuple),
-    st.lists(st.builds(LogLine, TIMES, NAMES, TEXTS), max_size=30).map(tuple),
-    st.lists(st.builds(PatternCount, NAMES, TEXTS, NUMBERS, NUMBERS), max_size=5).map(tuple),
-    st.lists(st.builds(Span, TIMES, IDS, IDS, IDS, NAMES, TEXTS, NUMBERS), max_size=20).map(tuple),
-    st.lists(st.builds(Change, TIMES, NAMES, st.just("commit"), TEXTS, TEXTS, IDS), max_size=5).map(tuple),
-)  # fmt: skip
+@pytest.mark.parametrize("spelled", ["container_cpu", "CpuUsageRate(%)", "cpu-usage", "process.cpu.utilization", "CPU"])
+def test_a_metric_by_another_spelling_is_ranked_the_same(spelled: str) -> None:
+    known = case()
+    other = tuple(replace(one, metric=spelled) if one.metric == "cpu_usage" else one for one in known.series)
+    assert order(rank(replace(known, series=other))) == order(rank(known))
 
 
-@settings(max_examples=200, deadline=None)
-@given(CASES)
-def test_whatever_was_recorded_the_ranking_is_sane(case: Case) -> None:
-    found = rank(case)
-    assert sorted(order(found)) == sorted(case.services())
-    shares = [one.probability for one in found.services]
-    assert shares == sorted(shares, reverse=True)
-    assert all(isfinite(share) and 0.0 <= share <= 1.0 for share in shares)
-    assert sum(shares) <= 1.0 + 1e-9
-    if found.changes:
-        assert sum(one.probability for one in found.changes) == pytest.approx(1.0)
-        assert [one.title for one in found.changes].count(NONE) >= 1
-    assert {*found.used, *found.missing} == {channel.name for channel in LOOKERS}
+def test_rows_that_are_there_twice_change_nothing() -> None:
+    told, lines = spans("stock")
+    known = Case(AT, None, {}, (), lines, (), told)
+    assert order(rank(replace(known, spans=told + told)))[0] == order(rank(known))[0]
 
 
-def test_constant_missing_and_broken_numbers_do_not_hide_the_cause() -> None:
-    case = numbers(slow_db)
-    odd = (
-        *case.series,
-        Series("web", "constant", [AT - 10.0, AT + 10.0], [1.0, 1.0]),
-        Series("shop", "empty", [], []),
-        Series("cart", "nothing", [AT + 60.0 * n for n in range(-30, 10)], [nan] * 40),
-        *series(seed=2)[:2],
+def test_a_service_whose_clock_is_off_hides_no_cause() -> None:
+    told, lines = spans("stock")
+    late = tuple(replace(one, at=one.at + 0.5) if one.service == "orders" else one for one in told)
+    assert order(rank(Case(AT, None, {}, (), lines, (), late)))[0] == "stock"
+
+
+NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.sampled_from([0.0, nan, inf, 1e308, -1e308])
+NAMES = st.sampled_from(["", "a", "b", "c"])
+TIMES = st.floats(-1e6, 1e6) | st.sampled_from([0.0, AT])
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    def some_series() -> Series:
+        at = sorted(draw(st.lists(TIMES, max_size=12)))
+        return Series(draw(NAMES), draw(st.text(max_size=8)), at, [draw(NUMBERS) for _ in at])
+
+    return Case(
+        draw(TIMES),
+        draw(st.none() | st.builds(Alert, NAMES, st.sampled_from(["", "latency", "availability"]))),
+        draw(st.dictionaries(NAMES, st.lists(NAMES, max_size=3), max_size=3)),
+        tuple(some_series() for _ in range(draw(st.integers(0, 4)))),
+        tuple(draw(st.lists(st.builds(LogLine, TIMES, NAMES, st.text(max_size=40)), max_size=8))),
+        tuple(draw(st.lists(st.builds(PatternCount, NAMES, st.text(max_size=9), NUMBERS, NUMBERS), max_size=3))),
+        tuple(draw(st.lists(st.builds(Span, TIMES, NAMES, NAMES, NAMES, NAMES, NAMES, NUMBERS, NAMES), max_size=8))),
+        tuple(draw(st.lists(st.builds(Change, TIMES, NAMES, NAMES, NAMES), max_size=3))),
     )
-    assert order(rank(replace(case, series=odd, graph={**GRAPH, "db": ("web",)})))[0] == "db"
+
+
+@given(cases())
+@settings(deadline=None, max_examples=150)
+def test_whatever_the_data_are_like_the_ranking_is_whole_and_finite(known: Case) -> None:
+    found = rank(known)
+    assert sorted(order(found)) == sorted(known.services())
+    assert all(isfinite(one.probability) and isfinite(one.score) for one in found.services)
+    assert all(isfinite(one.score) for one in found.metrics)
+    assert 0.0 <= found.confidence <= 1.0 + 1e-9
+    assert sum(one.probability for one in found.services) <= 1.0 + 1e-9
+    assert len(found.changes) <= len(known.changes) + 1

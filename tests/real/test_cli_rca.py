@@ -1,139 +1,114 @@
-"""Does `selfheal rca` read folders of recorded incidents, in every form, and say what it cannot read?"""
+"""Does 'selfheal rca' read what people have, and say where it cannot?"""
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from selfheal.cli import main
-from selfheal.diagnose.case import Series
-from tests.pure.cases import AT, GRAPH, slow_db
-from tests.pure.cases import series as made
 
-Shown = pytest.CaptureFixture[str]
+AT = 1_767_322_800.0  # 2026-01-02 03:00:00 in UTC
 
 
-def write(folder: Path, **told: object) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "case.json").write_text(json.dumps({"incident_time": AT, **told}))
-    return folder
+def long_form(place: Path, say: str) -> Path:
+    """A case in which the processor of `stock` burns; times as `say` has them."""
+    place.mkdir()
+    lines = ["time,service,metric,value"]
+    for minute in range(-30, 6):
+        at = AT + 60 * minute
+        told = {"epoch": f"{at:.0f}", "rfc": f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"}.get(
+            say, f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}"
+        )
+        burning = 0.9 if minute >= 0 else 0.2
+        wobble = 0.001 * (minute % 3)
+        lines += [f"{told},web,cpu,{0.3 + wobble}", f"{told},stock,cpu,{burning + wobble}", f"{told},stock,rss,"]
+    (place / "metrics.csv").write_text("\n".join(lines) + "\n")
+    (place / "case.json").write_text(json.dumps({"incident_time": AT}))
+    return place
 
 
-def table(file: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    with file.open("w", newline="") as lines:
-        writer = csv.writer(lines)
-        writer.writerow(header)
-        writer.writerows(rows)
+def wide_form(place: Path) -> Path:
+    place.mkdir()
+    rows = [f"{AT + 60 * minute:.0f},0.3,{0.9 if minute >= 0 else 0.2},NaN" for minute in range(-30, 6)]
+    (place / "metrics.csv").write_text("\n".join(["time,web_cpu,stock_cpu_usage,stock_mem", *rows]) + "\n")
+    (place / "case.json").write_text('{"incident_time": "2026-01-02T03:00:00Z", "graph": {"web": ["stock"]}}')
+    (place / "notes.txt").write_text("what nobody reads")
+    return place
 
 
-def long(folder: Path, series: Iterable[Series]) -> None:
-    rows = [
-        (at, one.service, one.metric, value) for one in series for at, value in zip(one.at, one.values, strict=True)
-    ]
-    table(folder / "metrics.csv", ("time", "service", "metric", "value"), rows)
-
-
-def slow(folder: Path) -> Path:
-    write(folder, alerting={"service": "web", "metric": "latency"}, graph=GRAPH)
-    long(folder, made(slow_db))
-    return folder
-
-
-def analysed(capsys: Shown, *folders: Path, code: int = 0) -> list[dict[str, object]]:
-    assert main(["rca", *map(str, folders), "--json"]) == code
-    found: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+def ranked(capsys: pytest.CaptureFixture[str], *folders: Path) -> list[dict[str, object]]:
+    assert main(["rca", "--json", *map(str, folders)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, list)
     return found
 
 
-def first(case: dict[str, object]) -> object:
-    services = case["services"]
+def first(document: dict[str, object]) -> object:
+    services = document["services"]
     assert isinstance(services, list)
     return services[0]["service"]
 
 
-def test_a_case_is_analysed_and_told_as_promised(tmp_path: Path, capsys: Shown) -> None:
-    (case,) = analysed(capsys, slow(tmp_path / "slow-db"))
-    assert (case["case"], first(case), case["verdict"]) == ("slow-db", "db", "act")
-    assert set(case) == {
-        "case", "services", "metrics", "changes", "verdict", "confidence", "channels", "seconds",
-    }  # fmt: skip
-    assert case["channels"] == {
-        "used": ["shift", "budget"],
-        "missing": {"sequence": "no logs", "edge_gap": "no spans", "slow_all": "no spans"},
-    }
+@pytest.mark.parametrize("say", ["epoch", "rfc", "plain"])
+def test_times_are_read_in_three_forms(tmp_path: Path, capsys: pytest.CaptureFixture[str], say: str) -> None:
+    assert first(ranked(capsys, long_form(tmp_path / "case", say))[0]) == "stock"
 
 
-def test_a_column_for_each_metric_is_read_too(tmp_path: Path, capsys: Shown) -> None:
-    folder, series = write(tmp_path / "wide"), made(slow_db)
-    header = ["time", *(f"{one.service}_{one.metric}" for one in series)]
-    rows = [[series[0].at[row], *(one.values[row] for one in series)] for row in range(len(series[0].at))]
-    table(folder / "metrics.csv", header, rows)
-    assert first(analysed(capsys, folder)[0]) == "db"
+def test_the_document_has_what_was_promised_in_the_order_of_the_folders(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = ranked(capsys, wide_form(tmp_path / "b"), long_form(tmp_path / "a", "rfc"))
+    assert [one["case"] for one in found] == ["b", "a"]
+    promised = {"case", "services", "metrics", "changes", "verdict", "confidence", "channels", "seconds"}
+    assert all(set(one) == promised for one in found)
+    assert [first(one) for one in found] == ["stock", "stock"]
 
 
-@pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S+00:00"])
-def test_times_are_read_in_every_form(tmp_path: Path, capsys: Shown, form: str) -> None:
-    folder = write(tmp_path / "case", incident_time=datetime.fromtimestamp(AT, UTC).strftime(form))
-    rows = [
-        (datetime.fromtimestamp(at, UTC).strftime(form), one.service, one.metric, value)
-        for one in made(slow_db)
-        for at, value in zip(one.at, one.values, strict=True)
-    ]
-    table(folder / "metrics.csv", ("time", "service", "metric", "value"), rows)
-    assert first(analysed(capsys, folder)[0]) == "db"
-
-
-def test_changes_are_ranked_with_none_in_its_place(tmp_path: Path, capsys: Shown) -> None:
-    folder = slow(tmp_path / "changed")
-    diff = "-pool_size = 50\n+pool_size = 2\n"
-    table(
-        folder / "changes.csv",
-        ("time", "service", "kind", "title", "diff", "id"),
-        [
-            (AT - 600, "db", "commit", "tune the pool", diff, "c1"),
-            (AT - 60, "web", "commit", "docs: README.md", "+x", "c2"),
-        ],
-    )
-    (case,) = analysed(capsys, folder)
-    changes = case["changes"]
+def test_changes_are_ranked_beside_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = long_form(tmp_path / "case", "rfc")
+    (place / "changes.csv").write_text('time,service,kind,title,diff,id\n2026-01-02 02:55:00,stock,deploy,"a, b",,d1\n')
+    changes = ranked(capsys, place)[0]["changes"]
     assert isinstance(changes, list)
-    assert changes[0]["id"] == "c1"
-    assert "none" in [one["title"] for one in changes]
+    assert {one["title"] for one in changes} == {"a, b", "none"}
+    assert next(one for one in changes if one["title"] == "a, b")["time"] == "2026-01-02T02:55:00.000Z"
+
+
+def test_a_person_gets_a_table_with_what_was_not_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rca", str(long_form(tmp_path / "case", "rfc"))]) == 0
+    shown = capsys.readouterr().out
+    assert "case: " in shown
+    assert "stock" in shown
+    assert "not used: edge_gap, no spans" in shown
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "words"),
+    ("file", "text", "said"),
     [
-        ("case.json", "{", "case.json: it cannot be read as JSON"),
-        ("case.json", "[]", "case.json: it is no object"),
-        ("case.json", "{}", "incident_time is missing"),
-        ("case.json", '{"incident_time": "soon"}', "'soon' is no time"),
-        ("case.json", '{"incident_time": 1, "alerting": 5}', "alerting names no service"),
-        ("case.json", '{"incident_time": 1, "graph": {"a": "b"}}', "graph is no object of lists"),
-        ("metrics.csv", "time,service,metric,value\nnever,web,cpu,1\n", "metrics.csv:2: 'never' is no time"),
-        ("spans.csv", "time,trace\n1,2\n", "spans.csv:1: there is no column span, service"),
+        (
+            "metrics.csv",
+            "time,service,metric,value\n2026-01-02T03:00:00Z,web,cpu,much\n",
+            "metrics.csv', line 2: value",
+        ),
+        ("metrics.csv", "time,service,metric,value\nyesterday,web,cpu,1\n", "line 2: 'yesterday' is no time"),
+        ("metrics.csv", "when,service,metric,value\n1,web,cpu,1\n", "it has no column time"),
+        ("logs.csv", "time,service\n1,web\n", "it has no column message"),
+        ("spans.csv", "time,trace,span,service,operation,duration_ms\n1,t,s,web,get,long\n", "duration_ms is 'long'"),
+        ("case.json", "{", "line 1: it is no JSON"),
+        ("case.json", "{}", "it has no incident_time"),
+        ("case.json", '{"incident_time": true}', "'True' is no time"),
+        ("case.json", '{"incident_time": 1, "graph": {"web": "stock"}}', "graph is no"),
     ],
 )
-def test_what_cannot_be_read_is_told_and_the_others_are_done(
-    tmp_path: Path, capsys: Shown, file: str, text: str, words: str
+def test_what_cannot_be_read_is_named_with_file_and_line_and_the_others_are_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, text: str, said: str
 ) -> None:
-    bad = slow(tmp_path / "bad")
+    good, bad = long_form(tmp_path / "good", "rfc"), long_form(tmp_path / "bad", "rfc")
     (bad / file).write_text(text)
-    assert main(["rca", str(bad), str(slow(tmp_path / "good")), str(tmp_path / "none"), "--json"]) == 1
-    said = capsys.readouterr()
-    assert words in said.err
-    assert "there is no case.json in it" in said.err
-    assert [one["case"] for one in json.loads(said.out)] == ["good"]
-
-
-def test_a_person_reads_what_was_found_and_what_was_not_looked_at(tmp_path: Path, capsys: Shown) -> None:
-    (tmp_path / "notes.txt").write_text("not asked for")
-    assert main(["rca", str(slow(tmp_path))]) == 0
-    said = capsys.readouterr()
-    assert "cpu_usage rose from" in said.out
-    assert "not looked at: sequence: no logs" in said.err
+    assert main(["rca", "--json", str(bad), str(tmp_path / "absent"), str(good)]) == 1
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert "there is no such folder" in shown.err
+    assert [one["case"] for one in json.loads(shown.out)] == ["good"]

@@ -7,7 +7,7 @@ makes all its callers slow, and only of itself more is left.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, log1p
+from math import exp
 
 from selfheal.diagnose.channels import Finding
 from selfheal.diagnose.families import family, is_average
@@ -19,8 +19,6 @@ UNREACHED = 0.1
 # More than this many times of what is missing says no more.
 MOST = 3.0
 _SURE = 3.0
-# Shares are compared by their ratio: what is less than this of all is none. From the other on it is worth telling.
-LEAST_SHARE, SHOWN = 0.02, 0.05
 
 
 class Budget:
@@ -29,24 +27,24 @@ class Budget:
     name = NAME
 
     def look(self, view: View) -> Finding:
-        if view.case.alert is None:
-            return Finding(missing="no alerting service to account for")
         if not view.callees:
             return Finding(missing="no call graph, and no spans to learn it from")
+        if view.case.alert is None:
+            return Finding(missing="nobody says which service was noticed")
         parts = by_service(view.measures)
         latency, errors = _latency(parts), _errors(parts)
         if not latency and not errors:
             return Finding(missing="no latency, errors or availability of any service")
-        kind = family(view.case.alert.metric) if view.case.alert.metric else "other"
+        kind = family(view.case.alert.metric)
         chosen = {"latency": [latency], "error": [errors], "success": [errors]}.get(kind, [latency, errors])
         found = [_own(view, extra) for extra in (chosen if any(chosen) else [latency, errors]) if extra]
-        shares = {name: max(one.get(name, 0.0) for one in found) for name in set().union(*found)}
+        scores = {name: max(one.get(name, 0.0) for one in found) for name in set().union(*found)}
         words = {
-            name: f"{min(share, 1.0):.0%} of what is missing is its own"
-            for name, share in shares.items()
-            if share > SHOWN
+            name: f"{min(score, 1.0):.0%} of what is missing is its own"
+            for name, score in scores.items()
+            if score > 0.05
         }
-        return Finding({name: log1p(share / LEAST_SHARE) for name, share in shares.items()}, words)
+        return Finding(scores, words)
 
 
 Extra = Mapping[str, tuple[float, float]]
@@ -101,16 +99,11 @@ def _own(view: View, extra: Extra) -> dict[str, float]:
     reached = view.reached(alert) if alert else frozenset(extra)
     found = {}
     for service, (amount, distance) in extra.items():
-        passed_on = sum(max(extra[callee][0], 0.0) for callee in _below(view, service) if callee in extra)
+        passed_on = sum(max(extra[callee][0], 0.0) for callee in view.callees.get(service, ()) if callee in extra)
         passed_on += _seen_from_outside(view, extra, service)
         own = min(max(amount - passed_on, 0.0) / owed, MOST)
         found[service] = own / (1.0 + exp(min(_SURE - distance, 50.0))) * (1.0 if service in reached else UNREACHED)
     return found
-
-
-def _below(view: View, service: str) -> list[str]:
-    """Whom a service calls, without those that call it back: in a ring nobody's trouble is another's."""
-    return [callee for callee in view.callees.get(service, ()) if service not in view.reached(callee)]
 
 
 def _seen_from_outside(view: View, extra: Extra, service: str) -> float:

@@ -1,0 +1,96 @@
+"""What stands in the rows of a CSV file, and in which line is what is wrong with it?"""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite, nan
+from pathlib import Path
+
+from selfheal.errors import SelfhealError
+
+# A line of a log or a diff may be long; the module's own limit is 128 kB.
+FIELD_BYTES = min(sys.maxsize, 1 << 30)
+_EPOCH = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_EMPTY = frozenset({"", "nan", "null", "none", "na", "n/a", "-"})
+
+
+class Unreadable(SelfhealError):
+    """A recorded file cannot be read; the message names file and line."""
+
+    def __init__(self, place: Path, why: str, line: int | None = None) -> None:
+        where = f"{str(place)!r}, line {line}" if line is not None else repr(str(place))
+        super().__init__(f"cannot read {where}: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row, by the names of the first one; what it lacks is empty."""
+
+    file: Path
+    line: int
+    cells: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        return self.cells.get(name, "")
+
+    def time(self) -> float:
+        """When it was, in seconds since the epoch."""
+        try:
+            return moment(self.cells.get("time") or self.cells.get("timestamp", ""))
+        except ValueError as why:
+            raise Unreadable(self.file, str(why), self.line) from why
+
+    def number(self, name: str) -> float:
+        """A number; NaN where nothing was measured."""
+        text = self.text(name).strip()
+        if text.lower() in _EMPTY:
+            return nan
+        try:
+            return float(text)
+        except ValueError as why:
+            told = f"{name} is {text[:60]!r}, which is no number; write one, or leave it empty"
+            raise Unreadable(self.file, told, self.line) from why
+
+
+def rows(file: Path) -> Iterator[Row]:
+    """Every row of a file, the first of which names the columns. Raises Unreadable."""
+    csv.field_size_limit(FIELD_BYTES)
+    try:
+        with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+            reader = csv.reader(lines)
+            names = [name.strip() for name in next(reader, [])]
+            for cells in reader:
+                if cells:
+                    yield Row(file, reader.line_num, dict(zip(names, cells, strict=False)))
+    except OSError as why:
+        raise Unreadable(file, why.strerror or str(why)) from why
+    except csv.Error as why:
+        raise Unreadable(file, f"it is no CSV: {why}") from why
+
+
+def names(file: Path) -> tuple[str, ...]:
+    """The columns of a file. Raises Unreadable."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+            return tuple(name.strip() for name in next(csv.reader(lines), []))
+    except (OSError, csv.Error) as why:
+        raise Unreadable(file, str(why)) from why
+
+
+def moment(text: object) -> float:
+    """Read a time: RFC 3339, `YYYY-MM-DD HH:MM:SS` (in UTC), or seconds since the epoch. Raises ValueError."""
+    told = str(text).strip()
+    if not isinstance(text, bool) and _EPOCH.fullmatch(told) and isfinite(float(told)):
+        return float(told)
+    try:
+        read = datetime.fromisoformat(told)
+    except ValueError as why:
+        raise ValueError(
+            f"{told[:60]!r} is no time; write 2026-01-02T03:04:05Z, 2026-01-02 03:04:05, or seconds since the epoch"
+        ) from why
+    return (read if read.tzinfo is not None else read.replace(tzinfo=UTC)).timestamp()
