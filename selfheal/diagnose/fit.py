@@ -1,9 +1,8 @@
 """Which weights of the channels would have made the known incidents likeliest?
 
-Maximum likelihood of the conditional logit, held near what was believed before (L2) and at zero or
-above: that a channel suspects a service
-never speaks for its innocence. Projected gradient ascent with a step that shrinks until it helps; nothing here is
-random, so the same incidents give the same weights.
+Maximum likelihood of the conditional logit, held near what was believed before (L2) and at zero or above: that a
+channel suspects a service never speaks for its innocence. Projected gradient ascent with a step that shrinks until it
+helps; nothing here is random, so the same incidents give the same weights.
 """
 
 from __future__ import annotations
