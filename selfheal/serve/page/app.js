@@ -241,10 +241,10 @@ function storyOf(incident) {
 
 function truthOf(incident) {
   const label = incident.label, causes = incident.causes.filter((one) => one.probability >= 0.05);
-  if (label) return h("p", {}, `Cause: ${label.right ? "right" : label.cause ? `it was ${words(label.cause)}` : "wrong"}, says ${label.by}.`);
-  if (!causes.length || !mayControl || heardAt !== null) return null;
+  if (label) return h("p", { class: "truth" }, `Cause: ${label.right ? "right" : label.cause ? `it was ${words(label.cause)}` : "wrong"}, says ${label.by}.`);
+  if (!causes.length || incident.merged_into || !mayControl || heardAt !== null) return null;
   const others = causes.slice(1, 4).map((one) => verdict(incident, `It was: ${words(one.cause)}`, { cause: one.cause, agent: one.agent }));
-  return h("div", { class: "buttons" }, h("span", {}, `Cause: ${words(causes[0].cause)}?`), verdict(incident, "Right", { right: true }), verdict(incident, "Wrong", { right: false }), ...others);
+  return h("div", { class: "buttons truth" }, h("span", {}, `Cause: ${words(causes[0].cause)}?`), verdict(incident, "Right", { right: true }), verdict(incident, "Wrong", { right: false }), ...others);
 }
 
 function incidentItem(incident) {
