@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 from selfheal.errors import SelfhealError
 from selfheal.world import INCIDENTS_KEPT
-from tests.real.daemon_process import CLOCK, House, Stream, house, until
+from tests.real.daemon_process import CLOCK, SOON_S, House, Stream, house, until
 
 ROUNDS = 20
 # This share of the daemons is killed while it starts, the others at work.
@@ -58,6 +58,7 @@ class Witness:
         over, stream = Event(), Stream(self._house.port, max(self.events, default=0))
         asking = Thread(target=self._ask, args=(over,))
         asking.start()
+        stream.began.wait(SOON_S)  # on a busy machine nobody would see anything of so short a life
         try:
             yield
         finally:
