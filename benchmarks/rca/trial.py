@@ -12,6 +12,7 @@ from selfheal.diagnose.case import NONE
 from selfheal.diagnose.fit import Example, Fitted, fit
 from selfheal.diagnose.fusion import features, probabilities
 from selfheal.diagnose.rank import CHANNELS, look
+from selfheal.diagnose.view import View
 
 NAMES = tuple(channel.name for channel in CHANNELS)
 # What is believed before anything is learned: margins tell most.
@@ -39,7 +40,8 @@ class Known:
 
 def known(dataset: str, one: Labelled) -> Known:
     """Let the channels look at an incident."""
-    found = features(look(one.case), NAMES, one.case.services())
+    view = View(one.case)
+    found = features(look(view), NAMES, view.services)
     return Known(dataset, one.fault, Example(found, one.truth or NONE, 1.0 if one.truth else OF_QUIET))
 
 

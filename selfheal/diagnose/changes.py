@@ -28,7 +28,7 @@ NOTHING, OUTSIDE, SURGE = 1.6, 0.6, 2.0
 RISEN = 5.0
 # What came so much later than the noticed beginning did not cause it.
 LATE_S = 30.0
-# What was put in is what was taken out where so much of the words agree.
+# It is only moved where so much of what was taken out stands among what was put in.
 ALIKE = 0.75
 # A check that was added has no more lines than these.
 GUARD_LINES = 6
@@ -65,7 +65,6 @@ _VALUE = re.compile(
     r"|\b(?:trace|debug|info|warn|error)\b",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"\d[\w.]*")
 _HARMLESS_FILE = re.compile(
     r"\.(md|rst|txt|css|scss|svg|png|adoc)\b|(^|/)docs?/|_test\.|\.test\.|\.spec\.|(^|/)tests?/", re.IGNORECASE
 )
@@ -228,11 +227,8 @@ class _Edit:
 
     @property
     def changes_a_number(self) -> bool:
-        """Whether a limit, a time, a size or a level is another one: it has the same name, and another value."""
-        old, new = (
-            {_NAME.sub("", line): line for line in lines if _RISKY.search(line)} for lines in (self.taken, self.put)
-        )
-        before, after = (_values(lines.values()) for lines in (old, new))
+        """Whether a limit, a time, a size or a level has another value."""
+        before, after = (_values(filter(_RISKY.search, lines)) for lines in (self.taken, self.put))
         return bool(before and after) and before != after
 
     @property

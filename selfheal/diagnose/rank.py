@@ -67,8 +67,9 @@ class Ranking:
 
 def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = CHANNELS) -> Ranking:
     """Rank what may have caused a case. Total: of a case without any data nothing is known, and that is the verdict."""
-    findings = look(case, channels)
-    services = case.services()
+    view = View(case)
+    findings = look(view, channels)
+    services = view.services
     known = features(findings, weights.names, services)
     told = probabilities(known, weights.numbers, weights.nothing / weights.temperature)
     suspects = tuple(
@@ -79,7 +80,7 @@ def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = C
     return Ranking(
         suspects,
         _metrics(findings),
-        rank_changes(View(case), told),
+        rank_changes(view, told),
         verdict,
         confidence,
         tuple(name for name, one in findings.items() if not one.missing),
@@ -87,9 +88,8 @@ def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = C
     )
 
 
-def look(case: Case, channels: Sequence[Channel] = CHANNELS) -> dict[str, Finding]:
+def look(view: View, channels: Sequence[Channel] = CHANNELS) -> dict[str, Finding]:
     """Return what each channel finds."""
-    view = View(case)
     found = {channel.name: channel.look(view) for channel in channels}
     budget = found.get(Budget.name)
     if budget is not None and not budget.missing and Shift.name in found:

@@ -51,6 +51,7 @@ class View:
 
     def __init__(self, case: Case) -> None:
         self.case = case
+        self._reached: dict[str, frozenset[str]] = {}
 
     @cached_property
     def services(self) -> tuple[str, ...]:
@@ -83,12 +84,15 @@ class View:
 
     def reached(self, service: str) -> frozenset[str]:
         """Everybody whom a service calls, by way of others too, itself included."""
+        if service in self._reached:
+            return self._reached[service]
         seen, waiting = {service}, [service]
         while waiting:
             fresh = set(self.callees.get(waiting.pop(), ())) - seen
             seen |= fresh
             waiting += fresh
-        return frozenset(seen)
+        self._reached[service] = frozenset(seen)
+        return self._reached[service]
 
 
 @dataclass(frozen=True, slots=True)

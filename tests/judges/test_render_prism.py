@@ -79,25 +79,21 @@ async def running(prism: str, *words: str) -> AsyncIterator[str]:
     """Prism on a port of this machine, from when it answers."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        prism, *words, "--port", str(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        prism, *words, "--port", str(port), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    url = f"http://127.0.0.1:{port}"
+    assert process.stdout is not None
+    rest = None
     try:
-        async with asyncio.timeout(60), httpx.AsyncClient() as client:
-            while not await _answers(client, url):
-                await CLOCK.sleep(0.1)
-        yield url
+        async with asyncio.timeout(60):
+            while b"Prism is listening" not in await process.stdout.readline():
+                assert not process.stdout.at_eof(), "Prism has ended"
+        rest = asyncio.create_task(process.stdout.read())  # what nobody reads would hold it up one day
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         await process.wait()
-
-
-async def _answers(client: httpx.AsyncClient, url: str) -> bool:
-    try:
-        await client.get(url)
-    except httpx.TransportError:
-        return False
-    return True
+        if rest is not None:
+            await rest
 
 
 @asynccontextmanager

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selfheal.diagnose.case import Alert, Case, Change, LogLine, PatternCount, Series, Span
+from selfheal.diagnose.channels.budget import Budget
 from selfheal.diagnose.rank import Ranking, rank
+from selfheal.diagnose.view import View
 
 AT, STEP = 100_000.0, 10.0
 GRAPH = {"web": ("orders", "users"), "orders": ("stock",)}
@@ -185,6 +187,13 @@ def cases(draw: st.DrawFn) -> Case:
         tuple(draw(st.lists(st.builds(Span, TIMES, NAMES, NAMES, NAMES, NAMES, NAMES, NUMBERS, NAMES), max_size=8))),
         tuple(draw(st.lists(st.builds(Change, TIMES, NAMES, NAMES, NAMES), max_size=3))),
     )
+
+
+def test_who_call_each_other_in_a_ring_do_not_hide_the_cause() -> None:
+    known = case()
+    ring = replace(known, graph={**known.graph, "stock": ["web"]})
+    assert Budget().look(View(ring)).scores["stock"] > 0.5, "what web has more is not taken off it"
+    assert order(rank(ring))[0] == "stock"
 
 
 @given(cases())

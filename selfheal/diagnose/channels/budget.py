@@ -13,7 +13,6 @@ from selfheal.diagnose.channels import Finding
 from selfheal.diagnose.families import family, is_average
 from selfheal.diagnose.view import Measure, View, by_service
 
-NAME = "budget"
 # What a service that the alerting one does not reach can have to do with it.
 UNREACHED = 0.1
 # More than this many times of what is missing says no more.
@@ -24,7 +23,7 @@ _SURE = 3.0
 class Budget:
     """The channel."""
 
-    name = NAME
+    name = "budget"
 
     def look(self, view: View) -> Finding:
         if not view.callees:
@@ -99,11 +98,16 @@ def _own(view: View, extra: Extra) -> dict[str, float]:
     reached = view.reached(alert) if alert else frozenset(extra)
     found = {}
     for service, (amount, distance) in extra.items():
-        passed_on = sum(max(extra[callee][0], 0.0) for callee in view.callees.get(service, ()) if callee in extra)
+        passed_on = sum(max(extra[callee][0], 0.0) for callee in _below(view, service) if callee in extra)
         passed_on += _seen_from_outside(view, extra, service)
         own = min(max(amount - passed_on, 0.0) / owed, MOST)
         found[service] = own / (1.0 + exp(min(_SURE - distance, 50.0))) * (1.0 if service in reached else UNREACHED)
     return found
+
+
+def _below(view: View, service: str) -> list[str]:
+    """Whom a service calls, without those that call it back: in a ring nobody's trouble is another's."""
+    return [callee for callee in view.callees.get(service, ()) if service not in view.reached(callee)]
 
 
 def _seen_from_outside(view: View, extra: Extra, service: str) -> float:
