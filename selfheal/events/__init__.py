@@ -106,6 +106,7 @@ from selfheal.events.incidents import (
     UndoStarted,
     Verified,
 )
+from selfheal.events.knowledge import Signature
 
 __all__ = [
     "ActEnded",
@@ -183,6 +184,7 @@ __all__ = [
     "Run",
     "RunScheduled",
     "ScaleAsked",
+    "Signature",
     "StandbyFailed",
     "StartAsked",
     "StateDamaged",

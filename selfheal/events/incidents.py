@@ -13,13 +13,17 @@ Trigger = Literal["exit", "check", "start", "external"]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One possible cause with its probability and the evidence for it, in words; `channels` are where that is from."""
+    """One possible cause with its probability and the evidence for it, in words; `channels` are where that is from.
+
+    `signs` are the ids of the signatures that speak for it.
+    """
 
     slug: str
     probability: float
     agent: str
     evidence: tuple[str, ...] = ()
     channels: tuple[Channel, ...] = ()
+    signs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
