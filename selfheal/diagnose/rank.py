@@ -19,6 +19,7 @@ from selfheal.diagnose.channels.missing import Missing
 from selfheal.diagnose.channels.novelty import Novelty
 from selfheal.diagnose.channels.onset import Onset
 from selfheal.diagnose.channels.shift import Shift, unexplained
+from selfheal.diagnose.circumstances import circumstances
 from selfheal.diagnose.fusion import features, probabilities
 from selfheal.diagnose.view import View, ranked
 from selfheal.diagnose.weights import SHIPPED, Weights
@@ -71,7 +72,7 @@ def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = C
     findings = look(view, channels)
     services = view.services
     known = features(findings, weights.names, services)
-    told = probabilities(known, weights.numbers, weights.nothing / weights.temperature)
+    told = probabilities(known, weights.numbers, weights.utility_of_none(circumstances(view)))
     suspects = tuple(
         Suspect(name, probability, _utility(known[name], weights), _evidence(name, findings))
         for name, probability in ranked({name: told[name] for name in services})
