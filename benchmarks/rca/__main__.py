@@ -16,6 +16,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from pathlib import Path
+from random import Random
 from time import perf_counter
 
 from benchmarks.rca import nezha, petshop
@@ -173,6 +174,7 @@ def _reliability(seen: Sequence[Known], told: Sequence[Mapping[str, float]]) -> 
         "none_when_quiet": sum(quiet) / max(len(quiet), 1),
         "quiet": float(len(quiet)),
         "ece": _ece(pairs),
+        "ece_by_chance": _ece_by_chance([probability for probability, _ in pairs]),
         "ece_of_accusations": _ece(accused),
     }
 
@@ -184,6 +186,12 @@ def _ece(pairs: Sequence[tuple[float, bool]]) -> float:
     return sum(
         abs(sum(right for _, right in part) - sum(probability for probability, _ in part)) for part in bins.values()
     ) / max(len(pairs), 1)
+
+
+def _ece_by_chance(probabilities: Sequence[float], tries: int = 200) -> float:
+    """What so few incidents give in the mean where every probability is exactly right."""
+    chance = Random(1)
+    return sum(_ece([(one, chance.random() < one) for one in probabilities]) for _ in range(tries)) / tries
 
 
 def _baro(python: str, seen: Sequence[Known], cases: Sequence[Labelled]) -> dict[str, dict[str, dict[str, object]]]:

@@ -18,7 +18,7 @@ UNREACHED = 0.1
 # More than this many times of what is missing says no more.
 MOST = 3.0
 # What is felt is the sum of what is wrong: so less is told from chance there than where it comes from.
-_SURE, _SEEN = 3.0, 1.0
+_SURE, _SEEN = 3.0, 2.0
 
 
 class Budget:
