@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selfheal.vocabulary import CAUSES
+from selfheal.causes import CAUSES
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from selfheal.causes import LEAKS, MODE_OF
 from selfheal.diagnose.patterns import Hit, hits, raised, telling
 from selfheal.events import Cause
 from selfheal.plans import Clues, Sign
@@ -63,8 +64,8 @@ def diagnose(world: World, vitals: Vitals, incident: Incident, clues: Clues) -> 
         *_dependencies(world, agent, incident),
         *_start(agent, incident),
         *_log(world, agent, incident, log),
-        *_exit(agent, vitals, incident, log),
-        *_checks(agent, incident),
+        *_exit(world, agent, vitals, incident, log),
+        *_checks(world, agent, incident),
         *_stuck(agent, vitals, clues),
         *_changed(agent, incident),
         *(_sign(agent, sign) for sign in clues.signs),
@@ -175,12 +176,12 @@ def _says(line: str) -> str:
     return f"its log says {line[:200]!r}"
 
 
-def _exit(agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
+def _exit(world: World, agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
     ended = _end(agent, incident)
     if ended is None:
         return
     if ended.signal == signal.SIGKILL:
-        yield from _killed(agent, vitals)
+        yield from _killed(world, agent, vitals)
     elif ended.signal in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         yield Vote(
             "killed", agent.name, 10.0, f"it was ended by {signal.Signals(ended.signal).name}, not by us", "exit"
@@ -208,21 +209,27 @@ def _raised(agent: Agent, log: Sequence[str]) -> Iterator[Vote]:
         )
 
 
-def _killed(agent: Agent, vitals: Vitals) -> Iterator[Vote]:
+def _killed(world: World, agent: Agent, vitals: Vitals) -> Iterator[Vote]:
     rss = vitals.signals(agent.name).get("rss", 0.0)
     if agent.memory_limit and rss >= NEAR_LIMIT * agent.memory_limit:
         why = f"killed by SIGKILL at {rss / 1e6:.0f} MB of its {agent.memory_limit / 1e6:.0f} MB"
-        yield Vote("out_of_memory", agent.name, 15.0, why, "exit")
+        yield Vote(_leak(world, agent, "out_of_memory"), agent.name, 15.0, why, "exit")
     yield Vote("killed", agent.name, 8.0, "killed by SIGKILL, which no program sends to itself by accident", "exit")
 
 
-def _checks(agent: Agent, incident: Incident) -> Iterator[Vote]:
+def _checks(world: World, agent: Agent, incident: Incident) -> Iterator[Vote]:
     for failing in agent.failing.values():
         cause, weight = _check_cause(agent, failing)
         said = f"check {failing.check} {failing.result}: {failing.reason}"
-        yield Vote(cause, agent.name, weight, said, _channel(agent, failing))
+        yield Vote(_leak(world, agent, cause), agent.name, weight, said, _channel(agent, failing))
     if incident.trigger == "external":
         yield Vote("unreachable", agent.name, 2.0, incident.sign, "external")
+
+
+def _leak(world: World, agent: Agent, cause: str) -> str:
+    """What runs out after it was seen to grow steadily, and for long, leaks."""
+    mode = MODE_OF.get(cause)
+    return LEAKS[cause] if cause in LEAKS and (agent.name, mode) in world.foresight.predictions else cause
 
 
 def _channel(agent: Agent, failing: Failing) -> Channel:

@@ -38,7 +38,8 @@ _CODES = (
 )  # fmt: skip
 _CAUSES = {
     "PERMISSION_DENIED": "bad_configuration",
-    "UNAUTHENTICATED": "bad_configuration",
+    "UNAUTHENTICATED": "credential_expired",
+    "RESOURCE_EXHAUSTED": "rate_limited",
     "UNAVAILABLE": "unreachable",
 }
 _PATH = "/grpc.health.v1.Health/Check"

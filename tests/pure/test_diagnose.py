@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES
 from selfheal.diagnose.patterns import telling
 from selfheal.diagnose.verdict import CAUSES_KEPT, diagnose
 from selfheal.events import AgentExited, AgentStartFailed, Cause, Event, HealthChanged, StopAsked
 from selfheal.plans import Clues, Sign
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import CAUSES, CheckResult
+from selfheal.vocabulary import CheckResult
 from selfheal.world import World
 from tests.pure.histories import histories
 from tests.pure.log_tails import CRASHES, LABELLED, ORDINARY

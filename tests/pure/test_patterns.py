@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES
 from selfheal.diagnose.patterns import PATTERNS, hits, raised, telling
-from selfheal.vocabulary import CAUSES
 from tests.pure.log_tails import CRASHES, LABELLED, ORDINARY
 
 

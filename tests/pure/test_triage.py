@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
+from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.detect.triage import triage
 from selfheal.events import (
     AgentDeclared,
@@ -28,7 +29,7 @@ from selfheal.events import (
     Verified,
 )
 from selfheal.notify.alerts import alerts
-from selfheal.vocabulary import NOT_CURED_BY_RESTART, StartReason
+from selfheal.vocabulary import StartReason
 from selfheal.world import EMPTY, World, fold
 from tests.pure.histories import histories
 from tests.pure.situations import NOW, after, diagnosed, died, failed, fleet, incident, opened, ready, started, tried
