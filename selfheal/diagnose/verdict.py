@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from selfheal.causes import LEAKS, MODE_OF
-from selfheal.diagnose.patterns import Hit, hits, raised, telling
+from selfheal.causes import LEAKS, MODE_OF, OUTSIDE
+from selfheal.diagnose.signatures import Hit, Signatures
+from selfheal.diagnose.telling import raised, telling
 from selfheal.events import Cause
 from selfheal.plans import Clues, Sign
 from selfheal.vitals import Vitals
@@ -33,6 +34,12 @@ CHANGED_WEIGHT = 20.0
 SIGN_WEIGHT = 40.0
 # An uncaught error doubles what an exit code alone says, and stays below every sign of a narrower cause.
 RAISED_WEIGHT = 4.0
+# A sign that is right as often as not says more of an error than that it was one.
+NARROW = 0.5
+# The source of signatures for the words of the system itself, and how sure a sign is that outdoes one of them.
+ANY, SURE = "system", 0.9
+# Of what lies outside, where something that it depends on may be what is meant.
+_OF_DEPENDENCIES = frozenset({"dependency_down", "slow_dependency", "network_loss", "dns_failed"})
 # What the kernel says of the process itself is beyond doubt; what others see may be the mark of something else.
 LOCAL_WEIGHT, NAMED_WEIGHT = 20.0, 10.0
 _NAMED: dict[str, float] = {"hung": 12.0, "unreachable": 8.0, "wrong_answer": 5.0}
@@ -54,17 +61,20 @@ class Vote:
     weight: float
     evidence: str
     channel: Channel
+    signs: tuple[str, ...] = ()
 
 
-def diagnose(world: World, vitals: Vitals, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
-    """Rank the causes of `incident`, likeliest first."""
+def diagnose(
+    world: World, vitals: Vitals, incident: Incident, clues: Clues, signatures: Signatures
+) -> tuple[Cause, ...]:
+    """Rank the causes of `incident`, likeliest first. `signatures` are what is known of logs."""
     agent = world.agents.get(incident.agent, Agent(incident.agent))
     log = telling(clues.log)
     votes = [
         *_dependencies(world, agent, incident),
         *_start(agent, incident),
-        *_log(world, agent, incident, log),
-        *_exit(world, agent, vitals, incident, log),
+        *_log(world, agent, incident, log, signatures),
+        *_exit(world, agent, vitals, incident, log, signatures),
         *_checks(world, agent, incident),
         *_stuck(agent, vitals, clues),
         *_changed(agent, incident),
@@ -90,7 +100,8 @@ def _ranked(votes: Sequence[Vote], agent: str) -> tuple[Cause, ...]:
 
 def _cause(cause: str, agent: str, share: float, votes: Sequence[Vote]) -> Cause:
     channels = tuple(dict.fromkeys(vote.channel for vote in votes if vote.weight))
-    return Cause(cause, round(share, 4), agent, tuple(vote.evidence for vote in votes), channels)
+    signs = tuple(dict.fromkeys(sign for vote in votes for sign in vote.signs))
+    return Cause(cause, round(share, 4), agent, tuple(vote.evidence for vote in votes), channels, signs)
 
 
 def _dependencies(world: World, agent: Agent, incident: Incident) -> Iterator[Vote]:
@@ -123,12 +134,32 @@ def _end(agent: Agent, incident: Incident) -> LastExit | None:
     return agent.last_exit if incident.trigger == "exit" else None
 
 
-def _log(world: World, agent: Agent, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
-    for hit in hits(_heard(agent, incident, log)):
-        if hit.pattern.cause == "dependency_down":
-            yield from _refused(world, agent, incident, hit, log)
+def _log(world: World, agent: Agent, incident: Incident, log: Sequence[str], signatures: Signatures) -> Iterator[Vote]:
+    """One vote for each cause that its log shows: signs in one log are no independent witnesses, so the best counts."""
+    by_cause: dict[str, list[Hit]] = {}
+    for hit in _narrowest(signatures.hits(_heard(agent, incident, log))):
+        by_cause.setdefault(hit.signature.cause, []).append(hit)
+    for cause, hits in by_cause.items():
+        best = max(hits, key=lambda hit: hit.precision)
+        signs = tuple(hit.signature.id for hit in hits)
+        vote = Vote(cause, agent.name, best.weight, _says(best.line), "log", signs)
+        if cause in OUTSIDE:
+            ended_on_it = _end(agent, incident) is not None and _shows(signatures, _last_words(log), cause)
+            yield from _elsewhere(world, agent, incident, vote, ended_on_it=ended_on_it)
         else:
-            yield Vote(hit.pattern.cause, agent.name, hit.pattern.weight, _says(hit.line), "log")
+            yield vote
+
+
+def _narrowest(hits: Sequence[Hit]) -> Iterator[Hit]:
+    """Without what any program may say, where the same line shows who said it, and that it means something else."""
+    narrow = {hit.line: hit.signature.cause for hit in hits if hit.signature.source != ANY and hit.precision >= SURE}
+    for hit in hits:
+        if hit.signature.source != ANY or narrow.get(hit.line, hit.signature.cause) == hit.signature.cause:
+            yield hit
+
+
+def _shows(signatures: Signatures, lines: Sequence[str], cause: str) -> bool:
+    return any(hit.signature.cause == cause for hit in signatures.hits(lines))
 
 
 def _heard(agent: Agent, incident: Incident, log: Sequence[str]) -> Sequence[str]:
@@ -149,20 +180,17 @@ def _last_words(log: Sequence[str]) -> Sequence[str]:
     return last if error is None else (error,)
 
 
-def _refused(world: World, agent: Agent, incident: Incident, hit: Hit, log: Sequence[str]) -> Iterator[Vote]:
-    """Something did not answer it. How much that means depends on who that can have been, and on when it was said."""
+def _elsewhere(world: World, agent: Agent, incident: Incident, vote: Vote, *, ended_on_it: bool) -> Iterator[Vote]:
+    """Others have failed it. How much that means depends on who that can have been, and on when it was said."""
     if _is_local(agent, incident):
         return
-    for name in world.dependencies(agent.name):
+    for name in world.dependencies(agent.name) if vote.cause in _OF_DEPENDENCIES else ():
         dependency = world.agents.get(name)
         if dependency is not None and _was_away(dependency, incident.onset):
-            why = f"{_says(hit.line)}, and {name}, on which it depends, was away then or shortly before"
-            yield Vote("dependency_down", name, hit.pattern.weight, why, "log")
+            why = f"{vote.evidence}, and {name}, on which it depends, was away then or shortly before"
+            yield replace(vote, cause="dependency_down", agent=name, evidence=why)
             return
-    ended_on_it = _end(agent, incident) is not None and hit.pattern in {one.pattern for one in hits(_last_words(log))}
-    yield Vote(
-        "dependency_down", agent.name, hit.pattern.weight if ended_on_it else FAINT_WEIGHT, _says(hit.line), "log"
-    )
+    yield vote if ended_on_it else replace(vote, weight=min(vote.weight, FAINT_WEIGHT))
 
 
 def _was_away(dependency: Agent, onset: float) -> bool:
@@ -176,7 +204,9 @@ def _says(line: str) -> str:
     return f"its log says {line[:200]!r}"
 
 
-def _exit(world: World, agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
+def _exit(
+    world: World, agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str], signatures: Signatures
+) -> Iterator[Vote]:
     ended = _end(agent, incident)
     if ended is None:
         return
@@ -188,7 +218,7 @@ def _exit(world: World, agent: Agent, vitals: Vitals, incident: Incident, log: S
         )
     elif ended.signal is not None:
         yield Vote("crashed", agent.name, 10.0, f"it was ended by signal {_signal_name(ended.signal)}", "exit")
-        yield from _raised(agent, log)
+        yield from _raised(agent, log, signatures)
     elif ended.code == 0:
         yield Vote("exited", agent.name, 8.0, f"it ended with exit code 0 after {ended.ran_s:.1f} s", "exit")
     elif ended.code in (126, 127):
@@ -196,13 +226,13 @@ def _exit(world: World, agent: Agent, vitals: Vitals, incident: Incident, log: S
         yield Vote(slug, agent.name, 12.0, f"exit code {ended.code} of a shell or launcher", "exit")
     elif ended.code is not None:
         yield Vote("crashed", agent.name, 4.0, _exit_words(ended), "exit")
-        yield from _raised(agent, log)
+        yield from _raised(agent, log, signatures)
 
 
-def _raised(agent: Agent, log: Sequence[str]) -> Iterator[Vote]:
+def _raised(agent: Agent, log: Sequence[str], signatures: Signatures) -> Iterator[Vote]:
     """The error that a program printed last; one that is a sign of a narrower cause has had its vote as that."""
     line = raised(log[-RECENT_LINES:])
-    if line is not None and not hits([line]):
+    if line is not None and not any(hit.precision >= NARROW for hit in signatures.hits([line])):
         is_last = line == log[-1].strip()
         yield Vote(
             "crashed", agent.name, RAISED_WEIGHT, f"its log ends with {line[:200]!r}" if is_last else _says(line), "log"
