@@ -27,6 +27,9 @@ RECENT_LINES, LAST_WORDS = 15, 3
 RECENT_S = 30.0
 # That something refused to talk to it is said by many a program that is none the worse for it.
 FAINT_WEIGHT = 3.0
+# A key or a certificate that is not accepted does not pass by itself: it may be why an answer is wrong, and is no hang.
+LASTING_WEIGHT = 8.0
+_LASTING = frozenset({"credential_expired", "tls_expired", "tls_untrusted", "quota_exhausted"})
 NEAR_LIMIT = 0.9
 # A file that was edited, and a process that ends at once: more often than not the one is why the other.
 CHANGED_WEIGHT = 20.0
@@ -190,7 +193,8 @@ def _elsewhere(world: World, agent: Agent, incident: Incident, vote: Vote, *, en
             why = f"{vote.evidence}, and {name}, on which it depends, was away then or shortly before"
             yield replace(vote, cause="dependency_down", agent=name, evidence=why)
             return
-    yield vote if ended_on_it else replace(vote, weight=min(vote.weight, FAINT_WEIGHT))
+    most = vote.weight if ended_on_it else LASTING_WEIGHT if vote.cause in _LASTING else FAINT_WEIGHT
+    yield replace(vote, weight=min(vote.weight, most))
 
 
 def _was_away(dependency: Agent, onset: float) -> bool:

@@ -360,6 +360,14 @@ def test_of_one_that_runs_on_what_others_refused_it_is_a_faint_sign(line: str) -
     assert [one.slug for one in found][:2] == ["wrong_answer", "rate_limited" if "429" in line else "dns_failed"]
 
 
+def test_a_password_that_is_refused_explains_a_wrong_answer_and_no_hang() -> None:
+    line = 'FATAL:  password authentication failed for user "app"'
+    wrong = causes(unhealthy("status 500", cause="wrong_answer"), line)
+    assert [one.slug for one in wrong] == ["credential_expired", "wrong_answer", "unknown"]
+    hung = causes(unhealthy("no answer within 1 s", "timeout"), line)
+    assert [one.slug for one in hung] == ["hung", "credential_expired", "unknown"]
+
+
 def foreseen(mode: FailureMode) -> FailurePredicted:
     return FailurePredicted(NOW - 60, "api", mode, "rss", 0.95, 600.0, 500.0, 700.0, 3e8, 4e8, 1e5)
 
