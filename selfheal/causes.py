@@ -137,5 +137,8 @@ LEAKS: Mapping[str, str] = {"out_of_memory": "memory_leak", "out_of_fds": "fd_le
 # Causes that a restart cannot cure.
 NOT_CURED_BY_RESTART: frozenset[str] = frozenset(slug for slug, one in CLASSES.items() if not one.restart_cures)
 
+# What passes by itself, as a rule within minutes: what has ended on it is tried again and again, and nobody is called.
+PASSING: frozenset[str] = frozenset({"slow_dependency", "network_loss", "dns_failed", "external_api_down"})
+
 # Causes that lie with somebody who is asked.
 OUTSIDE: frozenset[str] = frozenset(slug for slug, one in CLASSES.items() if one.outside)

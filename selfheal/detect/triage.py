@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 
-from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART
+from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART, PASSING
 from selfheal.events import (
     AgentExited,
     AgentStarted,
@@ -224,7 +224,7 @@ def _proven(world: World, incident: Incident, event: IncidentResolved) -> tuple[
 def _hopeless(world: World, incident: Incident, at: float) -> tuple[Event, ...]:
     """A crash loop that no restart can end is not run through to the end of its budget."""
     agent = world.agents.get(incident.agent)
-    if agent is None or incident.cause not in NOT_CURED_BY_RESTART or agent.breaker.state != "closed":
+    if agent is None or incident.cause not in NOT_CURED_BY_RESTART - PASSING or agent.breaker.state != "closed":
         return ()
     if incident.trigger == "start" or agent.short_runs < TRIES:
         return ()
