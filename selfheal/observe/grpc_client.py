@@ -39,7 +39,6 @@ _CODES = (
 _CAUSES = {
     "PERMISSION_DENIED": "bad_configuration",
     "UNAUTHENTICATED": "credential_expired",
-    "RESOURCE_EXHAUSTED": "rate_limited",
     "UNAVAILABLE": "unreachable",
 }
 _PATH = "/grpc.health.v1.Health/Check"
