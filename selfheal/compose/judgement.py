@@ -23,6 +23,7 @@ from selfheal.learn.strategies import Lessons
 from selfheal.learn.waits import Waits, settle_s
 from selfheal.ledger import Ledger
 from selfheal.plans import Clues, Ending, Reflex, Step
+from selfheal.signatures import shipped
 from selfheal.verify import SETTLE_S, first_good_at, verify
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Mode, Policy
@@ -58,7 +59,7 @@ class Judgement:
 
     def causes(self, world: World, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
         """Why did it happen?"""
-        return diagnose(world, self._vitals, incident, clues)
+        return diagnose(world, self._vitals, incident, clues, shipped())
 
     def next_step(self, world: World, incident: Incident, now: float) -> Step:
         """An incident is open: what comes next?"""

@@ -182,8 +182,9 @@ class Reads:
         world = await self._sources.shown()
         opened = _opened_since(world, since)
         found = await _in_thread(lambda: reports(opened))
+        known = await _in_thread(lambda: knowledge(self._sources.patterns))
         model = model_view(world, self._sources.clock.now())
-        return Analysis(items=found[:limit], total=len(found), knowledge=knowledge(self._sources.patterns), model=model)
+        return Analysis(items=found[:limit], total=len(found), knowledge=known, model=model)
 
     async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:
         """Experiments. None was run: this version cannot."""

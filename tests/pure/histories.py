@@ -13,8 +13,9 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES
 from selfheal.events import EVENT_TYPES, AgentDeclared, Alternative, Cause, Event, HealingPaused, HealingResumed, Run
-from selfheal.vocabulary import CAUSES, GUARD_CODES, GuardCode
+from selfheal.vocabulary import GUARD_CODES, GuardCode
 
 AGENTS = ("cache", "api", "web:0")
 CHECKS = ("http", "process")
