@@ -11,22 +11,28 @@ from selfheal.decide.choice import PRIOR_WEIGHT, Belief, prior
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
-from selfheal.diagnose.verdict import diagnose
-from selfheal.events import Cause, Verified
+from selfheal.diagnose.look import look
+from selfheal.diagnose.patterns import Pattern, hits, patterns, signatures, telling
+from selfheal.diagnose.similar import Past, remembered
+from selfheal.diagnose.verdict import diagnose, heard
+from selfheal.events import Similar, Verified
 from selfheal.gateway.wire import Terms
 from selfheal.kinds import Fix
 from selfheal.learn.decisions import decisions
 from selfheal.learn.odds import Counts, posterior
 from selfheal.learn.policy import trusts
 from selfheal.learn.pools import Pools
+from selfheal.learn.precision import precisions
 from selfheal.learn.strategies import Lessons
 from selfheal.learn.waits import Waits, settle_s
 from selfheal.ledger import Ledger
-from selfheal.plans import Clues, Ending, Reflex, Step
+from selfheal.plans import Clues, Ending, Finding, Reflex, Step
 from selfheal.verify import SETTLE_S, first_good_at, verify
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Mode, Policy
-from selfheal.world import Agent, Incident, Odds, World
+from selfheal.world import Agent, Incident, Knowledge, Odds, World
+
+SIGNATURES = signatures()
 
 
 class Judgement:
@@ -39,6 +45,9 @@ class Judgement:
         self._chance = chance
         self._pools = Pools()
         self._waits = Waits()
+        self._past = Past()
+        self._known = Knowledge(origin="none yet")
+        self._speaking: tuple[Pattern, ...] = ()
         self._judged = -1
         self._terms: tuple[object, object, Terms] = (None, None, Terms())
         self._policy: Policy = "look_ahead"
@@ -56,9 +65,27 @@ class Judgement:
         policy = process.restart if process is not None else "never"
         return reflex(agent, ending, policy, rules, now, self._chance)
 
-    def causes(self, world: World, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
-        """Why did it happen?"""
-        return diagnose(world, self._vitals, incident, clues)
+    def causes(self, world: World, incident: Incident, clues: Clues) -> Finding:
+        """Why did it happen, what did it look like, and when was that seen before?"""
+        known = self._patterns(world)
+        agent = world.agents.get(incident.agent, Agent(incident.agent))
+        lines = heard(agent, incident, telling(clues.log))
+        seen = look(world, incident, lines, (hit.pattern.id for hit in hits(lines, known)))
+        near = self._past.follow(world.knowledge.past).nearest(seen, incident.id)
+        votes = [*remembered(near, incident)]
+        return Finding(diagnose(world, self._vitals, incident, clues, known, votes), seen, near)
+
+    def similar(self, world: World, incident: Incident) -> tuple[Similar, ...]:
+        """Which incidents of the past look like this one, by what is known of them now?"""
+        return Past(world.knowledge.past).nearest(incident.look, incident.id)
+
+    def _patterns(self, world: World) -> tuple[Pattern, ...]:
+        """The signatures that speak, each for as much as it has been worth."""
+        known = world.knowledge
+        if known is not self._known:
+            speak = [one for one in (*SIGNATURES, *known.own.values()) if one.id not in known.off]
+            self._known, self._speaking = known, patterns(speak, precisions(world, speak))
+        return self._speaking
 
     def next_step(self, world: World, incident: Incident, now: float) -> Step:
         """An incident is open: what comes next?"""

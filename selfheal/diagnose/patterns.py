@@ -7,10 +7,13 @@ counts against the other evidence, in the same unit as `verdict` uses: about the
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from selfheal.events import Signature
 from selfheal.vocabulary import CAUSES
+
+HEAVIEST = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Pattern:
     cause: str
     regex: re.Pattern[str]
     weight: float
+    id: str = ""
 
     @property
     def pattern(self) -> str:
@@ -39,7 +43,7 @@ class Hit:
 
 
 def _sign(cause: str, weight: float, *alternatives: str) -> Pattern:
-    return Pattern(cause, re.compile("|".join(alternatives), re.IGNORECASE), weight)
+    return Pattern(cause, re.compile("|".join(alternatives), re.IGNORECASE), weight, f"general.{cause}")
 
 
 PATTERNS: tuple[Pattern, ...] = (
@@ -161,11 +165,37 @@ def raised(lines: Sequence[str]) -> str | None:
     return next((line.strip() for line in reversed(lines) if _RAISED.match(line)), None)
 
 
-def hits(lines: Sequence[str]) -> tuple[Hit, ...]:
+def signatures() -> tuple[Signature, ...]:
+    """The patterns as the knowledge base has them."""
+    return tuple(
+        Signature(one.id, one.cause, (one.pattern,), one.weight / (1.0 + one.weight), CAUSES[one.cause])
+        for one in PATTERNS
+    )
+
+
+def patterns(known: Iterable[Signature], precisions: Mapping[str, float]) -> tuple[Pattern, ...]:
+    """Signatures as patterns that weigh what they are worth by now: the odds that they are right."""
+    return tuple(
+        Pattern(
+            one.cause,
+            re.compile("|".join(f"(?:{each})" for each in one.patterns), re.IGNORECASE),
+            weight_of(precisions[one.id]),
+            one.id,
+        )
+        for one in known
+    )
+
+
+def weight_of(precision: float) -> float:
+    """The odds that a signature is right, which never are so high that nothing else counts."""
+    return min(precision / (1.0 - precision), HEAVIEST) if precision < 1.0 else HEAVIEST
+
+
+def hits(lines: Sequence[str], known: Sequence[Pattern] = PATTERNS) -> tuple[Hit, ...]:
     """Return each pattern that matches some line, with the latest such line, the latest line's pattern first."""
     found: dict[int, tuple[int, Hit]] = {}
     for position, line in enumerate(lines):
-        for index, pattern in enumerate(PATTERNS):
+        for index, pattern in enumerate(known):
             if pattern.regex.search(line):
                 found[index] = (position, Hit(pattern, line.strip()))
     return tuple(hit for _, hit in sorted(found.values(), key=lambda one: -one[0]))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from selfheal.diagnose.patterns import Hit, hits, raised, telling
+from selfheal.diagnose.patterns import PATTERNS, Hit, Pattern, hits, raised, telling
 from selfheal.events import Cause
 from selfheal.plans import Clues, Sign
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import Channel, CheckResult
+from selfheal.vocabulary import DIRECT, Channel, CheckResult
 from selfheal.world import Agent, Failing, Incident, LastExit, World
 
 UNKNOWN_WEIGHT = 1.0
@@ -32,6 +32,8 @@ CHANGED_WEIGHT = 20.0
 SIGN_WEIGHT = 40.0
 # An uncaught error doubles what an exit code alone says, and stays below every sign of a narrower cause.
 RAISED_WEIGHT = 4.0
+# What incidents of the past say is never worth more than this.
+UNBOUND_WEIGHT = 6.0
 # What the kernel says of the process itself is beyond doubt; what others see may be the mark of something else.
 LOCAL_WEIGHT, NAMED_WEIGHT = 20.0, 10.0
 _NAMED: dict[str, float] = {"hung": 12.0, "unreachable": 8.0, "wrong_answer": 5.0}
@@ -46,30 +48,45 @@ _SENT = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One piece of evidence for one cause at one agent, and where it is from."""
+    """One piece of evidence for one cause at one agent, and where it is from; `sign` is the signature that it is."""
 
     cause: str
     agent: str
     weight: float
     evidence: str
     channel: Channel
+    sign: str = ""
 
 
-def diagnose(world: World, vitals: Vitals, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
-    """Rank the causes of `incident`, likeliest first."""
+def diagnose(
+    world: World,
+    vitals: Vitals,
+    incident: Incident,
+    clues: Clues,
+    known: Sequence[Pattern] = PATTERNS,
+    past: Sequence[Vote] = (),
+) -> tuple[Cause, ...]:
+    """Rank the causes of `incident`, likeliest first. `past` are the votes of incidents that looked like it."""
     agent = world.agents.get(incident.agent, Agent(incident.agent))
     log = telling(clues.log)
     votes = [
         *_dependencies(world, agent, incident),
         *_start(agent, incident),
-        *_log(world, agent, incident, log),
+        *_log(world, agent, incident, log, known),
         *_exit(agent, vitals, incident, log),
         *_checks(agent, incident),
         *_stuck(agent, vitals, clues),
         *_changed(agent, incident),
         *(_sign(agent, sign) for sign in clues.signs),
     ]
-    return _ranked(votes, agent.name)
+    return _ranked([*votes, *_bounded(past, votes)], agent.name)
+
+
+def _bounded(past: Sequence[Vote], votes: Sequence[Vote]) -> Iterator[Vote]:
+    """What was once is never worth more than half of what is seen of the process or the data themselves."""
+    direct = [vote.weight for vote in votes if vote.channel in DIRECT and vote.weight]
+    most = 0.5 * max(direct) if direct else UNBOUND_WEIGHT
+    return (replace(vote, weight=min(vote.weight, most)) for vote in past)
 
 
 def _ranked(votes: Sequence[Vote], agent: str) -> tuple[Cause, ...]:
@@ -89,7 +106,8 @@ def _ranked(votes: Sequence[Vote], agent: str) -> tuple[Cause, ...]:
 
 def _cause(cause: str, agent: str, share: float, votes: Sequence[Vote]) -> Cause:
     channels = tuple(dict.fromkeys(vote.channel for vote in votes if vote.weight))
-    return Cause(cause, round(share, 4), agent, tuple(vote.evidence for vote in votes), channels)
+    signs = tuple(dict.fromkeys(vote.sign for vote in votes if vote.sign))
+    return Cause(cause, round(share, 4), agent, tuple(vote.evidence for vote in votes), channels, signs)
 
 
 def _dependencies(world: World, agent: Agent, incident: Incident) -> Iterator[Vote]:
@@ -122,15 +140,17 @@ def _end(agent: Agent, incident: Incident) -> LastExit | None:
     return agent.last_exit if incident.trigger == "exit" else None
 
 
-def _log(world: World, agent: Agent, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
-    for hit in hits(_heard(agent, incident, log)):
+def _log(
+    world: World, agent: Agent, incident: Incident, log: Sequence[str], known: Sequence[Pattern]
+) -> Iterator[Vote]:
+    for hit in hits(heard(agent, incident, log), known):
         if hit.pattern.cause == "dependency_down":
             yield from _refused(world, agent, incident, hit, log)
         else:
-            yield Vote(hit.pattern.cause, agent.name, hit.pattern.weight, _says(hit.line), "log")
+            yield Vote(hit.pattern.cause, agent.name, hit.pattern.weight, _says(hit.line), "log", hit.pattern.id)
 
 
-def _heard(agent: Agent, incident: Incident, log: Sequence[str]) -> Sequence[str]:
+def heard(agent: Agent, incident: Incident, log: Sequence[str]) -> Sequence[str]:
     """The lines that can have to do with it. They bear no time: what is known for certain needs none of them."""
     ended = _end(agent, incident)
     if ended is None:
@@ -156,12 +176,11 @@ def _refused(world: World, agent: Agent, incident: Incident, hit: Hit, log: Sequ
         dependency = world.agents.get(name)
         if dependency is not None and _was_away(dependency, incident.onset):
             why = f"{_says(hit.line)}, and {name}, on which it depends, was away then or shortly before"
-            yield Vote("dependency_down", name, hit.pattern.weight, why, "log")
+            yield Vote("dependency_down", name, hit.pattern.weight, why, "log", hit.pattern.id)
             return
-    ended_on_it = _end(agent, incident) is not None and hit.pattern in {one.pattern for one in hits(_last_words(log))}
-    yield Vote(
-        "dependency_down", agent.name, hit.pattern.weight if ended_on_it else FAINT_WEIGHT, _says(hit.line), "log"
-    )
+    ended_on_it = _end(agent, incident) is not None and bool(hits(_last_words(log), [hit.pattern]))
+    weight = hit.pattern.weight if ended_on_it else FAINT_WEIGHT
+    yield Vote("dependency_down", agent.name, weight, _says(hit.line), "log", hit.pattern.id)
 
 
 def _was_away(dependency: Agent, onset: float) -> bool:

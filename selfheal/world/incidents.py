@@ -32,6 +32,7 @@ from selfheal.events import (
     ModelAnswered,
     Planned,
     RestartDelayed,
+    Similar,
     Trigger,
     UndoEnded,
     UndoStarted,
@@ -124,7 +125,8 @@ class Incident:
     `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent anew in its midst,
     at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown,
     `label` what somebody says it truly was. `found` are the causes by the engine alone, `counsel` what a language model
-    was asked.
+    was asked. `look` is what it looked like when it was looked at first, `similar` are those of the past that looked
+    like that. `counted` is how far each of its signatures was counted as right and as wrong, at `counted_at`.
     """
 
     id: str
@@ -156,6 +158,10 @@ class Incident:
     label: Label | None = None
     found: tuple[Cause, ...] = ()
     counsel: tuple[ModelAnswered, ...] = ()
+    look: tuple[str, ...] = ()
+    similar: tuple[Similar, ...] = ()
+    counted: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    counted_at: float = 0.0
 
     @property
     def over(self) -> bool:
@@ -289,7 +295,10 @@ def _diagnosed(incident: Incident, event: Diagnosed) -> Incident:
     """What was done before anybody knew why was done against what turns out to be the cause."""
     slug = event.causes[0].slug if event.causes else "unknown"
     attempts = tuple(one if one.cause else replace(one, cause=slug) for one in incident.attempts)
-    return replace(incident, causes=event.causes, found=event.causes, attempts=attempts, diagnosed_at=event.at)
+    look = incident.look or event.look
+    similar = incident.similar if incident.look else event.similar
+    known = replace(incident, causes=event.causes, found=event.causes, diagnosed_at=event.at)
+    return replace(known, attempts=attempts, look=look, similar=similar)
 
 
 def _label(incident: Incident, event: CauseLabelled) -> Label:
