@@ -8,6 +8,7 @@ from datetime import datetime
 
 from selfheal.cli.client import Document, daemon_of, path
 from selfheal.cli.output import Cell, clock_time, say, share, show_json, show_table
+from selfheal.cli.signatures import VERBS
 from selfheal.cli.verb import Group, Verb, an_incident, as_json, named, the_daemon
 from selfheal.vocabulary import CAUSES
 
@@ -102,5 +103,6 @@ GROUP = Group(
             (the_daemon, as_json),
         ),
         Verb("kb causes", "Every cause that can be named.", "kb causes", _causes, (as_json,)),
+        *VERBS,
     ),
 )

@@ -15,7 +15,9 @@ from selfheal.clock import Clock
 from selfheal.compose.fleet import AgentPlan, Fleet, waves
 from selfheal.compose.reload import Reloader
 from selfheal.compose.targets import chosen
+from selfheal.compose.teaching import Teaching
 from selfheal.detect.triage import new_incident_id
+from selfheal.diagnose.patterns import SIGNATURES
 from selfheal.errors import FixFailed, JournalUnavailable, NotSaved, RefusedByPolicy, SelfhealError, UnknownName
 from selfheal.events import (
     AlertsMuted,
@@ -56,6 +58,7 @@ class FleetControl:
         self._reloader = reloader
         self._beat = beat
         self._redact = redact
+        self.teaching = Teaching(ledger, clock, fleet, SIGNATURES, redact)
 
     async def start(self, agent: str, by: str) -> None:
         await self.order("start", (agent,), by)

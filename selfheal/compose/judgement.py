@@ -12,10 +12,10 @@ from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.diagnose.look import look
-from selfheal.diagnose.patterns import Pattern, hits, patterns, signatures, telling
+from selfheal.diagnose.patterns import SIGNATURES, Pattern, hits, patterns, telling
 from selfheal.diagnose.similar import Past, remembered
 from selfheal.diagnose.verdict import diagnose, heard
-from selfheal.events import Similar, Verified
+from selfheal.events import Verified
 from selfheal.gateway.wire import Terms
 from selfheal.kinds import Fix
 from selfheal.learn.decisions import decisions
@@ -31,8 +31,6 @@ from selfheal.verify import SETTLE_S, first_good_at, verify
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Mode, Policy
 from selfheal.world import Agent, Incident, Knowledge, Odds, World
-
-SIGNATURES = signatures()
 
 
 class Judgement:
@@ -74,10 +72,6 @@ class Judgement:
         near = self._past.follow(world.knowledge.past).nearest(seen, incident.id)
         votes = [*remembered(near, incident)]
         return Finding(diagnose(world, self._vitals, incident, clues, known, votes), seen, near)
-
-    def similar(self, world: World, incident: Incident) -> tuple[Similar, ...]:
-        """Which incidents of the past look like this one, by what is known of them now?"""
-        return Past(world.knowledge.past).nearest(incident.look, incident.id)
 
     def _patterns(self, world: World) -> tuple[Pattern, ...]:
         """The signatures that speak, each for as much as it has been worth."""

@@ -10,20 +10,23 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfheal.events import Signature
+from selfheal.events import OWN, Signature
 from selfheal.vocabulary import CAUSES
 
 HEAVIEST = 30.0
+# What a person has written may be slow on long lines, and is not worth a stop of the loop.
+OWN_REACH, REACH = 500, 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A sign in the log and the cause that it stands for."""
+    """A sign in the log and the cause that it stands for, looked for in the first `reach` characters of a line."""
 
     cause: str
     regex: re.Pattern[str]
     weight: float
     id: str = ""
+    reach: int = REACH
 
     @property
     def pattern(self) -> str:
@@ -143,6 +146,11 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
 )
 
+# The patterns as the knowledge base has them.
+SIGNATURES: tuple[Signature, ...] = tuple(
+    Signature(one.id, one.cause, (one.pattern,), one.weight / (1.0 + one.weight), CAUSES[one.cause]) for one in PATTERNS
+)
+
 
 # What stands between an error and the end of the log, however deep the program was: the frames of its stack.
 _FRAME = re.compile(r"\s+(at |File \"|from |\.\.\. \d+ more|\^+\s*$)|goroutine \d+ |\t|Node\.js v\d|\s*[{}]?\s*$")
@@ -165,25 +173,14 @@ def raised(lines: Sequence[str]) -> str | None:
     return next((line.strip() for line in reversed(lines) if _RAISED.match(line)), None)
 
 
-def signatures() -> tuple[Signature, ...]:
-    """The patterns as the knowledge base has them."""
-    return tuple(
-        Signature(one.id, one.cause, (one.pattern,), one.weight / (1.0 + one.weight), CAUSES[one.cause])
-        for one in PATTERNS
-    )
-
-
 def patterns(known: Iterable[Signature], precisions: Mapping[str, float]) -> tuple[Pattern, ...]:
     """Signatures as patterns that weigh what they are worth by now: the odds that they are right."""
-    return tuple(
-        Pattern(
-            one.cause,
-            re.compile("|".join(f"(?:{each})" for each in one.patterns), re.IGNORECASE),
-            weight_of(precisions[one.id]),
-            one.id,
-        )
-        for one in known
-    )
+    return tuple(_pattern(one, weight_of(precisions[one.id])) for one in known)
+
+
+def _pattern(one: Signature, weight: float) -> Pattern:
+    regex = re.compile("|".join(f"(?:{each})" for each in one.patterns), re.IGNORECASE)
+    return Pattern(one.cause, regex, weight, one.id, OWN_REACH if one.source == OWN else REACH)
 
 
 def weight_of(precision: float) -> float:
@@ -196,6 +193,6 @@ def hits(lines: Sequence[str], known: Sequence[Pattern] = PATTERNS) -> tuple[Hit
     found: dict[int, tuple[int, Hit]] = {}
     for position, line in enumerate(lines):
         for index, pattern in enumerate(known):
-            if pattern.regex.search(line):
+            if pattern.regex.search(line, 0, pattern.reach):
                 found[index] = (position, Hit(pattern, line.strip()))
     return tuple(hit for _, hit in sorted(found.values(), key=lambda one: -one[0]))

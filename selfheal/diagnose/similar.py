@@ -13,7 +13,7 @@ from math import log
 from selfheal.diagnose.look import in_words, kind_weight
 from selfheal.diagnose.verdict import Vote
 from selfheal.events import Fingerprint, Proof, Similar
-from selfheal.world import Incident
+from selfheal.world import Incident, World
 
 # Nobody reads more of them.
 MOST = 3
@@ -97,6 +97,11 @@ class Past:
             one.person,
             tuple(filter(None, map(in_words, shared)))[:COMMON],
         )
+
+
+def similar(world: World, incident: Incident) -> tuple[Similar, ...]:
+    """Return the incidents of the past that look like this one, by what is known of them now."""
+    return Past(world.knowledge.past).nearest(incident.look, incident.id)
 
 
 def remembered(near: Iterable[Similar], incident: Incident) -> Iterator[Vote]:

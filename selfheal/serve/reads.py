@@ -39,13 +39,13 @@ from selfheal.serve.views.incidents import (
     incident_detail,
     incident_view,
     incidents,
-    knowledge,
     learned_cases,
     rates,
     reports,
     shadows,
     strategies,
 )
+from selfheal.serve.views.knowledge import known_signatures, signature_view
 from selfheal.serve.views.markdown import markdown
 from selfheal.serve.views.report import report
 from selfheal.serve.views.traces import trace
@@ -183,7 +183,9 @@ class Reads:
         opened = _opened_since(world, since)
         found = await _in_thread(lambda: reports(opened))
         model = model_view(world, self._sources.clock.now())
-        return Analysis(items=found[:limit], total=len(found), knowledge=knowledge(self._sources.patterns), model=model)
+        lessons = self._lessons(world)
+        known = [signature_view(one, world, lessons) for one in known_signatures(self._sources.patterns, world)]
+        return Analysis(items=found[:limit], total=len(found), knowledge=known, model=model)
 
     async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:
         """Experiments. None was run: this version cannot."""

@@ -156,7 +156,7 @@ def test_own_signatures_come_and_go_and_shipped_ones_are_switched_off_and_on() -
     gone = fold(taught, SignatureRemoved(T0 + 99, "own.full", "ada"))
     assert (gone.knowledge.own, "own.full" in gone.knowledge.tallies) == ({}, False)
     off = fold(taught, SignatureRemoved(T0 + 99, "redis.oom", "ada"))
-    assert (off.knowledge.own, off.knowledge.off) == ({"own.full": FULL}, {"redis.oom"})
+    assert (dict(off.knowledge.own), set(off.knowledge.off)) == ({"own.full": FULL}, {"redis.oom"})
     assert fold(off, SignatureRestored(T0 + 100, "redis.oom", "ada")).knowledge == taught.knowledge
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfheal.serve.models.base import Interval, Items, Probability, Seconds, Time, View
+from selfheal.serve.models.knowledge import SignatureView, SimilarView
 from selfheal.vocabulary import Channel, GuardCode, IncidentState, Layer, ModelOutcome, Outcome, Policy, Severity
 
 
@@ -43,6 +44,7 @@ class CauseView(View):
     agent: str
     evidence: list[str] = Field(examples=[["log says 'Address already in use'"]])
     channels: list[Channel] = Field(description="Where the evidence comes from.")
+    signs: list[str] = Field(description="The signatures that speak for it.")
 
 
 class AlternativeView(View):
@@ -155,6 +157,7 @@ class IncidentView(View):
     approval: ApprovalView | None
     label: LabelView | None = Field(description="What somebody says the cause truly was.")
     opinions: list[OpinionView] = Field(description="What a language model was asked, the latest last.")
+    similar: list[SimilarView] = Field(description="Incidents of the past that looked like it, as was known then.")
     merged_into: str | None
     reason: str
 
@@ -241,14 +244,6 @@ class StrategyView(View):
     fixes: list[RankedFix]
 
 
-class PatternView(View):
-    """An entry of the knowledge base: what in a log points at which cause."""
-
-    cause: str
-    pattern: str = Field(description="A regular expression; case does not matter.")
-    weight: float = Field(description="How much a match counts as evidence.")
-
-
 class ReportView(View):
     """The diagnosis of an incident."""
 
@@ -258,6 +253,7 @@ class ReportView(View):
     sign: str
     causes: list[CauseView]
     opinions: list[OpinionView]
+    similar: list[SimilarView]
 
 
 class AskedView(View):
@@ -280,5 +276,5 @@ class ModelView(View):
 class Analysis(Items[ReportView]):
     """Diagnoses, newest first, and the knowledge that they rest on."""
 
-    knowledge: list[PatternView]
+    knowledge: list[SignatureView]
     model: ModelView

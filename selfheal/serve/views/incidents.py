@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from selfheal.events import Diagnosed
@@ -17,7 +17,6 @@ from selfheal.serve.models.incidents import (
     IncidentView,
     LabelView,
     LineView,
-    PatternView,
     PlanView,
     RankedFix,
     RateView,
@@ -29,11 +28,12 @@ from selfheal.serve.story import story
 from selfheal.serve.times import moment, rfc3339
 from selfheal.serve.views.counsel import opinions
 from selfheal.serve.views.foresight import share
+from selfheal.serve.views.knowledge import similar_view
 from selfheal.vocabulary import CAUSES
 
 if TYPE_CHECKING:
     from selfheal.events import Alternative, Cause, Held, Planned
-    from selfheal.serve.ports import KnownPattern, Learned, Lessons
+    from selfheal.serve.ports import Learned, Lessons
     from selfheal.world import Approval, Attempt, Incident, Label, World
 
 
@@ -68,6 +68,7 @@ def incident_view(incident: Incident) -> IncidentView:
         approval=_approval(incident.approval) if incident.approval else None,
         label=_label(incident.label) if incident.label else None,
         opinions=opinions(incident),
+        similar=[similar_view(one) for one in incident.similar],
         merged_into=incident.merged_into,
         reason=incident.reason,
     )
@@ -149,15 +150,11 @@ def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
             sign=incident.sign,
             causes=cause_views(incident.causes),
             opinions=opinions(incident),
+            similar=[similar_view(one) for one in incident.similar],
         )
         for incident in newest_first
         if incident.causes
     ]
-
-
-def knowledge(patterns: Sequence[KnownPattern]) -> list[PatternView]:
-    """Return what is known about logs."""
-    return [PatternView(cause=one.cause, pattern=one.regex.pattern, weight=one.weight) for one in patterns]
 
 
 def _diagnosed_at(incident: Incident) -> float:
@@ -219,6 +216,7 @@ def cause_views(causes: tuple[Cause, ...]) -> list[CauseView]:
             agent=one.agent,
             evidence=list(one.evidence),
             channels=list(one.channels),
+            signs=list(one.signs),
         )
         for one in causes
     ]
