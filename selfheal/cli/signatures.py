@@ -13,8 +13,8 @@ from selfheal.cli.output import Cell, counted, plain, say, share, show, show_jso
 from selfheal.cli.verb import Verb, WrongUse, an_incident, as_json, named, the_daemon
 from selfheal.errors import SelfhealError
 
-# Of a file; the daemon takes a quarter of that in one request, and blanks and breaks between are not sent.
-LARGEST = 4_000_000
+# Of a file; and of what the daemon takes in one request, where the breaks between the lines are not sent.
+LARGEST, LARGEST_SENT = 4_000_000, 1_000_000
 STANDARD = "-"
 _SIGNATURES = ("ID", "CAUSE", "BELIEVED", "LEARNED", "RIGHT", "WRONG", "")
 
@@ -139,15 +139,15 @@ def _read(name: str) -> object:
             data = file.read(LARGEST + 1)
     except OSError as why:
         raise SelfhealError(f"cannot read {name!r}: {why.strerror or why}") from why
-    if len(data) > LARGEST:
-        raise WrongUse(f"cannot import {name!r}: it is larger than {LARGEST} bytes, which no export is")
     try:
-        content = json.loads(data)
-        return json.loads(json.dumps(content, separators=(",", ":")))
+        content: object = json.loads(data) if len(data) <= LARGEST else None
     except (ValueError, RecursionError) as why:
         raise WrongUse(
             f"cannot import {name!r}: it is no JSON ({why}); give it what 'selfheal kb export' wrote"
         ) from why
+    if len(data) > LARGEST or len(json.dumps(content)) > LARGEST_SENT:
+        raise WrongUse(f"cannot import {name!r}: it is larger than anything that 'selfheal kb export' writes")
+    return content
 
 
 def _which(parser: ArgumentParser) -> None:
