@@ -126,7 +126,8 @@ class Incident:
     at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown,
     `label` what somebody says it truly was. `found` are the causes by the engine alone, `counsel` what a language model
     was asked. `look` is what it looked like when it was looked at first, `similar` are those of the past that looked
-    like that. `counted` is how far each of its signatures was counted as right and as wrong, at `counted_at`.
+    like that. `signs` are the signatures that spoke in any look at it, each with its cause and the agent of that;
+    `counted` is how far each was counted as right and as wrong, at `counted_at`.
     """
 
     id: str
@@ -160,6 +161,7 @@ class Incident:
     counsel: tuple[ModelAnswered, ...] = ()
     look: tuple[str, ...] = ()
     similar: tuple[Similar, ...] = ()
+    signs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     counted: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     counted_at: float = 0.0
 
@@ -298,7 +300,8 @@ def _diagnosed(incident: Incident, event: Diagnosed) -> Incident:
     look = incident.look or event.look
     similar = incident.similar if incident.look else event.similar
     known = replace(incident, causes=event.causes, found=event.causes, diagnosed_at=event.at)
-    return replace(known, attempts=attempts, look=look, similar=similar)
+    signs = {sign: (one.slug, one.agent) for one in event.causes for sign in one.signs}
+    return replace(known, attempts=attempts, look=look, similar=similar, signs={**incident.signs, **signs})
 
 
 def _label(incident: Incident, event: CauseLabelled) -> Label:

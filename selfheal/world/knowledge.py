@@ -14,7 +14,6 @@ from typing import TypeVar
 from selfheal.events import (
     OWN,
     Attributed,
-    Cause,
     CauseLabelled,
     DaemonStarted,
     Fingerprint,
@@ -142,22 +141,18 @@ def _counted(known: Knowledge, incident: Incident, at: float) -> tuple[Knowledge
 
 def _judged(incident: Incident) -> dict[str, tuple[float, float]]:
     """How far each signature that spoke was right, and how far wrong; nothing of which nothing was shown."""
-    right: dict[str, float] = {}
-    for place, cause in enumerate(incident.found):
-        share = _share(incident, cause, place)
-        if share is not None:
-            right |= {sign: min(1.0, right.get(sign, 0.0) + share) for sign in cause.signs}
-    return {sign: (share, 1.0 - share) for sign, share in right.items()}
+    shares = {sign: _share(incident, cause, agent) for sign, (cause, agent) in incident.signs.items()}
+    return {sign: (share, 1.0 - share) for sign, share in shares.items() if share is not None}
 
 
-def _share(incident: Incident, cause: Cause, place: int) -> float | None:
+def _share(incident: Incident, cause: str, agent: str) -> float | None:
     """How far a cause was the true one, None where nobody knows: a person's word, else what the attempts have shown."""
     label = incident.label
     if label is None:
-        return incident.shares.get(cause.slug, 0.0) if incident.shares else None
+        return min(1.0, max(0.0, incident.shares.get(cause, 0.0))) if incident.shares else None
     if label.cause:
-        return float((label.cause, label.agent) == (cause.slug, cause.agent))
-    return 0.0 if place == 0 else None
+        return float((label.cause, label.agent) == (cause, agent))
+    return 0.0 if cause == label.said else None
 
 
 def _kept(known: Knowledge, incident: Incident) -> Knowledge:

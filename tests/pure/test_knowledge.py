@@ -105,6 +105,13 @@ def test_that_it_was_only_something_else_speaks_against_what_was_put_first_and_o
     assert (counts(told, "own.full"), counts(told, "own.trace")) == ((0.0, 1.0), (0.0, 0.0))
 
 
+def test_a_signature_that_spoke_in_the_first_look_and_not_in_the_last_is_counted() -> None:
+    """What a new run has not said yet, the old one has."""
+    before, *after = healed()
+    again = Diagnosed(T0 + 1.5, "inc-1", (Cause("crashed", 0.9, "api"),), LOOK)
+    assert counts(world(before, after[0], again, *after[1:]), "own.full") == (0.8, 0.2)
+
+
 def test_counts_fade_and_what_was_believed_has_the_weight_of_eight_incidents() -> None:
     fresh = world(SignatureAdded(T0 - 9, FULL, "ada"))
     assert precisions(fresh, (FULL,)) == {"own.full": pytest.approx(0.9)}
