@@ -10,12 +10,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from selfheal.diagnose import safe
 from selfheal.events import OWN, Signature
 from selfheal.vocabulary import CAUSES
 
 HEAVIEST = 30.0
-# What a person has written may be slow on long lines, and is not worth a stop of the loop.
-OWN_REACH, REACH = 500, 1_000_000
+# Of what a person has written less is looked at: it may be slow on long lines.
+REACH = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def patterns(known: Iterable[Signature], precisions: Mapping[str, float]) -> tup
 
 def _pattern(one: Signature, weight: float) -> Pattern:
     regex = re.compile("|".join(f"(?:{each})" for each in one.patterns), re.IGNORECASE)
-    return Pattern(one.cause, regex, weight, one.id, OWN_REACH if one.source == OWN else REACH)
+    return Pattern(one.cause, regex, weight, one.id, safe.REACH if one.source == OWN else REACH)
 
 
 def weight_of(precision: float) -> float:

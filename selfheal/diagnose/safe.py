@@ -1,7 +1,7 @@
 """May a regular expression that somebody has brought be matched against any line?
 
 A pattern whose search takes more than polynomial time, or a high power of it, would let a log stop the daemon. What
-could do so is refused by its form: repeats within repeats, what refers back, and more than two that may go on for ever.
+could do so is refused by its form: repeats within repeats, what refers back, too many repeats one behind the other.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator
+from math import prod
 from re import _parser as parser  # type: ignore[attr-defined] # the form of a pattern; what it compiles from
 from typing import Any
 
 LONGEST = 500
-# Repeats without an end in one way through the pattern: with a third one a line of a few hundred letters takes seconds.
-MOST_ENDLESS = 2
+# Of a line so many characters are looked at: as often may go round what has no end.
+REACH = 500
+# The lengths of all repeats on one way through a pattern, multiplied: what two without an end have. Each place of a
+# line is a new beginning; with ten times as many ways one line can take seconds.
+MOST_WAYS = REACH * REACH
 _REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
 _REFERS = frozenset({"GROUPREF", "GROUPREF_EXISTS"})
 # Pairs of an operation and what it takes, which the standard library gives no types for.
 _Parsed = Iterable[Any]
-# A repeat that may go on for longer than this is as good as endless.
-SHORT = 100
 
 
 def why_unsafe(pattern: str) -> str:
@@ -45,43 +47,44 @@ def _why(parsed: _Parsed) -> str:
         return "it refers back to a group"
     if any(name in _REPEATS and depth for name, depth in steps):
         return "it repeats what is repeated already"
-    if _endless(parsed) > MOST_ENDLESS:
-        return f"more than {MOST_ENDLESS} of its parts may go on for ever; bound them, as in .{{0,80}}"
+    if any(name == "BRANCH" and depth for name, depth in steps):
+        return "it repeats alternatives"
+    if _ways(parsed) > MOST_WAYS:
+        return "its repeats may go on for too long, one behind the other; use fewer, or bound them, as in .{0,40}"
     return ""
 
 
 def _steps(parsed: _Parsed, depth: int) -> Iterator[tuple[str, int]]:
     """Each part of a pattern by its name, with the number of repeats around it."""
-    for name, repeats, parts, _ in _parts(parsed):
+    for name, most, _, parts in _parts(parsed):
         yield name, depth
         for part in parts:
-            yield from _steps(part, depth + repeats)
+            yield from _steps(part, depth + (most > 1))
 
 
-def _endless(parsed: _Parsed) -> int:
-    """The repeats without an end on the worst way through a pattern."""
-    return sum(
-        int(without_end) + max((_endless(part) for part in parts), default=0)
-        if name == "BRANCH"
-        else int(without_end) + sum(_endless(part) for part in parts)
-        for name, _, parts, without_end in _parts(parsed)
-    )
+def _ways(parsed: _Parsed) -> int:
+    """How many lengths the repeats can have together, on the worst way through a pattern."""
+    ways = 1
+    for name, _, lengths, parts in _parts(parsed):
+        inner = [_ways(part) for part in parts]
+        ways *= lengths * (max(inner, default=1) if name == "BRANCH" else prod(inner))
+    return ways
 
 
-def _parts(parsed: _Parsed) -> Iterator[tuple[str, bool, list[_Parsed], bool]]:
-    """Each part: its name, whether it repeats, what is in it, and whether it may go on for long."""
+def _parts(parsed: _Parsed) -> Iterator[tuple[str, int, int, list[_Parsed]]]:
+    """Each part: its name, how often it goes round at most, how many lengths that can have, and what is in it."""
     for operation, argument in parsed:
         name = str(operation)
         if name in _REPEATS:
-            _, most, inner = argument
-            yield name, int(most) > 1, [inner], int(most) > SHORT
+            least, most, inner = argument
+            yield name, int(most), min(int(most), REACH) - min(int(least), REACH) + 1, [inner]
         elif name == "BRANCH":
-            yield name, False, list(argument[1]), False
+            yield name, 1, 1, list(argument[1])
         elif name == "SUBPATTERN":
-            yield name, False, [argument[3]], False
+            yield name, 1, 1, [argument[3]]
         elif name in ("ASSERT", "ASSERT_NOT"):
-            yield name, False, [argument[1]], False
+            yield name, 1, 1, [argument[1]]
         elif name == "ATOMIC_GROUP":
-            yield name, False, [argument], False
+            yield name, 1, 1, [argument]
         else:
-            yield name, False, [], False
+            yield name, 1, 1, []
