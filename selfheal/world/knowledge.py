@@ -1,7 +1,8 @@
 """What has been taught by persons, counted of signatures, and kept of incidents that are over?
 
-Signatures are counted by how incidents end: right by the share that their cause turned out to have, wrong by the rest.
-A person's word counts in full, and takes the place of what the attempts had said of that incident.
+Signatures are counted by how incidents end: right by the share that their cause turned out to have, wrong by the rest,
+where what was tried has made one cause likely. A person's word counts in full, and takes the place of what the attempts
+had said of that incident.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from selfheal.events import (
     Tally,
 )
 from selfheal.world.incidents import Attempt, Incident
-from selfheal.world.odds import DAY_S, KEPT_A_DAY
+from selfheal.world.odds import DAY_S, HELPED, KEPT_A_DAY
 
 # The newest; about half a megabyte of them.
 FINGERPRINTS_KEPT = 1_000
@@ -141,18 +142,33 @@ def _counted(known: Knowledge, incident: Incident, at: float) -> tuple[Knowledge
 
 def _judged(incident: Incident) -> dict[str, tuple[float, float]]:
     """How far each signature that spoke was right, and how far wrong; nothing of which nothing was shown."""
-    shares = {sign: _share(incident, cause, agent) for sign, (cause, agent) in incident.signs.items()}
+    shown = _shown(incident)
+    shares = {sign: _share(incident, shown, cause, agent) for sign, (cause, agent) in incident.signs.items()}
     return {sign: (share, 1.0 - share) for sign, share in shares.items() if share is not None}
 
 
-def _share(incident: Incident, cause: str, agent: str) -> float | None:
+def _share(incident: Incident, shown: Mapping[str, float], cause: str, agent: str) -> float | None:
     """How far a cause was the true one, None where nobody knows: a person's word, else what the attempts have shown."""
     label = incident.label
     if label is None:
-        return min(1.0, max(0.0, incident.shares.get(cause, 0.0))) if incident.shares else None
+        return shown.get(cause, 0.0) if shown else None
     if label.cause:
         return float((label.cause, label.agent) == (cause, agent))
     return 0.0 if cause == label.said else None
+
+
+def _shown(incident: Incident) -> dict[str, float]:
+    """How likely each cause was after all, where the attempts have made one of them likely enough; else nothing.
+
+    That a dead process was started shows nothing: what was believed before would be taken for its own proof, and a
+    signature would lose a little with every death. That no cause was found is none that could have been the true one.
+    """
+    told = any(one.verified and not one.reflex and one.outcome in HELPED for one in incident.attempts)
+    shares = {cause: share for cause, share in incident.shares.items() if cause != "unknown" and share > 0.0}
+    total = sum(shares.values())
+    if not told or not shares or max(shares.values()) < SURE * total:
+        return {}
+    return {cause: share / total for cause, share in shares.items()}
 
 
 def _kept(known: Knowledge, incident: Incident) -> Knowledge:
@@ -186,9 +202,10 @@ def _outcome(incident: Incident, helped: Attempt | None) -> tuple[str, str, Proo
     """What it was, at which agent, and how that is known. That a death was followed by a start proves nothing."""
     if incident.label is not None:
         return incident.label.cause, incident.label.agent, "person"
-    slug, share = max(incident.shares.items(), key=lambda one: one[1], default=(incident.cause, 1.0))
+    shown = _shown(incident) or incident.shares
+    slug = max(shown, key=lambda cause: shown[cause], default=incident.cause)
     where = next((one.agent for one in incident.found if one.slug == slug), incident.agent)
-    proven = helped is not None and not helped.reflex and share >= SURE and slug != "unknown"
+    proven = helped is not None and not helped.reflex and bool(_shown(incident))
     return slug, where, "attempts" if proven else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 
 import pytest
@@ -79,6 +80,19 @@ def test_each_signature_is_right_by_the_share_of_its_cause_and_wrong_by_the_rest
 
 def test_an_incident_of_which_nothing_was_shown_counts_nothing() -> None:
     assert world(*incident(), IncidentResolved(T0 + 9, "inc-1", "by itself", 9.0)).knowledge.tallies == {}
+
+
+def test_what_shows_nothing_counts_nothing() -> None:
+    """A signature that spoke at every death would lose by each, were the start after it taken for a proof."""
+    assert world(*healed(reflex=True)).knowledge.tallies == {}
+    assert world(*healed(share=0.6)).knowledge.tallies == {}
+
+
+def test_that_no_cause_was_found_is_none_that_could_have_been_the_true_one() -> None:
+    *before, told, end = healed()
+    assert isinstance(told, Attributed)
+    seen = world(*before, replace(told, shares={"disk_full": 0.6, "crashed": 0.15, "unknown": 0.25}), end)
+    assert counts(seen, "own.full") == (0.8, 0.2)
 
 
 def test_a_person_s_word_counts_in_full_and_takes_the_place_of_what_the_attempts_have_shown() -> None:
