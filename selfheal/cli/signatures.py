@@ -209,7 +209,7 @@ VERBS = (
     Verb(
         "kb restore",
         "Switch a shipped signature on again.",
-        "kb restore general.disk_full",
+        "kb restore system.no_space",
         _restore,
         (_ID, the_daemon, as_json),
     ),

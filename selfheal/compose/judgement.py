@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_
 from random import Random
 
 from selfheal.compose.fleet import Fleet
@@ -12,8 +13,9 @@ from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.diagnose.look import look
-from selfheal.diagnose.patterns import SIGNATURES, Pattern, hits, patterns, telling
+from selfheal.diagnose.signatures import Signatures
 from selfheal.diagnose.similar import Past, remembered
+from selfheal.diagnose.telling import telling
 from selfheal.diagnose.verdict import diagnose, heard
 from selfheal.events import Verified
 from selfheal.gateway.wire import Terms
@@ -27,10 +29,11 @@ from selfheal.learn.strategies import Lessons
 from selfheal.learn.waits import Waits, settle_s
 from selfheal.ledger import Ledger
 from selfheal.plans import Clues, Ending, Finding, Reflex, Step
+from selfheal.signatures import shipped
 from selfheal.verify import SETTLE_S, first_good_at, verify
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Mode, Policy
-from selfheal.world import Agent, Incident, Knowledge, Odds, World
+from selfheal.world import Agent, Incident, Odds, World
 
 
 class Judgement:
@@ -44,8 +47,8 @@ class Judgement:
         self._pools = Pools()
         self._waits = Waits()
         self._past = Past()
-        self._known = Knowledge(origin="none yet")
-        self._speaking: tuple[Pattern, ...] = ()
+        self._taught: tuple[object, ...] = (None,) * 4
+        self._speaking = shipped()
         self._judged = -1
         self._terms: tuple[object, object, Terms] = (None, None, Terms())
         self._policy: Policy = "look_ahead"
@@ -65,20 +68,22 @@ class Judgement:
 
     def causes(self, world: World, incident: Incident, clues: Clues) -> Finding:
         """Why did it happen, what did it look like, and when was that seen before?"""
-        known = self._patterns(world)
+        known = self._signatures(world)
         agent = world.agents.get(incident.agent, Agent(incident.agent))
         lines = heard(agent, incident, telling(clues.log))
-        seen = look(world, incident, lines, (hit.pattern.id for hit in hits(lines, known)))
+        seen = look(world, incident, lines, (hit.signature.id for hit in known.hits(lines)))
         near = self._past.follow(world.knowledge.past).nearest(seen, incident.id)
         votes = [*remembered(near, incident)]
         return Finding(diagnose(world, self._vitals, incident, clues, known, votes), seen, near)
 
-    def _patterns(self, world: World) -> tuple[Pattern, ...]:
+    def _signatures(self, world: World) -> Signatures:
         """The signatures that speak, each for as much as it has been worth."""
         known = world.knowledge
-        if known is not self._known:
-            speak = [one for one in (*SIGNATURES, *known.own.values()) if one.id not in known.off]
-            self._known, self._speaking = known, patterns(speak, precisions(world, speak))
+        taught = known.own, known.off, known.tallies, known.lent
+        if not all(map(is_, taught, self._taught)):
+            own = tuple(known.own.values())
+            learned = precisions(world, (*shipped(), *own))
+            self._taught, self._speaking = taught, Signatures.of(shipped(), own, learned, known.off)
         return self._speaking
 
     def next_step(self, world: World, incident: Incident, now: float) -> Step:

@@ -7,15 +7,16 @@ Secrets are masked before anything is kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import reduce
 
+from selfheal.causes import CAUSES
 from selfheal.clock import Clock
 from selfheal.compose.fleet import Fleet
-from selfheal.diagnose.safe import why_unsafe
+from selfheal.diagnose.pattern import compiled, read
 from selfheal.errors import JournalUnavailable, KnowledgeInvalid, NotSaved, RefusedByPolicy, UnknownName
 from selfheal.events import (
     OWN,
@@ -30,7 +31,6 @@ from selfheal.events import (
 )
 from selfheal.ledger import Ledger
 from selfheal.serve.ports import Learnt, Taught
-from selfheal.vocabulary import CAUSES
 from selfheal.world import Knowledge
 from selfheal.world.knowledge import fold_knowledge
 
@@ -49,13 +49,13 @@ class Teaching:
         ledger: Ledger,
         clock: Clock,
         fleet: Fleet,
-        shipped: Sequence[Signature],
+        shipped: Callable[[], Iterable[Signature]],
         redact: Callable[[str], str],
     ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._fleet = fleet
-        self._shipped = {one.id for one in shipped}
+        self._shipped = shipped
         self._redact = redact
 
     async def add(self, signature: Signature, by: str) -> None:
@@ -121,8 +121,8 @@ class Teaching:
         if masked.patterns != given.patterns:
             yield f"cannot keep the pattern of {name}: there is what looks like a secret in it; match what is around it"
             return
-        unsafe = [(pattern, why) for pattern in given.patterns if (why := why_unsafe(pattern))]
-        yield from (f"cannot take {pattern[:100]!r} for a pattern of {name}: {why}" for pattern, why in unsafe)
+        unsafe = [*_unsafe(given)]
+        yield from unsafe
         if not unsafe:
             yield from _unmatched(masked, given)
 
@@ -143,7 +143,7 @@ class Teaching:
         return self._ledger.world.knowledge
 
     def _find(self, name: str) -> None:
-        known = {*self._shipped, *self._known.own}
+        known = {*(one.id for one in self._shipped()), *self._known.own}
         if name not in known:
             near = get_close_matches(name, known, 1)
             meant = f"; is {near[0]!r} meant?" if near else "; 'selfheal kb list' lists them"
@@ -159,12 +159,21 @@ class Teaching:
             raise NotSaved(self._ledger.trouble or str(why)) from why
 
 
+def _unsafe(given: Signature) -> Iterator[str]:
+    for pattern in given.patterns:
+        try:
+            read(pattern)
+            compiled((pattern,))
+        except ValueError as why:
+            yield f"cannot take a pattern of {given.id[:100]}: {why}"
+
+
 def _unmatched(masked: Signature, given: Signature) -> Iterator[str]:
-    patterns = [re.compile(one, re.IGNORECASE) for one in given.patterns]
+    pattern = compiled(given.patterns)
     for shown, line in zip(masked.examples, given.examples, strict=True):
-        if not any(pattern.search(line) for pattern in patterns):
+        if not pattern.search(line):
             yield f"cannot take {shown[:100]!r} for an example of {given.id}: no pattern of it matches that"
-        elif not any(pattern.search(shown) for pattern in patterns):
+        elif not pattern.search(shown):
             yield f"cannot keep the example of {given.id}: what a pattern matches in it looks like a secret"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from selfheal.diagnose.patterns import raised
+from selfheal.diagnose.telling import raised
 from selfheal.diagnose.templates import masked
 from selfheal.vocabulary import ChangeKind
 from selfheal.world import Agent, Incident, World

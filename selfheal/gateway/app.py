@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selfheal.clock import Clock
 from selfheal.config.models import WindowConfig
-from selfheal.diagnose.patterns import SIGNATURES
 from selfheal.diagnose.similar import similar
 from selfheal.events import Event
 from selfheal.gateway import wire
@@ -33,6 +32,7 @@ from selfheal.serve.auth import Access, Gate
 from selfheal.serve.bodies import behind
 from selfheal.serve.ports import Past, Sources
 from selfheal.serve.problems import Refusal, documented
+from selfheal.signatures import shipped
 from selfheal.world import World
 
 AGE = "X-Selfheal-Age"
@@ -109,7 +109,7 @@ class Gateway:
             lessons=self._lessons,
             draw=_no_history,
             past=_no_past,
-            patterns=SIGNATURES,
+            patterns=shipped(),
             similar=similar,
             tables=told_against(FIXES),
             forgotten=lambda: replica.forgotten,

@@ -6,7 +6,7 @@ the vitals at one moment: the same gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -46,7 +46,7 @@ class Material:
     now: float
     scorecard: Scoring
     lessons: Learning
-    patterns: Sequence[Signature]
+    patterns: Collection[Signature]
     windows: Sequence[WindowConfig]
     seq: int = 0
 
@@ -75,13 +75,21 @@ class Pages:
         self._traces = Kept[list[Raw]](rest)
         self._attempts = Kept[list[tuple[float, Raw]]](rest)
         self._lists = Kept[list[Raw]](rest)
-        self._past = Kept[Raw](rest)
+        self._past, self._signatures = Kept[Raw](rest), Kept[Raw](rest)
         self._lessons = Kept["Lessons"](rest)
 
     def documents(self, material: Material) -> Mapping[str, Document]:
         """Return every document by its file name, without its stamp."""
         made = {name: fill(self, material) for name, fill in DOCUMENTS.items()}
-        for kept in (self._reports, self._traces, self._attempts, self._lists, self._lessons, self._past):
+        for kept in (
+            self._reports,
+            self._traces,
+            self._attempts,
+            self._lists,
+            self._lessons,
+            self._past,
+            self._signatures,
+        ):
             kept.forget_the_rest()
         return made
 
@@ -120,10 +128,23 @@ class Pages:
     def knowledge(self, material: Material) -> Document:
         known = material.world.knowledge
         past = (self._past.get(one.key, one, partial(_fingerprint, one)) for one in [*known.past.values()][::-1])
-        return {
-            "patterns": self._lists.get("patterns", known, partial(_patterns, material)),
-            "incidents": [*past],
-        }
+        return {"patterns": self._signs(material), "incidents": [*past]}
+
+    def _signs(self, material: Material) -> list[Raw]:
+        """Signatures with their counts, as of the last of those: that they fade since is no reason to write them again.
+
+        What is shown of one follows from itself and its counts, which stand in the name by which it is kept.
+        """
+        world, counted = material.world, material.world.knowledge
+        tallies = [*counted.tallies.values(), *(one for told in counted.lent.values() for one in told.values())]
+        lessons = material.lessons(world, max((one.at for one in tallies), default=0.0))
+
+        def shown(one: Signature) -> Raw:
+            seen = lessons.precision(one)
+            name = f"{one.id} {one.id in counted.off} {seen.right:.6f} {seen.wrong:.6f}"
+            return self._signatures.get(name, one, lambda: raw(signature_view(one, world, lessons)))
+
+        return [shown(one) for one in known_signatures(material.patterns, world)]
 
     def reports(self, material: Material) -> Document:
         told = (self._reports.get(one.id, one, partial(_report, one)) for one in incidents(material.world))
@@ -194,15 +215,6 @@ class Kept(Generic[T]):
 def raw(view: BaseModel) -> Raw:
     """Encode a view."""
     return Raw(msgspec.json.encode(view.model_dump(mode="json")))
-
-
-def _patterns(material: Material) -> list[Raw]:
-    """Signatures with their counts, as of the last of those: that they fade since is no reason to write them again."""
-    world, counted = material.world, material.world.knowledge
-    tallies = [*counted.tallies.values(), *(one for told in counted.lent.values() for one in told.values())]
-    lessons = material.lessons(world, max((one.at for one in tallies), default=0.0))
-    shown = (signature_view(one, world, lessons) for one in known_signatures(material.patterns, world))
-    return [*map(raw, shown)]
 
 
 def _fingerprint(one: Fingerprint) -> Raw:

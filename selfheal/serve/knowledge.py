@@ -56,7 +56,8 @@ class KnowledgeRoutes:
         lessons = self._sources.lessons(world, self._sources.clock.now())
         known = known_signatures(self._sources.patterns, world)
         found = [one for one in known if source in (None, one.source) and cause in (None, one.cause)]
-        return Items(items=[signature_view(one, world, lessons) for one in found[:limit]], total=len(found))
+        items = await asyncio.to_thread(lambda: [signature_view(one, world, lessons) for one in found[:limit]])
+        return Items(items=items, total=len(found))
 
     async def signature(self, name: Id) -> SignatureView:
         """One signature, with examples and counts."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -179,7 +179,7 @@ class Sources:
     windows      the maintenance windows in force
     draw         (agent, signal, since, until, n): a signal in at most n buckets
     past         uptime and latency of an agent, by name
-    patterns     the signatures that are shipped
+    patterns     the signatures that are shipped; they may have to be read first
     similar      which incidents of the past look like one, by what is known of them now
     tables       by cause, the fixes that have to be told something about an agent
     forgotten    the number of the latest event that `events_after` should have and has not; 0 where it has all
@@ -202,7 +202,7 @@ class Sources:
     lessons: Learning
     draw: Callable[[str, str, float, float, int], Awaitable[Drawing]]
     past: Callable[[str], Awaitable[Past]]
-    patterns: Sequence[Signature]
+    patterns: Collection[Signature]
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     forgotten: Callable[[], int] = lambda: 0
     similar: Callable[[World, Incident], Sequence[Similar]] = lambda world, incident: ()

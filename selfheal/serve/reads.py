@@ -184,7 +184,9 @@ class Reads:
         found = await _in_thread(lambda: reports(opened))
         model = model_view(world, self._sources.clock.now())
         lessons = self._lessons(world)
-        known = [signature_view(one, world, lessons) for one in known_signatures(self._sources.patterns, world)]
+        known = await _in_thread(
+            lambda: [signature_view(one, world, lessons) for one in known_signatures(self._sources.patterns, world)]
+        )
         return Analysis(items=found[:limit], total=len(found), knowledge=known, model=model)
 
     async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:

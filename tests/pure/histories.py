@@ -13,6 +13,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES
 from selfheal.events import (
     EVENT_TYPES,
     AgentDeclared,
@@ -28,7 +29,7 @@ from selfheal.events import (
     Similar,
     Tally,
 )
-from selfheal.vocabulary import CAUSES, GUARD_CODES, GuardCode
+from selfheal.vocabulary import GUARD_CODES, GuardCode
 
 AGENTS = ("cache", "api", "web:0")
 CHECKS = ("http", "process")

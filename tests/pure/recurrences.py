@@ -13,14 +13,15 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from random import Random
 
+from selfheal.causes import CAUSES
 from selfheal.diagnose.look import look
-from selfheal.diagnose.patterns import hits, telling
 from selfheal.diagnose.similar import Past, remembered
+from selfheal.diagnose.telling import telling
 from selfheal.diagnose.verdict import Vote, diagnose, heard
 from selfheal.events import AgentDeclared, AgentExited, Event, Fingerprint, HealthChanged, IncidentOpened
 from selfheal.plans import Clues
+from selfheal.signatures import shipped
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import CAUSES
 from selfheal.world import EMPTY, World, fold
 from tests.pure.log_tails import LABELLED
 
@@ -98,7 +99,7 @@ def run(seed: int, incidents: int = 600) -> Score:
         world, log = _happens(trouble, agent, at, name, chance)
         incident = world.incidents[name]
         lines = heard(world.agents[agent], incident, telling(log))
-        looks = look(world, incident, lines, (hit.pattern.id for hit in hits(lines)))
+        looks = look(world, incident, lines, (hit.signature.id for hit in shipped().hits(lines)))
         near = memory.follow(past).nearest(looks, name)
         votes = [*remembered(near, incident)]
         _count(score, trouble, (trouble.name, agent) in seen, [truths[one.key] for one in near[:1]])
@@ -141,7 +142,7 @@ def _judge(score: Score, trouble: Trouble, world: World, name: str, log: list[st
     """Is the cause found without memory, and with it?"""
     incident, clues = world.incidents[name], Clues(tuple(log))
     without, with_it = (
-        diagnose(world, Vitals(), incident, clues, past=said)[0].slug == trouble.cause for said in ((), votes)
+        diagnose(world, Vitals(), incident, clues, shipped(), said)[0].slug == trouble.cause for said in ((), votes)
     )
     score.right_without += without
     score.right_with += with_it

@@ -66,7 +66,7 @@ def material(world: World, vitals: Vitals | None = None) -> Material:
         now=T0 + 12,
         scorecard=lambda world, now: {"uptime": Measured(1.0, 10, None)},
         lessons=Lessons,
-        patterns=(Signature("node.in_use", "port_taken", ("in use",), 0.8),),
+        patterns=(Signature("any.port", "port_taken", ("in use",), 0.8),),
         windows=(WindowConfig(agents=("api",), cron="0 3 * * sun", minutes=30),),
         seq=11,
     )

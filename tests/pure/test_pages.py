@@ -15,7 +15,7 @@ from selfheal.learn.scorecard import figures
 from selfheal.learn.strategies import Lessons
 from selfheal.serve.documents import Material, Pages, documents
 
-PATTERNS = (Signature("node.in_use", "port_taken", ("in use",), 0.8),)
+PATTERNS = (Signature("any.port", "port_taken", ("in use",), 0.8),)
 
 
 def material(past: Past) -> Material:

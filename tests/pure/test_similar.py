@@ -23,6 +23,7 @@ from selfheal.events import (
     Proof,
 )
 from selfheal.plans import Clues
+from selfheal.signatures import shipped
 from selfheal.vitals import Vitals
 from selfheal.world import EMPTY, World, fold
 
@@ -160,7 +161,7 @@ def test_only_a_cause_that_was_confirmed_votes_and_each_once() -> None:
 
 def cause_of(*events: Event, past: list[Vote]) -> str:
     world = fleet(*events)
-    return diagnose(world, Vitals(), world.incidents["inc-9"], Clues(), past=past)[0].slug
+    return diagnose(world, Vitals(), world.incidents["inc-9"], Clues(), shipped(), past)[0].slug
 
 
 ENDED = AgentExited(T0, "api:0", 1, 4711, 1, None, 9.0, False)

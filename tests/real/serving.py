@@ -233,7 +233,7 @@ class Daemon:
             lessons=Lessons,
             draw=_draw,
             past=_past,
-            patterns=(Signature("node.in_use", "port_taken", ("already in use",), 0.8),),
+            patterns=(Signature("any.port", "port_taken", ("already in use",), 0.8),),
         )
         self.app: FastAPI = create_app(self.sources, self.orders, DataOrders(), Lectures(), self.access)
 

@@ -88,13 +88,15 @@ def test_a_shipped_signature_is_switched_off_and_on(place: House) -> None:
     full = "OSError: Too many open files"
     heard = ended(place, 5, full)
     assert heard.text("cause") == "out_of_fds"
-    (sign,) = heard.parts("causes")[0].texts("signs")
-    assert place.say("kb", "remove", sign).code == 0
-    twice = place.say("kb", "remove", sign)
+    signs = heard.parts("causes")[0].texts("signs")
+    for sign in signs:
+        assert place.say("kb", "remove", sign).code == 0
+    twice = place.say("kb", "remove", signs[0])
     assert (twice.code, "it is off already" in twice.err) == (5, True)
     unheard = ended(place, 6, full)
-    assert sign not in [name for one in unheard.parts("causes") for name in one.texts("signs")]
-    assert place.say("kb", "restore", sign).code == 0
+    assert not {*signs} & {name for one in unheard.parts("causes") for name in one.texts("signs")}
+    for sign in signs:
+        assert place.say("kb", "restore", sign).code == 0
     assert ended(place, 7, full).text("cause") == "out_of_fds"
 
 
@@ -103,11 +105,11 @@ def test_a_shipped_signature_is_switched_off_and_on(place: House) -> None:
     [
         (("--id", "general.mine"), 2, "it is to be 'own.' and a name"),
         (("--cause", "disc_full"), 2, "is 'disk_full' meant?"),
-        (("--pattern", "(a+)+b"), 2, "it repeats what is repeated already"),
-        (("--pattern", "(a|b"), 2, "it is no regular expression"),
-        (("--pattern", "(a)\\1"), 2, "it refers back to a group"),
-        (("--pattern", "a.*b.*c.*d"), 2, "may go on for too long"),
-        (("--pattern", "x*"), 2, "it matches the empty line"),
+        (("--pattern", "(a+)+b"), 2, "a group may only be optional"),
+        (("--pattern", "(a|b"), 2, "a '(' is not closed"),
+        (("--pattern", "(a)\\1"), 2, "is not among what may be used"),
+        (("--pattern", "a.*b.*c.*d"), 2, "steps on one line"),
+        (("--pattern", "x*"), 2, "no word in common"),
         (("--pattern", "x" * 501), 2, "500"),
         (("--pattern", "password=hunter2hunter2"), 2, "looks like a secret"),
         (("--example", "all is well"), 2, "no pattern of it matches that"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from selfheal.causes import CAUSES
 from selfheal.events import Diagnosed
 from selfheal.serve.models.incidents import (
     AlternativeView,
@@ -29,7 +30,6 @@ from selfheal.serve.times import moment, rfc3339
 from selfheal.serve.views.counsel import opinions
 from selfheal.serve.views.foresight import share
 from selfheal.serve.views.knowledge import similar_view
-from selfheal.vocabulary import CAUSES
 
 if TYPE_CHECKING:
     from selfheal.events import Alternative, Cause, Held, Planned
