@@ -14,6 +14,7 @@
     ├── DataFailed            data could not be looked at, copied or put back
     ├── RenderFailed          Render's API did not do, or not tell, what it was asked
     ├── JournalUnavailable    the journal cannot be written now
+    ├── KnowledgeInvalid      what was to be taught is wrong      exit 2
     ├── NotSaved              an order was carried out, and may be forgotten
     └── StateFileDamaged      a state file could not be read
 
@@ -114,6 +115,16 @@ class RefusedByPolicy(SelfhealError):
     """The daemon understood, and its guards, pause or policy forbid it."""
 
     exit_code = 5
+
+
+class KnowledgeInvalid(SelfhealError):
+    """What was to be taught cannot be taken; `errors` has every reason at once."""
+
+    exit_code = 2
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
 
 
 class UnknownName(SelfhealError):

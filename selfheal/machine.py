@@ -33,6 +33,7 @@ from selfheal.config.models import Config
 from selfheal.config.render import API_KEY, API_URL
 from selfheal.config.render_mode import missing_at_render
 from selfheal.daemon import Daemon, Narrator
+from selfheal.diagnose.similar import similar
 from selfheal.durable import make_private
 from selfheal.events import StateDamaged
 from selfheal.gateway.post import Poster
@@ -289,7 +290,7 @@ class _Doors:
     def loops(self, daemon: Daemon) -> Sequence[Loop]:
         """The loops of the server: one a listener, over one application."""
         sources = self._sources(daemon)
-        app = create_app(sources, daemon.control, daemon.data.custody, self._access)
+        app = create_app(sources, daemon.control, daemon.data.custody, daemon.control.teaching, self._access)
         gc.freeze()  # what is built by now stays: to look through it again would stop the loop for 70 ms
 
         async def listen(name: str) -> None:
@@ -364,6 +365,7 @@ class _Doors:
             draw=daemon.memory.recall.draw,
             past=daemon.memory.recall.past,
             patterns=shipped(),
+            similar=similar,
             tables=told_against(FIXES),
         )
 

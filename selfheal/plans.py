@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from selfheal.events import Alternative, BreakerOpened, BreakerTried, Verified
+from selfheal.events import Alternative, BreakerOpened, BreakerTried, Cause, Similar, Verified
 from selfheal.vocabulary import GuardCode, Policy, StartReason
 from selfheal.world import Agent, Incident, World
 
@@ -38,6 +38,15 @@ class Clues:
     state: str = ""
     waits_in: str = ""
     signs: tuple[Sign, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a diagnosis found: causes, likeliest first; what it looked like, and which of the past looked like that."""
+
+    causes: tuple[Cause, ...]
+    look: tuple[str, ...] = ()
+    similar: tuple[Similar, ...] = ()
 
 
 # --- the reflex: a process has ended ---------------------------------------------------------------------------------

@@ -164,6 +164,8 @@ def _facts(incident: Document) -> Iterator[tuple[str, str]]:
     yield from _causes(incident)
     if incident.part("label").text("by"):
         yield "label", _label(incident.part("label"))
+    for number, one in enumerate(incident.parts("similar")):
+        yield "seen" if number == 0 else "", seen_before(one)
     for number, attempt in enumerate(incident.parts("attempts"), start=1):
         yield "attempt" if number == 1 else "", _attempt(number, attempt)
     recovery = incident.number("recovery_seconds")
@@ -183,6 +185,16 @@ def _causes(incident: Document) -> Iterator[tuple[str, str]]:
         yield "cause" if rank == 0 else "or", f"{_cause(cause.text('cause'))}{where} ({share(probability)})"
         for number, evidence in enumerate(cause.texts("evidence")):
             yield "evidence" if number == 0 else "", evidence
+
+
+def seen_before(one: Document) -> str:
+    """An incident of the past that looked like it: when, what it was, and what helped then."""
+    at, took = one.moment("at"), one.number("recovery_seconds")
+    told = f"{one.text('incident')}, {at.astimezone():%Y-%m-%d %H:%M}: " if at else f"{one.text('incident')}: "
+    told += one.text("cause") or "not what was thought"
+    told += f", {one.text('fix')} helped" if one.text("fix") else ", no fix helped"
+    told += f" after {duration(took)}" if took is not None else ""
+    return f"{told} ({share(one.number('similarity') or 0.0)} alike)"
 
 
 def _label(label: Document) -> str:

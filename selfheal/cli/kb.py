@@ -9,6 +9,7 @@ from datetime import datetime
 from selfheal.causes import CLASSES, CauseClass
 from selfheal.cli.client import Document, daemon_of, path
 from selfheal.cli.output import Cell, clock_time, say, share, show_json, show_table
+from selfheal.cli.signatures import VERBS
 from selfheal.cli.verb import Group, Verb, an_incident, as_json, named, the_daemon
 
 _LABELS = ("INCIDENT", "AGENT", "IT SAID", "SURE", "IT WAS", "SAYS", "AT")
@@ -123,5 +124,6 @@ GROUP = Group(
             _causes,
             (as_json,),
         ),
+        *VERBS,
     ),
 )

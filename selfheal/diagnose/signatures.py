@@ -80,9 +80,13 @@ class Signatures(Collection[Signature]):
 
     @classmethod
     def of(
-        cls, shipped: Iterable[Signature], own: Iterable[Signature] = (), precisions: Mapping[str, float] | None = None
+        cls,
+        shipped: Iterable[Signature],
+        own: Iterable[Signature] = (),
+        precisions: Mapping[str, float] | None = None,
+        off: Collection[str] = (),
     ) -> Signatures:
-        """Those that are shipped and those that a person added, with the precisions that were learned, by id.
+        """Those that are shipped and not `off`, and those that a person added, with what was learned of them, by id.
 
         Nothing is read before it is needed, and `Signatures` are not read again. Of a person's own those are left out
         that may not be used: `check` says why.
@@ -91,7 +95,8 @@ class Signatures(Collection[Signature]):
 
         def made() -> Sequence[_Sign]:
             known = shipped._signs if isinstance(shipped, Signatures) else map(_Sign, shipped)  # noqa: SLF001
-            return (*known, *(_Sign(one) for one in added if _may_be_used(one)))
+            speak = (sign for sign in known if sign.signature.id not in off)
+            return (*speak, *(_Sign(one) for one in added if _may_be_used(one)))
 
         return cls(made, precisions or {})
 

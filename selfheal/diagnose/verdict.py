@@ -16,7 +16,7 @@ from selfheal.diagnose.telling import raised, telling
 from selfheal.events import Cause
 from selfheal.plans import Clues, Sign
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import Channel, CheckResult
+from selfheal.vocabulary import DIRECT, Channel, CheckResult
 from selfheal.world import Agent, Failing, Incident, LastExit, World
 
 UNKNOWN_WEIGHT = 1.0
@@ -37,6 +37,8 @@ CHANGED_WEIGHT = 20.0
 SIGN_WEIGHT = 40.0
 # An uncaught error doubles what an exit code alone says, and stays below every sign of a narrower cause.
 RAISED_WEIGHT = 4.0
+# What incidents of the past say is never worth more than this.
+UNBOUND_WEIGHT = 6.0
 # A sign that is right as often as not says more of an error than that it was one.
 NARROW = 0.5
 # The source of signatures for the words of the system itself, and how sure a sign is that outdoes one of them.
@@ -57,7 +59,7 @@ _SENT = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One piece of evidence for one cause at one agent, and where it is from."""
+    """One piece of evidence for one cause at one agent, and where it is from; `sign` is the signature that it is."""
 
     cause: str
     agent: str
@@ -68,9 +70,16 @@ class Vote:
 
 
 def diagnose(
-    world: World, vitals: Vitals, incident: Incident, clues: Clues, signatures: Signatures
+    world: World,
+    vitals: Vitals,
+    incident: Incident,
+    clues: Clues,
+    signatures: Signatures,
+    past: Sequence[Vote] = (),
 ) -> tuple[Cause, ...]:
-    """Rank the causes of `incident`, likeliest first. `signatures` are what is known of logs."""
+    """Rank the causes of `incident`, likeliest first. `signatures` are what is known of logs, `past` the votes of
+    incidents that looked like it.
+    """
     agent = world.agents.get(incident.agent, Agent(incident.agent))
     log = telling(clues.log)
     votes = [
@@ -83,7 +92,14 @@ def diagnose(
         *_changed(agent, incident),
         *(_sign(agent, sign) for sign in clues.signs),
     ]
-    return _ranked(votes, agent.name)
+    return _ranked([*votes, *_bounded(past, votes)], agent.name)
+
+
+def _bounded(past: Sequence[Vote], votes: Sequence[Vote]) -> Iterator[Vote]:
+    """What was once is never worth more than half of what is seen of the process or the data themselves."""
+    direct = [vote.weight for vote in votes if vote.channel in DIRECT and vote.weight]
+    most = 0.5 * max(direct) if direct else UNBOUND_WEIGHT
+    return (replace(vote, weight=min(vote.weight, most)) for vote in past)
 
 
 def _ranked(votes: Sequence[Vote], agent: str) -> tuple[Cause, ...]:
@@ -140,7 +156,7 @@ def _end(agent: Agent, incident: Incident) -> LastExit | None:
 def _log(world: World, agent: Agent, incident: Incident, log: Sequence[str], signatures: Signatures) -> Iterator[Vote]:
     """One vote for each cause that its log shows: signs in one log are no independent witnesses, so the best counts."""
     by_cause: dict[str, list[Hit]] = {}
-    for hit in _narrowest(signatures.hits(_heard(agent, incident, log))):
+    for hit in _narrowest(signatures.hits(heard(agent, incident, log))):
         by_cause.setdefault(hit.signature.cause, []).append(hit)
     for cause, hits in by_cause.items():
         best = max(hits, key=lambda hit: hit.precision)
@@ -165,7 +181,7 @@ def _shows(signatures: Signatures, lines: Sequence[str], cause: str) -> bool:
     return any(hit.signature.cause == cause for hit in signatures.hits(lines))
 
 
-def _heard(agent: Agent, incident: Incident, log: Sequence[str]) -> Sequence[str]:
+def heard(agent: Agent, incident: Incident, log: Sequence[str]) -> Sequence[str]:
     """The lines that can have to do with it. They bear no time: what is known for certain needs none of them."""
     ended = _end(agent, incident)
     if ended is None:

@@ -106,7 +106,19 @@ from selfheal.events.incidents import (
     UndoStarted,
     Verified,
 )
-from selfheal.events.knowledge import Signature
+from selfheal.events.knowledge import (
+    OWN,
+    Fingerprint,
+    KnowledgeEvent,
+    KnowledgeImported,
+    Proof,
+    Signature,
+    SignatureAdded,
+    SignatureRemoved,
+    SignatureRestored,
+    Similar,
+    Tally,
+)
 
 __all__ = [
     "ActEnded",
@@ -144,6 +156,7 @@ __all__ = [
     "CheckMended",
     "FailedOver",
     "FilesChanged",
+    "Fingerprint",
     "FlappingBegan",
     "FlappingOver",
     "ConfigReloaded",
@@ -172,23 +185,32 @@ __all__ = [
     "IncidentOpened",
     "IncidentResolved",
     "IncidentSuppressed",
+    "KnowledgeEvent",
+    "KnowledgeImported",
     "LimitLowered",
     "LimitRaised",
     "LoopFailed",
     "MaintenanceBegan",
     "MaintenanceOver",
     "ModelAnswered",
+    "OWN",
     "Planned",
     "PredictionEnded",
+    "Proof",
     "RestartDelayed",
     "Run",
     "RunScheduled",
     "ScaleAsked",
     "Signature",
+    "SignatureAdded",
+    "SignatureRemoved",
+    "SignatureRestored",
+    "Similar",
     "StandbyFailed",
     "StartAsked",
     "StateDamaged",
     "StopAsked",
+    "Tally",
     "Trigger",
     "UndoEnded",
     "UndoStarted",
@@ -200,7 +222,7 @@ __all__ = [
     "encode",
 ]
 
-Event = DaemonEvent | AgentEvent | IncidentEvent | ForesightEvent | DataEvent
+Event = DaemonEvent | AgentEvent | IncidentEvent | ForesightEvent | DataEvent | KnowledgeEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from selfheal.events import (
     ApprovalAsked,
     Attributed,
     BreakerTried,
-    Cause,
     Diagnosed,
     Event,
     FixStarted,
@@ -38,6 +37,7 @@ from selfheal.plans import (
     Clues,
     Diagnose,
     Escalate,
+    Finding,
     Hold,
     Judge,
     NextStep,
@@ -53,7 +53,7 @@ from selfheal.plans import (
 from selfheal.recover.applying import Answers, Applying
 from selfheal.world import Incident, World
 
-Causes = Callable[[World, Incident, Clues], tuple[Cause, ...]]
+Causes = Callable[[World, Incident, Clues], Finding]
 FindClues = Callable[[Incident], Awaitable[Clues]]
 Told = Callable[[str, str], Section | None]
 """What a fix is told about an agent: takes the names of both."""
@@ -157,10 +157,11 @@ class Healer:
     async def _diagnose(self, incident: Incident) -> None:
         clues = await self._clues(incident)
         clues = replace(clues, log=tuple(map(self._redact, clues.log)))
-        causes = self._causes(self._ledger.world, incident, clues)
+        found = self._causes(self._ledger.world, incident, clues)
+        causes = found.causes
         if incident.causes and all(cause.slug == "unknown" for cause in causes):
             causes = incident.causes  # what is not seen any more was seen all the same
-        self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes))
+        self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes, found.look, found.similar))
 
     def _planned(self, incident: Incident, plan: Plan, *, shadow: bool = False) -> None:
         """Say what was decided; `shadow` says that nothing comes of it."""

@@ -39,13 +39,13 @@ from selfheal.serve.views.incidents import (
     incident_detail,
     incident_view,
     incidents,
-    knowledge,
     learned_cases,
     rates,
     reports,
     shadows,
     strategies,
 )
+from selfheal.serve.views.knowledge import known_signatures, signature_view
 from selfheal.serve.views.markdown import markdown
 from selfheal.serve.views.report import report
 from selfheal.serve.views.traces import trace
@@ -182,8 +182,11 @@ class Reads:
         world = await self._sources.shown()
         opened = _opened_since(world, since)
         found = await _in_thread(lambda: reports(opened))
-        known = await _in_thread(lambda: knowledge(self._sources.patterns))
         model = model_view(world, self._sources.clock.now())
+        lessons = self._lessons(world)
+        known = await _in_thread(
+            lambda: [signature_view(one, world, lessons) for one in known_signatures(self._sources.patterns, world)]
+        )
         return Analysis(items=found[:limit], total=len(found), knowledge=known, model=model)
 
     async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:

@@ -40,6 +40,7 @@ from selfheal.events import (
     IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
+    KnowledgeEvent,
     LoopFailed,
     RestartDelayed,
     ScaleAsked,
@@ -53,6 +54,7 @@ from selfheal.world.changes import Changed, fold_changes
 from selfheal.world.data import Holdings, fold_data
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, Label, StoryEvent, fold_incident, opened
+from selfheal.world.knowledge import Knowledge, fold_knowledge, named, taught
 from selfheal.world.learned import learned, taken_back
 from selfheal.world.limits import Raised
 from selfheal.world.odds import KEPT_A_VERSION, Odds
@@ -72,6 +74,7 @@ __all__ = [
     "Foresight",
     "Holdings",
     "Incident",
+    "Knowledge",
     "Label",
     "LastExit",
     "Odds",
@@ -140,6 +143,7 @@ class World:
     done: tuple[Done, ...] = ()
     post: Post = field(default_factory=Post)
     changes: tuple[Changed, ...] = ()
+    knowledge: Knowledge = field(default_factory=Knowledge)
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that are neither over nor silenced, oldest first."""
@@ -189,6 +193,8 @@ def fold(world: World, event: Event) -> World:
         return replace(world, foresight=fold_foresight(world.foresight, event))
     if isinstance(event, DataEvent):
         return replace(world, holdings=fold_data(world.holdings, event))
+    if isinstance(event, KnowledgeEvent):
+        return replace(world, knowledge=fold_knowledge(world.knowledge, event))
     return _about_daemon(world, event)
 
 
@@ -256,8 +262,8 @@ def _about_incident(world: World, event: IncidentEvent) -> World:
     then = world.incidents.get(event.incident)
     if then is None:
         return world
-    now = fold_incident(then, event)
-    world = replace(world, incidents={**world.incidents, event.incident: now})
+    knowledge, now = taught(world.knowledge, fold_incident(then, event), event)
+    world = replace(world, knowledge=knowledge, incidents={**world.incidents, event.incident: now})
     if isinstance(event, FixStarted):
         return _fixing(_counted(world, event), event.agent, True, event.at)
     if isinstance(event, UndoStarted | UndoEnded) and now.attempt is not None:
@@ -306,6 +312,7 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
         case DaemonStarted(at=at, version=version, dry_run=dry_run):
             return replace(
                 world,
+                knowledge=named(world.knowledge, event),
                 started_at=at,
                 version=version,
                 dry_run=dry_run,

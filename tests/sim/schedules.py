@@ -41,7 +41,7 @@ from selfheal.events import (
 )
 from selfheal.kinds import Act, Apply, Fix, Hands, Observation, Target
 from selfheal.ledger import Ledger, replay
-from selfheal.plans import Clues, Step
+from selfheal.plans import Clues, Finding, Step
 from selfheal.recover.engine import Healer
 from selfheal.rehearse.virtual import VirtualClock
 from selfheal.verify import first_good_at, verify
@@ -137,15 +137,13 @@ class Schedule:
         await self.clock.sleep(self.chance.choice((0.0, 0.0, 0.05)))
         return Clues()
 
-    def _causes(self, world: World, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
+    def _causes(self, world: World, incident: Incident, clues: Clues) -> Finding:
         """A diagnosis that is sure, unsure or wrong, by one sign or two."""
         first, second = self.chance.sample(CAUSES, 2)
         sure = self.chance.choice((0.35, 0.6, 0.75, 0.9, 0.97))
         channels = self.chance.choice((("log",), ("check", "log"), ("kernel",)))
-        return (
-            Cause(first, sure, incident.agent, ("a sign",), cast("Any", channels)),
-            Cause(second, 1.0 - sure, incident.agent, ("another",), ("log",)),
-        )
+        likely = Cause(first, sure, incident.agent, ("a sign",), cast("Any", channels))
+        return Finding((likely, Cause(second, 1.0 - sure, incident.agent, ("another",), ("log",))))
 
     def _catalogue(self) -> tuple[Fix, ...]:
         def fix(name: str, tier: Tier, mode: Mode, *causes: str, own: bool = False, undo: bool = False) -> Fix:

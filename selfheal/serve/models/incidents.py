@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfheal.serve.models.base import Interval, Items, Probability, Seconds, Time, View
+from selfheal.serve.models.knowledge import SignatureView, SimilarView
 from selfheal.vocabulary import Channel, GuardCode, IncidentState, Layer, ModelOutcome, Outcome, Policy, Severity
 
 
@@ -43,6 +44,7 @@ class CauseView(View):
     agent: str
     evidence: list[str] = Field(examples=[["log says 'Address already in use'"]])
     channels: list[Channel] = Field(description="Where the evidence comes from.")
+    signs: list[str] = Field(description="The signatures that speak for it.")
 
 
 class AlternativeView(View):
@@ -155,6 +157,7 @@ class IncidentView(View):
     approval: ApprovalView | None
     label: LabelView | None = Field(description="What somebody says the cause truly was.")
     opinions: list[OpinionView] = Field(description="What a language model was asked, the latest last.")
+    similar: list[SimilarView] = Field(description="Incidents of the past that looked like it, as was known then.")
     merged_into: str | None
     reason: str
 
@@ -241,18 +244,6 @@ class StrategyView(View):
     fixes: list[RankedFix]
 
 
-class SignatureView(View):
-    """An entry of the knowledge base: what in a log points at which cause."""
-
-    id: str
-    cause: str
-    source: str = Field(description="The technology that says so in its log.")
-    patterns: list[str] = Field(description="Regular expressions, of which one is enough; case does not matter.")
-    precision: float = Field(description="How often that cause is the true one where a line matches.")
-    says: str
-    look: str = Field(description="Where to look first.")
-
-
 class ReportView(View):
     """The diagnosis of an incident."""
 
@@ -262,6 +253,7 @@ class ReportView(View):
     sign: str
     causes: list[CauseView]
     opinions: list[OpinionView]
+    similar: list[SimilarView]
 
 
 class AskedView(View):

@@ -247,11 +247,19 @@ function truthOf(incident) {
   return h("div", { class: "buttons truth" }, h("span", {}, `Cause: ${words(causes[0].cause)}?`), verdict(incident, "Right", { right: true }), verdict(incident, "Wrong", { right: false }), ...others);
 }
 
+// The one of the past that looked most like it: what helped then is what a person would ask first.
+function seenBefore(incident) {
+  const one = incident.similar[0];
+  if (!one) return null;
+  const cause = one.cause ? words(one.cause) : "not what was thought", took = one.recovery_seconds === null ? "" : ` after ${span(one.recovery_seconds)}`;
+  return h("p", { class: "truth", title: one.common.join("; ") }, `Seen before: ${one.incident}, `, age(one.at, " ago"), `: ${cause}, ${one.fix || "no fix"} helped${took}.`);
+}
+
 function incidentItem(incident) {
   const details = h("details", {},
     h("summary", { "data-focus": "summary" }, stateOf(incident.state), h("b", {}, incident.agents.join(", ")),
       h("span", { class: "when" }, `${incident.severity}, `, age(incident.opened_at, " ago")), h("span", { class: "what" }, headline(incident))),
-    truthOf(incident), storyOf(incident));
+    truthOf(incident), seenBefore(incident), storyOf(incident));
   details.open = isOpened(incident);
   details.addEventListener("toggle", () => {
     opened.set(incident.id, details.open);
@@ -280,7 +288,7 @@ function showAttention(incidents) {
   const asking = incidents.filter((one) => one.state === "waiting_approval" || one.state === "escalated");
   sync($("attention").querySelector("ul"), asking, (incident) => incident.id, (incident) => {
     if (incident.state === "escalated") {
-      return h("li", { class: "card", "data-urgent": "yes" }, h("p", {}, h("b", {}, incident.agent), ` cannot be healed: ${incident.reason || incident.sign}`));
+      return h("li", { class: "card", "data-urgent": "yes" }, h("p", {}, h("b", {}, incident.agent), ` cannot be healed: ${incident.reason || incident.sign}`), seenBefore(incident));
     }
     const asked = incident.approval;
     const question = h("p", {}, "May ", h("b", {}, asked.fix), " be applied to ", h("b", {}, asked.agent), `? It is ${words(incident.cause)}. No answer by ${new Date(asked.expires_at).toLocaleTimeString()} means no.`);

@@ -23,16 +23,16 @@ from selfheal.serve.models.incidents import (
     RateView,
     ReportView,
     ShadowView,
-    SignatureView,
     StrategyView,
 )
 from selfheal.serve.story import story
 from selfheal.serve.times import moment, rfc3339
 from selfheal.serve.views.counsel import opinions
 from selfheal.serve.views.foresight import share
+from selfheal.serve.views.knowledge import similar_view
 
 if TYPE_CHECKING:
-    from selfheal.events import Alternative, Cause, Held, Planned, Signature
+    from selfheal.events import Alternative, Cause, Held, Planned
     from selfheal.serve.ports import Learned, Lessons
     from selfheal.world import Approval, Attempt, Incident, Label, World
 
@@ -68,6 +68,7 @@ def incident_view(incident: Incident) -> IncidentView:
         approval=_approval(incident.approval) if incident.approval else None,
         label=_label(incident.label) if incident.label else None,
         opinions=opinions(incident),
+        similar=[similar_view(one) for one in incident.similar],
         merged_into=incident.merged_into,
         reason=incident.reason,
     )
@@ -149,21 +150,11 @@ def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
             sign=incident.sign,
             causes=cause_views(incident.causes),
             opinions=opinions(incident),
+            similar=[similar_view(one) for one in incident.similar],
         )
         for incident in newest_first
         if incident.causes
     ]
-
-
-def knowledge(signatures: Iterable[Signature]) -> list[SignatureView]:
-    """Return what is known about logs."""
-    return [
-        SignatureView(
-            id=one.id, cause=one.cause, source=one.source, patterns=list(one.patterns), precision=one.precision,
-            says=one.says, look=one.look,
-        )
-        for one in signatures
-    ]  # fmt: skip
 
 
 def _diagnosed_at(incident: Incident) -> float:
@@ -225,6 +216,7 @@ def cause_views(causes: tuple[Cause, ...]) -> list[CauseView]:
             agent=one.agent,
             evidence=list(one.evidence),
             channels=list(one.channels),
+            signs=list(one.signs),
         )
         for one in causes
     ]
