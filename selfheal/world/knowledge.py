@@ -130,6 +130,8 @@ def taught(known: Knowledge, incident: Incident, event: IncidentEvent) -> tuple[
 def _counted(known: Knowledge, incident: Incident, at: float) -> tuple[Knowledge, Incident]:
     """Count each signature by what the incident says now, in the place of what it has said before."""
     now, before = _judged(incident), incident.counted
+    if not now and not before:
+        return known, incident
     tallies = dict(known.tallies)
     for sign in {**before, **now}:
         right, wrong = before.get(sign, (0.0, 0.0))
