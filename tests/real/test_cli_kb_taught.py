@@ -166,6 +166,16 @@ SEEN = {
         ),
         ({**BUNDLE, "incidents": [SEEN, {**SEEN, "at": "yesterday"}, {**SEEN, "origin": ""}]}, ("1.at", "2.origin")),
         ({**BUNDLE, "tallies": [{"origin": "d1-2", "signature": "x", "right": -1, "wrong": 0, "at": 1.0}]}, ("right",)),
+        (
+            {
+                **BUNDLE,
+                "tallies": [
+                    {"origin": f"d{number}", "signature": "x", "right": 1, "wrong": 0, "at": 1.0}
+                    for number in range(51)
+                ],
+            },
+            ("more than 50 daemons",),
+        ),
         ("x" * 10_000_000, ("larger than",)),
         ({**BUNDLE, "signatures": [{**SIGN, "says": "x" * 2_000_000}]}, ("larger than",)),
     ],
