@@ -36,6 +36,8 @@ from selfheal.world.knowledge import fold_knowledge
 
 # Nobody keeps more in order; each costs a look at every line that is judged.
 OWN_KEPT = 500
+# Daemons of which counts are kept.
+ORIGINS_KEPT = 50
 # Incidents of the past in one record of the journal.
 AT_ONCE = 50
 _ID = re.compile(rf"{OWN}\.[a-z0-9_][a-z0-9_.-]{{0,90}}")
@@ -87,6 +89,10 @@ class Teaching:
         ]
         if len({*self._known.own, *(one.id for one in signatures)}) > OWN_KEPT:
             errors.append(f"cannot take these signatures: with them there would be more than {OWN_KEPT}")
+        if len({*self._known.lent, *taught.tallies}) > ORIGINS_KEPT:
+            errors.append(
+                f"cannot take these counts: with them there would be those of more than {ORIGINS_KEPT} daemons"
+            )
         _refuse(errors)
         before = self._known
         events = [*self._news(signatures, taught, by)]

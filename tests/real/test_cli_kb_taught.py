@@ -166,6 +166,16 @@ SEEN = {
         ),
         ({**BUNDLE, "incidents": [SEEN, {**SEEN, "at": "yesterday"}, {**SEEN, "origin": ""}]}, ("1.at", "2.origin")),
         ({**BUNDLE, "tallies": [{"origin": "d1-2", "signature": "x", "right": -1, "wrong": 0, "at": 1.0}]}, ("right",)),
+        (
+            {
+                **BUNDLE,
+                "tallies": [
+                    {"origin": f"d{number}", "signature": "x", "right": 1, "wrong": 0, "at": 1.0}
+                    for number in range(51)
+                ],
+            },
+            ("more than 50 daemons",),
+        ),
         ("x" * 10_000_000, ("larger than",)),
         ({**BUNDLE, "signatures": [{**SIGN, "says": "x" * 2_000_000}]}, ("larger than",)),
     ],
@@ -174,10 +184,12 @@ SEEN = {
 def test_of_a_file_with_anything_wrong_nothing_is_taken_and_all_is_said(
     place: House, content: object, says: tuple[str, ...]
 ) -> None:
-    before = place.get("kb/export").raw
     told = place.say("kb", "import", written(place, content))
     assert (told.code in (1, 2), [one for one in says if one not in told.err]) == (True, []), told
-    assert place.get("kb/export").raw == before
+    known = place.get("kb/export")
+    others = [one for name in ("tallies", "incidents") for one in known.parts(name)]
+    assert [one.text("id") for one in known.parts("signatures")] == []
+    assert {one.text("origin") for one in others} <= {known.text("origin")}
 
 
 def test_over_tcp_without_a_token_it_may_be_read_and_not_taught(place: House) -> None:
