@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from selfheal.events import Alternative, BreakerOpened, BreakerTried, Verified
+from selfheal.events import Alternative, BreakerOpened, BreakerTried, Cause, Ranked, Verified
 from selfheal.vocabulary import GuardCode, Policy, StartReason
 from selfheal.world import Agent, Incident, World
 
@@ -38,6 +38,14 @@ class Clues:
     state: str = ""
     waits_in: str = ""
     signs: tuple[Sign, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why an incident is, likeliest first, and where several agents were looked at how likely each is the cause."""
+
+    causes: tuple[Cause, ...]
+    ranked: Ranked | None = None
 
 
 # --- the reflex: a process has ended ---------------------------------------------------------------------------------

@@ -107,6 +107,7 @@ from selfheal.events.incidents import (
     Verified,
 )
 from selfheal.events.knowledge import Signature
+from selfheal.events.ranking import Ranked, Suspected, SuspectedChange, WeightsLearned
 
 __all__ = [
     "ActEnded",
@@ -180,6 +181,7 @@ __all__ = [
     "ModelAnswered",
     "Planned",
     "PredictionEnded",
+    "Ranked",
     "RestartDelayed",
     "Run",
     "RunScheduled",
@@ -189,11 +191,14 @@ __all__ = [
     "StartAsked",
     "StateDamaged",
     "StopAsked",
+    "Suspected",
+    "SuspectedChange",
     "Trigger",
     "UndoEnded",
     "UndoStarted",
     "Unknown",
     "Verified",
+    "WeightsLearned",
     "WorkDone",
     "WorkPlanned",
     "decode",

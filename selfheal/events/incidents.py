@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from selfheal.events.ranking import Ranked
 from selfheal.vocabulary import Channel, GuardCode, Layer, ModelOutcome, Outcome, Policy, StartReason
 
 Trigger = Literal["exit", "check", "start", "external"]
@@ -321,6 +322,7 @@ IncidentEvent = (
     | IncidentJoined
     | IncidentMerged
     | IncidentSuppressed
+    | Ranked
     | Diagnosed
     | Attributed
     | CauseLabelled

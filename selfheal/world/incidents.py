@@ -31,6 +31,7 @@ from selfheal.events import (
     IncidentSuppressed,
     ModelAnswered,
     Planned,
+    Ranked,
     RestartDelayed,
     Trigger,
     UndoEnded,
@@ -124,7 +125,7 @@ class Incident:
     `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent anew in its midst,
     at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown,
     `label` what somebody says it truly was. `found` are the causes by the engine alone, `counsel` what a language model
-    was asked.
+    was asked, `ranking` where the cause may lie.
     """
 
     id: str
@@ -156,6 +157,7 @@ class Incident:
     label: Label | None = None
     found: tuple[Cause, ...] = ()
     counsel: tuple[ModelAnswered, ...] = ()
+    ranking: Ranked | None = None
 
     @property
     def over(self) -> bool:
@@ -232,6 +234,8 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             return replace(incident, state="suppressed", merged_into=into, reason=reason, resolved_at=event.at)
         case IncidentSuppressed(reason=reason):
             return replace(incident, state="suppressed", reason=reason, resolved_at=event.at, hold=None)
+        case Ranked():
+            return replace(incident, ranking=event)
         case Diagnosed():
             return _diagnosed(incident, event)
         case Attributed(shares=shares):

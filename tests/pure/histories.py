@@ -13,7 +13,18 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from selfheal.events import EVENT_TYPES, AgentDeclared, Alternative, Cause, Event, HealingPaused, HealingResumed, Run
+from selfheal.events import (
+    EVENT_TYPES,
+    AgentDeclared,
+    Alternative,
+    Cause,
+    Event,
+    HealingPaused,
+    HealingResumed,
+    Run,
+    Suspected,
+    SuspectedChange,
+)
 from selfheal.vocabulary import CAUSES, GUARD_CODES, GuardCode
 
 AGENTS = ("cache", "api", "web:0")
@@ -61,6 +72,21 @@ BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
     str: WORDS,
     str | None: st.none() | WORDS,
     bool: st.booleans(),
+    Mapping[str, str]: st.dictionaries(WORDS, WORDS, max_size=2),
+    Mapping[str, tuple[float, float]]: st.dictionaries(WORDS, st.tuples(AMOUNTS, AMOUNTS), max_size=2),
+    tuple[Suspected, ...]: st.lists(
+        st.builds(
+            Suspected,
+            st.sampled_from(AGENTS),
+            CHANCES,
+            st.dictionaries(WORDS, WORDS, max_size=2),
+            st.lists(AMOUNTS, max_size=4).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
+    tuple[SuspectedChange, ...]: st.lists(
+        st.builds(SuspectedChange, MOMENTS, st.sampled_from(AGENTS), WORDS, CHANCES), max_size=2
+    ).map(tuple),
     Mapping[str, float]: st.dictionaries(WORDS, AMOUNTS, max_size=2),
     tuple[str, ...]: st.lists(WORDS, max_size=2).map(tuple),
     tuple[GuardCode, ...]: st.lists(st.sampled_from(GUARD_CODES), max_size=2).map(tuple),

@@ -40,7 +40,7 @@ from selfheal.events import (
 )
 from selfheal.kinds import Act, Apply, Fix, Hands, Observation, Target
 from selfheal.ledger import Ledger, replay
-from selfheal.plans import Clues, Step
+from selfheal.plans import Clues, Diagnosis, Step
 from selfheal.recover.engine import Healer
 from selfheal.rehearse.virtual import VirtualClock
 from selfheal.verify import first_good_at, verify
@@ -136,14 +136,20 @@ class Schedule:
         await self.clock.sleep(self.chance.choice((0.0, 0.0, 0.05)))
         return Clues()
 
-    def _causes(self, world: World, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
-        """A diagnosis that is sure, unsure or wrong, by one sign or two."""
+    async def _causes(self, world: World, incident: Incident, clues: Clues) -> Diagnosis:
+        """A diagnosis that is sure, unsure or wrong, by one sign or two; or one that blames another agent."""
+        await self.clock.sleep(self.chance.choice((0.0, 0.0, 0.05)))
         first, second = self.chance.sample(CAUSES, 2)
         sure = self.chance.choice((0.35, 0.6, 0.75, 0.9, 0.97))
         channels = self.chance.choice((("log",), ("check", "log"), ("kernel",)))
-        return (
-            Cause(first, sure, incident.agent, ("a sign",), cast("Any", channels)),
-            Cause(second, 1.0 - sure, incident.agent, ("another",), ("log",)),
+        where = self.chance.choice([incident.agent, incident.agent, *world.dependencies(incident.agent)])
+        if where != incident.agent:
+            first, channels = "dependency_down", ("ranking",)
+        return Diagnosis(
+            (
+                Cause(first, sure, where, ("a sign",), cast("Any", channels)),
+                Cause(second, 1.0 - sure, incident.agent, ("another",), ("log",)),
+            )
         )
 
     def _catalogue(self) -> tuple[Fix, ...]:

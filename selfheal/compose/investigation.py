@@ -1,0 +1,127 @@
+"""Where does the cause of an incident lie, and what else is to be asked before that is said?
+
+The rules say what it is. Where they know no more than how an agent looks from outside, the agents around it are
+ranked, in a thread, before the first diagnosis is written down; where they are certain, after it, for people to read.
+Where the ranking is not sure the checks of the first suspects are asked at once, once in an incident, and then it is
+diagnosed again; what is to be done waits for that a moment, and no longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from selfheal.compose.casework import case_of, neighbourhood, whose_logs
+from selfheal.compose.evidence import Evidence
+from selfheal.compose.judgement import Judgement
+from selfheal.diagnose.joined import is_vague, joined
+from selfheal.diagnose.own import ranked, weights_of
+from selfheal.diagnose.rank import Ranking, rank
+from selfheal.events import Ranked
+from selfheal.history.rings import History
+from selfheal.ledger import Ledger
+from selfheal.loops import LoopRunner
+from selfheal.observe.scheduler import Scheduler
+from selfheal.plans import Ask, Clues, Diagnose, Diagnosis, Escalate, Plan, Rest, Step, Suggest
+from selfheal.ports import Ports
+from selfheal.vitals import Vitals
+from selfheal.world import Incident, World
+
+# More incidents at once than these are one outage, in which nobody is told from his neighbours.
+RANKED_AT_ONCE, PROBED_AT_ONCE = 10, 3
+SUSPECTS_PROBED = 5
+# What is to be done waits so long for the checks of suspects. A good answer comes in a fraction of it.
+PROBE_S = 2.0
+# What was written to a log longer ago than this before the onset has nothing to do with it.
+WRITTEN_S = 300.0
+
+
+class Investigation:
+    """Joins the rules with the ranking, and the decision with what is still being asked."""
+
+    def __init__(
+        self, ledger: Ledger, ports: Ports, vitals: Vitals, history: History, judgement: Judgement,
+        evidence: Evidence, scheduler: Scheduler, runner: LoopRunner,
+    ) -> None:  # fmt: skip
+        self._ledger = ledger
+        self._clock = ports.clock
+        self._run_in_thread = ports.run_in_thread
+        self._vitals = vitals
+        self._history = history
+        self._judgement = judgement
+        self._evidence = evidence
+        self._scheduler = scheduler
+        self._runner = runner
+        self._waits: dict[str, float] = {}
+        self._probed: dict[str, tuple[str, ...]] = {}
+        self._again: set[str] = set()
+
+    async def diagnose(self, world: World, incident: Incident, clues: Clues) -> Diagnosis:
+        """Why did it happen, and where does it come from?"""
+        self._again.discard(incident.id)
+        causes = self._judgement.causes(world, incident, clues)
+        if not _is_worth_ranking(world, incident):
+            return Diagnosis(causes)
+        if not causes or not is_vague(causes[0], incident.agent):
+            self._runner.spawn(f"rank {incident.id}", self._rank_later(incident, clues))
+            return Diagnosis(causes)
+        ranking, told = await self._rank(incident, clues)
+        if ranking.verdict == "investigate":
+            self._probe(incident, told)
+        return Diagnosis(joined(self._ledger.world, incident.agent, causes, ranking), told)
+
+    def next_step(self, world: World, incident: Incident, now: float) -> Step:
+        """What comes next, as was decided; a moment later where suspects are being asked, and anew once they were."""
+        if incident.id in self._again and not incident.over and not incident.acting:
+            return Diagnose()
+        step = self._judgement.next_step(world, incident, now)
+        left_s = self._waits.get(incident.id, 0.0) - self._clock.monotonic()
+        return Rest(now + left_s) if left_s > 0.0 and isinstance(step, Plan | Ask | Suggest | Escalate) else step
+
+    async def _rank(self, incident: Incident, clues: Clues) -> tuple[Ranking, Ranked]:
+        """Rank who is around it. What is known is copied in the loop, and reckoned with in a thread."""
+        others = whose_logs(self._ledger.world, incident)
+        said = await self._evidence.last_lines(others, incident.onset - WRITTEN_S)
+        world = self._ledger.world
+        logs = {incident.agent: clues.log, **said}
+        case = case_of(world, self._vitals, self._history, incident, logs)
+        weights = weights_of(world.weights)
+        ranking = await self._run_in_thread(lambda: rank(case, weights))
+        probed = self._probed.get(incident.id, ())
+        return ranking, ranked(self._clock.now(), incident.id, ranking, weights, probed)
+
+    async def _rank_later(self, incident: Incident, clues: Clues) -> None:
+        """Tell where it lies beside what is certain: nothing that is done follows from it."""
+        _, told = await self._rank(incident, clues)
+        known = self._ledger.world.incidents.get(incident.id)
+        if known is not None and not known.over:
+            self._ledger.record(told)
+
+    # --- extra probes ---
+
+    def _probe(self, incident: Incident, told: Ranked) -> None:
+        """Ask the first suspects at once, unless that was done already or much fails together."""
+        world = self._ledger.world
+        self._probed = {name: asked for name, asked in self._probed.items() if name in world.incidents}
+        if incident.id in self._probed or len(world.open_incidents()) > PROBED_AT_ONCE:
+            return
+        names = tuple(one.agent for one in told.suspects[:SUSPECTS_PROBED])
+        self._probed[incident.id] = names
+        self._waits[incident.id] = self._clock.monotonic() + PROBE_S
+        self._runner.spawn(f"probe {incident.id}", self._ask_all(incident.id, names))
+
+    async def _ask_all(self, incident: str, names: Sequence[str]) -> None:
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await asyncio.gather(*(self._scheduler.ask(name) for name in names))
+        except TimeoutError:
+            pass  # who has not answered by then has said something too
+        finally:
+            self._waits.pop(incident, None)
+            self._again.add(incident)
+            self._runner.wake("heal")
+
+
+def _is_worth_ranking(world: World, incident: Incident) -> bool:
+    """Whether there is anybody to tell it from, and not all at once."""
+    return len(world.open_incidents()) <= RANKED_AT_ONCE and len(neighbourhood(world, incident)) > 1
