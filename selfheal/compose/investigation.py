@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from selfheal.compose.casework import case_of, neighbourhood, whose_logs
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.judgement import Judgement
-from selfheal.diagnose.joined import is_vague, joined
+from selfheal.diagnose.joined import is_sure, is_vague, joined
 from selfheal.diagnose.own import ranked, weights_of
 from selfheal.diagnose.rank import Ranking, rank
 from selfheal.events import Ranked
@@ -66,7 +66,7 @@ class Investigation:
             self._runner.spawn(f"rank {incident.id}", self._rank_later(incident, clues))
             return Diagnosis(causes)
         ranking, told = await self._rank(incident, clues)
-        if ranking.verdict == "investigate":
+        if not is_sure(ranking):
             self._probe(incident, told)
         return Diagnosis(joined(self._ledger.world, incident.agent, causes, ranking), told)
 

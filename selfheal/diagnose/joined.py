@@ -16,6 +16,8 @@ from selfheal.vocabulary import CAUSES, DIRECT, Channel
 from selfheal.world import World
 
 # What is seen of a whom others make wait, as well as of one who is ill itself.
+# That a number of it has moved, and when, is one thing seen twice. A busy neighbour has that too, and is no cause.
+MOVED = frozenset({"shift", "onset"})
 _SLOW, _DOWN = "slow_dependency", "dependency_down"
 VAGUE = frozenset({"unreachable", "slow", "hung", "wrong_answer", "unknown", _SLOW, _DOWN})
 CHANNEL: Channel = "ranking"
@@ -24,7 +26,7 @@ CHANNEL: Channel = "ranking"
 def joined(world: World, agent: str, causes: Sequence[Cause], ranking: Ranking) -> tuple[Cause, ...]:
     """Return the causes of an incident at `agent`, with what `ranking` says of where; their sum stays what it was."""
     found = tuple(causes)
-    if not found or not is_vague(found[0], agent) or ranking.verdict != "act":
+    if not found or not is_vague(found[0], agent) or not is_sure(ranking):
         return found
     suspect = ranking.services[0]
     if suspect.service not in world.dependencies(agent):
@@ -42,6 +44,11 @@ def joined(world: World, agent: str, causes: Sequence[Cause], ranking: Ranking) 
         channels=tuple(dict.fromkeys((*same.channels, CHANNEL))),
     )
     return _ordered([more if one is same else one for one in left])
+
+
+def is_sure(ranking: Ranking) -> bool:
+    """Whether the first suspect is likely enough, by more than that something of it has moved."""
+    return ranking.verdict == "act" and not MOVED.issuperset(ranking.agree)
 
 
 def is_vague(cause: Cause, agent: str) -> bool:

@@ -17,7 +17,7 @@ from selfheal.events import Ranked, Suspected, SuspectedChange, WeightsLearned
 
 BELIEVED = (
     ("process", 0.500, 1.000),
-    ("dependency", 0.400, 0.600),
+    ("dependency", 0.700, 1.000),
     ("known", 0.400, 0.600),
 )
 # More of them nobody reads, and the rest of the probability is thin.

@@ -62,7 +62,8 @@ class SuspectMetric:
 class Ranking:
     """Who was it? All by probability; `nothing` is that of nobody.
 
-    `missing` says of each channel that found nothing to look at what it needs.
+    `agree` are the channels in which nobody scores higher than the first. `missing` says of each channel that found
+    nothing to look at what it needs.
     """
 
     services: Sequence[Suspect]
@@ -71,6 +72,7 @@ class Ranking:
     verdict: Verdict
     confidence: float
     nothing: float
+    agree: Sequence[str]
     used: Sequence[str]
     missing: Mapping[str, str]
 
@@ -86,7 +88,8 @@ def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = C
         Suspect(name, probability, _utility(known[name], weights), _evidence(name, findings), known[name])
         for name, probability in ranked({name: told[name] for name in services})
     )
-    verdict, confidence = _verdict(suspects, told[NONE], findings)
+    agree = tuple(name for name, one in findings.items() if suspects and _agrees(one, suspects[0].service))
+    verdict, confidence = _verdict(suspects, told[NONE], agree)
     return Ranking(
         suspects,
         _metrics(findings),
@@ -94,6 +97,7 @@ def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = C
         verdict,
         confidence,
         told[NONE],
+        agree,
         tuple(name for name, one in findings.items() if not one.missing),
         {name: one.missing for name, one in findings.items() if one.missing},
     )
@@ -128,13 +132,12 @@ def _metrics(findings: Mapping[str, Finding]) -> tuple[SuspectMetric, ...]:
     return tuple(SuspectMetric(service, metric, score) for (service, metric), score in order)
 
 
-def _verdict(suspects: Sequence[Suspect], nothing: float, findings: Mapping[str, Finding]) -> tuple[Verdict, float]:
+def _verdict(suspects: Sequence[Suspect], nothing: float, agree: Sequence[str]) -> tuple[Verdict, float]:
     """Act on what is likely and seen in two ways; say none where that is likelier than anybody; else look further."""
     if not suspects or nothing > suspects[0].probability:
         return "none", nothing
-    first = suspects[0]
-    agree = sum(1 for one in findings.values() if _agrees(one, first.service))
-    return ("act" if first.probability >= SURE and agree > 1 else "investigate"), first.probability
+    first = suspects[0].probability
+    return ("act" if first >= SURE and len(agree) > 1 else "investigate"), first
 
 
 def _agrees(finding: Finding, service: str) -> bool:

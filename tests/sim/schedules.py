@@ -340,9 +340,10 @@ class _Names:
 
 def _meant(fix: Fix) -> frozenset[str]:
     """The causes that a fix may be tried against, told again: what is harmless against all that a restart can cure."""
+    every = (*CAUSES, "dependency_down")
     if fix.for_any_cause and fix.tier < 2:
-        return frozenset(CAUSES)
-    harmless = frozenset(CAUSES) - NOT_CURED_BY_RESTART if fix.tier < 2 else frozenset[str]()
+        return frozenset(every)
+    harmless = frozenset(every) - NOT_CURED_BY_RESTART if fix.tier < 2 else frozenset[str]()
     return fix.causes | harmless
 
 

@@ -19,7 +19,7 @@ DOWN, DOUBTFUL = 3.0, 1.5
 # So much of that is left where what it depends on was not asked since, where it is only slow, or where that is in
 # trouble too.
 UNASKED, SLOW, EXPLAINED = 0.5, 0.3, 0.1
-_SLOW = frozenset({"slow", "slow_dependency"})
+_SLOW = frozenset({"slow", "slow_dependency", "hung"})
 
 
 class Dependency:
