@@ -23,6 +23,7 @@ from selfheal.cli.output import (
     show_table,
     state,
 )
+from selfheal.cli.ranking import looked_at
 from selfheal.cli.verb import Group, Verb, an_incident, as_json, incident_id, limit, named, the_daemon
 from selfheal.errors import UnknownName
 from selfheal.vocabulary import CAUSES
@@ -162,6 +163,8 @@ def _facts(incident: Document) -> Iterator[tuple[str, str]]:
     if others:
         yield "suffered", ", ".join(others)
     yield from _causes(incident)
+    yield from looked_at(incident.part("ranking"))
+    yield from _suggested(incident)
     if incident.part("label").text("by"):
         yield "label", _label(incident.part("label"))
     for number, attempt in enumerate(incident.parts("attempts"), start=1):
@@ -183,6 +186,17 @@ def _causes(incident: Document) -> Iterator[tuple[str, str]]:
         yield "cause" if rank == 0 else "or", f"{_cause(cause.text('cause'))}{where} ({share(probability)})"
         for number, evidence in enumerate(cause.texts("evidence")):
             yield "evidence" if number == 0 else "", evidence
+
+
+def _suggested(incident: Document) -> Iterator[tuple[str, str]]:
+    """What would help; once something was tried the attempts say more."""
+    if incident.parts("attempts"):
+        return
+    for number, one in enumerate(incident.parts("suggested")):
+        odds = one.number("success")
+        told = f"{one.text('fix')} of {one.text('agent')}{f' ({share(odds)})' if odds is not None else ''}"
+        barred = one.text("barred")
+        yield "help" if number == 0 else "", f"{told}: not now, {barred}" if barred else told
 
 
 def _label(label: Document) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
-from selfheal.events import Cause, Diagnosed, Event, IncidentOpened
+from selfheal.events import Cause, Diagnosed, Event
 from selfheal.rehearse.machine import Program, SimulatedMachine
 from selfheal.world import World
 from tests.sim.rehearsal import Rehearsal
@@ -27,6 +28,21 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 WATCHED = {"web": 0.5, "orders": 0.4, "users": 0.4, "mailer": 0.4}
 BLAMES = frozenset({"dependency_down", "slow_dependency"})
 CALM_S = 700.0
+ASKED, ASKING = ("db", "cache", "queue", "stock"), ("web", "users", "mailer")
+# By kind, whom it may befall, and which causes are right there. In the decoys somebody else is busy at the same time,
+# with what has nothing to do with it.
+KINDS: Mapping[str, tuple[Sequence[str], frozenset[str]]] = {
+    "slow dependency": (ASKED, BLAMES),
+    "busy dependency": (ASKED, BLAMES),
+    "very slow dependency": (ASKED, BLAMES),
+    "slow itself": (ASKING, frozenset({"slow"})),
+    "wrong itself": ((*ASKING, "orders"), frozenset({"wrong_answer"})),
+    "decoy": (ASKING, frozenset({"wrong_answer"})),
+    "slow decoy": (ASKING, frozenset({"slow"})),
+    "wrong dependency": (("db", "cache", "queue"), frozenset({"wrong_answer"})),
+    "killed": (tuple(NEEDS), frozenset({"killed"})),
+    "hung": (tuple(NEEDS), frozenset({"hung"})),
+}
 
 
 def shop() -> str:
@@ -56,22 +72,9 @@ class Mishap:
 
 def mishaps(chance: Random, count: int) -> Iterator[Mishap]:
     """So many, of every kind in turn."""
-    makers = (
-        lambda: Mishap("slow dependency", chance.choice(("db", "cache", "queue", "stock")), BLAMES),
-        lambda: Mishap("busy dependency", chance.choice(("db", "cache", "queue", "stock")), BLAMES),
-        lambda: Mishap("very slow dependency", chance.choice(("db", "cache", "queue", "stock")), BLAMES),
-        lambda: Mishap("slow itself", chance.choice(("web", "users", "mailer")), frozenset({"slow"})),
-        lambda: Mishap(
-            "wrong itself", chance.choice(("web", "users", "orders", "mailer")), frozenset({"wrong_answer"})
-        ),
-        lambda: Mishap("decoy", chance.choice(("web", "users", "mailer")), frozenset({"wrong_answer"})),
-        lambda: Mishap("slow decoy", chance.choice(("web", "users", "mailer")), frozenset({"slow"})),
-        lambda: Mishap("wrong dependency", chance.choice(("db", "cache", "queue")), frozenset({"wrong_answer"})),
-        lambda: Mishap("killed", chance.choice(tuple(NEEDS)), frozenset({"killed"})),
-        lambda: Mishap("hung", chance.choice(tuple(NEEDS)), frozenset({"hung"})),
-    )
     for number in range(count):
-        yield makers[number % len(makers)]()
+        kind, (where, right) = list(KINDS.items())[number % len(KINDS)]
+        yield Mishap(kind, chance.choice(where), right)
 
 
 @dataclass
@@ -101,13 +104,17 @@ async def befall(r: Rehearsal, chance: Random, count: int) -> Tally:
 
         r.watchers[:] = [listen]
         _begin(r.machine, chance, mishap)
-        await r.until(lambda told=told: any(isinstance(one, Diagnosed) for one in told))
+        await r.until(partial(_is_diagnosed, told))
         await r.wait(chance.uniform(4.0, 20.0))
         _count(tally, mishap, told)
         _end(r.machine)
         await r.all_healthy(1200.0)
     r.watchers.clear()
     return tally
+
+
+def _is_diagnosed(told: list[Event]) -> bool:
+    return any(isinstance(one, Diagnosed) for one in told)
 
 
 def _begin(machine: SimulatedMachine, chance: Random, mishap: Mishap) -> None:
@@ -125,7 +132,9 @@ def _begin(machine: SimulatedMachine, chance: Random, mishap: Mishap) -> None:
             machine.kill(mishap.agent)
         case "hung":
             machine.hang(mishap.agent)
-    if "decoy" in mishap.kind:  # another is busy with something that has nothing to do with it
+        case _:
+            raise ValueError(f"nothing of the kind {mishap.kind!r} is known to happen")
+    if "decoy" in mishap.kind:
         machine.cores["queue" if mishap.agent == "mailer" else "db"] = chance.uniform(0.3, 0.9)
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfheal.serve.models.base import Interval, Items, Probability, Seconds, Time, View
+from selfheal.serve.models.ranking import RankingView, SuggestionView
 from selfheal.vocabulary import Channel, GuardCode, IncidentState, Layer, ModelOutcome, Outcome, Policy, Severity
 
 
@@ -160,9 +161,11 @@ class IncidentView(View):
 
 
 class IncidentDetail(IncidentView):
-    """An incident with its story."""
+    """An incident with its story, and where its cause may lie."""
 
     story: list[LineView]
+    ranking: RankingView | None = Field(description="Null where there was nobody to tell it from.")
+    suggested: list[SuggestionView] = Field(description="What would help, soonest first.")
 
 
 class SpanView(View):
@@ -257,6 +260,8 @@ class ReportView(View):
     at: Time
     sign: str
     causes: list[CauseView]
+    ranking: RankingView | None = Field(description="Null where there was nobody to tell it from.")
+    suggested: list[SuggestionView] = Field(description="What would help, soonest first.")
     opinions: list[OpinionView]
 
 

@@ -29,6 +29,7 @@ from selfheal.serve.story import story
 from selfheal.serve.times import moment, rfc3339
 from selfheal.serve.views.counsel import opinions
 from selfheal.serve.views.foresight import share
+from selfheal.serve.views.ranking import ranking_view, suggestions
 from selfheal.vocabulary import CAUSES
 
 if TYPE_CHECKING:
@@ -75,7 +76,12 @@ def incident_view(incident: Incident) -> IncidentView:
 
 def incident_detail(incident: Incident) -> IncidentDetail:
     """Show an incident with its story."""
-    return IncidentDetail(**dict(incident_view(incident)), story=story_lines(incident))
+    return IncidentDetail(
+        **dict(incident_view(incident)),
+        story=story_lines(incident),
+        ranking=ranking_view(incident.ranking),
+        suggested=suggestions(incident),
+    )
 
 
 def story_lines(incident: Incident) -> list[LineView]:
@@ -148,6 +154,8 @@ def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
             at=rfc3339(_diagnosed_at(incident)),
             sign=incident.sign,
             causes=cause_views(incident.causes),
+            ranking=ranking_view(incident.ranking),
+            suggested=suggestions(incident),
             opinions=opinions(incident),
         )
         for incident in newest_first
