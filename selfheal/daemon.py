@@ -192,23 +192,10 @@ class Daemon:
         self.control = FleetControl(
             self.ledger, clock, self.supervisor, self.fleet, self.reloader, self.heartbeats.beat, self.redact
         )
-        self.ledger.subscribe(
-            Reactions(
-                self.ledger,
-                self.vitals,
-                (
-                    self.supervisor.heed,
-                    self.standbys.heed,
-                    self.data.writers.heed,
-                    self.healer.heed,
-                    self.remedies.heed,
-                ),
-                self.metrics,
-                self.runner.wake,
-                log,
-                narrator,
-            )
-        )
+        heed = (
+            self.supervisor.heed, self.standbys.heed, self.data.writers.heed, self.healer.heed, self.remedies.heed
+        )  # fmt: skip
+        self.ledger.subscribe(Reactions(self.ledger, self.vitals, heed, self.metrics, self.runner.wake, log, narrator))
 
     def loops(self) -> tuple[Loop, ...]:
         """Everything that runs for as long as the daemon, the server apart."""
@@ -228,6 +215,7 @@ class Daemon:
             self.remedies.loop,
             self.estate.loop,
             self.rollup.loop,
+            self.investigation.loop,
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),

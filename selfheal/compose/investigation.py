@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from selfheal.compose.casework import case_of, neighbourhood, whose_logs
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.judgement import Judgement
+from selfheal.compose.refit import Refit
 from selfheal.diagnose.joined import is_sure, is_vague, joined
 from selfheal.diagnose.own import ranked, weights_of
 from selfheal.diagnose.rank import Ranking, rank
@@ -52,6 +53,7 @@ class Investigation:
         self._evidence = evidence
         self._scheduler = scheduler
         self._runner = runner
+        self.loop = Refit(ledger, ports).loop
         self._waits: dict[str, float] = {}
         self._probed: dict[str, tuple[str, ...]] = {}
         self._again: set[str] = set()

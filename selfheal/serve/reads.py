@@ -47,6 +47,7 @@ from selfheal.serve.views.incidents import (
     strategies,
 )
 from selfheal.serve.views.markdown import markdown
+from selfheal.serve.views.ranking import weights_view
 from selfheal.serve.views.report import report
 from selfheal.serve.views.traces import trace
 from selfheal.world import Incident, World
@@ -183,7 +184,8 @@ class Reads:
         opened = _opened_since(world, since)
         found = await _in_thread(lambda: reports(opened))
         model = model_view(world, self._sources.clock.now())
-        return Analysis(items=found[:limit], total=len(found), knowledge=knowledge(self._sources.patterns), model=model)
+        known, weights = knowledge(self._sources.patterns), weights_view(world.weights)
+        return Analysis(items=found[:limit], total=len(found), knowledge=known, weights=weights, model=model)
 
     async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:
         """Experiments. None was run: this version cannot."""

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfheal.serve.models.base import Interval, Items, Probability, Seconds, Time, View
-from selfheal.serve.models.ranking import RankingView, SuggestionView
+from selfheal.serve.models.ranking import RankingView, SuggestionView, WeightsView
 from selfheal.vocabulary import Channel, GuardCode, IncidentState, Layer, ModelOutcome, Outcome, Policy, Severity
 
 
@@ -286,4 +286,5 @@ class Analysis(Items[ReportView]):
     """Diagnoses, newest first, and the knowledge that they rest on."""
 
     knowledge: list[PatternView]
+    weights: WeightsView | None = Field(description="Null where they are those that were shipped.")
     model: ModelView

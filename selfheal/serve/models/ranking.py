@@ -46,3 +46,17 @@ class SuggestionView(View):
     agent: str
     success: Probability | None = Field(description="Null where that was not weighed.")
     barred: str = Field(description="Why it may not be applied; empty where it may.")
+
+
+class WeightsView(View):
+    """How much each channel counts, as labelled incidents have taught."""
+
+    at: Time
+    channels: dict[str, tuple[float, float]] = Field(
+        description="By channel: for its score, and for how far that is above everybody else's.",
+        examples=[{"shift": (0.4, 1.1)}],
+    )
+    none: float = Field(description="The utility of none of these.")
+    labels: int = Field(description="The incidents that they were fitted to.")
+    loss_before: float = Field(description="Mean log-loss of those by what was believed before.")
+    loss_after: float = Field(description="The same by weights that were fitted to the others of them.")

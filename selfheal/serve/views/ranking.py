@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from selfheal.serve.models.ranking import RankingView, SuggestionView, SuspectedChangeView, SuspectView
+from selfheal.serve.models.ranking import (
+    RankingView,
+    SuggestionView,
+    SuspectedChangeView,
+    SuspectView,
+    WeightsView,
+)
 from selfheal.serve.times import rfc3339
 from selfheal.serve.views.foresight import share
 
 if TYPE_CHECKING:
-    from selfheal.events import Ranked
+    from selfheal.events import Ranked, WeightsLearned
     from selfheal.world import Incident
 
 # More than these nobody weighs against each other.
@@ -52,3 +58,17 @@ def suggestions(incident: Incident) -> list[SuggestionView]:
     if hold is not None and hold.fix:
         return [SuggestionView(fix=hold.fix, agent=incident.agent, success=None, barred=hold.reason)]
     return []
+
+
+def weights_view(learned: WeightsLearned | None) -> WeightsView | None:
+    """Show what was learned of the channels."""
+    if learned is None:
+        return None
+    return WeightsView(
+        at=rfc3339(learned.at),
+        channels=dict(learned.weights),
+        none=learned.nothing,
+        labels=learned.labels,
+        loss_before=learned.loss_before,
+        loss_after=learned.loss_after,
+    )
