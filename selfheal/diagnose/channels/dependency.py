@@ -41,9 +41,9 @@ class Dependency:
         scores, evidence = dict.fromkeys(known, 0.0), {}
         for name, state in troubled.items():
             below = [other for other in view.reached(name) if other != name and name not in view.reached(other)]
-            deeper = sorted(other for other in below if other in troubled)
+            deeper = sorted((len(view.reached(other)), other) for other in below if other in troubled)
             asked = all(known[other].answers for other in below if other in known)
-            share, words = _own(state, deeper, bool(below), asked)
+            share, words = _own(state, [other for _, other in deeper], bool(below), asked)
             scores[name] = share * (DOWN if state.down else DOUBTFUL)
             evidence[name] = words
         return Finding(scores, evidence)
