@@ -2,14 +2,15 @@
 
 The rules say what it is. Where they know no more than how an agent looks from outside, the agents around it are
 ranked, in a thread, before the first diagnosis is written down; where they are certain, after it, for people to read.
-Where the ranking is not sure the checks of the first suspects are asked at once, once in an incident, and then it is
-diagnosed again; what is to be done waits for that a moment, and no longer.
+Where the ranking is not sure, or accuses the agent itself, the checks of the first suspects are asked at once, and
+once more a moment later, and each time it is diagnosed again; what is to be done waits two seconds for that, and no
+longer.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from selfheal.compose.casework import case_of, neighbourhood, whose_logs
 from selfheal.compose.evidence import Evidence
@@ -31,10 +32,22 @@ from selfheal.world import Incident, World
 # More incidents at once than these are one outage, in which nobody is told from his neighbours.
 RANKED_AT_ONCE, PROBED_AT_ONCE = 10, 3
 SUSPECTS_PROBED = 5
-# What is to be done waits so long for the checks of suspects. A good answer comes in a fraction of it.
+# What is to be done waits so long for the checks of suspects, in all. A good answer comes in a fraction of it.
 PROBE_S = 2.0
+# They are asked once more where that did not settle it, at the pace at which a check is asked that is in doubt.
+ROUNDS, BETWEEN_S = 2, 1.0
 # What was written to a log longer ago than this before the onset has nothing to do with it.
 WRITTEN_S = 300.0
+
+
+@dataclass(slots=True)
+class _Probe:
+    """What is asked for an incident: who, how often that was done, and until when (monotonic) anything waits for it."""
+
+    until: float
+    names: tuple[str, ...] = ()
+    rounds: int = 0
+    under_way: bool = False
 
 
 class Investigation:
@@ -54,8 +67,7 @@ class Investigation:
         self._scheduler = scheduler
         self._runner = runner
         self.loop = Refit(ledger, ports).loop
-        self._waits: dict[str, float] = {}
-        self._probed: dict[str, tuple[str, ...]] = {}
+        self._probes: dict[str, _Probe] = {}
         self._again: set[str] = set()
 
     async def diagnose(self, world: World, incident: Incident, clues: Clues) -> Diagnosis:
@@ -68,8 +80,8 @@ class Investigation:
             self._runner.spawn(f"rank {incident.id}", self._rank_later(incident, clues))
             return Diagnosis(causes)
         ranking, told = await self._rank(incident, clues)
-        if not is_sure(ranking):
-            self._probe(incident, told)
+        if not is_sure(ranking) or ranking.services[0].service == incident.agent:
+            self._probe(incident, told)  # that it is itself is not said before the others were asked
         return Diagnosis(joined(self._ledger.world, incident.agent, causes, ranking), told)
 
     def next_step(self, world: World, incident: Incident, now: float) -> Step:
@@ -77,7 +89,8 @@ class Investigation:
         if incident.id in self._again and not incident.over and not incident.acting:
             return Diagnose()
         step = self._judgement.next_step(world, incident, now)
-        left_s = self._waits.get(incident.id, 0.0) - self._clock.monotonic()
+        probe = self._probes.get(incident.id)
+        left_s = probe.until - self._clock.monotonic() if probe is not None and probe.under_way else 0.0
         return Rest(now + left_s) if left_s > 0.0 and isinstance(step, Plan | Ask | Suggest | Escalate) else step
 
     async def _rank(self, incident: Incident, clues: Clues) -> tuple[Ranking, Ranked]:
@@ -89,7 +102,8 @@ class Investigation:
         case = case_of(world, self._vitals, self._history, incident, logs)
         weights = weights_of(world.weights)
         ranking = await self._run_in_thread(lambda: rank(case, weights))
-        probed = self._probed.get(incident.id, ())
+        probe = self._probes.get(incident.id)
+        probed = probe.names if probe is not None and probe.rounds else ()
         return ranking, ranked(self._clock.now(), incident.id, ranking, weights, probed)
 
     async def _rank_later(self, incident: Incident, clues: Clues) -> None:
@@ -102,24 +116,28 @@ class Investigation:
     # --- extra probes ---
 
     def _probe(self, incident: Incident, told: Ranked) -> None:
-        """Ask the first suspects at once, unless that was done already or much fails together."""
-        world = self._ledger.world
-        self._probed = {name: asked for name, asked in self._probed.items() if name in world.incidents}
-        if incident.id in self._probed or len(world.open_incidents()) > PROBED_AT_ONCE:
+        """Ask the first suspects, unless that was done often enough or much fails together."""
+        world, now = self._ledger.world, self._clock.monotonic()
+        self._probes = {name: one for name, one in self._probes.items() if name in world.incidents}
+        self._again &= world.incidents.keys()
+        probe = self._probes.setdefault(incident.id, _Probe(now + PROBE_S))
+        if probe.under_way or probe.rounds >= ROUNDS or len(world.open_incidents()) > PROBED_AT_ONCE:
             return
-        names = tuple(one.agent for one in told.suspects[:SUSPECTS_PROBED])
-        self._probed[incident.id] = names
-        self._waits[incident.id] = self._clock.monotonic() + PROBE_S
-        self._runner.spawn(f"probe {incident.id}", self._ask_all(incident.id, names))
+        probe.names = tuple(one.agent for one in told.suspects[:SUSPECTS_PROBED])
+        probe.under_way = True
+        self._runner.spawn(f"probe {incident.id}", self._ask_all(incident.id, probe))
 
-    async def _ask_all(self, incident: str, names: Sequence[str]) -> None:
+    async def _ask_all(self, incident: str, probe: _Probe) -> None:
         try:
+            if probe.rounds:
+                await self._clock.sleep(BETWEEN_S)
             async with asyncio.timeout(PROBE_S):
-                await asyncio.gather(*(self._scheduler.ask(name) for name in names))
+                await asyncio.gather(*(self._scheduler.ask(name) for name in probe.names))
         except TimeoutError:
             pass  # who has not answered by then has said something too
         finally:
-            self._waits.pop(incident, None)
+            probe.rounds += 1
+            probe.under_way = False
             self._again.add(incident)
             self._runner.wake("heal")
 

@@ -18,6 +18,8 @@ from selfheal.world import World
 # What is seen of a whom others make wait, as well as of one who is ill itself.
 # That a number of it has moved, and when, is one thing seen twice. A busy neighbour has that too, and is no cause.
 MOVED = frozenset({"shift", "onset"})
+# What another channel has against it counts from here on: half of what is missing, say.
+TELLING = 0.5
 _SLOW, _DOWN = "slow_dependency", "dependency_down"
 VAGUE = frozenset({"unreachable", "slow", "hung", "wrong_answer", "unknown", _SLOW, _DOWN})
 CHANNEL: Channel = "ranking"
@@ -48,7 +50,8 @@ def joined(world: World, agent: str, causes: Sequence[Cause], ranking: Ranking) 
 
 def is_sure(ranking: Ranking) -> bool:
     """Whether the first suspect is likely enough, by more than that something of it has moved."""
-    return ranking.verdict == "act" and not MOVED.issuperset(ranking.agree)
+    told = (name for name, score in ranking.agree.items() if score >= TELLING)
+    return ranking.verdict == "act" and not MOVED.issuperset(told)
 
 
 def is_vague(cause: Cause, agent: str) -> bool:

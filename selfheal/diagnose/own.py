@@ -20,6 +20,8 @@ BELIEVED = (
     ("dependency", 0.700, 1.000),
     ("known", 0.400, 0.600),
 )
+# An incident is opened where something is wrong: that it is nobody is less likely than in a recorded window of time.
+OF_NOTHING = -1.5
 # More of them nobody reads, and the rest of the probability is thin.
 SUSPECTS, CHANGES = 10, 3
 _DIGITS = 4
@@ -27,7 +29,7 @@ _DIGITS = 4
 
 def weights_of(learned: WeightsLearned | None) -> Weights:
     """The weights in force: what was learned here, and for a channel that is newer than that what is believed."""
-    believed = replace(SHIPPED, channels=(*SHIPPED.channels, *BELIEVED))
+    believed = replace(SHIPPED, channels=(*SHIPPED.channels, *BELIEVED), nothing=SHIPPED.nothing + OF_NOTHING)
     if learned is None:
         return believed
     channels = tuple((name, *learned.weights.get(name, (score, margin))) for name, score, margin in believed.channels)

@@ -62,8 +62,8 @@ class SuspectMetric:
 class Ranking:
     """Who was it? All by probability; `nothing` is that of nobody.
 
-    `agree` are the channels in which nobody scores higher than the first. `missing` says of each channel that found
-    nothing to look at what it needs.
+    `agree` are the channels in which nobody scores higher than the first, with its scores. `missing` says of each
+    channel that found nothing to look at what it needs.
     """
 
     services: Sequence[Suspect]
@@ -72,7 +72,7 @@ class Ranking:
     verdict: Verdict
     confidence: float
     nothing: float
-    agree: Sequence[str]
+    agree: Mapping[str, float]
     used: Sequence[str]
     missing: Mapping[str, str]
 
@@ -88,7 +88,8 @@ def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = C
         Suspect(name, probability, _utility(known[name], weights), _evidence(name, findings), known[name])
         for name, probability in ranked({name: told[name] for name in services})
     )
-    agree = tuple(name for name, one in findings.items() if suspects and _agrees(one, suspects[0].service))
+    first = suspects[0].service if suspects else ""
+    agree = {name: one.scores[first] for name, one in findings.items() if _agrees(one, first)}
     verdict, confidence = _verdict(suspects, told[NONE], agree)
     return Ranking(
         suspects,
@@ -132,7 +133,7 @@ def _metrics(findings: Mapping[str, Finding]) -> tuple[SuspectMetric, ...]:
     return tuple(SuspectMetric(service, metric, score) for (service, metric), score in order)
 
 
-def _verdict(suspects: Sequence[Suspect], nothing: float, agree: Sequence[str]) -> tuple[Verdict, float]:
+def _verdict(suspects: Sequence[Suspect], nothing: float, agree: Mapping[str, float]) -> tuple[Verdict, float]:
     """Act on what is likely and seen in two ways; say none where that is likelier than anybody; else look further."""
     if not suspects or nothing > suspects[0].probability:
         return "none", nothing

@@ -18,7 +18,18 @@ BLAME = "slow_dependency" if "slow_dependency" in CAUSES else "dependency_down"
 
 def ranking(first: str, probability: float = 0.9, verdict: Verdict = "act", *agree: str) -> Ranking:
     suspects = (Suspect(first, probability, 3.0, {"budget": "100% of what is missing is its own"}),)
-    return Ranking(suspects, (), (), verdict, probability, 1.0 - probability, agree or ("shift", "budget"), (), {})
+    """`agree` are the channels in which nobody scores higher."""
+    return Ranking(
+        suspects,
+        (),
+        (),
+        verdict,
+        probability,
+        1.0 - probability,
+        dict.fromkeys(agree or ("shift", "budget"), 1.0),
+        (),
+        {},
+    )
 
 
 def vague(slug: str = "slow", agent: str = "web", share: float = 0.9, *channels: Channel) -> tuple[Cause, ...]:
