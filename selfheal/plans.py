@@ -42,10 +42,14 @@ class Clues:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why an incident is, likeliest first, and where several agents were looked at how likely each is the cause."""
+    """Why an incident is, likeliest first, and where several agents were looked at how likely each is the cause.
+
+    `again` says that it was only looked at once more: then what is the same as before is no news.
+    """
 
     causes: tuple[Cause, ...]
     ranked: Ranked | None = None
+    again: bool = False
 
 
 # --- the reflex: a process has ended ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from selfheal.cli.output import Cell, clock_time, say, share, show_json, show_ta
 
 # Suspects below this are listed by --json alone.
 _WORTH_SHOWING = 0.05
-_VERDICTS = {"act": "", "investigate": ", which is not sure", "none": ""}
+_VERDICTS = {"act": "", "investigate": "; that is not enough to go by", "none": ""}
 
 
 def looked_at(ranking: Document) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,8 @@ SUSPECTS_PROBED = 5
 PROBE_S = 2.0
 # They are asked once more where that did not settle it, at the pace at which a check is asked that is in doubt.
 ROUNDS, BETWEEN_S = 2, 1.0
+# A probability that has moved by less is none.
+NEWS = 0.05
 # What was written to a log longer ago than this before the onset has nothing to do with it.
 WRITTEN_S = 300.0
 
@@ -72,6 +74,7 @@ class Investigation:
 
     async def diagnose(self, world: World, incident: Incident, clues: Clues) -> Diagnosis:
         """Why did it happen, and where does it come from?"""
+        again = incident.id in self._again
         self._again.discard(incident.id)
         causes = self._judgement.causes(world, incident, clues)
         if not _is_worth_ranking(world, incident):
@@ -82,7 +85,8 @@ class Investigation:
         ranking, told = await self._rank(incident, clues)
         if not is_sure(ranking) or ranking.services[0].service == incident.agent:
             self._probe(incident, told)  # that it is itself is not said before the others were asked
-        return Diagnosis(joined(self._ledger.world, incident.agent, causes, ranking), told)
+        causes = joined(self._ledger.world, incident.agent, causes, ranking)
+        return Diagnosis(causes, told if _is_news(incident.ranking, told) else None, again)
 
     def next_step(self, world: World, incident: Incident, now: float) -> Step:
         """What comes next, as was decided; a moment later where suspects are being asked, and anew once they were."""
@@ -140,6 +144,16 @@ class Investigation:
             probe.under_way = False
             self._again.add(incident)
             self._runner.wake("heal")
+
+
+def _is_news(before: Ranked | None, now: Ranked) -> bool:
+    """Whether a ranking says something else than the one before."""
+    if before is None or (before.verdict, before.probed, before.used) != (now.verdict, now.probed, now.used):
+        return True
+    if not (now.suspects and before.suspects):
+        return bool(now.suspects)
+    first, then = now.suspects[0], before.suspects[0]
+    return first.agent != then.agent or abs(first.probability - then.probability) >= NEWS
 
 
 def _is_worth_ranking(world: World, incident: Incident) -> bool:

@@ -163,7 +163,8 @@ class Healer:
             causes = incident.causes  # what is not seen any more was seen all the same
         if found.ranked is not None:
             self._ledger.record(found.ranked)
-        self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes))
+        if not (found.again and causes == incident.found):
+            self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes))
 
     def _planned(self, incident: Incident, plan: Plan, *, shadow: bool = False) -> None:
         """Say what was decided; `shadow` says that nothing comes of it."""

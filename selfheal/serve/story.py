@@ -177,7 +177,7 @@ def _ranking(event: Ranked) -> str:
     told = f"where it lies, by {', '.join(event.used) or 'nothing at all'}: {first or 'nobody stands out'}"
     if event.probed:
         told += f"; asked once more: {', '.join(event.probed)}"
-    verdict = {"act": "", "investigate": "; not sure", "none": "; likeliest none of them"}[event.verdict]
+    verdict = {"act": "", "investigate": "; not enough to go by", "none": "; likeliest none of them"}[event.verdict]
     return told + verdict
 
 
