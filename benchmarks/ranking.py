@@ -55,7 +55,7 @@ async def measure() -> dict[str, float]:
     cases, ranks, late = [], [], []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        case = case_of(world, Vitals(), known, incident, {})
+        case = case_of(world, Vitals(), known, incident)
         cases.append(time.perf_counter() - began)
         began = time.perf_counter()
         ranking = asyncio.create_task(asyncio.to_thread(rank, case, weights))

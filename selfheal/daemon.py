@@ -41,7 +41,6 @@ from selfheal.compose.views import Views
 from selfheal.config.load import Loaded
 from selfheal.config.models import Config, process_of
 from selfheal.detect.anomalies import AnomalyWatch
-from selfheal.diagnose.patterns import PATTERNS
 from selfheal.events import (
     DaemonStarted,
     DaemonStopped,
@@ -64,6 +63,7 @@ from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
 from selfheal.serve.documents import Material
 from selfheal.serve.ports import Reloaded
+from selfheal.signatures import shipped
 from selfheal.store.documents import Documents
 from selfheal.store.reserve import Reserve
 from selfheal.supervise.supervisor import Supervisor
@@ -345,7 +345,7 @@ class Daemon:
         """What the state files are made from, as of now."""
         now, windows = self.ports.clock.now(), self.config.guard.maintenance
         ledger, vitals = self.ledger, self.vitals.copy()
-        return Material(ledger.world, vitals, now, figures, self.judgement.lessons, PATTERNS, windows, ledger.seq)
+        return Material(ledger.world, vitals, now, figures, self.judgement.lessons, shipped(), windows, ledger.seq)
 
     async def events_after(self, seq: int, count: int) -> Sequence[tuple[int, Event]]:
         """The first `count` events of the journal with a greater number."""

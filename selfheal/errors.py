@@ -121,7 +121,7 @@ class UnknownName(SelfhealError):
 
 
 class SpawnFailed(SelfhealError):
-    """A program could not be started. `cause` is a slug of `vocabulary.CAUSES`."""
+    """A program could not be started. `cause` is a slug of `causes.CAUSES`."""
 
     def __init__(self, message: str, cause: str) -> None:
         super().__init__(message)
@@ -131,7 +131,7 @@ class SpawnFailed(SelfhealError):
 class CheckFailed(SelfhealError):
     """A check looked and saw a failure: the expected way for a check to say no.
 
-    `cause` is a slug of `vocabulary.CAUSES` where the check knows it; else the result is all that is known. `silent`
+    `cause` is a slug of `causes.CAUSES` where the check knows it; else the result is all that is known. `silent`
     says that nothing came back, neither from a service nor from its host: it may be the network between, or our own.
     """
 

@@ -33,7 +33,6 @@ from selfheal.config.models import Config
 from selfheal.config.render import API_KEY, API_URL
 from selfheal.config.render_mode import missing_at_render
 from selfheal.daemon import Daemon, Narrator
-from selfheal.diagnose.patterns import PATTERNS
 from selfheal.durable import make_private
 from selfheal.events import StateDamaged
 from selfheal.gateway.post import Poster
@@ -57,6 +56,7 @@ from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, bind_unix, serve
 from selfheal.serve.ports import Sources, Tail
+from selfheal.signatures import shipped
 from selfheal.store.key import read_key
 from selfheal.store.lock import StateLock, usable
 from selfheal.store.migrations import migrate
@@ -363,7 +363,7 @@ class _Doors:
             lessons=daemon.judgement.lessons,
             draw=daemon.memory.recall.draw,
             past=daemon.memory.recall.past,
-            patterns=PATTERNS,
+            patterns=shipped(),
             tables=told_against(FIXES),
         )
 

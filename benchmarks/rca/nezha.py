@@ -10,7 +10,8 @@ import csv
 import json
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import nan
 from pathlib import Path
@@ -46,9 +47,11 @@ def incidents(data: Path, unpacked: Path, day: str) -> Iterator[Labelled]:
     series = [*_metrics(place / "metric" / "metric")]
     normal = place / "faultfree"
     graph, calls = _graph(place / "metric" / "metric"), tuple(_calls(place / "metric" / "metric"))
+    calm = list(_calm(told, place / "trace_log"))
     for fault in (one for hour in told.values() for one in hour):
         at = datetime.fromisoformat(fault["inject_time"]).replace(tzinfo=UTC)
         spans, logs = _around(place / "trace_log", normal, at)
+        spans, logs = _with(spans, logs, calm, at.timestamp() - GUARD_S)
         spans += tuple(one for one in calls if at.timestamp() - BEFORE_S <= one.at <= at.timestamp() + AFTER_S)
         case = Case(at.timestamp(), None, graph, _cut(series, at.timestamp()), logs, (), spans)
         truth = _service(fault["inject_pod"])
@@ -81,18 +84,45 @@ def quiet_minutes(data: Path, unpacked: Path, day: str) -> Iterator[Labelled]:
     told = json.loads((data / day / f"{day}-fault_list.json").read_text())
     place = unpacked / day
     series = [*_metrics(place / "metric" / "metric")]
+    calm = list(_calm(told, place / "trace_log"))
+    for one in calm:
+        known = _cut(series, one.begin, EARLY_S)
+        before = _normal(place / "faultfree", one.begin - GUARD_S)
+        spans, logs = _with((*one.spans, *before[0]), (*one.logs, *before[1]), calm, one.begin - GUARD_S)
+        case = Case(one.begin, None, {}, known, logs, (), spans)
+        yield Labelled(f"nezha {day} quiet {one.name}", case, None, "nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class _Minute:
+    """What was traced and said in a minute in which nothing was wrong."""
+
+    name: str
+    begin: float
+    end: float
+    spans: tuple[Span, ...]
+    logs: tuple[LogLine, ...]
+
+
+def _calm(told: Mapping[str, Sequence[Mapping[str, str]]], place: Path) -> Iterator[_Minute]:
+    """The minutes that ended well before the fault after which they were kept."""
     for fault in (one for hour in told.values() for one in hour):
         at = datetime.fromisoformat(fault["inject_time"]).replace(tzinfo=UTC)
-        spans = tuple(_spans(place / "trace_log" / "trace" / f"{at:%H_%M}_trace.csv"))
-        logs = tuple(_logs(place / "trace_log" / "log" / f"{at:%H_%M}_log.csv"))
+        spans = tuple(_spans(place / "trace" / f"{at:%H_%M}_trace.csv"))
         times = [one.at for one in spans]
-        if not times or max(times) > at.timestamp() - EARLY_S:
-            continue
-        begin = min(times)
-        known = _cut(series, begin, EARLY_S)
-        before = _normal(place / "faultfree", begin - GUARD_S)
-        case = Case(begin, None, {}, known, (*logs, *before[1]), (), (*spans, *before[0]))
-        yield Labelled(f"nezha {day} quiet {at:%H:%M}", case, None, "nothing")
+        if times and max(times) <= at.timestamp() - EARLY_S:
+            logs = tuple(_logs(place / "log" / f"{at:%H_%M}_log.csv"))
+            yield _Minute(f"{at:%H:%M}", min(times), max(times), spans, logs)
+
+
+def _with(
+    spans: tuple[Span, ...], logs: tuple[LogLine, ...], calm: Sequence[_Minute], until: float
+) -> tuple[tuple[Span, ...], tuple[LogLine, ...]]:
+    """The same with what is known of earlier minutes of that day, as one has it who runs all the time."""
+    for one in calm:
+        if one.end < until:
+            spans, logs = (*spans, *one.spans), (*logs, *one.logs)
+    return spans, logs
 
 
 def _graph(place: Path) -> dict[str, list[str]]:

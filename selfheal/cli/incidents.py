@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from selfheal.causes import CAUSES
 from selfheal.cli.client import Answer, Client, Document, daemon_of, path
 from selfheal.cli.output import (
     Cell,
@@ -26,7 +27,6 @@ from selfheal.cli.output import (
 from selfheal.cli.ranking import looked_at
 from selfheal.cli.verb import Group, Verb, an_incident, as_json, incident_id, limit, named, the_daemon
 from selfheal.errors import UnknownName
-from selfheal.vocabulary import CAUSES
 
 _HEADER = ("ID", "AGENT", "STATE", "SEVERITY", "CAUSE", "OPENED", "RECOVERY", "TRIED")
 _SEVERITIES: Mapping[str, Tone] = {"info": "quiet", "warning": "uneasy", "critical": "bad"}

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from selfheal.diagnose.case import Alert, Case, Change, End, Series, Sign, State, Use
-from selfheal.diagnose.patterns import hits, telling
+from selfheal.diagnose.signatures import Signatures
+from selfheal.diagnose.telling import telling
 from selfheal.history.rings import History
 from selfheal.vitals import Vitals
-from selfheal.world import Agent, Incident, World
+from selfheal.world import Agent, Failing, Incident, World
 
 # What is normal is learned from so long before the onset; what was changed earlier explains little.
 LOOK_BACK_S = 1200.0
@@ -23,14 +24,17 @@ AGENTS = 40
 # A line that is older than the last so many was not said about this, as a rule.
 RECENT_LINES = 15
 LOGS = 5
-_SLOW = "slow"
+_SLOW, _HUNG = "slow", "hung"
 
 Logs = Mapping[str, Sequence[str]]
 """The last lines of some agents, oldest first."""
 
 
-def case_of(world: World, vitals: Vitals, history: History, incident: Incident, logs: Logs) -> Case:
-    """Return what is known around an incident, up to now. Signals are copied, so that the case may go to a thread."""
+def case_of(world: World, vitals: Vitals, history: History, incident: Incident) -> Case:
+    """Return what is known around an incident, up to now, but for its logs.
+
+    Signals are copied, so that the case may go to a thread.
+    """
     names = neighbourhood(world, incident)
     agents = [world.agents[name] for name in names]
     within = set(names)
@@ -39,12 +43,20 @@ def case_of(world: World, vitals: Vitals, history: History, incident: Incident, 
         at=incident.onset,
         alert=Alert(incident.agent, _metric(world.agents.get(incident.agent))),
         graph={name: callees for name, callees in graph.items() if callees},
-        series=tuple(_series(history, names, incident.onset - LOOK_BACK_S)),
+        series=tuple(_series(history, agents, incident.onset)),
         changes=tuple(_changes(world, within, incident.onset)),
         ends=tuple(_ends(agents)),
         states=tuple(_state(one, vitals, incident.onset) for one in agents if not one.at_rest),
         uses=tuple(_uses(agents, vitals)),
-        signs=tuple(sign for name, lines in logs.items() for sign in _signs(name, lines)),
+    )
+
+
+def signs_of(logs: Logs, signatures: Signatures) -> tuple[Sign, ...]:
+    """What is known of the last lines of some agents. Best asked in a thread: there are hundreds of signatures."""
+    return tuple(
+        Sign(name, hit.signature.cause, hit.precision, hit.line)
+        for name, lines in logs.items()
+        for hit in signatures.hits(telling(lines)[-RECENT_LINES:])
     )
 
 
@@ -71,10 +83,12 @@ def _metric(agent: Agent | None) -> str:
     return "latency" if slow else ""
 
 
-def _series(history: History, names: Sequence[str], since: float) -> Iterator[Series]:
-    for name in names:
-        for signal, at, values in history.columns(name, since):
-            yield Series(name, signal, at, values)
+def _series(history: History, agents: Sequence[Agent], onset: float) -> Iterator[Series]:
+    """The signals. What a check that fails has not measured since then says nothing of the trouble."""
+    for agent in agents:
+        for signal, at, values in history.columns(agent.name, onset - LOOK_BACK_S):
+            if at and not (agent.failing and at[-1] < onset):
+                yield Series(agent.name, signal, at, values)
 
 
 def _changes(world: World, names: set[str], onset: float) -> Iterator[Change]:
@@ -106,9 +120,13 @@ def _state(agent: Agent, vitals: Vitals, onset: float) -> State:
         since=min(since, default=agent.since),
         local=agent.wanted and (gone or any(one.local for one in failing)),
         answers=asked and not failing and not gone,
-        cause=next((one.cause for one in failing if one.cause), agent.start_cause if gone else ""),
+        cause=next(filter(None, map(_cause, failing)), agent.start_cause if gone else ""),
         says=agent.start_error or next((f"{one.check}: {one.reason}" for one in failing), ""),
     )
+
+
+def _cause(failing: Failing) -> str:
+    return failing.cause or (_HUNG if failing.result == "timeout" else "")
 
 
 def _uses(agents: Sequence[Agent], vitals: Vitals) -> Iterator[Use]:
@@ -117,10 +135,3 @@ def _uses(agents: Sequence[Agent], vitals: Vitals) -> Iterator[Use]:
         for what, signal, limit in (("memory", "rss", agent.memory_limit), ("open files", "fds", agent.fds_limit)):
             if limit and signal in signals:
                 yield Use(agent.name, what, signals[signal] / limit)
-
-
-def _signs(agent: str, lines: Sequence[str]) -> Iterator[Sign]:
-    """What is known of the last lines of an agent. A weight is the odds of being right."""
-    for hit in hits(telling(lines)[-RECENT_LINES:]):
-        weight = hit.pattern.weight
-        yield Sign(agent, hit.pattern.cause, weight / (1.0 + weight), hit.line)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 
+from selfheal.causes import CAUSES
 from selfheal.clock import Clock
 from selfheal.compose.fleet import AgentPlan, Fleet, waves
 from selfheal.compose.reload import Reloader
@@ -31,7 +32,6 @@ from selfheal.events import (
 from selfheal.ledger import Ledger
 from selfheal.serve.ports import Order, Reloaded
 from selfheal.supervise.supervisor import Supervisor
-from selfheal.vocabulary import CAUSES
 from selfheal.world import Incident
 
 

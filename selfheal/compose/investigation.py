@@ -10,9 +10,9 @@ longer.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from selfheal.compose.casework import case_of, neighbourhood, whose_logs
+from selfheal.compose.casework import case_of, neighbourhood, signs_of, whose_logs
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.judgement import Judgement
 from selfheal.compose.refit import Refit
@@ -103,9 +103,9 @@ class Investigation:
         said = await self._evidence.last_lines(others, incident.onset - WRITTEN_S)
         world = self._ledger.world
         logs = {incident.agent: clues.log, **said}
-        case = case_of(world, self._vitals, self._history, incident, logs)
-        weights = weights_of(world.weights)
-        ranking = await self._run_in_thread(lambda: rank(case, weights))
+        case = case_of(world, self._vitals, self._history, incident)
+        weights, signatures = weights_of(world.weights), self._judgement.signatures()
+        ranking = await self._run_in_thread(lambda: rank(replace(case, signs=signs_of(logs, signatures)), weights))
         probe = self._probes.get(incident.id)
         probed = probe.names if probe is not None and probe.rounds else ()
         return ranking, ranked(self._clock.now(), incident.id, ranking, weights, probed)

@@ -11,6 +11,7 @@ from selfheal.decide.choice import PRIOR_WEIGHT, Belief, prior
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
+from selfheal.diagnose.signatures import Signatures
 from selfheal.diagnose.verdict import diagnose
 from selfheal.events import Cause, Verified
 from selfheal.gateway.wire import Terms
@@ -23,6 +24,7 @@ from selfheal.learn.strategies import Lessons
 from selfheal.learn.waits import Waits, settle_s
 from selfheal.ledger import Ledger
 from selfheal.plans import Clues, Ending, Reflex, Step
+from selfheal.signatures import shipped
 from selfheal.verify import SETTLE_S, first_good_at, verify
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Mode, Policy
@@ -58,7 +60,11 @@ class Judgement:
 
     def causes(self, world: World, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
         """Why did it happen?"""
-        return diagnose(world, self._vitals, incident, clues)
+        return diagnose(world, self._vitals, incident, clues, self.signatures())
+
+    def signatures(self) -> Signatures:
+        """What is known of logs."""
+        return shipped()
 
     def next_step(self, world: World, incident: Incident, now: float) -> Step:
         """An incident is open: what comes next?"""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.decide.guard import at_once
 from selfheal.decide.matter import RESTARTS, Rules, failed_lately
 from selfheal.events import Cause
 from selfheal.kinds import Fix
-from selfheal.vocabulary import DIRECT, NOT_CURED_BY_RESTART, GuardCode, Tier
+from selfheal.vocabulary import DIRECT, GuardCode, Tier
 from selfheal.world import Agent, Incident, World
 from selfheal.world.agents import HOUR_S
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from selfheal.diagnose.rank import Ranking, Suspect
 from selfheal.events import Cause
-from selfheal.vocabulary import CAUSES, DIRECT, Channel
+from selfheal.vocabulary import DIRECT, Channel
 from selfheal.world import World
 
 # What is seen of a whom others make wait, as well as of one who is ill itself.
@@ -61,8 +61,7 @@ def is_vague(cause: Cause, agent: str) -> bool:
 
 def _slug(world: World, suspect: str) -> str:
     known = world.agents.get(suspect)
-    slow = known is not None and not known.down and _SLOW in CAUSES
-    return _SLOW if slow else _DOWN
+    return _SLOW if known is not None and not known.down else _DOWN
 
 
 def _less(cause: Cause, share: float) -> Cause:

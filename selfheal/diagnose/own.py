@@ -20,8 +20,6 @@ BELIEVED = (
     ("dependency", 0.700, 1.000),
     ("known", 0.400, 0.600),
 )
-# An incident is opened where something is wrong: that it is nobody is less likely than in a recorded window of time.
-OF_NOTHING = -1.5
 # More of them nobody reads, and the rest of the probability is thin.
 SUSPECTS, CHANGES = 10, 3
 _DIGITS = 4
@@ -29,7 +27,7 @@ _DIGITS = 4
 
 def weights_of(learned: WeightsLearned | None) -> Weights:
     """The weights in force: what was learned here, and for a channel that is newer than that what is believed."""
-    believed = replace(SHIPPED, channels=(*SHIPPED.channels, *BELIEVED), nothing=SHIPPED.nothing + OF_NOTHING)
+    believed = replace(SHIPPED, channels=(*SHIPPED.channels, *BELIEVED))
     if learned is None:
         return believed
     channels = tuple((name, *learned.weights.get(name, (score, margin))) for name, score, margin in believed.channels)
@@ -43,7 +41,7 @@ def ranked(at: float, incident: str, ranking: Ranking, weights: Weights, probed:
             one.service,
             round(one.probability, _DIGITS),
             one.evidence,
-            tuple(round(number, _DIGITS) for number in one.features),
+            _rounded(one.features),
         )
         for one in ranking.services[:SUSPECTS]
     )
@@ -53,6 +51,10 @@ def ranked(at: float, incident: str, ranking: Ranking, weights: Weights, probed:
         if one.title != NONE
     )
     return Ranked(
-        at, incident, suspects, round(ranking.nothing, _DIGITS), ranking.verdict, weights.names, tuple(ranking.used),
-        ranking.missing, changes, tuple(probed),
+        at, incident, suspects, round(ranking.nothing, _DIGITS), ranking.verdict, _rounded(ranking.circumstances),
+        weights.names, tuple(ranking.used), ranking.missing, changes, tuple(probed),
     )  # fmt: skip
+
+
+def _rounded(numbers: Sequence[float]) -> tuple[float, ...]:
+    return tuple(round(number, _DIGITS) for number in numbers)

@@ -22,6 +22,7 @@ from selfheal.diagnose.channels.novelty import Novelty
 from selfheal.diagnose.channels.onset import Onset
 from selfheal.diagnose.channels.process import Process
 from selfheal.diagnose.channels.shift import Shift, unexplained
+from selfheal.diagnose.circumstances import circumstances
 from selfheal.diagnose.fusion import Features, features, probabilities
 from selfheal.diagnose.view import View, ranked
 from selfheal.diagnose.weights import SHIPPED, Weights
@@ -60,7 +61,7 @@ class SuspectMetric:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Who was it? All by probability; `nothing` is that of nobody.
+    """Who was it? All by probability; `nothing` is that of nobody, by the `circumstances` of the case too.
 
     `agree` are the channels in which nobody scores higher than the first, with its scores. `missing` says of each
     channel that found nothing to look at what it needs.
@@ -72,6 +73,7 @@ class Ranking:
     verdict: Verdict
     confidence: float
     nothing: float
+    circumstances: tuple[float, ...]
     agree: Mapping[str, float]
     used: Sequence[str]
     missing: Mapping[str, str]
@@ -83,7 +85,8 @@ def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = C
     findings = look(view, channels)
     services = view.services
     known = features(findings, weights.names, services)
-    told = probabilities(known, weights.numbers, weights.nothing / weights.temperature)
+    around = circumstances(view)
+    told = probabilities(known, weights.numbers, weights.utility_of_none(around))
     suspects = tuple(
         Suspect(name, probability, _utility(known[name], weights), _evidence(name, findings), known[name])
         for name, probability in ranked({name: told[name] for name in services})
@@ -98,6 +101,7 @@ def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = C
         verdict,
         confidence,
         told[NONE],
+        around,
         agree,
         tuple(name for name, one in findings.items() if not one.missing),
         {name: one.missing for name, one in findings.items() if one.missing},

@@ -7,8 +7,10 @@ likelier to which it was not fitted, each fifth in turn; else what is in force s
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import log
 
 from selfheal.diagnose.case import NONE
+from selfheal.diagnose.circumstances import NAMES, NEVER
 from selfheal.diagnose.fit import Example, Fitted, fit, loss
 from selfheal.diagnose.fusion import Features
 from selfheal.diagnose.own import weights_of
@@ -38,8 +40,9 @@ def refit(incidents: Iterable[Incident], learned: WeightsLearned | None, at: flo
         return None
     found = _fitted(known, believed)
     numbers = [round(number, 4) for number in found.weights]
+    nothing = tuple(round(number, 4) for number in found.nothing)
     weights = dict(zip(believed.names, zip(numbers[::2], numbers[1::2], strict=True), strict=True))
-    return WeightsLearned(at, weights, round(found.nothing, 4), len(known), round(before, 4), round(after, 4))
+    return WeightsLearned(at, weights, nothing, len(known), round(before, 4), round(after, 4))
 
 
 def examples(incidents: Iterable[Incident], channels: Sequence[str]) -> list[Example]:
@@ -53,7 +56,8 @@ def examples(incidents: Iterable[Incident], channels: Sequence[str]) -> list[Exa
         if label is None or ranking is None or not label.agent or label.cause in ("", "unknown") or one.merged_into:
             continue
         known = {suspect.agent: _by_name(suspect.features, ranking, channels) for suspect in ranking.suspects}
-        found.append(Example(known, label.agent if label.agent in known else NONE))
+        truth = label.agent if label.agent in known else NONE
+        found.append(Example(known, truth, _around(ranking)))
     return found[-MOST:]
 
 
@@ -61,6 +65,12 @@ def _by_name(numbers: Sequence[float], ranking: Ranked, channels: Sequence[str])
     """The features in the order of `channels`: another version may have weighed others."""
     pairs = dict(zip(ranking.channels, zip(numbers[::2], numbers[1::2], strict=False), strict=False))
     return tuple(number for name in channels for number in pairs.get(name, (0.0, 0.0)))
+
+
+def _around(ranking: Ranked) -> tuple[float, ...]:
+    """The circumstances, where they were written down as they are now."""
+    same = len(ranking.circumstances) == len(NAMES)
+    return ranking.circumstances if same else (*NEVER[: len(NAMES) - 1], log(max(len(ranking.suspects), 1)))
 
 
 def _held_out(known: Sequence[Example], believed: Weights) -> float:
@@ -75,9 +85,14 @@ def _held_out(known: Sequence[Example], believed: Weights) -> float:
 
 def _fitted(known: Sequence[Example], believed: Weights) -> Fitted:
     silent = (0.0,) * len(believed.numbers)
-    quiet = Example({f"{number}": silent for number in range(QUIET_SUSPECTS)}, NONE, QUIET * len(known))
+    quiet = Example(
+        {f"{number}": silent for number in range(QUIET_SUSPECTS)},
+        NONE,
+        (1.0, 1.0, 0.0, log(QUIET_SUSPECTS)),
+        QUIET * len(known),
+    )
     return fit([*known, quiet], believed.numbers)
 
 
-def _nothing(weights: Weights) -> float:
-    return weights.nothing / weights.temperature
+def _nothing(weights: Weights) -> tuple[float, ...]:
+    return tuple(number / weights.temperature for number in weights.nothing)

@@ -10,7 +10,7 @@ from operator import gt
 
 from selfheal.diagnose.case import Case, Series
 from selfheal.diagnose.families import Family, family
-from selfheal.diagnose.robust import Usual, finite, is_number, median, quantile, usual_of
+from selfheal.diagnose.robust import Usual, finite, is_number, median, quantile, usual, usual_of
 
 # What comes right before the trouble may be part of it: who noticed it was late by so many samples.
 GUARD = 2
@@ -23,6 +23,8 @@ MANY, FEW = 8, 3
 SLOW_S, RECENT = 45.0, 8
 # A service that moves by less than this share of what all of them have of a metric has not moved.
 SHARE_OF_ALL = 0.05
+# Of what succeeds, as a share of the most of it that was seen.
+SHARE_OF_WHOLE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,19 @@ def _measure(one: _Split, floor: float) -> Measure:
     known = usual_of(one.before)
     typical = _typical(known.middle, one.during)
     base = _base(known.middle, one.recent, typical)
-    distance = replace(known, middle=base).distance(typical, floor)
-    return Measure(one.series, family(one.series.metric), known, base, tuple(one.during), typical, distance)
+    kind = family(one.series.metric)
+    if kind == "success":
+        distance = _shortfall(one, base, typical)
+    else:
+        distance = replace(known, middle=base).distance(typical, floor)
+    return Measure(one.series, kind, known, base, tuple(one.during), typical, distance)
+
+
+def _shortfall(one: _Split, base: float, typical: float) -> float:
+    """How far a share of what succeeds has moved: by what is missing of it, for 98 % is far worse than 99.9 %."""
+    whole = max(*one.before, *one.during)
+    missing = replace(usual(whole - value for value in one.before), middle=whole - base)
+    return -missing.distance(whole - typical, SHARE_OF_WHOLE * abs(whole))
 
 
 def _base(middle: float, recent: Sequence[float], typical: float) -> float:

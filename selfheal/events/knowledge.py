@@ -10,7 +10,7 @@ class Signature:
     """A sign in a log, and the cause that it stands for.
 
     `id` is stable for ever, `source.name`, such as `postgres.too_many_connections`; what a person adds has the source
-    `own`. `cause` is a slug of `vocabulary.CAUSES`. A line shows it where one of `patterns` matches (case is ignored;
+    `own`. `cause` is a slug of `causes.CAUSES`. A line shows it where one of `patterns` matches (case is ignored;
     `(?-i:…)` minds it). `precision` is how often that cause is the true one where it shows, as was believed before
     anything was seen here. `says` is one sentence on what it means, `look` where to look first.
     """

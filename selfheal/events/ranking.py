@@ -36,8 +36,9 @@ class SuspectedChange:
 class Ranked:
     """Where the cause of an incident may lie, likeliest first; `nothing` is how likely it is none of them.
 
-    `channels` are those that were weighed, `used` those that had something to look at, and `missing` says of each other
-    one what it would have needed. `probed` are the agents whose checks were asked once more for it.
+    `circumstances` are of the case as a whole, `channels` those that were weighed, `used` those that had something to
+    look at, and `missing` says of each other one what it would have needed. `probed` are the agents whose checks were
+    asked once more for it.
     """
 
     at: float
@@ -45,6 +46,7 @@ class Ranked:
     suspects: tuple[Suspected, ...]
     nothing: float
     verdict: RankingVerdict
+    circumstances: tuple[float, ...] = ()
     channels: tuple[str, ...] = ()
     used: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -56,13 +58,13 @@ class Ranked:
 class WeightsLearned:
     """How much each channel counts from now on, two numbers of each, as `labels` incidents have taught.
 
-    `nothing` is the utility of "none of these". `loss_before` and `loss_after` are the mean log-loss on incidents that
-    the weights were not fitted to.
+    `nothing` are the weights of the circumstances for "none of these". `loss_before` and `loss_after` are the mean
+    log-loss on incidents that the weights were not fitted to.
     """
 
     at: float
     weights: Mapping[str, tuple[float, float]]
-    nothing: float
+    nothing: tuple[float, ...]
     labels: int
     loss_before: float
     loss_after: float

@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selfheal.clock import Clock
 from selfheal.config.models import WindowConfig
-from selfheal.diagnose.patterns import PATTERNS
 from selfheal.events import Event
 from selfheal.gateway import wire
 from selfheal.gateway.orders import NoData, Orders, not_replicated
@@ -32,6 +31,7 @@ from selfheal.serve.auth import Access, Gate
 from selfheal.serve.bodies import behind
 from selfheal.serve.ports import Past, Sources
 from selfheal.serve.problems import Refusal, documented
+from selfheal.signatures import shipped
 from selfheal.world import World
 
 AGE = "X-Selfheal-Age"
@@ -108,7 +108,7 @@ class Gateway:
             lessons=self._lessons,
             draw=_no_history,
             past=_no_past,
-            patterns=PATTERNS,
+            patterns=shipped(),
             tables=told_against(FIXES),
             forgotten=lambda: replica.forgotten,
         )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART
 from selfheal.events import (
     AlertRaised,
     ApprovalAnswered,
@@ -36,7 +37,7 @@ from selfheal.events import (
 from selfheal.notify.check_alerts import about_checks
 from selfheal.notify.data_alerts import about_data
 from selfheal.notify.told import is_told, last_told, share_text
-from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode, Severity
+from selfheal.vocabulary import FAILURE_MODES, FailureMode, Severity
 from selfheal.world import Incident, World
 
 HIGH_RISK = 0.7

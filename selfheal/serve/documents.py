@@ -6,7 +6,7 @@ the vitals at one moment: the same gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -23,7 +23,8 @@ from selfheal.serve.views.traces import trace
 
 if TYPE_CHECKING:
     from selfheal.config.models import WindowConfig
-    from selfheal.serve.ports import KnownPattern, Learning, Lessons, Scoring
+    from selfheal.events import Signature
+    from selfheal.serve.ports import Learning, Lessons, Scoring
     from selfheal.vitals import Vitals
     from selfheal.world import Incident, World
 
@@ -44,7 +45,7 @@ class Material:
     now: float
     scorecard: Scoring
     lessons: Learning
-    patterns: Sequence[KnownPattern]
+    patterns: Collection[Signature]
     windows: Sequence[WindowConfig]
     seq: int = 0
 

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from selfheal.clock import Clock
 from selfheal.config.models import WindowConfig
 from selfheal.data.backup import Backup
-from selfheal.events import DataRestored, Event
+from selfheal.events import DataRestored, Event, Signature
 from selfheal.ledger import Subscriber
 from selfheal.loops import LoopStats
 from selfheal.vitals import Vitals
@@ -97,17 +96,6 @@ class Lessons(Protocol):
     def shadows(self) -> Sequence[Tally]: ...
 
 
-class KnownPattern(Protocol):
-    """An entry of the knowledge base: what in a log points at which cause."""
-
-    @property
-    def cause(self) -> str: ...
-    @property
-    def regex(self) -> re.Pattern[str]: ...
-    @property
-    def weight(self) -> float: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Tail:
     """The end of a log. With `cursor` the next question is answered by what was written since."""
@@ -178,7 +166,7 @@ class Sources:
     windows      the maintenance windows in force
     draw         (agent, signal, since, until, n): a signal in at most n buckets
     past         uptime and latency of an agent, by name
-    patterns     what the diagnosis knows about logs
+    patterns     the signatures that are shipped; they may have to be read first
     tables       by cause, the fixes that have to be told something about an agent
     forgotten    the number of the latest event that `events_after` should have and has not; 0 where it has all
     """
@@ -200,7 +188,7 @@ class Sources:
     lessons: Learning
     draw: Callable[[str, str, float, float, int], Awaitable[Drawing]]
     past: Callable[[str], Awaitable[Past]]
-    patterns: Sequence[KnownPattern]
+    patterns: Collection[Signature]
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     forgotten: Callable[[], int] = lambda: 0
 

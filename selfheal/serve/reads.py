@@ -183,8 +183,9 @@ class Reads:
         world = await self._sources.shown()
         opened = _opened_since(world, since)
         found = await _in_thread(lambda: reports(opened))
+        known = await _in_thread(lambda: knowledge(self._sources.patterns))
         model = model_view(world, self._sources.clock.now())
-        known, weights = knowledge(self._sources.patterns), weights_view(world.weights)
+        weights = weights_view(world.weights)
         return Analysis(items=found[:limit], total=len(found), knowledge=known, weights=weights, model=model)
 
     async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:

@@ -13,6 +13,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES
 from selfheal.events import (
     EVENT_TYPES,
     AgentDeclared,
@@ -25,7 +26,7 @@ from selfheal.events import (
     Suspected,
     SuspectedChange,
 )
-from selfheal.vocabulary import CAUSES, GUARD_CODES, GuardCode
+from selfheal.vocabulary import GUARD_CODES, GuardCode
 
 AGENTS = ("cache", "api", "web:0")
 CHECKS = ("http", "process")
@@ -88,6 +89,7 @@ BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
         st.builds(SuspectedChange, MOMENTS, st.sampled_from(AGENTS), WORDS, CHANCES), max_size=2
     ).map(tuple),
     Mapping[str, float]: st.dictionaries(WORDS, AMOUNTS, max_size=2),
+    tuple[float, ...]: st.lists(AMOUNTS, max_size=4).map(tuple),
     tuple[str, ...]: st.lists(WORDS, max_size=2).map(tuple),
     tuple[GuardCode, ...]: st.lists(st.sampled_from(GUARD_CODES), max_size=2).map(tuple),
     GuardCode | None: st.none() | st.sampled_from(GUARD_CODES),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART
 from selfheal.decide.bars import SURE_ENOUGH, Bar, bars, confidence
 from selfheal.decide.matter import Rules
 from selfheal.events import BreakerOpened, BreakerTried, Cause, Diagnosed, Event, FixStarted, ModelAnswered, Planned
@@ -16,7 +17,7 @@ from selfheal.kinds import Act, Fix, Hands, Target
 from selfheal.model.say import moved
 from selfheal.recover.data import RESTORE_BACKUP
 from selfheal.recover.restart import RESTART
-from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART, Channel, Mode, Tier
+from selfheal.vocabulary import Channel, Mode, Tier
 from selfheal.world import World
 from tests.pure.situations import NOW, after, died, fleet, incident, opened, tried
 

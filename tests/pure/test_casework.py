@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from selfheal.compose.casework import AGENTS, case_of, neighbourhood, whose_logs
+from selfheal.compose.casework import AGENTS, case_of, neighbourhood, signs_of, whose_logs
 from selfheal.diagnose.case import Case
 from selfheal.diagnose.rank import rank
 from selfheal.events import (
@@ -18,14 +20,15 @@ from selfheal.events import (
 )
 from selfheal.history.rings import History
 from selfheal.kinds import Observation
+from selfheal.signatures import shipped
 from selfheal.vitals import CheckRecord, Vitals
 from selfheal.world import EMPTY, World
 from tests.pure.situations import NOW, after, failed, fleet, incident, opened, vitals
 
 
 def case(world: World, seen: Vitals | None = None, history: History | None = None, **logs: str) -> Case:
-    said = {name: log.splitlines() for name, log in logs.items()}
-    return case_of(world, seen or vitals(world), history or History(), incident(world), said)
+    known = case_of(world, seen or vitals(world), history or History(), incident(world))
+    return replace(known, signs=signs_of({name: log.splitlines() for name, log in logs.items()}, shipped()))
 
 
 def troubled(*events: object) -> World:

@@ -8,9 +8,9 @@ from selfheal.diagnose.case import Case, LogLine, PatternCount, Series, Span
 from selfheal.diagnose.channels.edge_gap import EdgeGap, SlowAll
 from selfheal.diagnose.channels.novelty import Novelty
 from selfheal.diagnose.channels.onset import Onset
+from selfheal.diagnose.circumstances import NEVER
 from selfheal.diagnose.families import family
 from selfheal.diagnose.fit import Example, fit, is_better, loss
-from selfheal.diagnose.fusion import probabilities
 from selfheal.diagnose.rank import CHANNELS
 from selfheal.diagnose.templates import Miner
 from selfheal.diagnose.view import View
@@ -107,7 +107,7 @@ def test_weights_are_learned_and_kept_unless_they_are_better_on_what_they_were_n
     found = fit(examples, (0.5, 0.5))
     assert found.weights[0] > 1.0
     assert found.weights[1] >= 0.0
-    assert found.loss < loss(examples, (0.5, 0.5), 0.0)
-    assert is_better(examples, found, (0.5, 0.5), 0.0)
-    assert not is_better([], found, (0.5, 0.5), 0.0)
-    assert sum(probabilities(examples[0].features, found.weights, found.nothing).values()) == pytest.approx(1.0)
+    assert found.loss < loss(examples, (0.5, 0.5), NEVER)
+    assert is_better(examples, found, (0.5, 0.5), NEVER)
+    assert not is_better([], found, (0.5, 0.5), NEVER)
+    assert sum(found.told(examples[0]).values()) == pytest.approx(1.0)

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES
 from selfheal.diagnose.joined import CHANNEL, VAGUE, joined
 from selfheal.diagnose.rank import Ranking, Suspect, Verdict
 from selfheal.events import Cause
-from selfheal.vocabulary import CAUSES, DIRECT, Channel
+from selfheal.vocabulary import DIRECT, Channel
 from tests.pure.situations import NAMES, fleet
 
 WORLD = fleet()  # web depends on api, api on cache
-BLAME = "slow_dependency" if "slow_dependency" in CAUSES else "dependency_down"
+BLAME = "slow_dependency"
 
 
 def ranking(first: str, probability: float = 0.9, verdict: Verdict = "act", *agree: str) -> Ranking:
@@ -26,6 +27,7 @@ def ranking(first: str, probability: float = 0.9, verdict: Verdict = "act", *agr
         verdict,
         probability,
         1.0 - probability,
+        (),
         dict.fromkeys(agree or ("shift", "budget"), 1.0),
         (),
         {},

@@ -70,6 +70,26 @@ def test_nothing_that_moved_is_no_cause() -> None:
     assert rank(case(culprit="")).verdict == "none"
 
 
+def test_what_nobody_feels_is_hardly_why_somebody_was_noticed() -> None:
+    known = case()
+    calm = tuple(
+        series("web", "latency_avg", 0.1, 0.1, 1) if (one.service, one.metric) == ("web", "latency_avg") else one
+        for one in known.series
+    )
+    felt, unfelt = rank(known), rank(replace(known, series=calm))
+    assert unfelt.services[0].probability < felt.services[0].probability
+    assert not any("budget" in one.evidence for one in unfelt.services)
+
+
+@pytest.mark.parametrize("whole", [1.0, 100.0, 1e-3])
+def test_one_failure_in_fifty_is_far_from_one_in_a_thousand_in_whatever_unit(whole: float) -> None:
+    fell = series("stock", "availability", 0.999 * whole, 0.98 * whole, 1)
+    steady = replace(fell, values=[min(value, whole) for value in fell.values])
+    level = [0.999 * whole if at < AT else 0.98 * whole for at in steady.at]
+    measures = View(Case(AT, None, {}, (replace(fell, values=level),))).measures
+    assert measures[0].distance == pytest.approx(-3.8, abs=0.5)
+
+
 @pytest.mark.parametrize("broken", ["orders", "stock"])
 def test_a_line_that_no_longer_comes_tells_where_an_exception_is_thrown(broken: str) -> None:
     told, lines = spans(broken)

@@ -17,6 +17,8 @@ from selfheal.world import Incident, Label
 from tests.pure.situations import NOW
 
 NAMES = weights_of(None).names
+# Somebody was noticed, and what was noticed had moved somewhat.
+AROUND = (1.0, 1.0, 0.5, 1.4)
 AGENTS = ("db", "cache", "api", "web")
 
 
@@ -25,7 +27,7 @@ def incident(number: int, truth: str, seen: dict[str, dict[str, float]], cause: 
     suspects = tuple(
         Suspected(agent, 0.25, {}, tuple(_features(agent, seen))) for agent in AGENTS
     )  # fmt: skip
-    ranked = Ranked(NOW, f"inc-{number}", suspects, 0.0, "investigate", NAMES, tuple(seen))
+    ranked = Ranked(NOW, f"inc-{number}", suspects, 0.0, "investigate", AROUND, NAMES, tuple(seen))
     label = Label(cause, truth, "ada", NOW, "slow", 0.5, right=False)
     return Incident(
         f"inc-{number}", "web", ("web",), "check", "a sign", NOW, NOW, "resolved", ranking=ranked, label=label
@@ -58,7 +60,7 @@ def as_believed(count: int, seed: int) -> list[Incident]:
             name: {agent: chance.uniform(0.0, 3.0) for agent in AGENTS} for name in ("shift", "dependency", "known")
         }
         features = {agent: tuple(_features(agent, seen)) for agent in AGENTS}
-        told = probabilities(features, weights.numbers, weights.nothing)
+        told = probabilities(features, weights.numbers, weights.utility_of_none(AROUND))
         (truth,) = chance.choices(list(told), list(told.values()))
         found.append(incident(number, "printer" if truth == NONE else truth, seen))
     return found
@@ -103,7 +105,10 @@ def test_the_same_incidents_teach_the_same() -> None:
 def test_none_of_these_stays_likely_where_no_channel_sees_anything() -> None:
     learned = refit(known(80, "known"), None, NOW)
     assert learned is not None
-    assert learned.nothing > 0.5
+    silent = {agent: (0.0,) * 2 * len(NAMES) for agent in AGENTS}
+    weights = weights_of(learned)
+    told = probabilities(silent, weights.numbers, weights.utility_of_none(AROUND))
+    assert told[NONE] == max(told.values())
 
 
 def test_labels_that_say_nothing_of_where_are_passed_over() -> None:
@@ -122,11 +127,11 @@ def test_labels_that_say_nothing_of_where_are_passed_over() -> None:
 
 
 def test_a_channel_that_is_newer_than_what_was_learned_counts_as_is_believed() -> None:
-    learned = WeightsLearned(NOW, {"shift": (1.0, 2.0)}, 1.5, 40, 1.0, 0.5)
+    learned = WeightsLearned(NOW, {"shift": (1.0, 2.0)}, (1.5, 0.0, 0.0, 0.0), 40, 1.0, 0.5)
     weights = weights_of(learned)
     assert ("shift", 1.0, 2.0) in weights.channels
     assert set(BELIEVED) <= set(weights.channels)
-    assert weights.nothing == 1.5
+    assert weights.utility_of_none(AROUND) == 1.5
 
 
 def test_features_of_another_version_are_read_by_the_names_of_their_channels() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ from selfheal.events import (
     IncidentResolved,
     Planned,
     Run,
+    Signature,
     Verified,
     decode,
 )
@@ -168,13 +168,6 @@ class Orders:
 
 
 @dataclass(frozen=True)
-class Pattern:
-    cause: str
-    regex: re.Pattern[str]
-    weight: float
-
-
-@dataclass(frozen=True)
 class Measured:
     value: float | None
     count: int
@@ -213,7 +206,7 @@ class Daemon:
             lessons=Lessons,
             draw=_draw,
             past=_past,
-            patterns=(Pattern("port_taken", re.compile("already in use"), 4.0),),
+            patterns=(Signature("any.port", "port_taken", ("already in use",), 0.8),),
         )
         self.app: FastAPI = create_app(self.sources, self.orders, DataOrders(), self.access)
 

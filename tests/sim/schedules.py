@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar, cast
 
+from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.compose.control import FleetControl
 from selfheal.decide.choice import Belief
 from selfheal.decide.guard import Rules
@@ -45,7 +46,7 @@ from selfheal.recover.engine import Healer
 from selfheal.rehearse.virtual import VirtualClock
 from selfheal.verify import first_good_at, verify
 from selfheal.vitals import CheckRecord, Vitals
-from selfheal.vocabulary import NOT_CURED_BY_RESTART, Mode, Tier
+from selfheal.vocabulary import Mode, Tier
 from selfheal.world import EMPTY, Incident, World
 from tests.sim.guard_rules import Begun, Known, Limits
 from tests.sim.shuffled import ShuffledLoop, SlowJournal

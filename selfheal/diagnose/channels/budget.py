@@ -17,7 +17,8 @@ from selfheal.diagnose.view import Measure, View, by_service
 UNREACHED = 0.1
 # More than this many times of what is missing says no more.
 MOST = 3.0
-_SURE = 3.0
+# What is felt is the sum of what is wrong: so less is told from chance there than where it comes from.
+_SURE, _SEEN = 3.0, 2.0
 
 
 class Budget:
@@ -90,19 +91,23 @@ def _chosen(measures: Sequence[Measure], kind: str) -> Measure | None:
 def _own(view: View, extra: Extra) -> dict[str, float]:
     """How much of what the alerting service misses is each one's own."""
     alert = view.case.alert.service if view.case.alert is not None else ""
-    owed = max((amount for amount, _ in extra.values()), default=0.0)
-    if alert in extra and extra[alert][0] > 0.0:
-        owed = extra[alert][0]
+    owed = extra[alert][0] if alert in extra else max((amount for amount, _ in extra.values()), default=0.0)
     if owed <= 0.0:
-        return dict.fromkeys(extra, 0.0)
+        return dict.fromkeys(extra, 0.0)  # whoever was noticed is short of nothing
+    real = _likely(extra[alert][1], _SEEN) if alert in extra else 1.0
     reached = view.reached(alert) if alert else frozenset(extra)
     found = {}
     for service, (amount, distance) in extra.items():
         passed_on = sum(max(extra[callee][0], 0.0) for callee in _below(view, service) if callee in extra)
         passed_on += _seen_from_outside(view, extra, service)
         own = min(max(amount - passed_on, 0.0) / owed, MOST)
-        found[service] = own / (1.0 + exp(min(_SURE - distance, 50.0))) * (1.0 if service in reached else UNREACHED)
+        found[service] = real * own * _likely(distance, _SURE) * (1.0 if service in reached else UNREACHED)
     return found
+
+
+def _likely(distance: float, even: float) -> float:
+    """How likely it is that something is amiss at all, which at a distance of `even` may as well be chance."""
+    return 1.0 / (1.0 + exp(min(even - distance, 50.0)))
 
 
 def _below(view: View, service: str) -> list[str]:

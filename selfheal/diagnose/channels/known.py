@@ -15,7 +15,7 @@ from selfheal.diagnose.view import View
 NAME = "known"
 # No signature is right more often than this, whatever it was counted to be.
 SUREST = 0.98
-_OF_OTHERS = frozenset({"dependency_down", "slow_dependency", "unknown"})
+_OF_OTHERS = frozenset({"dependency_down", "slow_dependency", "network_loss", "dns_failed", "unknown"})
 
 
 class Known:

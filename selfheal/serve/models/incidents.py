@@ -244,12 +244,16 @@ class StrategyView(View):
     fixes: list[RankedFix]
 
 
-class PatternView(View):
+class SignatureView(View):
     """An entry of the knowledge base: what in a log points at which cause."""
 
+    id: str
     cause: str
-    pattern: str = Field(description="A regular expression; case does not matter.")
-    weight: float = Field(description="How much a match counts as evidence.")
+    source: str = Field(description="The technology that says so in its log.")
+    patterns: list[str] = Field(description="Regular expressions, of which one is enough; case does not matter.")
+    precision: float = Field(description="How often that cause is the true one where a line matches.")
+    says: str
+    look: str = Field(description="Where to look first.")
 
 
 class ReportView(View):
@@ -285,6 +289,6 @@ class ModelView(View):
 class Analysis(Items[ReportView]):
     """Diagnoses, newest first, and the knowledge that they rest on."""
 
-    knowledge: list[PatternView]
+    knowledge: list[SignatureView]
     weights: WeightsView | None = Field(description="Null where they are those that were shipped.")
     model: ModelView

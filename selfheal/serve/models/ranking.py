@@ -56,7 +56,7 @@ class WeightsView(View):
         description="By channel: for its score, and for how far that is above everybody else's.",
         examples=[{"shift": (0.4, 1.1)}],
     )
-    none: float = Field(description="The utility of none of these.")
+    none: list[float] = Field(description="What speaks for none of these: the weights of circumstances.")
     labels: int = Field(description="The incidents that they were fitted to.")
     loss_before: float = Field(description="Mean log-loss of those by what was believed before.")
     loss_after: float = Field(description="The same by weights that were fitted to the others of them.")

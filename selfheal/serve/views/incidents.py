@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from selfheal.causes import CAUSES
 from selfheal.events import Diagnosed
 from selfheal.serve.models.incidents import (
     AlternativeView,
@@ -17,12 +18,12 @@ from selfheal.serve.models.incidents import (
     IncidentView,
     LabelView,
     LineView,
-    PatternView,
     PlanView,
     RankedFix,
     RateView,
     ReportView,
     ShadowView,
+    SignatureView,
     StrategyView,
 )
 from selfheal.serve.story import story
@@ -30,11 +31,10 @@ from selfheal.serve.times import moment, rfc3339
 from selfheal.serve.views.counsel import opinions
 from selfheal.serve.views.foresight import share
 from selfheal.serve.views.ranking import ranking_view, suggestions
-from selfheal.vocabulary import CAUSES
 
 if TYPE_CHECKING:
-    from selfheal.events import Alternative, Cause, Held, Planned
-    from selfheal.serve.ports import KnownPattern, Learned, Lessons
+    from selfheal.events import Alternative, Cause, Held, Planned, Signature
+    from selfheal.serve.ports import Learned, Lessons
     from selfheal.world import Approval, Attempt, Incident, Label, World
 
 
@@ -163,9 +163,15 @@ def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
     ]
 
 
-def knowledge(patterns: Sequence[KnownPattern]) -> list[PatternView]:
+def knowledge(signatures: Iterable[Signature]) -> list[SignatureView]:
     """Return what is known about logs."""
-    return [PatternView(cause=one.cause, pattern=one.regex.pattern, weight=one.weight) for one in patterns]
+    return [
+        SignatureView(
+            id=one.id, cause=one.cause, source=one.source, patterns=list(one.patterns), precision=one.precision,
+            says=one.says, look=one.look,
+        )
+        for one in signatures
+    ]  # fmt: skip
 
 
 def _diagnosed_at(incident: Incident) -> float:

@@ -67,7 +67,7 @@ def weights_view(learned: WeightsLearned | None) -> WeightsView | None:
     return WeightsView(
         at=rfc3339(learned.at),
         channels=dict(learned.weights),
-        none=learned.nothing,
+        none=list(learned.nothing),
         labels=learned.labels,
         loss_before=learned.loss_before,
         loss_after=learned.loss_after,

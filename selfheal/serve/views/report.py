@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from selfheal.causes import CAUSES
 from selfheal.events import (
     ActEnded,
     ApprovalAnswered,
@@ -30,7 +31,7 @@ from selfheal.serve.story import brief
 from selfheal.serve.times import moment, rfc3339, span
 from selfheal.serve.views.explanation import summary
 from selfheal.serve.views.incidents import cause_views, story_lines
-from selfheal.vocabulary import CAUSES, GUARDS, GuardCode
+from selfheal.vocabulary import GUARDS, GuardCode
 
 if TYPE_CHECKING:
     from selfheal.world import Attempt, Incident, World
