@@ -37,9 +37,12 @@ Mode = Literal["auto", "ask", "suggest", "off"]
 # What a fix may break: 0 nothing, 1 as a restart, 2 as a roll-back, 3 as a restore of data.
 Tier = Literal[0, 1, 2, 3]
 # Where evidence for a cause comes from. What is seen of the process by the kernel, of the data themselves, or by the
-# system when it refuses to start a program is direct; all else may be the mark of something else.
-Channel = Literal["kernel", "data", "start", "exit", "log", "check", "dependency", "change", "external", "past"]
-# `past` is an incident that looked like this one: what is seen once is not seen twice by that.
+# system when it refuses to start a program is direct; all else may be the mark of something else. `past` is an incident
+# that looked like this one, `ranking` what several channels say together of where it is: neither is a sign of its own.
+Channel = Literal[
+    "kernel", "data", "start", "exit", "log", "check", "dependency", "change", "external", "past", "ranking"
+]
+NO_SECOND_SIGN: frozenset[Channel] = frozenset({"past", "ranking"})
 DIRECT: frozenset[Channel] = frozenset({"kernel", "data", "start"})
 # By which rule a fix is chosen: what is expected to end it soonest, or the fixed order.
 Policy = Literal["look_ahead", "ladder"]

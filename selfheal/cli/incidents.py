@@ -24,6 +24,7 @@ from selfheal.cli.output import (
     show_table,
     state,
 )
+from selfheal.cli.ranking import looked_at
 from selfheal.cli.verb import Group, Verb, an_incident, as_json, incident_id, limit, named, the_daemon
 from selfheal.errors import UnknownName
 
@@ -162,6 +163,8 @@ def _facts(incident: Document) -> Iterator[tuple[str, str]]:
     if others:
         yield "suffered", ", ".join(others)
     yield from _causes(incident)
+    yield from looked_at(incident.part("ranking"))
+    yield from _suggested(incident)
     if incident.part("label").text("by"):
         yield "label", _label(incident.part("label"))
     for number, one in enumerate(incident.parts("similar")):
@@ -195,6 +198,17 @@ def seen_before(one: Document) -> str:
     told += f", {one.text('fix')} helped" if one.text("fix") else ", no fix helped"
     told += f" after {duration(took)}" if took is not None else ""
     return f"{told} ({share(one.number('similarity') or 0.0)} alike)"
+
+
+def _suggested(incident: Document) -> Iterator[tuple[str, str]]:
+    """What would help; once something was tried the attempts say more."""
+    if incident.parts("attempts"):
+        return
+    for number, one in enumerate(incident.parts("suggested")):
+        odds = one.number("success")
+        told = f"{one.text('fix')} of {one.text('agent')}{f' ({share(odds)})' if odds is not None else ''}"
+        barred = one.text("barred")
+        yield "help" if number == 0 else "", f"{told}: not now, {barred}" if barred else told
 
 
 def _label(label: Document) -> str:

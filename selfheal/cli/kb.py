@@ -9,6 +9,7 @@ from datetime import datetime
 from selfheal.causes import CLASSES, CauseClass
 from selfheal.cli.client import Document, daemon_of, path
 from selfheal.cli.output import Cell, clock_time, say, share, show_json, show_table
+from selfheal.cli.ranking import weights
 from selfheal.cli.signatures import VERBS
 from selfheal.cli.verb import Group, Verb, an_incident, as_json, named, the_daemon
 
@@ -115,6 +116,13 @@ GROUP = Group(
             "What people have said of causes, and whether the diagnosis was right.",
             "kb labels",
             _labels,
+            (the_daemon, as_json),
+        ),
+        Verb(
+            "kb weights",
+            "How much each way to look for a cause counts, where that was learned from labels.",
+            "kb weights",
+            weights,
             (the_daemon, as_json),
         ),
         Verb(

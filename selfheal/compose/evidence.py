@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from selfheal.compose.estate import Estate
@@ -52,6 +52,23 @@ class Evidence:
             begin, end = agent.last_exit.log_begin, agent.last_exit.log_end
         state, waits_in = _where_it_stands(self._supervisor.run_of(incident.agent))
         return Clues(await self._run_in_thread(lambda: _read(launch.log, begin, end)), state, waits_in)
+
+    async def last_lines(self, agents: Sequence[str], since: float) -> dict[str, tuple[str, ...]]:
+        """The last lines of the current runs of these agents, redacted; of those that wrote nothing `since` none."""
+        places = {
+            name: (launch.log, self._begin(name)) for name in agents if (launch := self._supervisor.launch_of(name))
+        }
+
+        def read() -> dict[str, tuple[str, ...]]:
+            fresh = {name: place for name, place in places.items() if _written_at(place[0]) >= since}
+            return {name: lines_of_run(log, begin, 0) for name, (log, begin) in fresh.items()}
+
+        found = await self._run_in_thread(read) if places else {}
+        return {name: tuple(map(self._redact, lines)) for name, lines in found.items()}
+
+    def _begin(self, name: str) -> int:
+        known = self._ledger.world.agents.get(name)
+        return known.log_begin if known is not None else 0
 
     async def log_tail(self, agent: str, count: int, cursor: str, since: float) -> Tail:
         """The end of an agent's log, redacted, for people; nothing where it was last written to before `since`."""

@@ -28,7 +28,7 @@ from selfheal.learn.precision import precisions
 from selfheal.learn.strategies import Lessons
 from selfheal.learn.waits import Waits, settle_s
 from selfheal.ledger import Ledger
-from selfheal.plans import Clues, Ending, Finding, Reflex, Step
+from selfheal.plans import Clues, Diagnosis, Ending, Reflex, Step
 from selfheal.signatures import shipped
 from selfheal.verify import SETTLE_S, first_good_at, verify
 from selfheal.vitals import Vitals
@@ -66,17 +66,17 @@ class Judgement:
         policy = process.restart if process is not None else "never"
         return reflex(agent, ending, policy, rules, now, self._chance)
 
-    def causes(self, world: World, incident: Incident, clues: Clues) -> Finding:
+    def diagnosis(self, world: World, incident: Incident, clues: Clues) -> Diagnosis:
         """Why did it happen, what did it look like, and when was that seen before?"""
-        known = self._signatures(world)
+        known = self.signatures(world)
         agent = world.agents.get(incident.agent, Agent(incident.agent))
         lines = heard(agent, incident, telling(clues.log))
         seen = look(world, incident, lines, (hit.signature.id for hit in known.hits(lines)))
         near = self._past.follow(world.knowledge.past).nearest(seen, incident.id)
         votes = [*remembered(near, incident)]
-        return Finding(diagnose(world, self._vitals, incident, clues, known, votes), seen, near)
+        return Diagnosis(diagnose(world, self._vitals, incident, clues, known, votes), seen, near)
 
-    def _signatures(self, world: World) -> Signatures:
+    def signatures(self, world: World) -> Signatures:
         """The signatures that speak, each for as much as it has been worth."""
         known = world.knowledge
         taught = known.own, known.off, known.tallies, known.lent

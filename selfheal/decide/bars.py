@@ -13,7 +13,7 @@ from selfheal.decide.guard import at_once
 from selfheal.decide.matter import RESTARTS, Rules, failed_lately
 from selfheal.events import Cause
 from selfheal.kinds import Fix
-from selfheal.vocabulary import DIRECT, GuardCode, Tier
+from selfheal.vocabulary import DIRECT, NO_SECOND_SIGN, GuardCode, Tier
 from selfheal.world import Agent, Incident, World
 from selfheal.world.agents import HOUR_S
 
@@ -165,7 +165,8 @@ def _is_proven(incident: Incident, fix: Fix, place: int) -> bool:
     cause = incident.causes[place]
     if not is_meant_for(fix, cause.slug):
         return False
-    return len({*cause.channels} - {"past"}) > 1 or not DIRECT.isdisjoint(cause.channels)
+    signs = set(cause.channels) - NO_SECOND_SIGN
+    return len(signs) > 1 or not DIRECT.isdisjoint(signs)
 
 
 def _fix_budget(bench: Bench, fix: Fix) -> Bar | None:

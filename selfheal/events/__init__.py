@@ -119,6 +119,7 @@ from selfheal.events.knowledge import (
     Similar,
     Tally,
 )
+from selfheal.events.ranking import Ranked, Suspected, SuspectedChange, WeightsLearned
 
 __all__ = [
     "ActEnded",
@@ -197,6 +198,7 @@ __all__ = [
     "Planned",
     "PredictionEnded",
     "Proof",
+    "Ranked",
     "RestartDelayed",
     "Run",
     "RunScheduled",
@@ -210,12 +212,15 @@ __all__ = [
     "StartAsked",
     "StateDamaged",
     "StopAsked",
+    "Suspected",
+    "SuspectedChange",
     "Tally",
     "Trigger",
     "UndoEnded",
     "UndoStarted",
     "Unknown",
     "Verified",
+    "WeightsLearned",
     "WorkDone",
     "WorkPlanned",
     "decode",

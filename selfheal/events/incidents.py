@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from selfheal.events.knowledge import Similar
+from selfheal.events.ranking import Ranked
 from selfheal.vocabulary import Channel, GuardCode, Layer, ModelOutcome, Outcome, Policy, StartReason
 
 Trigger = Literal["exit", "check", "start", "external"]
@@ -327,6 +328,7 @@ IncidentEvent = (
     | IncidentJoined
     | IncidentMerged
     | IncidentSuppressed
+    | Ranked
     | Diagnosed
     | Attributed
     | CauseLabelled

@@ -48,6 +48,7 @@ from selfheal.events import (
     StateDamaged,
     UndoEnded,
     UndoStarted,
+    WeightsLearned,
 )
 from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, fold_agent, settled
 from selfheal.world.changes import Changed, fold_changes
@@ -119,7 +120,8 @@ class World:
     """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix).
 
     `scales` is by the name of an agent in the file, `holdings` by that of a data agent. `done` are the reasoned acts of
-    the last hour, oldest first. `changes` are what was done on purpose, oldest first.
+    the last hour, oldest first. `changes` are what was done on purpose, oldest first. `weights` say how much each
+    channel counts that looks for causes, where that was learned.
     """
 
     events: int = 0
@@ -144,6 +146,7 @@ class World:
     post: Post = field(default_factory=Post)
     changes: tuple[Changed, ...] = ()
     knowledge: Knowledge = field(default_factory=Knowledge)
+    weights: WeightsLearned | None = None
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that are neither over nor silenced, oldest first."""
@@ -342,6 +345,8 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
                 undelivered={**world.undelivered, key: event},
                 post=fold_post(world.post, event),
             )
+        case WeightsLearned():
+            return replace(world, weights=event)
         case AlertsMuted():
             return replace(world, post=fold_post(world.post, event))
         case AlertDelivered():

@@ -31,6 +31,7 @@ from selfheal.events import (
     IncidentSuppressed,
     ModelAnswered,
     Planned,
+    Ranked,
     RestartDelayed,
     Similar,
     Trigger,
@@ -125,9 +126,9 @@ class Incident:
     `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent anew in its midst,
     at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown,
     `label` what somebody says it truly was. `found` are the causes by the engine alone, `counsel` what a language model
-    was asked. `look` is what it looked like when it was looked at first, `similar` are those of the past that looked
-    like that. `signs` are the signatures that spoke in any look at it, each with its cause and the agent of that;
-    `counted` is how far each was counted as right and as wrong, at `counted_at`.
+    was asked, `ranking` where the cause may lie. `look` is what it looked like when it was looked at first, `similar`
+    are those of the past that looked like that. `signs` are the signatures that spoke in any look at it, each with its
+    cause and the agent of that; `counted` is how far each was counted as right and as wrong, at `counted_at`.
     """
 
     id: str
@@ -164,6 +165,7 @@ class Incident:
     signs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     counted: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     counted_at: float = 0.0
+    ranking: Ranked | None = None
 
     @property
     def over(self) -> bool:
@@ -240,6 +242,8 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             return replace(incident, state="suppressed", merged_into=into, reason=reason, resolved_at=event.at)
         case IncidentSuppressed(reason=reason):
             return replace(incident, state="suppressed", reason=reason, resolved_at=event.at, hold=None)
+        case Ranked():
+            return replace(incident, ranking=event)
         case Diagnosed():
             return _diagnosed(incident, event)
         case Attributed(shares=shares):

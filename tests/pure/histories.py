@@ -27,6 +27,8 @@ from selfheal.events import (
     Run,
     Signature,
     Similar,
+    Suspected,
+    SuspectedChange,
     Tally,
 )
 from selfheal.vocabulary import GUARD_CODES, GuardCode
@@ -107,7 +109,23 @@ BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
     str: WORDS,
     str | None: st.none() | WORDS,
     bool: st.booleans(),
+    Mapping[str, str]: st.dictionaries(WORDS, WORDS, max_size=2),
+    Mapping[str, tuple[float, float]]: st.dictionaries(WORDS, st.tuples(AMOUNTS, AMOUNTS), max_size=2),
+    tuple[Suspected, ...]: st.lists(
+        st.builds(
+            Suspected,
+            st.sampled_from(AGENTS),
+            CHANCES,
+            st.dictionaries(WORDS, WORDS, max_size=2),
+            st.lists(AMOUNTS, max_size=4).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
+    tuple[SuspectedChange, ...]: st.lists(
+        st.builds(SuspectedChange, MOMENTS, st.sampled_from(AGENTS), WORDS, CHANCES), max_size=2
+    ).map(tuple),
     Mapping[str, float]: st.dictionaries(WORDS, AMOUNTS, max_size=2),
+    tuple[float, ...]: st.lists(AMOUNTS, max_size=4).map(tuple),
     tuple[str, ...]: st.lists(WORDS, max_size=2).map(tuple),
     tuple[GuardCode, ...]: st.lists(st.sampled_from(GUARD_CODES), max_size=2).map(tuple),
     GuardCode | None: st.none() | st.sampled_from(GUARD_CODES),

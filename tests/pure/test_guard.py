@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfheal.decide.bars import bars
-from selfheal.decide.guard import GUARDS, LOOK_S, Rules, held, overspent
+from selfheal.decide.guard import BLAMED_S, GUARDS, LOOK_S, Rules, held, overspent
 from selfheal.decide.matter import Matter
 from selfheal.decide.storm import storm as storm_gate
 from selfheal.events import (
@@ -17,7 +17,9 @@ from selfheal.events import (
     AgentFinished,
     AgentHeld,
     AgentRemoved,
+    Cause,
     CheckBroke,
+    Diagnosed,
     Event,
     FixEnded,
     FixStarted,
@@ -32,7 +34,7 @@ from selfheal.kinds import Observation
 from selfheal.plans import Hold, Plan
 from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
 from selfheal.vitals import CheckRecord, Vitals
-from selfheal.vocabulary import GuardCode, Outcome
+from selfheal.vocabulary import Channel, GuardCode, Outcome
 from selfheal.world import EMPTY, World
 from tests.pure.situations import (
     NOW,
@@ -114,6 +116,27 @@ def test_while_a_dependency_is_down_nothing_is_done_to_who_depends_on_it() -> No
     assert why(sick(failed("cache", NOW))) == "its dependency cache is degraded"
     assert why(sick(StopAsked(NOW, "cache", "cli"))) == "its dependency cache is stopped"
     assert why(sick(died("cache", NOW), agent="web"), agent="web") == "its dependency cache is unhealthy"
+
+
+def blamed(agent: str, channel: Channel = "ranking") -> Diagnosed:
+    return Diagnosed(NOW, "inc-1", (Cause("slow_dependency", 0.9, agent, (), (channel,)),))
+
+
+def test_while_a_ranking_blames_a_dependency_nothing_is_done_to_who_depends_on_it_but_not_for_ever() -> None:
+    world = sick(blamed("cache"))
+    assert why(world) == "its dependency cache is likelier the cause (90%)"
+    assert why(world, now=NOW + BLAMED_S - 0.1) != ""
+    assert why(world, now=NOW + BLAMED_S) == ""
+
+
+def test_nobody_is_held_for_another_by_a_ranking_that_blames_itself_a_stranger_or_by_less() -> None:
+    assert why(sick(blamed("api"))) == ""
+    assert why(sick(blamed("site"))) == "", "it does not depend on the site"
+    assert why(sick(blamed("cache", "log"))) == "", "what rules say of a dependency is not held against who is well"
+
+
+def test_a_process_that_is_gone_is_its_own_trouble_whomever_a_ranking_blames() -> None:
+    assert why(sick(died("api", NOW), blamed("cache"))) == ""
 
 
 def test_a_dependency_that_has_not_been_asked_since_is_looked_at_first_but_not_for_ever() -> None:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from selfheal.serve.models.base import Interval, Items, Probability, Seconds, Time, View
 from selfheal.serve.models.knowledge import SignatureView, SimilarView
+from selfheal.serve.models.ranking import RankingView, SuggestionView, WeightsView
 from selfheal.vocabulary import Channel, GuardCode, IncidentState, Layer, ModelOutcome, Outcome, Policy, Severity
 
 
@@ -163,9 +164,11 @@ class IncidentView(View):
 
 
 class IncidentDetail(IncidentView):
-    """An incident with its story."""
+    """An incident with its story, and where its cause may lie."""
 
     story: list[LineView]
+    ranking: RankingView | None = Field(description="Null where there was nobody to tell it from.")
+    suggested: list[SuggestionView] = Field(description="What would help, soonest first.")
 
 
 class SpanView(View):
@@ -252,6 +255,8 @@ class ReportView(View):
     at: Time
     sign: str
     causes: list[CauseView]
+    ranking: RankingView | None = Field(description="Null where there was nobody to tell it from.")
+    suggested: list[SuggestionView] = Field(description="What would help, soonest first.")
     opinions: list[OpinionView]
     similar: list[SimilarView]
 
@@ -277,4 +282,5 @@ class Analysis(Items[ReportView]):
     """Diagnoses, newest first, and the knowledge that they rest on."""
 
     knowledge: list[SignatureView]
+    weights: WeightsView | None = Field(description="Null where they are those that were shipped.")
     model: ModelView

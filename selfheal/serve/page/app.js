@@ -11,7 +11,8 @@ const SURE_FOR = 4000; // ms in which a second press confirms
 const mayControl = document.body.dataset.control === "yes";
 const $ = (id) => document.getElementById(id);
 const opened = new Map(); // incident id -> whether the reader opened or closed it
-const stories = new Map(); // incident id -> its story, as far as it is known
+const stories = new Map();
+const rankings = new Map(); // incident id -> where its cause may lie
 const lastStates = new Map(); // agent -> state, to tell what changed
 let answered = false;
 
@@ -233,10 +234,21 @@ function headline(incident) {
   return incident.reason || `${words(incident.cause)}: ${incident.sign}`;
 }
 
+// Where the cause may lie, by what, and what there was nothing of.
+function lookedAt(ranking) {
+  if (!ranking) return [];
+  const suspects = ranking.suspects.filter((one) => one.probability >= 0.05);
+  const told = [...suspects.map((one) => `${one.agent} ${Math.round(one.probability * 100)} %`), ...(ranking.none >= 0.05 ? [`none of them ${Math.round(ranking.none * 100)} %`] : [])];
+  const why = suspects.length ? Object.entries(suspects[0].evidence).map(([channel, words]) => `${channel}: ${words}`) : [];
+  const lacking = Object.entries(ranking.missing).map(([channel, words]) => `${channel} (${words})`);
+  return [["where", [told.join(", "), ...why].join("; ")], ["looked at", `by ${ranking.used.join(", ") || "nothing"}`], ["lacking", lacking.join("; ")]].filter(([, text]) => text);
+}
+
 function storyOf(incident) {
   const lines = stories.get(incident.id) || [];
-  return h("ol", { class: "story" }, ...lines.map((line) => h("li", {},
-    h("span", { class: "offset", title: line.at }, `+${line.offset_s.toFixed(3)} s`), h("span", {}, line.text))));
+  const line = (mark, title, text) => h("li", {}, h("span", { class: "offset", title }, mark), h("span", {}, text));
+  return h("ol", { class: "story" }, ...lines.map((one) => line(`+${one.offset_s.toFixed(3)} s`, one.at, one.text)),
+    ...lookedAt(rankings.get(incident.id)).map(([label, text]) => line(label, "", text)));
 }
 
 function truthOf(incident) {
@@ -324,6 +336,7 @@ async function ask(path) {
 async function readStory(id) {
   const incident = await ask(`/observability/incidents/${encodeURIComponent(id)}`);
   stories.set(id, incident.story);
+  rankings.set(id, incident.ranking);
 }
 
 let reading = false;

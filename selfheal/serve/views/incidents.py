@@ -30,6 +30,7 @@ from selfheal.serve.times import moment, rfc3339
 from selfheal.serve.views.counsel import opinions
 from selfheal.serve.views.foresight import share
 from selfheal.serve.views.knowledge import similar_view
+from selfheal.serve.views.ranking import ranking_view, suggestions
 
 if TYPE_CHECKING:
     from selfheal.events import Alternative, Cause, Held, Planned
@@ -76,7 +77,12 @@ def incident_view(incident: Incident) -> IncidentView:
 
 def incident_detail(incident: Incident) -> IncidentDetail:
     """Show an incident with its story."""
-    return IncidentDetail(**dict(incident_view(incident)), story=story_lines(incident))
+    return IncidentDetail(
+        **dict(incident_view(incident)),
+        story=story_lines(incident),
+        ranking=ranking_view(incident.ranking),
+        suggested=suggestions(incident),
+    )
 
 
 def story_lines(incident: Incident) -> list[LineView]:
@@ -149,6 +155,8 @@ def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
             at=rfc3339(_diagnosed_at(incident)),
             sign=incident.sign,
             causes=cause_views(incident.causes),
+            ranking=ranking_view(incident.ranking),
+            suggested=suggestions(incident),
             opinions=opinions(incident),
             similar=[similar_view(one) for one in incident.similar],
         )
