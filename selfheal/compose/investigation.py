@@ -121,14 +121,20 @@ class Investigation:
     # --- extra probes ---
 
     def _probe(self, incident: Incident, told: Ranked) -> None:
-        """Ask the first suspects, unless that was done often enough or much fails together."""
+        """Ask the first suspects, unless that was done often enough or much fails together.
+
+        Who is down already is asked often enough, and would let the others wait for as long as it does not answer.
+        """
         world, now = self._ledger.world, self._clock.monotonic()
         self._probes = {name: one for name, one in self._probes.items() if name in world.incidents}
         self._again &= world.incidents.keys()
         probe = self._probes.setdefault(incident.id, _Probe(now + PROBE_S))
         if probe.under_way or probe.rounds >= ROUNDS or len(world.open_incidents()) > PROBED_AT_ONCE:
             return
-        probe.names = tuple(one.agent for one in told.suspects[:SUSPECTS_PROBED])
+        first = [one.agent for one in told.suspects[:SUSPECTS_PROBED]]
+        probe.names = tuple(name for name in first if name in world.agents and not world.agents[name].down)
+        if not probe.names:
+            return
         probe.under_way = True
         self._runner.spawn(f"probe {incident.id}", self._ask_all(incident.id, probe))
 

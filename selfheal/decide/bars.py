@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.decide.guard import at_once
-from selfheal.decide.matter import RESTARTS, Rules, failed_lately
+from selfheal.decide.matter import RESTARTS, Rules, failed_lately, of_its_own
 from selfheal.events import Cause
 from selfheal.kinds import Fix
 from selfheal.vocabulary import DIRECT, NO_SECOND_SIGN, GuardCode, Tier
@@ -32,12 +32,15 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What the bars look at. `repeated` says until when what has failed is not repeated; `looping` that the agent ends
-    again and again, so that its restarts are the reflex's affair.
+    """What the bars look at: the incident as rules see it, and as a `whole`, with whom a ranking blames.
+
+    `repeated` says until when what has failed is not repeated; `looping` that the agent ends again and again, so that
+    its restarts are the reflex's affair.
     """
 
     world: World
     incident: Incident
+    whole: Incident
     agent: Agent
     rules: Rules
     now: float
@@ -49,7 +52,8 @@ def bars(
     world: World, incident: Incident, agent: Agent, fixes: tuple[Fix, ...], rules: Rules, looping: bool, now: float
 ) -> Mapping[str, Bar]:
     """The fixes that are barred, by name, each by the first bar that it meets."""
-    bench = Bench(world, incident, agent, rules, now, failed_lately(world, incident, agent.name, now), looping)
+    own = of_its_own(incident, fixes)
+    bench = Bench(world, own, incident, agent, rules, now, failed_lately(world, own, agent.name, now), looping)
     met = {fix.name: next(filter(None, (bar(bench, fix) for bar in _BARS)), None) for fix in fixes}
     return {name: bar for name, bar in met.items() if bar is not None}
 
@@ -151,7 +155,8 @@ def _precondition(bench: Bench, fix: Fix) -> Bar | None:
 
 def _confidence(bench: Bench, fix: Fix) -> Bar | None:
     """The more a fix may break, the surer the cause has to be; where it may break data, by more than one sign."""
-    sure, needed = confidence(bench.incident, fix), SURE_ENOUGH[fix.tier]
+    judged = bench.incident if fix.tier < 2 else bench.whole  # a doubt is a doubt, where much may be broken
+    sure, needed = confidence(judged, fix), SURE_ENOUGH[fix.tier]
     if sure < needed:
         return Bar(
             "confidence", f"what it helps against is {sure:.0%} likely, and {needed:.0%} is asked for what it risks"

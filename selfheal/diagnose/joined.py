@@ -20,6 +20,8 @@ from selfheal.world import World
 MOVED = frozenset({"shift", "onset"})
 # What another channel has against it counts from here on: half of what is missing, say.
 TELLING = 0.5
+# However sure the ranking is, it is believed no more than this: what was vague stays possible.
+MOST = 0.95
 _SLOW, _DOWN = "slow_dependency", "dependency_down"
 VAGUE = frozenset({"unreachable", "slow", "hung", "wrong_answer", "unknown", _SLOW, _DOWN})
 CHANNEL: Channel = "ranking"
@@ -33,9 +35,10 @@ def joined(world: World, agent: str, causes: Sequence[Cause], ranking: Ranking) 
     suspect = ranking.services[0]
     if suspect.service not in world.dependencies(agent):
         return found  # whoever else was first is shown, and explains nothing of this one
-    share = sum(one.probability for one in found if is_vague(one, agent)) * suspect.probability
+    sure = min(suspect.probability, MOST)
+    share = sum(one.probability for one in found if is_vague(one, agent)) * sure
     slug = _slug(world, suspect.service)
-    left = [_less(one, suspect.probability) if is_vague(one, agent) else one for one in found]
+    left = [_less(one, sure) if is_vague(one, agent) else one for one in found]
     same = next((one for one in left if (one.slug, one.agent) == (slug, suspect.service)), None)
     if same is None:
         return _ordered([*left, Cause(slug, share, suspect.service, _evidence(suspect), (CHANNEL,))])

@@ -28,7 +28,7 @@ from tests.sim.fleets import agent, many, service
 from tests.sim.mishaps import BLAMES, CALM_S, befall, programs, shop
 from tests.sim.rehearsal import Rehearsal, rehearse
 
-# By the rules alone 70 of 100 are found: no slow dependency is, whose own checks pass. With the ranking it was 99.
+# By the rules alone 70 of 100 are found: no slow dependency whose own checks pass. With the ranking it is 98 to 100.
 COUNT, FLOOR = 100, 0.93
 
 
@@ -50,7 +50,7 @@ def test_a_dependency_that_is_slow_is_named_though_its_checks_pass_and_nothing_i
         assert incident.hold.code == "dependency"
         assert "cache is likelier the cause" in incident.hold.reason
         assert r.seen(FixStarted) == []
-        assert any("cache (0." in line.text for line in story_of(incident))
+        assert any("cache (" in line.text for line in story_of(incident))
         r.machine.own_s.clear()
         await r.all_healthy()
         assert r.seen(FixStarted, "cache") == []
