@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from selfheal.cli.client import Document, daemon_of
 from selfheal.cli.output import Cell, clock_time, say, share, show_json, show_table
 
 # Suspects below this are listed by --json alone.
 _WORTH_SHOWING = 0.05
-_VERDICTS = {"act": "", "investigate": "; that is not enough to go by", "none": ""}
+_SURE = 0.7
 
 
 def looked_at(ranking: Document) -> Iterator[tuple[str, str]]:
@@ -22,7 +22,7 @@ def looked_at(ranking: Document) -> Iterator[tuple[str, str]]:
     told = ", ".join(f"{one.text('agent')} ({share(one.number('probability') or 0.0)})" for one in first)
     none = ranking.number("none") or 0.0
     others = f", none of them ({share(none)})" if none >= _WORTH_SHOWING else ""
-    yield "suspects", f"{told or 'nobody stands out'}{others}{_VERDICTS.get(ranking.text('verdict'), '')}"
+    yield "suspects", f"{told or 'nobody stands out'}{others}{_doubt(ranking, first)}"
     for channel, words in first[0].part("evidence").raw.items() if first else ():
         yield "", f"{channel}: {words}"
     for one in ranking.parts("changes"):
@@ -33,6 +33,14 @@ def looked_at(ranking: Document) -> Iterator[tuple[str, str]]:
         yield "", f"asked once more: {', '.join(ranking.texts('probed'))}"
     if missing:
         yield "lacking", "; ".join(f"{channel} ({why})" for channel, why in missing.items())
+
+
+def _doubt(ranking: Document, first: Sequence[Document]) -> str:
+    """Why nothing is done by it, where it says so."""
+    if ranking.text("verdict") != "investigate":
+        return ""
+    likely = bool(first) and (first[0].number("probability") or 0.0) >= _SURE
+    return "; no second sign says so" if likely else "; that is not sure enough"
 
 
 def weights(arguments: Namespace) -> int:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 # A sentence is read at a glance; the whole output of a fix stands beside its attempt.
 LONGEST = 240
 _TOLD = 3  # suspects
+_SURE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,9 @@ def _ranking(event: Ranked) -> str:
     told = f"where it lies, by {', '.join(event.used) or 'nothing at all'}: {first or 'nobody stands out'}"
     if event.probed:
         told += f"; asked once more: {', '.join(event.probed)}"
-    verdict = {"act": "", "investigate": "; not enough to go by", "none": "; likeliest none of them"}[event.verdict]
-    return told + verdict
+    likely = bool(event.suspects) and event.suspects[0].probability >= _SURE
+    doubt = "; no second sign says so" if likely else "; that is not sure enough"
+    return told + {"act": "", "investigate": doubt, "none": "; likeliest none of them"}[event.verdict]
 
 
 def _counsel(event: ModelAnswered) -> str:
