@@ -14,8 +14,11 @@ from selfheal.events import (
     Fingerprint,
     IncidentEscalated,
     IncidentOpened,
+    Ranked,
     Signature,
     Similar,
+    Suspected,
+    SuspectedChange,
     Tally,
 )
 from selfheal.learn.strategies import Lessons
@@ -66,6 +69,23 @@ def test_the_report_has_it_in_words_and_as_data() -> None:
     assert "## Seen before\n\n- inc-12 at api, " in markdown(told)
     assert "alike by 94%: its log says “x”" in markdown(told)
     assert incident_view(INCIDENT).similar == told.similar
+
+
+def test_the_report_says_where_it_may_lie_and_what_was_not_looked_at() -> None:
+    suspects = (Suspected("db_1", 0.81, {"budget": "90% of what is missing is its own"}), Suspected("api", 0.04, {}))
+    changed = (SuspectedChange(T0 - 60, "db_1", "deploy 7 | main", 0.6),)
+    ranked = Ranked(
+        T0 + 2, "inc-20", suspects, 0.15, "investigate",
+        used=("budget",), missing={"edge_gap": "no spans"}, changes=changed,
+    )  # fmt: skip
+    told = report(WORLD, replace(INCIDENT, ranking=ranked), T0 + 10, {})
+    assert told.ranking is not None
+    document = markdown(told)
+    section = document[document.index("## Where it may lie") : document.index("## Seen before")]
+    assert "- db\\_1: 81%\n  - budget: 90% of what is missing is its own\n- none of them: 15%\n" in section
+    assert "deploy 7 \\| main: 60%" in section
+    assert "looked at by budget; not available: edge_gap (no spans)" in section
+    assert "api" not in section
 
 
 def test_a_language_model_is_told_of_the_nearest_and_of_no_others() -> None:

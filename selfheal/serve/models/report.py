@@ -7,6 +7,7 @@ from pydantic import Field
 from selfheal.serve.models.base import Seconds, Time, View
 from selfheal.serve.models.incidents import CauseView, LineView
 from selfheal.serve.models.knowledge import SimilarView
+from selfheal.serve.models.ranking import RankingView
 from selfheal.vocabulary import ChangeKind, IncidentState, Layer, Outcome, Severity
 
 
@@ -84,6 +85,7 @@ class IncidentReport(View):
     summary: str
     timeline: list[LineView]
     causes: list[CauseView]
+    ranking: RankingView | None = Field(description="Null where there was nobody to tell it from.")
     similar: list[SimilarView] = Field(description="Incidents of the past that looked like it, nearest first.")
     changes: list[ChangeView] = Field(description="Of those concerned and what they depend on, latest first.")
     attempts: list[TriedFix]

@@ -15,12 +15,15 @@ from selfheal.serve.times import read_rfc3339, span, time_of_day
 if TYPE_CHECKING:
     from selfheal.serve.models.incidents import CauseView, LineView
     from selfheal.serve.models.knowledge import SimilarView
+    from selfheal.serve.models.ranking import RankingView
     from selfheal.serve.models.report import ChangeView, CostView, IncidentReport, PreventionView, TriedFix
 
 # What CommonMark takes for markup anywhere in a line, and what GitHub does: tables, strikethrough, mentions are text.
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 # What begins a list, where it stands first.
 _LIST = re.compile(r"^([-+]|\d+(?=[.)]))")
+# Less likely suspects are in the data alone.
+_WORTH_SHOWING = 0.05
 # Characters that are not seen, and those that turn the direction of what is.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
@@ -31,6 +34,7 @@ def markdown(report: IncidentReport) -> str:
         *_head(report),
         *_section("What happened", _timeline(report.timeline)),
         *_section("Why", _causes(report.causes)),
+        *(_section("Where it may lie", _ranking(report.ranking)) if report.ranking else ()),
         *(_section("Seen before", _similar(report.similar)) if report.similar else ()),
         *(_section("What was changed before", _changes(report.changes)) if report.changes else ()),
         *_section("What was tried", _attempts(report.attempts)),
@@ -91,6 +95,20 @@ def _causes(causes: Sequence[CauseView]) -> Iterator[str]:
         sources = f" (from: {', '.join(one.channels)})" if one.channels else ""
         yield f"- {text(one.sentence)} ({text(one.cause)}){where}: {_percent(one.probability)}{sources}"
         yield from (f"  - {text(evidence)}" for evidence in one.evidence)
+
+
+def _ranking(ranking: RankingView) -> Iterator[str]:
+    for suspect in ranking.suspects:
+        if suspect.probability >= _WORTH_SHOWING:
+            yield f"- {text(suspect.agent)}: {_percent(suspect.probability)}"
+            yield from (f"  - {channel}: {text(words)}" for channel, words in suspect.evidence.items())
+    if ranking.none >= _WORTH_SHOWING:
+        yield f"- none of them: {_percent(ranking.none)}"
+    for one in ranking.changes:
+        if one.probability >= _WORTH_SHOWING:
+            yield f"- by what was changed at {text(one.agent)}, {text(one.title)}: {_percent(one.probability)}"
+    lacking = "; ".join(f"{channel} ({text(why)})" for channel, why in ranking.missing.items())
+    yield f"- looked at by {', '.join(ranking.used) or 'nothing'}{f'; not available: {lacking}' if lacking else ''}"
 
 
 def _similar(similar: Sequence[SimilarView]) -> Iterator[str]:

@@ -32,6 +32,7 @@ from selfheal.serve.times import moment, rfc3339, span
 from selfheal.serve.views.explanation import summary
 from selfheal.serve.views.incidents import cause_views, story_lines
 from selfheal.serve.views.knowledge import similar_view
+from selfheal.serve.views.ranking import ranking_view
 from selfheal.vocabulary import GUARDS, GuardCode
 from selfheal.world.knowledge import seen_before
 
@@ -63,6 +64,7 @@ def report(world: World, incident: Incident, now: float, tables: Tables) -> Inci
         summary=_summary(world, incident, now),
         timeline=story_lines(incident),
         causes=cause_views(incident.causes),
+        ranking=ranking_view(incident.ranking),
         similar=[similar_view(one) for one in incident.similar],
         changes=[*_changes(world, incident)],
         attempts=[_tried(one) for one in incident.attempts],
