@@ -136,8 +136,9 @@ class Judge:
         trial = breaker is not None and breaker.state == "half_open"
         if trial and self.on_trial.get((agent.name, event.fix), 0) > 0:
             yield f"breaker: a second trial of {event.fix} on {agent.name}"
-        if not trial and event.at < _failed_until(self.world, incident, agent.name, event.fix):
-            yield f"repeated: {event.fix} on {agent.name} against {incident.cause}"
+        against = event.cause or incident.cause  # of one that a ranking blames in vain, what is seen of itself
+        if not trial and event.at < _failed_until(self.world, incident, agent.name, event.fix, against):
+            yield f"repeated: {event.fix} on {agent.name} against {against}"
         sure = sum(cause.probability for cause in incident.causes if cause.slug in fix.meant)
         if sure < SURE[fix.tier] - 1e-9:
             yield f"confidence: {event.fix} of tier {fix.tier} at {sure:.2f}"
@@ -236,12 +237,12 @@ def _is_down(world: World, name: str) -> bool:
     return known is not None and not known.at_rest and not known.well
 
 
-def _failed_until(world: World, incident: Incident, agent: str, fix: str) -> float:
+def _failed_until(world: World, incident: Incident, agent: str, fix: str, cause: str) -> float:
     """Until when a fix is not to be repeated on an agent against what is the cause now."""
     until = 0.0
     for other in world.incidents.values():
         for one in other.attempts:
-            same = (one.agent, one.fix, one.cause or other.cause) == (agent, fix, incident.cause)
+            same = (one.agent, one.fix, one.cause or other.cause) == (agent, fix, cause)
             lasting = one.outcome != "relapsed" or other.id == incident.id
             if same and one.in_vain and lasting and one.verified_at is not None:
                 until = max(until, one.verified_at + HALF_AN_HOUR_S)
