@@ -35,7 +35,7 @@ class Answer(NamedTuple):
         return {
             "file": str(self.file),
             "rows": len(self.scores),
-            "columns": list(self.columns),
+            "columns": len(self.columns),
             "alarms": sum(self.alarms),
             "seconds_per_sample": self.seconds / max(1, len(self.scores) * len(self.columns)),
         }

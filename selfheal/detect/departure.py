@@ -33,6 +33,8 @@ ONCE = 5
 REMEMBERED, SAME, OFTEN = 12, 0.005, 2
 # From this share of the bar a value is far enough to be remembered.
 MEMORABLE = 0.7
+# Values that differ by no more than this share of themselves are equal: floating point makes as much of one value.
+GRAIN = 1e-12
 # What a change of a constant is worth: more than any bar.
 BEYOND_MEASURE = 1000.0
 
@@ -55,12 +57,12 @@ class Normal(msgspec.Struct):
         if self.count == 0:
             self.mean = self.high = self.low = value
         self.count += 1
-        off, warm = value - self.mean, self.count > WARM_UP
+        off, warm, least = value - self.mean, self.count > WARM_UP, GRAIN * abs(value)
         spread = max(sqrt(self.variance * (1.0 + EARLY / self.count)), RANGE_SHARE * (self.high - self.low))
         far = 0.0
-        if warm and off != 0.0:
-            far = abs(off) / spread if spread > 0.0 else BEYOND_MEASURE
-        self._learn(off, LEARNED_Z * spread if warm and spread > 0.0 else abs(off))
+        if warm and abs(off) > least:
+            far = min(BEYOND_MEASURE, abs(off) / spread) if spread > least else BEYOND_MEASURE
+        self._learn(off, LEARNED_Z * spread if warm and spread > least else abs(off))
         self.late.append(value)
         while len(self.late) >= lasting:
             self._widen(self.late.pop(0), pace_s)

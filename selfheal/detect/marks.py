@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import msgspec
 
+from selfheal.detect.departure import GRAIN
 from selfheal.detect.season import Season
 
 LEVEL, HELD = 12, 40
@@ -38,14 +39,17 @@ class Marks(msgspec.Struct):
     low: float = 0.0
     count: int = 0
 
-    def beyond(self, value: float) -> float:
-        """How far beyond a mark the value is, as a share of the distance of both; then it is the mark."""
+    def beyond(self, value: float, least: float) -> float:
+        """How far beyond a mark the value is, as a share of the distance of both; then it is the mark.
+
+        What is no further than `least` beyond it is not.
+        """
         self.count += 1
         if self.count == 1:
             self.high = self.low = value
             return 0.0
         over = max(value - self.high, self.low - value)
-        if over <= 0.0:
+        if over <= least:
             self.high -= LEAK * (self.high - value)
             self.low += LEAK * (value - self.low)
             return 0.0
@@ -97,10 +101,10 @@ class Novelty(msgspec.Struct):
         latest.append(value)
         if len(latest) > HELD:
             del latest[0]
-        residual = self.season.residual(at, value, pace_s)
-        share = self.by_level.beyond(_median(latest[-LEVEL:])) + self.by_held.beyond(min(latest))
+        residual, least = self.season.residual(at, value, pace_s), GRAIN * abs(value)
+        share = self.by_level.beyond(_median(latest[-LEVEL:]), least) + self.by_held.beyond(min(latest), least)
         if residual is not None:
-            share += self.by_season.beyond(residual)
+            share += self.by_season.beyond(residual, least)
         trust = min(1.0, TRUST + (1.0 - TRUST) * self.count / TRUSTED)
         self.count += 1
         return share * trust

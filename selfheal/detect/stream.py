@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import ceil, isfinite
+from math import ceil
 from math import pow as power
 from types import MappingProxyType
 
@@ -26,6 +26,8 @@ from selfheal.detect.pace import Pace
 
 VERSION = 1
 HOUR_S = 3600.0
+# What is larger cannot be squared, and is no measurement.
+LARGEST = 1e150
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,9 @@ class Series(msgspec.Struct):
     departure: Departure = msgspec.field(default_factory=Departure)
     novelty: Novelty = msgspec.field(default_factory=Novelty)
 
-    def take(self, at: float, value: float, columns: int = 1, bars: Bars = FROZEN) -> float:
+    def take(self, at: float, value: float, columns: int, bars: Bars) -> float:
         """Take one sample; returns how strange it is, where 1 is the bar. `columns` are looked at together."""
-        if not isfinite(value):
+        if not abs(value) <= LARGEST:  # nor is NaN
             return 0.0
         passed = self.pace.take(at)
         before = self.counter.last
@@ -106,7 +108,7 @@ class Rows(msgspec.Struct):
         """
         strange, many = 0.0, len(self.columns)
         for series, value in zip(self.columns, values, strict=True):
-            strange = max(strange, series.take(at, value, many))
+            strange = max(strange, series.take(at, value, many, FROZEN))
         fresh = self.silent > 0
         self.silent -= fresh
         score = strange / (1.0 + strange)
@@ -160,6 +162,7 @@ _CHOSEN = (
             "SAME",
             "OFTEN",
             "MEMORABLE",
+            "GRAIN",
         ),
     ),
     (

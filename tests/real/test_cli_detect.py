@@ -170,5 +170,5 @@ def test_the_document_tells_the_one_configuration_and_the_time_of_a_sample(
     assert document["configuration"]["far"] == 3.5
     assert document["seconds_per_sample"] > 0.0
     (told,) = document["files"]
-    assert (told["rows"], told["columns"], told["alarms"]) == (400, ["value"], 1)
+    assert (told["rows"], told["columns"], told["alarms"]) == (400, 1, 1)
     assert alarms(answered(tmp_path / "out" / "x.csv")) == [SPIKE]
