@@ -21,11 +21,11 @@ import msgspec
 
 from benchmarks.big_world import WINDOWS, Past, big_world
 from benchmarks.report import Goal, print_goals, print_table, quantile, run, save
-from selfheal.diagnose.patterns import PATTERNS
 from selfheal.learn.scorecard import figures
 from selfheal.learn.strategies import Lessons
 from selfheal.machine import TURN_S
 from selfheal.serve.documents import Material, Pages, documents, stamp
+from selfheal.signatures import shipped
 from selfheal.store.documents import Documents
 from selfheal.store.pieces import give_turn
 
@@ -63,7 +63,7 @@ async def measure(past: Past, saving: Save | None, seconds: int) -> dict[str, fl
             began, before = time.perf_counter(), time.process_time()
             if saving is not None:
                 vitals = now.vitals.copy()
-                await saving(Material(now.world, vitals, now.now, figures, Lessons, PATTERNS, WINDOWS))
+                await saving(Material(now.world, vitals, now.now, figures, Lessons, shipped(), WINDOWS))
                 took.append((time.perf_counter() - began) * 1e3)
                 spent.append((time.process_time() - before) * 1e3)
             await asyncio.sleep(max(0.0, 1.0 - (time.perf_counter() - began)))

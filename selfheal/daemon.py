@@ -21,6 +21,7 @@ from selfheal.compose.estate import Estate
 from selfheal.compose.evidence import Evidence
 from selfheal.compose.fleet import Fleet
 from selfheal.compose.heartbeats import Heartbeats
+from selfheal.compose.investigation import Investigation
 from selfheal.compose.judgement import Judgement
 from selfheal.compose.limits import limits_over
 from selfheal.compose.memory import Memory
@@ -40,7 +41,6 @@ from selfheal.compose.views import Views
 from selfheal.config.load import Loaded
 from selfheal.config.models import Config, process_of
 from selfheal.detect.anomalies import AnomalyWatch
-from selfheal.diagnose.patterns import PATTERNS
 from selfheal.events import (
     DaemonStarted,
     DaemonStopped,
@@ -63,6 +63,7 @@ from selfheal.recover import FIXES
 from selfheal.recover.engine import Healer
 from selfheal.serve.documents import Material
 from selfheal.serve.ports import Reloaded
+from selfheal.signatures import shipped
 from selfheal.store.documents import Documents
 from selfheal.store.reserve import Reserve
 from selfheal.supervise.supervisor import Supervisor
@@ -114,9 +115,10 @@ class Daemon:
         self.memory = Memory(self.ledger, ports, self.state_dir, lambda: self.config.history)
         self.history = self.memory.history
         self.metrics = Metrics(lambda: self.ledger.world, self.vitals, clock, __version__)
-        files = Documents(self.state_dir, ports.run_in_thread)
-        reserve = Reserve(self.state_dir)
-        self.views = Views(self.ledger, ports, self.journal, files, reserve, self.vitals, self.material, self.redact)
+        self.views = Views(
+            self.ledger, ports, self.journal, Documents(self.state_dir, ports.run_in_thread), Reserve(self.state_dir),
+            self.vitals, self.material, self.redact,
+        )  # fmt: skip
 
         # Who runs and watches.
         loaded = as_scaled(loaded, self.ledger.world, redactor.learn, log)
@@ -162,14 +164,17 @@ class Daemon:
             self.runner.spawn, self.redact, self._scale, self.estate,
         )  # fmt: skip
         self.hands = self.remedies.hands
+        self.investigation = Investigation(
+            self.ledger, ports, self.vitals, self.history, self.judgement, self.evidence, self.scheduler, self.runner
+        )
         self.healer = Healer(
             self.ledger, clock, self.fleet.fixes, self.hands,
             Counsel(
-                self.ledger, ports, lambda: self.config.model, self.judgement.next_step, self.evidence.of_incident,
+                self.ledger, ports, lambda: self.config.model, self.investigation.next_step, self.evidence.of_incident,
                 self.fleet.fixes, self.redact, self.runner,
             ).next_step,
-            self.judgement.causes, self.evidence.of_incident, self.redact, lambda: self.config.guard.approval_timeout,
-            self.runner.spawn, self.fleet.told,
+            self.investigation.diagnose, self.evidence.of_incident, self.redact,
+            lambda: self.config.guard.approval_timeout, self.runner.spawn, self.fleet.told,
         )  # fmt: skip
         self.prevention = Prevention(
             self.ledger, clock, self.history, self.hands, lambda: self.config.daemon.prevention_interval
@@ -187,23 +192,10 @@ class Daemon:
         self.control = FleetControl(
             self.ledger, clock, self.supervisor, self.fleet, self.reloader, self.heartbeats.beat, self.redact
         )
-        self.ledger.subscribe(
-            Reactions(
-                self.ledger,
-                self.vitals,
-                (
-                    self.supervisor.heed,
-                    self.standbys.heed,
-                    self.data.writers.heed,
-                    self.healer.heed,
-                    self.remedies.heed,
-                ),
-                self.metrics,
-                self.runner.wake,
-                log,
-                narrator,
-            )
-        )
+        heed = (
+            self.supervisor.heed, self.standbys.heed, self.data.writers.heed, self.healer.heed, self.remedies.heed
+        )  # fmt: skip
+        self.ledger.subscribe(Reactions(self.ledger, self.vitals, heed, self.metrics, self.runner.wake, log, narrator))
 
     def loops(self) -> tuple[Loop, ...]:
         """Everything that runs for as long as the daemon, the server apart."""
@@ -223,6 +215,7 @@ class Daemon:
             self.remedies.loop,
             self.estate.loop,
             self.rollup.loop,
+            self.investigation.loop,
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
@@ -352,7 +345,7 @@ class Daemon:
         """What the state files are made from, as of now."""
         now, windows = self.ports.clock.now(), self.config.guard.maintenance
         ledger, vitals = self.ledger, self.vitals.copy()
-        return Material(ledger.world, vitals, now, figures, self.judgement.lessons, PATTERNS, windows, ledger.seq)
+        return Material(ledger.world, vitals, now, figures, self.judgement.lessons, shipped(), windows, ledger.seq)
 
     async def events_after(self, seq: int, count: int) -> Sequence[tuple[int, Event]]:
         """The first `count` events of the journal with a greater number."""

@@ -14,6 +14,7 @@
     ├── DataFailed            data could not be looked at, copied or put back
     ├── RenderFailed          Render's API did not do, or not tell, what it was asked
     ├── JournalUnavailable    the journal cannot be written now
+    ├── KnowledgeInvalid      what was to be taught is wrong      exit 2
     ├── NotSaved              an order was carried out, and may be forgotten
     └── StateFileDamaged      a state file could not be read
 
@@ -116,12 +117,22 @@ class RefusedByPolicy(SelfhealError):
     exit_code = 5
 
 
+class KnowledgeInvalid(SelfhealError):
+    """What was to be taught cannot be taken; `errors` has every reason at once."""
+
+    exit_code = 2
+
+    def __init__(self, errors: tuple[str, ...]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
 class UnknownName(SelfhealError):
     """There is no agent or incident of that name."""
 
 
 class SpawnFailed(SelfhealError):
-    """A program could not be started. `cause` is a slug of `vocabulary.CAUSES`."""
+    """A program could not be started. `cause` is a slug of `causes.CAUSES`."""
 
     def __init__(self, message: str, cause: str) -> None:
         super().__init__(message)
@@ -131,7 +142,7 @@ class SpawnFailed(SelfhealError):
 class CheckFailed(SelfhealError):
     """A check looked and saw a failure: the expected way for a check to say no.
 
-    `cause` is a slug of `vocabulary.CAUSES` where the check knows it; else the result is all that is known. `silent`
+    `cause` is a slug of `causes.CAUSES` where the check knows it; else the result is all that is known. `silent`
     says that nothing came back, neither from a service nor from its host: it may be the network between, or our own.
     """
 

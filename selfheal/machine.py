@@ -33,7 +33,7 @@ from selfheal.config.models import Config
 from selfheal.config.render import API_KEY, API_URL
 from selfheal.config.render_mode import missing_at_render
 from selfheal.daemon import Daemon, Narrator
-from selfheal.diagnose.patterns import PATTERNS
+from selfheal.diagnose.similar import similar
 from selfheal.durable import make_private
 from selfheal.events import StateDamaged
 from selfheal.gateway.post import Poster
@@ -57,6 +57,7 @@ from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, bind_unix, serve
 from selfheal.serve.ports import Sources, Tail
+from selfheal.signatures import shipped
 from selfheal.store.key import read_key
 from selfheal.store.lock import StateLock, usable
 from selfheal.store.migrations import migrate
@@ -289,7 +290,7 @@ class _Doors:
     def loops(self, daemon: Daemon) -> Sequence[Loop]:
         """The loops of the server: one a listener, over one application."""
         sources = self._sources(daemon)
-        app = create_app(sources, daemon.control, daemon.data.custody, self._access)
+        app = create_app(sources, daemon.control, daemon.data.custody, daemon.control.teaching, self._access)
         gc.freeze()  # what is built by now stays: to look through it again would stop the loop for 70 ms
 
         async def listen(name: str) -> None:
@@ -363,7 +364,8 @@ class _Doors:
             lessons=daemon.judgement.lessons,
             draw=daemon.memory.recall.draw,
             past=daemon.memory.recall.past,
-            patterns=PATTERNS,
+            patterns=shipped(),
+            similar=similar,
             tables=told_against(FIXES),
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from selfheal.events import Alternative, BreakerOpened, BreakerTried, Verified
+from selfheal.events import Alternative, BreakerOpened, BreakerTried, Cause, Ranked, Similar, Verified
 from selfheal.vocabulary import GuardCode, Policy, StartReason
 from selfheal.world import Agent, Incident, World
 
@@ -38,6 +38,21 @@ class Clues:
     state: str = ""
     waits_in: str = ""
     signs: tuple[Sign, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why an incident is, likeliest first; what it looked like, and which of the past looked like that.
+
+    `ranked` is how likely each is the cause where several agents were looked at. `again` says that it was only looked
+    at once more: then what is the same as before is no news.
+    """
+
+    causes: tuple[Cause, ...]
+    look: tuple[str, ...] = ()
+    similar: tuple[Similar, ...] = ()
+    ranked: Ranked | None = None
+    again: bool = False
 
 
 # --- the reflex: a process has ended ---------------------------------------------------------------------------------

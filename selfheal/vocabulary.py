@@ -1,6 +1,6 @@
 """Which words may appear in the API, the metrics and the configuration?
 
-Closed vocabularies, one tuple or `Literal` each. A user's own fix may add causes; nothing else grows at run time.
+Closed vocabularies, one tuple or `Literal` each. Causes have a table of their own in `selfheal.causes`.
 """
 
 from __future__ import annotations
@@ -37,8 +37,12 @@ Mode = Literal["auto", "ask", "suggest", "off"]
 # What a fix may break: 0 nothing, 1 as a restart, 2 as a roll-back, 3 as a restore of data.
 Tier = Literal[0, 1, 2, 3]
 # Where evidence for a cause comes from. What is seen of the process by the kernel, of the data themselves, or by the
-# system when it refuses to start a program is direct; all else may be the mark of something else.
-Channel = Literal["kernel", "data", "start", "exit", "log", "check", "dependency", "change", "external"]
+# system when it refuses to start a program is direct; all else may be the mark of something else. `past` is an incident
+# that looked like this one, `ranking` what several channels say together of where it is: neither is a sign of its own.
+Channel = Literal[
+    "kernel", "data", "start", "exit", "log", "check", "dependency", "change", "external", "past", "ranking"
+]
+NO_SECOND_SIGN: frozenset[Channel] = frozenset({"past", "ranking"})
 DIRECT: frozenset[Channel] = frozenset({"kernel", "data", "start"})
 # By which rule a fix is chosen: what is expected to end it soonest, or the fixed order.
 Policy = Literal["look_ahead", "ladder"]
@@ -105,39 +109,6 @@ FAILURE_MODES: tuple[FailureMode, ...] = get_args(FailureMode)
 # Open incidents are all that are neither over nor silenced.
 INCIDENT_OVER: frozenset[IncidentState] = frozenset({"resolved", "suppressed"})
 
-# Every cause that the built-in diagnosis can name, with the sentence a person reads. Each slug is stable for ever.
-CAUSES: dict[str, str] = {
-    "port_taken": "the port that it wants is already in use",
-    "disk_full": "no space is left on the disk",
-    "bad_configuration": "its configuration is wrong",
-    "missing_module": "a module that it imports is not installed",
-    "missing_variable": "an environment variable that it needs is not set",
-    "missing_program": "the program to run does not exist",
-    "permission": "it may not read, write or bind what it needs",
-    "out_of_memory": "it ran out of memory",
-    "out_of_fds": "it ran out of file descriptors",
-    "dependency_down": "something that it depends on does not answer",
-    "hung": "the process is alive and does not answer",
-    "slow": "it answers, but slower than it should",
-    "wrong_answer": "what it gives is not as expected",
-    "killed": "somebody killed the process",
-    "crashed": "the process ended with an error",
-    "exited": "the process ended by itself without an error",
-    "unreachable": "it cannot be reached",
-    "stale": "what it should keep fresh is old or missing",
-    "corrupted": "its data are damaged",
-    "torn_tail": "its last lines are not whole",
-    "missing_data": "its data are gone",
-    "schema_broken": "its data are not of the form that they should have",
-    "wal_grown": "the log of its database has grown too large",
-    "locked": "something holds a lock on its data for too long",
-    "replica_behind": "a replica is too far behind",
-    "bad_deploy": "what was deployed last does not work",
-    "deploy_stuck": "a deploy of it comes to no end",
-    "suspended": "it was suspended",
-    "unknown": "no cause was found",
-}
-
 # Every step of the guard, with what it says where it holds an act back, or bars a fix.
 GUARDS: dict[GuardCode, str] = {
     "target": "there is no such agent to act on",
@@ -164,22 +135,3 @@ GUARDS: dict[GuardCode, str] = {
     "fix_budget": "the fix was applied often enough for now",
     "approval": "a person is asked first",
 }
-
-# Causes that a restart cannot cure: the world has to change first, so repeating it only makes noise.
-NOT_CURED_BY_RESTART: frozenset[str] = frozenset(
-    {
-        "bad_configuration",
-        "missing_module",
-        "missing_variable",
-        "missing_program",
-        "permission",
-        "disk_full",
-        "corrupted",
-        "torn_tail",
-        "missing_data",
-        "schema_broken",
-        "wal_grown",
-        "deploy_stuck",
-        "suspended",
-    }
-)

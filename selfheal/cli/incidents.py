@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from selfheal.causes import CAUSES
 from selfheal.cli.client import Answer, Client, Document, daemon_of, path
 from selfheal.cli.output import (
     Cell,
@@ -23,9 +24,9 @@ from selfheal.cli.output import (
     show_table,
     state,
 )
+from selfheal.cli.ranking import looked_at
 from selfheal.cli.verb import Group, Verb, an_incident, as_json, incident_id, limit, named, the_daemon
 from selfheal.errors import UnknownName
-from selfheal.vocabulary import CAUSES
 
 _HEADER = ("ID", "AGENT", "STATE", "SEVERITY", "CAUSE", "OPENED", "RECOVERY", "TRIED")
 _SEVERITIES: Mapping[str, Tone] = {"info": "quiet", "warning": "uneasy", "critical": "bad"}
@@ -162,8 +163,12 @@ def _facts(incident: Document) -> Iterator[tuple[str, str]]:
     if others:
         yield "suffered", ", ".join(others)
     yield from _causes(incident)
+    yield from looked_at(incident.part("ranking"))
+    yield from _suggested(incident)
     if incident.part("label").text("by"):
         yield "label", _label(incident.part("label"))
+    for number, one in enumerate(incident.parts("similar")):
+        yield "seen" if number == 0 else "", seen_before(one)
     for number, attempt in enumerate(incident.parts("attempts"), start=1):
         yield "attempt" if number == 1 else "", _attempt(number, attempt)
     recovery = incident.number("recovery_seconds")
@@ -183,6 +188,27 @@ def _causes(incident: Document) -> Iterator[tuple[str, str]]:
         yield "cause" if rank == 0 else "or", f"{_cause(cause.text('cause'))}{where} ({share(probability)})"
         for number, evidence in enumerate(cause.texts("evidence")):
             yield "evidence" if number == 0 else "", evidence
+
+
+def seen_before(one: Document) -> str:
+    """An incident of the past that looked like it: when, what it was, and what helped then."""
+    at, took = one.moment("at"), one.number("recovery_seconds")
+    told = f"{one.text('incident')}, {at.astimezone():%Y-%m-%d %H:%M}: " if at else f"{one.text('incident')}: "
+    told += one.text("cause") or "not what was thought"
+    told += f", {one.text('fix')} helped" if one.text("fix") else ", no fix helped"
+    told += f" after {duration(took)}" if took is not None else ""
+    return f"{told} ({share(one.number('similarity') or 0.0)} alike)"
+
+
+def _suggested(incident: Document) -> Iterator[tuple[str, str]]:
+    """What would help; once something was tried the attempts say more."""
+    if incident.parts("attempts"):
+        return
+    for number, one in enumerate(incident.parts("suggested")):
+        odds = one.number("success")
+        told = f"{one.text('fix')} of {one.text('agent')}{f' ({share(odds)})' if odds is not None else ''}"
+        barred = one.text("barred")
+        yield "help" if number == 0 else "", f"{told}: not now, {barred}" if barred else told
 
 
 def _label(label: Document) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from selfheal.causes import CLASSES, CauseClass
 from selfheal.cli.client import Document, daemon_of, path
 from selfheal.cli.output import Cell, clock_time, say, share, show_json, show_table
+from selfheal.cli.ranking import weights
+from selfheal.cli.signatures import VERBS
 from selfheal.cli.verb import Group, Verb, an_incident, as_json, named, the_daemon
-from selfheal.vocabulary import CAUSES
 
 _LABELS = ("INCIDENT", "AGENT", "IT SAID", "SURE", "IT WAS", "SAYS", "AT")
+_CAUSES = ("CAUSE", "LAYER", "WHAT IT SAYS", "WHERE TO LOOK", "WHAT HELPS")
 # All that the daemon keeps.
 _MOST = 1000
 
@@ -60,11 +63,25 @@ def _row(incident: Document, now: datetime) -> tuple[Cell | str, ...]:
 
 
 def _causes(arguments: Namespace) -> int:
+    from selfheal.recover import FIXES, helping
+
+    helps = helping(FIXES)
     if arguments.json:
-        show_json(CAUSES)
+        show_json([_cause(slug, one, helps.get(slug, ())) for slug, one in CLASSES.items()])
         return 0
-    show_table(("CAUSE", "WHAT IT SAYS"), [(Cell(slug, "strong"), says) for slug, says in CAUSES.items()], "")
+    rows = [
+        (Cell(slug, "strong"), one.layer, one.says, one.look, ", ".join(helps.get(slug, ("-",))))
+        for slug, one in CLASSES.items()
+    ]
+    show_table(_CAUSES, rows, "")
     return 0
+
+
+def _cause(slug: str, one: CauseClass, fixes: Sequence[str]) -> dict[str, object]:
+    return {
+        "cause": slug, "layer": one.layer, "sentence": one.says, "look": one.look,
+        "cured_by_restart": one.restart_cures, "fixes": list(fixes),
+    }  # fmt: skip
 
 
 def _where(parser: ArgumentParser) -> None:
@@ -101,6 +118,20 @@ GROUP = Group(
             _labels,
             (the_daemon, as_json),
         ),
-        Verb("kb causes", "Every cause that can be named.", "kb causes", _causes, (as_json,)),
+        Verb(
+            "kb weights",
+            "How much each way to look for a cause counts, where that was learned from labels.",
+            "kb weights",
+            weights,
+            (the_daemon, as_json),
+        ),
+        Verb(
+            "kb causes",
+            "Every cause that can be named, and which fixes help.",
+            "kb causes",
+            _causes,
+            (as_json,),
+        ),
+        *VERBS,
     ),
 )

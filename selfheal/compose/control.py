@@ -11,10 +11,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 
+from selfheal.causes import CAUSES
 from selfheal.clock import Clock
 from selfheal.compose.fleet import AgentPlan, Fleet, waves
 from selfheal.compose.reload import Reloader
 from selfheal.compose.targets import chosen
+from selfheal.compose.teaching import Teaching
 from selfheal.detect.triage import new_incident_id
 from selfheal.errors import FixFailed, JournalUnavailable, NotSaved, RefusedByPolicy, SelfhealError, UnknownName
 from selfheal.events import (
@@ -30,8 +32,8 @@ from selfheal.events import (
 )
 from selfheal.ledger import Ledger
 from selfheal.serve.ports import Order, Reloaded
+from selfheal.signatures import shipped
 from selfheal.supervise.supervisor import Supervisor
-from selfheal.vocabulary import CAUSES
 from selfheal.world import Incident
 
 
@@ -56,6 +58,7 @@ class FleetControl:
         self._reloader = reloader
         self._beat = beat
         self._redact = redact
+        self.teaching = Teaching(ledger, clock, fleet, shipped, redact)
 
     async def start(self, agent: str, by: str) -> None:
         await self.order("start", (agent,), by)

@@ -29,7 +29,7 @@ def facts_of(
         log=tuple(clues.log),
         onsets=_onsets(world, incident),
         changes=tuple(_changes(world, incident)),
-        past=tuple(_past(world, incident, now)),
+        past=tuple(_past(incident, now)),
     )
 
 
@@ -68,12 +68,8 @@ def _changes(world: World, incident: Incident) -> Iterator[Change]:
             yield Change(one.agent, one.kind, one.title, before_s)
 
 
-def _past(world: World, incident: Incident, now: float) -> Iterator[Past]:
-    """Incidents of the same agent, or with the same likeliest cause, that are over: the latest first."""
-    alike = (one for one in reversed([*world.incidents.values()]) if one.id != incident.id and one.over and one.causes)
-    for one in alike:
-        if one.agent == incident.agent or one.cause == incident.cause:
-            last = one.attempt
-            true = one.label.cause if one.label is not None and one.label.cause else one.cause
-            fix, outcome = (last.fix, last.outcome or "") if last is not None else ("", "")
-            yield Past(one.agent, true, fix, outcome, (now - one.opened_at) / DAY_S)
+def _past(incident: Incident, now: float) -> Iterator[Past]:
+    """Incidents that looked like this one, nearest first: what they were, and what helped."""
+    for one in incident.similar:
+        outcome = "succeeded" if one.fix else ""
+        yield Past(one.agent, one.cause or "unknown", one.fix, outcome, (now - one.at) / DAY_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from selfheal.compose.estate import Estate
@@ -14,6 +14,7 @@ from selfheal.ledger import Ledger
 from selfheal.plans import Clues
 from selfheal.ports import RunInThread
 from selfheal.serve.ports import Tail
+from selfheal.signatures import shipped
 from selfheal.supervise import proc
 from selfheal.supervise.logs import page, tail
 from selfheal.supervise.supervisor import Supervisor
@@ -42,13 +43,32 @@ class Evidence:
         agent = self._ledger.world.agents.get(incident.agent)
         if launch is None or agent is None:
             name, onset = incident.agent, incident.onset
-            signs, log = await asyncio.gather(self._estate.signs(name, onset), self._estate.last_words(name, onset))
+            signs, log, _ = await asyncio.gather(
+                self._estate.signs(name, onset), self._estate.last_words(name, onset), self._run_in_thread(_prepare)
+            )
             return Clues(log, signs=signs)
         begin, end = agent.log_begin, 0
         if incident.trigger == "exit" and agent.last_exit is not None:
             begin, end = agent.last_exit.log_begin, agent.last_exit.log_end
         state, waits_in = _where_it_stands(self._supervisor.run_of(incident.agent))
-        return Clues(await self._run_in_thread(lambda: lines_of_run(launch.log, begin, end)), state, waits_in)
+        return Clues(await self._run_in_thread(lambda: _read(launch.log, begin, end)), state, waits_in)
+
+    async def last_lines(self, agents: Sequence[str], since: float) -> dict[str, tuple[str, ...]]:
+        """The last lines of the current runs of these agents, redacted; of those that wrote nothing `since` none."""
+        places = {
+            name: (launch.log, self._begin(name)) for name in agents if (launch := self._supervisor.launch_of(name))
+        }
+
+        def read() -> dict[str, tuple[str, ...]]:
+            fresh = {name: place for name, place in places.items() if _written_at(place[0]) >= since}
+            return {name: lines_of_run(log, begin, 0) for name, (log, begin) in fresh.items()}
+
+        found = await self._run_in_thread(read) if places else {}
+        return {name: tuple(map(self._redact, lines)) for name, lines in found.items()}
+
+    def _begin(self, name: str) -> int:
+        known = self._ledger.world.agents.get(name)
+        return known.log_begin if known is not None else 0
 
     async def log_tail(self, agent: str, count: int, cursor: str, since: float) -> Tail:
         """The end of an agent's log, redacted, for people; nothing where it was last written to before `since`."""
@@ -78,6 +98,16 @@ def _written_at(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _read(path: Path, begin: int, end: int) -> tuple[str, ...]:
+    _prepare()
+    return lines_of_run(path, begin, end)
+
+
+def _prepare() -> None:
+    """What is known of logs is read before it is asked for in the event loop."""
+    shipped().prepare()
 
 
 def lines_of_run(path: Path, begin: int, end: int) -> tuple[str, ...]:

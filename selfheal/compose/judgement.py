@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_
 from random import Random
 
 from selfheal.compose.fleet import Fleet
@@ -11,18 +12,24 @@ from selfheal.decide.choice import PRIOR_WEIGHT, Belief, prior
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
 from selfheal.decide.reflex import ReflexRules, reflex
-from selfheal.diagnose.verdict import diagnose
-from selfheal.events import Cause, Verified
+from selfheal.diagnose.look import look
+from selfheal.diagnose.signatures import Signatures
+from selfheal.diagnose.similar import Past, remembered
+from selfheal.diagnose.telling import telling
+from selfheal.diagnose.verdict import diagnose, heard
+from selfheal.events import Verified
 from selfheal.gateway.wire import Terms
 from selfheal.kinds import Fix
 from selfheal.learn.decisions import decisions
 from selfheal.learn.odds import Counts, posterior
 from selfheal.learn.policy import trusts
 from selfheal.learn.pools import Pools
+from selfheal.learn.precision import precisions
 from selfheal.learn.strategies import Lessons
 from selfheal.learn.waits import Waits, settle_s
 from selfheal.ledger import Ledger
-from selfheal.plans import Clues, Ending, Reflex, Step
+from selfheal.plans import Clues, Diagnosis, Ending, Reflex, Step
+from selfheal.signatures import shipped
 from selfheal.verify import SETTLE_S, first_good_at, verify
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import Mode, Policy
@@ -39,6 +46,9 @@ class Judgement:
         self._chance = chance
         self._pools = Pools()
         self._waits = Waits()
+        self._past = Past()
+        self._taught: tuple[object, ...] = (None,) * 4
+        self._speaking = shipped()
         self._judged = -1
         self._terms: tuple[object, object, Terms] = (None, None, Terms())
         self._policy: Policy = "look_ahead"
@@ -56,9 +66,25 @@ class Judgement:
         policy = process.restart if process is not None else "never"
         return reflex(agent, ending, policy, rules, now, self._chance)
 
-    def causes(self, world: World, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
-        """Why did it happen?"""
-        return diagnose(world, self._vitals, incident, clues)
+    def diagnosis(self, world: World, incident: Incident, clues: Clues) -> Diagnosis:
+        """Why did it happen, what did it look like, and when was that seen before?"""
+        known = self.signatures(world)
+        agent = world.agents.get(incident.agent, Agent(incident.agent))
+        lines = heard(agent, incident, telling(clues.log))
+        seen = look(world, incident, lines, (hit.signature.id for hit in known.hits(lines)))
+        near = self._past.follow(world.knowledge.past).nearest(seen, incident.id)
+        votes = [*remembered(near, incident)]
+        return Diagnosis(diagnose(world, self._vitals, incident, clues, known, votes), seen, near)
+
+    def signatures(self, world: World) -> Signatures:
+        """The signatures that speak, each for as much as it has been worth."""
+        known = world.knowledge
+        taught = known.own, known.off, known.tallies, known.lent
+        if not all(map(is_, taught, self._taught)):
+            own = tuple(known.own.values())
+            learned = precisions(world, (*shipped(), *own))
+            self._taught, self._speaking = taught, Signatures.of(shipped(), own, learned, known.off)
+        return self._speaking
 
     def next_step(self, world: World, incident: Incident, now: float) -> Step:
         """An incident is open: what comes next?"""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Protocol
 
 from selfheal.detect.triage import triage
@@ -19,10 +19,12 @@ from selfheal.events import (
     AlertFailed,
     AlertRaised,
     CheckBroke,
+    Diagnosed,
     Event,
     FlappingBegan,
     HealthChanged,
     IncidentEvent,
+    KnowledgeImported,
     LoopFailed,
     StateDamaged,
     WorkPlanned,
@@ -90,7 +92,7 @@ class Reactions:
             self._narrator(world, event)
 
     def _write(self, event: Event) -> None:
-        facts = asdict(event)
+        facts = asdict(_in_brief(event))
         if "incident" in facts:
             facts["incident_id"] = facts.pop("incident")
         name = _WORD_START.sub(".", type(event).__name__, count=1).lower()
@@ -107,3 +109,14 @@ class Reactions:
                 self._log.debug(name, **facts)
             case _:
                 self._log.info(name, **facts)
+
+
+def _in_brief(event: Event) -> Event:
+    """What is long and read by nobody in a log is left to the journal."""
+    match event:
+        case Diagnosed():
+            return replace(event, look=(), similar=tuple(replace(one, common=()) for one in event.similar))
+        case KnowledgeImported():
+            return replace(event, tallies={origin: {} for origin in event.tallies}, incidents=())
+        case _:
+            return event

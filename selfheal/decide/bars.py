@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.decide.guard import at_once
-from selfheal.decide.matter import RESTARTS, Rules, failed_lately
+from selfheal.decide.matter import RESTARTS, Rules, failed_lately, of_its_own
 from selfheal.events import Cause
 from selfheal.kinds import Fix
-from selfheal.vocabulary import DIRECT, NOT_CURED_BY_RESTART, GuardCode, Tier
+from selfheal.vocabulary import DIRECT, NO_SECOND_SIGN, GuardCode, Tier
 from selfheal.world import Agent, Incident, World
 from selfheal.world.agents import HOUR_S
 
@@ -31,12 +32,15 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What the bars look at. `repeated` says until when what has failed is not repeated; `looping` that the agent ends
-    again and again, so that its restarts are the reflex's affair.
+    """What the bars look at: the incident as rules see it, and as a `whole`, with whom a ranking blames.
+
+    `repeated` says until when what has failed is not repeated; `looping` that the agent ends again and again, so that
+    its restarts are the reflex's affair.
     """
 
     world: World
     incident: Incident
+    whole: Incident
     agent: Agent
     rules: Rules
     now: float
@@ -48,7 +52,8 @@ def bars(
     world: World, incident: Incident, agent: Agent, fixes: tuple[Fix, ...], rules: Rules, looping: bool, now: float
 ) -> Mapping[str, Bar]:
     """The fixes that are barred, by name, each by the first bar that it meets."""
-    bench = Bench(world, incident, agent, rules, now, failed_lately(world, incident, agent.name, now), looping)
+    own = of_its_own(incident, fixes)
+    bench = Bench(world, own, incident, agent, rules, now, failed_lately(world, own, agent.name, now), looping)
     met = {fix.name: next(filter(None, (bar(bench, fix) for bar in _BARS)), None) for fix in fixes}
     return {name: bar for name, bar in met.items() if bar is not None}
 
@@ -150,7 +155,8 @@ def _precondition(bench: Bench, fix: Fix) -> Bar | None:
 
 def _confidence(bench: Bench, fix: Fix) -> Bar | None:
     """The more a fix may break, the surer the cause has to be; where it may break data, by more than one sign."""
-    sure, needed = confidence(bench.incident, fix), SURE_ENOUGH[fix.tier]
+    judged = bench.incident if fix.tier < 2 else bench.whole  # a doubt is a doubt, where much may be broken
+    sure, needed = confidence(judged, fix), SURE_ENOUGH[fix.tier]
     if sure < needed:
         return Bar(
             "confidence", f"what it helps against is {sure:.0%} likely, and {needed:.0%} is asked for what it risks"
@@ -164,7 +170,8 @@ def _is_proven(incident: Incident, fix: Fix, place: int) -> bool:
     cause = incident.causes[place]
     if not is_meant_for(fix, cause.slug):
         return False
-    return len(set(cause.channels)) > 1 or not DIRECT.isdisjoint(cause.channels)
+    signs = set(cause.channels) - NO_SECOND_SIGN
+    return len(signs) > 1 or not DIRECT.isdisjoint(signs)
 
 
 def _fix_budget(bench: Bench, fix: Fix) -> Bar | None:

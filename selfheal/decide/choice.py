@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
+from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.decide.bars import Bar, is_meant_for
 from selfheal.decide.lookahead import Option, Worth, rank, updated
 from selfheal.events import Alternative
 from selfheal.kinds import Fix
 from selfheal.plans import Plan
-from selfheal.vocabulary import NOT_CURED_BY_RESTART, Policy
+from selfheal.vocabulary import Policy
 from selfheal.world import Agent, Attempt, Incident, World
 
 # Priors, each worth a few observations: what people who run such fleets would bet.

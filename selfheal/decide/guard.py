@@ -23,6 +23,10 @@ from selfheal.world.agents import HOUR_S
 # How long the checks of a dependency are waited for before its silence counts as nothing against it.
 LOOK_S = 15.0
 
+# Where a ranking blames what an agent depends on, that is waited for so long. It may be wrong, or nobody may put it
+# right: then what is seen of the agent itself is tried after all.
+BLAMED_S = 60.0
+
 Guard = Callable[[Matter], Hold | None]
 
 
@@ -133,7 +137,18 @@ def _dependency(matter: Matter) -> Hold | None:
             return Hold(f"its dependency {name} is looked at first", now + 0.5)
         if now - dependency.since < LOOK_S or _not_asked_since(agent, vitals, dependency.since):
             return Hold(f"its dependency {name} has only just come back", now + 1.0)
-    return None
+    return _blamed(matter, agent)
+
+
+def _blamed(matter: Matter, agent: Agent) -> Hold | None:
+    """The likeliest cause is elsewhere, and is not seen by a check of its own: nothing is done there, nor here yet."""
+    incident, until = matter.incident, matter.incident.diagnosed_at + BLAMED_S
+    first = incident.causes[0] if incident.causes else None
+    if first is None or "ranking" not in first.channels or first.agent not in matter.world.dependencies(agent.name):
+        return None
+    if matter.now >= until:
+        return None
+    return Hold(f"its dependency {first.agent} is likelier the cause ({first.probability:.0%})", until)
 
 
 def _dry_run(matter: Matter) -> Hold | None:

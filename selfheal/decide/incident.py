@@ -12,6 +12,7 @@ from selfheal.decide.bars import bars
 from selfheal.decide.choice import PRIOR_WEIGHT, Choice, Success, causes_of, choose, must_ask, prior
 from selfheal.decide.guard import PASSED, Rules, held, overspent, paused
 from selfheal.decide.hindsight import hindsight
+from selfheal.decide.matter import of_its_own
 from selfheal.events import BreakerTried, Verified
 from selfheal.kinds import Fix
 from selfheal.plans import (
@@ -221,7 +222,17 @@ def _chosen(world: World, incident: Incident, agent: Agent, healing: Healing, lo
     def asks(fix: Fix) -> bool:
         return must_ask(incident, fix, rules.mode(agent.name, fix))
 
-    return choose(world, incident, agent, fixes, healing.success, rules.verify_s, barred, asks, healing.policy())
+    return choose(
+        world,
+        of_its_own(incident, fixes),
+        agent,
+        fixes,
+        healing.success,
+        rules.verify_s,
+        barred,
+        asks,
+        healing.policy(),
+    )
 
 
 def _without_a_fix(incident: Incident, agent: Agent, choice: Choice) -> Step:

@@ -5,9 +5,10 @@ Pure. What is asked of the configuration stands in `Rules`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from selfheal.events import Cause
 from selfheal.kinds import Fix
 from selfheal.plans import Plan
 from selfheal.vitals import Vitals
@@ -65,6 +66,26 @@ def is_local(agent: Agent) -> bool:
 def onset(incident: Incident, agent: Agent) -> float:
     """Since when it is as it is. An incident may be old and the agent have been well for long within it."""
     return max([incident.onset, *(failing.since for failing in agent.failing.values())])
+
+
+def of_its_own(incident: Incident, fixes: Iterable[Fix]) -> Incident:
+    """The incident as rules alone see it, where a ranking has blamed somebody else and no fix was written for that.
+
+    Who is blamed is waited for, which is the guard's affair. What is done to the agent itself after that is against
+    what is seen of itself: else nothing would ever be, however wrong the ranking was.
+    """
+    blamed = [one for one in incident.causes if one.channels == ("ranking",)]
+    if not blamed or any(one.slug in fix.causes for one in blamed for fix in fixes):
+        return incident
+    return replace(incident, causes=_without(incident.causes), found=_without(incident.found))
+
+
+def _without(causes: Sequence[Cause]) -> tuple[Cause, ...]:
+    """The causes but for those that only a ranking names, with what those had taken of the others' share."""
+    left = [one for one in causes if one.channels != ("ranking",)]
+    share, whole = sum(one.probability for one in left), sum(one.probability for one in causes)
+    more = whole / share if share else 1.0
+    return tuple(replace(one, probability=one.probability * more) for one in left)
 
 
 def attempts_on(world: World, agent: str) -> Iterator[tuple[Incident, Attempt]]:

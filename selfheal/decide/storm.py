@@ -18,6 +18,8 @@ from selfheal.world import Agent, Attempt
 AT_ONCE_S = 180.0
 # Once most are well again, the last ones have so long to follow by themselves.
 FOLLOW_S = 45.0
+# Checks take turns: what fails by the same outage is seen to fail up to so long after the first was tried.
+TURN_S = 15.0
 
 
 def storm(matter: Matter) -> Hold | None:
@@ -86,4 +88,4 @@ def _trials(matter: Matter, began: float) -> Iterator[Attempt]:
     """What was done by reason in the incidents that began at about the same time."""
     for incident in matter.world.incidents.values():
         if abs(incident.onset - began) <= AT_ONCE_S:
-            yield from (one for one in incident.attempts if not one.reflex and one.started_at >= began)
+            yield from (one for one in incident.attempts if not one.reflex and one.started_at >= began - TURN_S)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from selfheal.causes import CAUSES
 from selfheal.events import (
     AgentReady,
     AnomalySeen,
@@ -47,7 +48,7 @@ from selfheal.events import (
     WorkDone,
     WorkPlanned,
 )
-from selfheal.vocabulary import CAUSES, Outcome
+from selfheal.vocabulary import Outcome
 from selfheal.world import Incident, World
 
 Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 
+from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART, PASSING
 from selfheal.events import (
     AgentExited,
     AgentStarted,
@@ -31,7 +32,7 @@ from selfheal.events import (
     Trigger,
     Verified,
 )
-from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART, Outcome, StartReason
+from selfheal.vocabulary import Outcome, StartReason
 from selfheal.world import Agent, Attempt, Breaker, Incident, World
 from selfheal.world.odds import RELAPSE_S
 
@@ -40,7 +41,7 @@ TRIES = 2
 # What the system says when it refuses to start a program is seldom wrong.
 START_CERTAIN = 0.95
 # A host that is gone is seen as silence of all that is asked there, within a round of checks or two.
-SILENT: frozenset[str] = frozenset({"unreachable", "hung"})
+SILENT: frozenset[str] = frozenset({"unreachable", "hung", "network_loss", "dns_failed"})
 TOGETHER_S = 60.0
 FAILED: frozenset[Outcome | None] = frozenset({"failed", "timed_out"})
 # Starts that answer a death without any reasoning: each is an attempt of the agent's incident.
@@ -223,7 +224,7 @@ def _proven(world: World, incident: Incident, event: IncidentResolved) -> tuple[
 def _hopeless(world: World, incident: Incident, at: float) -> tuple[Event, ...]:
     """A crash loop that no restart can end is not run through to the end of its budget."""
     agent = world.agents.get(incident.agent)
-    if agent is None or incident.cause not in NOT_CURED_BY_RESTART or agent.breaker.state != "closed":
+    if agent is None or incident.cause not in NOT_CURED_BY_RESTART - PASSING or agent.breaker.state != "closed":
         return ()
     if incident.trigger == "start" or agent.short_runs < TRIES:
         return ()

@@ -77,10 +77,60 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """How a process of a service ended, not by our will: by a code or a signal; by neither where nobody knows."""
+
+    at: float
+    service: str
+    code: int | None = None
+    signal: int | None = None
+    ran_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How a service is by what is asked of it.
+
+    `down` says that it has settled on failure, `doubtful` that only its latest answers were bad, either since `since`;
+    `local` that its own process is what is wrong, as the kernel says. `answers` says that all its checks have answered
+    well since the trouble began. `cause` is a slug, and `says` are the words of what fails.
+    """
+
+    service: str
+    down: bool = False
+    doubtful: bool = False
+    since: float = 0.0
+    local: bool = False
+    answers: bool = False
+    cause: str = ""
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of what it may use a process has used: 1 is all of it."""
+
+    service: str
+    what: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A line of a service's log that is known to stand for a cause. `precision` is how often that is true."""
+
+    service: str
+    cause: str
+    precision: float
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """All that was recorded around `at`, when the trouble began or was noticed.
 
-    `graph` is who calls whom: caller -> callees. A service may appear in some of the parts and not in others.
+    `graph` is who calls whom: caller -> callees. A service may appear in some of the parts and not in others. `ends`,
+    `states`, `uses` and `signs` are what only a supervisor knows: of a case that was recorded elsewhere there are none.
     """
 
     at: float
@@ -91,11 +141,16 @@ class Case:
     patterns: Sequence[PatternCount] = ()
     spans: Sequence[Span] = ()
     changes: Sequence[Change] = ()
+    ends: Sequence[End] = ()
+    states: Sequence[State] = ()
+    uses: Sequence[Use] = ()
+    signs: Sequence[Sign] = ()
 
     def services(self) -> tuple[str, ...]:
         """Every service that appears anywhere, by name."""
         named = {one.service for part in (self.series, self.logs, self.patterns, self.spans) for one in part}
         named.update(one.service for one in self.changes if one.service)
+        named.update(one.service for part in (self.ends, self.states, self.uses, self.signs) for one in part)
         named.update(self.graph)
         named.update(callee for callees in self.graph.values() for callee in callees)
         if self.alert is not None:

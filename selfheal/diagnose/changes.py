@@ -21,7 +21,9 @@ from selfheal.diagnose.view import View
 
 # --- what each sign counts -------------------------------------------------------------------------------------------
 LEXICAL, ALERTING, SUSPECTED, RISKY, GUARD, NAME = 0.125, 0.8, 2.0, 1.0, 0.5, 0.5
-NO_DIFF, HARMLESS, LATE, MOVED, CHECKS = -2.0, -1.5, -3.0, -1.0, -1.0
+NO_DIFF, HARMLESS, LATE, MOVED, CHECKS, SAME = -2.0, -1.5, -3.0, -1.0, -1.0, -2.0
+# After these runs what had run before.
+_SAME = frozenset({"fix", "restart"})
 # What "none" has by itself, for each sign of the outside, and for load that rises in most services at once.
 NOTHING, OUTSIDE, SURGE = 1.6, 0.6, 2.0
 # So far above its spread load has risen.
@@ -197,6 +199,9 @@ def _score(
             why.append(sign.words)
     if not changed and any(one.diff for one in view.case.changes):
         score += NO_DIFF  # where nobody has recorded any, that there is none says nothing
+    if change.kind in _SAME:
+        score += SAME
+        why.append("what runs since is what had run before")
     if _is_harmless(change):
         score += HARMLESS
         why.append("it touched documents, style or tests alone")

@@ -16,6 +16,10 @@ from selfheal.diagnose.view import View
 NAMES = ("always", "noticed", "felt", "many")
 NEVER: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
 
+# That a check of who was noticed has failed is felt too, also where it measured nothing: like what has moved by twenty
+# times its spread.
+DOWN = 3.0
+
 _FELT: dict[Family, tuple[Family, ...]] = {
     "latency": ("latency",), "error": ("error", "success"), "success": ("error", "success"),
 }  # fmt: skip
@@ -34,4 +38,5 @@ def circumstances(view: View) -> tuple[float, ...]:
         for one in view.measures
         if one.service == alert.service and one.family in kinds
     )
-    return 1.0, 1.0, surprise(max(moved, default=0.0)), many
+    down = any(one.down for one in view.case.states if one.service == alert.service)
+    return 1.0, 1.0, max(surprise(max(moved, default=0.0)), DOWN if down else 0.0), many

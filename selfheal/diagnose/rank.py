@@ -14,18 +14,23 @@ from selfheal.diagnose.case import NONE, Case
 from selfheal.diagnose.changes import RankedChange, rank_changes
 from selfheal.diagnose.channels import Channel, Finding
 from selfheal.diagnose.channels.budget import Budget
+from selfheal.diagnose.channels.dependency import Dependency
 from selfheal.diagnose.channels.edge_gap import EdgeGap, SlowAll
+from selfheal.diagnose.channels.known import Known
 from selfheal.diagnose.channels.missing import Missing
 from selfheal.diagnose.channels.novelty import Novelty
 from selfheal.diagnose.channels.onset import Onset
+from selfheal.diagnose.channels.process import Process
 from selfheal.diagnose.channels.shift import Shift, unexplained
 from selfheal.diagnose.circumstances import circumstances
-from selfheal.diagnose.fusion import features, probabilities
+from selfheal.diagnose.fusion import Features, features, probabilities
 from selfheal.diagnose.view import View, ranked
 from selfheal.diagnose.weights import SHIPPED, Weights
 
 # A new channel is one file and one line here; without weights of its own it is shown and does not count.
-CHANNELS: tuple[Channel, ...] = (Shift(), Budget(), EdgeGap(), SlowAll(), Missing(), Novelty(), Onset())
+CHANNELS: tuple[Channel, ...] = (
+    Shift(), Budget(), EdgeGap(), SlowAll(), Missing(), Novelty(), Onset(), Process(), Dependency(), Known()
+)  # fmt: skip
 # From here on the first service is likely enough to act on, where a second channel agrees.
 SURE = 0.7
 # A channel agrees where nobody else scores higher in it, and there is something to score.
@@ -36,12 +41,13 @@ Verdict = Literal["act", "investigate", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """A service, how likely it is the cause, and what each channel has against it."""
+    """A service, how likely it is the cause, and what each channel has against it; `features` are what was weighed."""
 
     service: str
     probability: float
     score: float
     evidence: Mapping[str, str] = field(default_factory=dict)
+    features: Features = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +61,20 @@ class SuspectMetric:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Who was it? All by probability. `missing` says of each channel that found nothing to look at what it needs."""
+    """Who was it? All by probability; `nothing` is that of nobody, by the `circumstances` of the case too.
+
+    `agree` are the channels in which nobody scores higher than the first, with its scores. `missing` says of each
+    channel that found nothing to look at what it needs.
+    """
 
     services: Sequence[Suspect]
     metrics: Sequence[SuspectMetric]
     changes: Sequence[RankedChange]
     verdict: Verdict
     confidence: float
+    nothing: float
+    circumstances: tuple[float, ...]
+    agree: Mapping[str, float]
     used: Sequence[str]
     missing: Mapping[str, str]
 
@@ -72,18 +85,24 @@ def rank(case: Case, weights: Weights = SHIPPED, channels: Sequence[Channel] = C
     findings = look(view, channels)
     services = view.services
     known = features(findings, weights.names, services)
-    told = probabilities(known, weights.numbers, weights.utility_of_none(circumstances(view)))
+    around = circumstances(view)
+    told = probabilities(known, weights.numbers, weights.utility_of_none(around))
     suspects = tuple(
-        Suspect(name, probability, _utility(known[name], weights), _evidence(name, findings))
+        Suspect(name, probability, _utility(known[name], weights), _evidence(name, findings), known[name])
         for name, probability in ranked({name: told[name] for name in services})
     )
-    verdict, confidence = _verdict(suspects, told[NONE], findings)
+    first = suspects[0].service if suspects else ""
+    agree = {name: one.scores[first] for name, one in findings.items() if _agrees(one, first)}
+    verdict, confidence = _verdict(suspects, told[NONE], agree)
     return Ranking(
         suspects,
         _metrics(findings),
         rank_changes(view, told),
         verdict,
         confidence,
+        told[NONE],
+        around,
+        agree,
         tuple(name for name, one in findings.items() if not one.missing),
         {name: one.missing for name, one in findings.items() if one.missing},
     )
@@ -118,13 +137,12 @@ def _metrics(findings: Mapping[str, Finding]) -> tuple[SuspectMetric, ...]:
     return tuple(SuspectMetric(service, metric, score) for (service, metric), score in order)
 
 
-def _verdict(suspects: Sequence[Suspect], nothing: float, findings: Mapping[str, Finding]) -> tuple[Verdict, float]:
+def _verdict(suspects: Sequence[Suspect], nothing: float, agree: Mapping[str, float]) -> tuple[Verdict, float]:
     """Act on what is likely and seen in two ways; say none where that is likelier than anybody; else look further."""
     if not suspects or nothing > suspects[0].probability:
         return "none", nothing
-    first = suspects[0]
-    agree = sum(1 for one in findings.values() if _agrees(one, first.service))
-    return ("act" if first.probability >= SURE and agree > 1 else "investigate"), first.probability
+    first = suspects[0].probability
+    return ("act" if first >= SURE and len(agree) > 1 else "investigate"), first
 
 
 def _agrees(finding: Finding, service: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isfinite, log1p
+from math import log1p
 
 # The standard deviation of a normal distribution, from its quartiles and from its median absolute deviation.
 _OF_IQR, _OF_MAD = 1.349, 1.4826
@@ -20,12 +20,12 @@ _LEAST = 1e-120
 
 def is_number(value: float) -> bool:
     """Whether a value can be reckoned with: what is as great as this was never measured."""
-    return isfinite(value) and abs(value) < GREATEST
+    return -GREATEST < value < GREATEST
 
 
 def finite(values: Iterable[float]) -> list[float]:
     """The values that are numbers, in order."""
-    return sorted(value for value in values if is_number(value))
+    return sorted([value for value in values if -GREATEST < value < GREATEST])
 
 
 def quantile(ordered: Sequence[float], share: float) -> float:
@@ -64,9 +64,13 @@ class Usual:
 
 def usual(values: Iterable[float]) -> Usual:
     """Learn what is usual from samples."""
-    ordered = finite(values)
+    return usual_of(finite(values))
+
+
+def usual_of(ordered: Sequence[float]) -> Usual:
+    """Learn what is usual from samples that are numbers, in order."""
     middle = quantile(ordered, 0.5)
-    apart = finite(abs(value - middle) for value in ordered)
+    apart = sorted([abs(value - middle) for value in ordered])
     quartiles = (quantile(ordered, 0.75) - quantile(ordered, 0.25)) / _OF_IQR
     return Usual(middle, max(quartiles, _OF_MAD * quantile(apart, 0.5)), len(ordered))
 

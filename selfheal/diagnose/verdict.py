@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from selfheal.diagnose.patterns import Hit, hits, raised, telling
+from selfheal.causes import LEAKS, MODE_OF, OUTSIDE
+from selfheal.diagnose.signatures import Hit, Signatures
+from selfheal.diagnose.telling import raised, telling
 from selfheal.events import Cause
 from selfheal.plans import Clues, Sign
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import Channel, CheckResult
+from selfheal.vocabulary import DIRECT, Channel, CheckResult
 from selfheal.world import Agent, Failing, Incident, LastExit, World
 
 UNKNOWN_WEIGHT = 1.0
@@ -25,6 +27,9 @@ RECENT_LINES, LAST_WORDS = 15, 3
 RECENT_S = 30.0
 # That something refused to talk to it is said by many a program that is none the worse for it.
 FAINT_WEIGHT = 3.0
+# A key or a certificate that is not accepted does not pass by itself: it may be why an answer is wrong, and is no hang.
+LASTING_WEIGHT = 8.0
+_LASTING = frozenset({"credential_expired", "tls_expired", "tls_untrusted", "quota_exhausted"})
 NEAR_LIMIT = 0.9
 # A file that was edited, and a process that ends at once: more often than not the one is why the other.
 CHANGED_WEIGHT = 20.0
@@ -32,6 +37,14 @@ CHANGED_WEIGHT = 20.0
 SIGN_WEIGHT = 40.0
 # An uncaught error doubles what an exit code alone says, and stays below every sign of a narrower cause.
 RAISED_WEIGHT = 4.0
+# What incidents of the past say is never worth more than this.
+UNBOUND_WEIGHT = 6.0
+# A sign that is right as often as not says more of an error than that it was one.
+NARROW = 0.5
+# The source of signatures for the words of the system itself, and how sure a sign is that outdoes one of them.
+ANY, SURE = "system", 0.9
+# Of what lies outside, where something that it depends on may be what is meant.
+_OF_DEPENDENCIES = frozenset({"dependency_down", "slow_dependency", "network_loss", "dns_failed"})
 # What the kernel says of the process itself is beyond doubt; what others see may be the mark of something else.
 LOCAL_WEIGHT, NAMED_WEIGHT = 20.0, 10.0
 _NAMED: dict[str, float] = {"hung": 12.0, "unreachable": 8.0, "wrong_answer": 5.0}
@@ -46,30 +59,47 @@ _SENT = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One piece of evidence for one cause at one agent, and where it is from."""
+    """One piece of evidence for one cause at one agent, and where it is from; `sign` is the signature that it is."""
 
     cause: str
     agent: str
     weight: float
     evidence: str
     channel: Channel
+    signs: tuple[str, ...] = ()
 
 
-def diagnose(world: World, vitals: Vitals, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
-    """Rank the causes of `incident`, likeliest first."""
+def diagnose(
+    world: World,
+    vitals: Vitals,
+    incident: Incident,
+    clues: Clues,
+    signatures: Signatures,
+    past: Sequence[Vote] = (),
+) -> tuple[Cause, ...]:
+    """Rank the causes of `incident`, likeliest first. `signatures` are what is known of logs, `past` the votes of
+    incidents that looked like it.
+    """
     agent = world.agents.get(incident.agent, Agent(incident.agent))
     log = telling(clues.log)
     votes = [
         *_dependencies(world, agent, incident),
         *_start(agent, incident),
-        *_log(world, agent, incident, log),
-        *_exit(agent, vitals, incident, log),
-        *_checks(agent, incident),
+        *_log(world, agent, incident, log, signatures),
+        *_exit(world, agent, vitals, incident, log, signatures),
+        *_checks(world, agent, incident),
         *_stuck(agent, vitals, clues),
         *_changed(agent, incident),
         *(_sign(agent, sign) for sign in clues.signs),
     ]
-    return _ranked(votes, agent.name)
+    return _ranked([*votes, *_bounded(past, votes)], agent.name)
+
+
+def _bounded(past: Sequence[Vote], votes: Sequence[Vote]) -> Iterator[Vote]:
+    """What was once is never worth more than half of what is seen of the process or the data themselves."""
+    direct = [vote.weight for vote in votes if vote.channel in DIRECT and vote.weight]
+    most = 0.5 * max(direct) if direct else UNBOUND_WEIGHT
+    return (replace(vote, weight=min(vote.weight, most)) for vote in past)
 
 
 def _ranked(votes: Sequence[Vote], agent: str) -> tuple[Cause, ...]:
@@ -89,7 +119,8 @@ def _ranked(votes: Sequence[Vote], agent: str) -> tuple[Cause, ...]:
 
 def _cause(cause: str, agent: str, share: float, votes: Sequence[Vote]) -> Cause:
     channels = tuple(dict.fromkeys(vote.channel for vote in votes if vote.weight))
-    return Cause(cause, round(share, 4), agent, tuple(vote.evidence for vote in votes), channels)
+    signs = tuple(dict.fromkeys(sign for vote in votes for sign in vote.signs))
+    return Cause(cause, round(share, 4), agent, tuple(vote.evidence for vote in votes), channels, signs)
 
 
 def _dependencies(world: World, agent: Agent, incident: Incident) -> Iterator[Vote]:
@@ -122,15 +153,35 @@ def _end(agent: Agent, incident: Incident) -> LastExit | None:
     return agent.last_exit if incident.trigger == "exit" else None
 
 
-def _log(world: World, agent: Agent, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
-    for hit in hits(_heard(agent, incident, log)):
-        if hit.pattern.cause == "dependency_down":
-            yield from _refused(world, agent, incident, hit, log)
+def _log(world: World, agent: Agent, incident: Incident, log: Sequence[str], signatures: Signatures) -> Iterator[Vote]:
+    """One vote for each cause that its log shows: signs in one log are no independent witnesses, so the best counts."""
+    by_cause: dict[str, list[Hit]] = {}
+    for hit in _narrowest(signatures.hits(heard(agent, incident, log))):
+        by_cause.setdefault(hit.signature.cause, []).append(hit)
+    for cause, hits in by_cause.items():
+        best = max(hits, key=lambda hit: hit.precision)
+        signs = tuple(hit.signature.id for hit in hits)
+        vote = Vote(cause, agent.name, best.weight, _says(best.line), "log", signs)
+        if cause in OUTSIDE:
+            ended_on_it = _end(agent, incident) is not None and _shows(signatures, _last_words(log), cause)
+            yield from _elsewhere(world, agent, incident, vote, ended_on_it=ended_on_it)
         else:
-            yield Vote(hit.pattern.cause, agent.name, hit.pattern.weight, _says(hit.line), "log")
+            yield vote
 
 
-def _heard(agent: Agent, incident: Incident, log: Sequence[str]) -> Sequence[str]:
+def _narrowest(hits: Sequence[Hit]) -> Iterator[Hit]:
+    """Without what any program may say, where the same line shows who said it, and that it means something else."""
+    narrow = {hit.line: hit.signature.cause for hit in hits if hit.signature.source != ANY and hit.precision >= SURE}
+    for hit in hits:
+        if hit.signature.source != ANY or narrow.get(hit.line, hit.signature.cause) == hit.signature.cause:
+            yield hit
+
+
+def _shows(signatures: Signatures, lines: Sequence[str], cause: str) -> bool:
+    return any(hit.signature.cause == cause for hit in signatures.hits(lines))
+
+
+def heard(agent: Agent, incident: Incident, log: Sequence[str]) -> Sequence[str]:
     """The lines that can have to do with it. They bear no time: what is known for certain needs none of them."""
     ended = _end(agent, incident)
     if ended is None:
@@ -148,20 +199,18 @@ def _last_words(log: Sequence[str]) -> Sequence[str]:
     return last if error is None else (error,)
 
 
-def _refused(world: World, agent: Agent, incident: Incident, hit: Hit, log: Sequence[str]) -> Iterator[Vote]:
-    """Something did not answer it. How much that means depends on who that can have been, and on when it was said."""
+def _elsewhere(world: World, agent: Agent, incident: Incident, vote: Vote, *, ended_on_it: bool) -> Iterator[Vote]:
+    """Others have failed it. How much that means depends on who that can have been, and on when it was said."""
     if _is_local(agent, incident):
         return
-    for name in world.dependencies(agent.name):
+    for name in world.dependencies(agent.name) if vote.cause in _OF_DEPENDENCIES else ():
         dependency = world.agents.get(name)
         if dependency is not None and _was_away(dependency, incident.onset):
-            why = f"{_says(hit.line)}, and {name}, on which it depends, was away then or shortly before"
-            yield Vote("dependency_down", name, hit.pattern.weight, why, "log")
+            why = f"{vote.evidence}, and {name}, on which it depends, was away then or shortly before"
+            yield replace(vote, cause="dependency_down", agent=name, evidence=why)
             return
-    ended_on_it = _end(agent, incident) is not None and hit.pattern in {one.pattern for one in hits(_last_words(log))}
-    yield Vote(
-        "dependency_down", agent.name, hit.pattern.weight if ended_on_it else FAINT_WEIGHT, _says(hit.line), "log"
-    )
+    most = vote.weight if ended_on_it else LASTING_WEIGHT if vote.cause in _LASTING else FAINT_WEIGHT
+    yield replace(vote, weight=min(vote.weight, most))
 
 
 def _was_away(dependency: Agent, onset: float) -> bool:
@@ -175,19 +224,21 @@ def _says(line: str) -> str:
     return f"its log says {line[:200]!r}"
 
 
-def _exit(agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str]) -> Iterator[Vote]:
+def _exit(
+    world: World, agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str], signatures: Signatures
+) -> Iterator[Vote]:
     ended = _end(agent, incident)
     if ended is None:
         return
     if ended.signal == signal.SIGKILL:
-        yield from _killed(agent, vitals)
+        yield from _killed(world, agent, vitals)
     elif ended.signal in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         yield Vote(
             "killed", agent.name, 10.0, f"it was ended by {signal.Signals(ended.signal).name}, not by us", "exit"
         )
     elif ended.signal is not None:
         yield Vote("crashed", agent.name, 10.0, f"it was ended by signal {_signal_name(ended.signal)}", "exit")
-        yield from _raised(agent, log)
+        yield from _raised(agent, log, signatures)
     elif ended.code == 0:
         yield Vote("exited", agent.name, 8.0, f"it ended with exit code 0 after {ended.ran_s:.1f} s", "exit")
     elif ended.code in (126, 127):
@@ -195,34 +246,40 @@ def _exit(agent: Agent, vitals: Vitals, incident: Incident, log: Sequence[str]) 
         yield Vote(slug, agent.name, 12.0, f"exit code {ended.code} of a shell or launcher", "exit")
     elif ended.code is not None:
         yield Vote("crashed", agent.name, 4.0, _exit_words(ended), "exit")
-        yield from _raised(agent, log)
+        yield from _raised(agent, log, signatures)
 
 
-def _raised(agent: Agent, log: Sequence[str]) -> Iterator[Vote]:
+def _raised(agent: Agent, log: Sequence[str], signatures: Signatures) -> Iterator[Vote]:
     """The error that a program printed last; one that is a sign of a narrower cause has had its vote as that."""
     line = raised(log[-RECENT_LINES:])
-    if line is not None and not hits([line]):
+    if line is not None and not any(hit.precision >= NARROW for hit in signatures.hits([line])):
         is_last = line == log[-1].strip()
         yield Vote(
             "crashed", agent.name, RAISED_WEIGHT, f"its log ends with {line[:200]!r}" if is_last else _says(line), "log"
         )
 
 
-def _killed(agent: Agent, vitals: Vitals) -> Iterator[Vote]:
+def _killed(world: World, agent: Agent, vitals: Vitals) -> Iterator[Vote]:
     rss = vitals.signals(agent.name).get("rss", 0.0)
     if agent.memory_limit and rss >= NEAR_LIMIT * agent.memory_limit:
         why = f"killed by SIGKILL at {rss / 1e6:.0f} MB of its {agent.memory_limit / 1e6:.0f} MB"
-        yield Vote("out_of_memory", agent.name, 15.0, why, "exit")
+        yield Vote(_leak(world, agent, "out_of_memory"), agent.name, 15.0, why, "exit")
     yield Vote("killed", agent.name, 8.0, "killed by SIGKILL, which no program sends to itself by accident", "exit")
 
 
-def _checks(agent: Agent, incident: Incident) -> Iterator[Vote]:
+def _checks(world: World, agent: Agent, incident: Incident) -> Iterator[Vote]:
     for failing in agent.failing.values():
         cause, weight = _check_cause(agent, failing)
         said = f"check {failing.check} {failing.result}: {failing.reason}"
-        yield Vote(cause, agent.name, weight, said, _channel(agent, failing))
+        yield Vote(_leak(world, agent, cause), agent.name, weight, said, _channel(agent, failing))
     if incident.trigger == "external":
         yield Vote("unreachable", agent.name, 2.0, incident.sign, "external")
+
+
+def _leak(world: World, agent: Agent, cause: str) -> str:
+    """What runs out after it was seen to grow steadily, and for long, leaks."""
+    mode = MODE_OF.get(cause)
+    return LEAKS[cause] if cause in LEAKS and (agent.name, mode) in world.foresight.predictions else cause
 
 
 def _channel(agent: Agent, failing: Failing) -> Channel:

@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from operator import gt
 
 from selfheal.diagnose.case import Case, Series
 from selfheal.diagnose.families import Family, family
-from selfheal.diagnose.robust import Usual, finite, is_number, median, quantile, usual
+from selfheal.diagnose.robust import Usual, finite, is_number, median, quantile, usual, usual_of
 
 # What comes right before the trouble may be part of it: who noticed it was late by so many samples.
 GUARD = 2
@@ -109,9 +109,10 @@ class _Split:
 
 def _split(series: Series, at: float) -> _Split:
     """Cut a series. Where there is nothing after the beginning its latest values are what there is of the trouble."""
-    order = sorted(range(len(series.at)), key=series.at.__getitem__) if _is_mixed(series.at) else range(len(series.at))
-    times = [series.at[place] for place in order]
-    values = [series.values[place] for place in order]
+    times, values = series.at, series.values
+    if _is_mixed(times):
+        order = sorted(range(len(times)), key=times.__getitem__)
+        times, values = [times[place] for place in order], [values[place] for place in order]
     begin = bisect_left(times, at)
     if begin == len(times):
         begin = max(0, len(times) - GUARD)
@@ -125,7 +126,7 @@ def _split(series: Series, at: float) -> _Split:
 
 
 def _is_mixed(times: Sequence[float]) -> bool:
-    return any(later < earlier for earlier, later in pairwise(times))
+    return any(map(gt, times, times[1:]))
 
 
 def _floors(known: Iterable[_Split]) -> dict[str, float]:
@@ -137,7 +138,7 @@ def _floors(known: Iterable[_Split]) -> dict[str, float]:
 
 
 def _measure(one: _Split, floor: float) -> Measure:
-    known = usual(one.before)
+    known = usual_of(one.before)
     typical = _typical(known.middle, one.during)
     base = _base(known.middle, one.recent, typical)
     kind = family(one.series.metric)

@@ -106,7 +106,20 @@ from selfheal.events.incidents import (
     UndoStarted,
     Verified,
 )
-from selfheal.events.knowledge import Signature
+from selfheal.events.knowledge import (
+    OWN,
+    Fingerprint,
+    KnowledgeEvent,
+    KnowledgeImported,
+    Proof,
+    Signature,
+    SignatureAdded,
+    SignatureRemoved,
+    SignatureRestored,
+    Similar,
+    Tally,
+)
+from selfheal.events.ranking import Ranked, Suspected, SuspectedChange, WeightsLearned
 
 __all__ = [
     "ActEnded",
@@ -144,6 +157,7 @@ __all__ = [
     "CheckMended",
     "FailedOver",
     "FilesChanged",
+    "Fingerprint",
     "FlappingBegan",
     "FlappingOver",
     "ConfigReloaded",
@@ -172,35 +186,48 @@ __all__ = [
     "IncidentOpened",
     "IncidentResolved",
     "IncidentSuppressed",
+    "KnowledgeEvent",
+    "KnowledgeImported",
     "LimitLowered",
     "LimitRaised",
     "LoopFailed",
     "MaintenanceBegan",
     "MaintenanceOver",
     "ModelAnswered",
+    "OWN",
     "Planned",
     "PredictionEnded",
+    "Proof",
+    "Ranked",
     "RestartDelayed",
     "Run",
     "RunScheduled",
     "ScaleAsked",
     "Signature",
+    "SignatureAdded",
+    "SignatureRemoved",
+    "SignatureRestored",
+    "Similar",
     "StandbyFailed",
     "StartAsked",
     "StateDamaged",
     "StopAsked",
+    "Suspected",
+    "SuspectedChange",
+    "Tally",
     "Trigger",
     "UndoEnded",
     "UndoStarted",
     "Unknown",
     "Verified",
+    "WeightsLearned",
     "WorkDone",
     "WorkPlanned",
     "decode",
     "encode",
 ]
 
-Event = DaemonEvent | AgentEvent | IncidentEvent | ForesightEvent | DataEvent
+Event = DaemonEvent | AgentEvent | IncidentEvent | ForesightEvent | DataEvent | KnowledgeEvent
 
 
 @dataclass(frozen=True, slots=True)

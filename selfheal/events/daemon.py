@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from selfheal.events.ranking import WeightsLearned
 from selfheal.vocabulary import Severity
 
 
@@ -172,4 +173,5 @@ DaemonEvent = (
     | AlertDelivered
     | AlertFailed
     | AlertsMuted
+    | WeightsLearned
 )

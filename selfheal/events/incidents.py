@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from selfheal.events.knowledge import Similar
+from selfheal.events.ranking import Ranked
 from selfheal.vocabulary import Channel, GuardCode, Layer, ModelOutcome, Outcome, Policy, StartReason
 
 Trigger = Literal["exit", "check", "start", "external"]
@@ -86,11 +88,16 @@ class IncidentSuppressed:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosed:
-    """Causes, likeliest first."""
+    """Causes, likeliest first.
+
+    `look` are tokens of what it looked like then, and `similar` the incidents of the past that looked like that.
+    """
 
     at: float
     incident: str
     causes: tuple[Cause, ...]
+    look: tuple[str, ...] = ()
+    similar: tuple[Similar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +328,7 @@ IncidentEvent = (
     | IncidentJoined
     | IncidentMerged
     | IncidentSuppressed
+    | Ranked
     | Diagnosed
     | Attributed
     | CauseLabelled

@@ -18,10 +18,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from selfheal.clock import Clock
 from selfheal.config.models import WindowConfig
-from selfheal.diagnose.patterns import PATTERNS
+from selfheal.diagnose.similar import similar
 from selfheal.events import Event
 from selfheal.gateway import wire
-from selfheal.gateway.orders import NoData, Orders, not_replicated
+from selfheal.gateway.orders import NoData, NoTeaching, Orders, not_replicated
 from selfheal.gateway.replica import Replica, Superseded
 from selfheal.learn.odds import Counts
 from selfheal.learn.scorecard import figures
@@ -32,6 +32,7 @@ from selfheal.serve.auth import Access, Gate
 from selfheal.serve.bodies import behind
 from selfheal.serve.ports import Past, Sources
 from selfheal.serve.problems import Refusal, documented
+from selfheal.signatures import shipped
 from selfheal.world import World
 
 AGE = "X-Selfheal-Age"
@@ -108,7 +109,8 @@ class Gateway:
             lessons=self._lessons,
             draw=_no_history,
             past=_no_past,
-            patterns=PATTERNS,
+            patterns=shipped(),
+            similar=similar,
             tables=told_against(FIXES),
             forgotten=lambda: replica.forgotten,
         )
@@ -147,7 +149,7 @@ def gateway_app(
 ) -> ASGIApp:
     """Return the application. `push_access` has the token that opens `POST /push`, and nothing else."""
     sources = gateway.sources(stopping)
-    app: FastAPI = create_app(sources, orders, NoData(), access)
+    app: FastAPI = create_app(sources, orders, NoData(), NoTeaching(), access)
     app.include_router(_pushes(gateway, Gate(push_access, sources.clock)))
     return Aged(app, gateway)
 

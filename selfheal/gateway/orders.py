@@ -14,9 +14,9 @@ from typing import NoReturn
 
 from selfheal.data.backup import Backup
 from selfheal.errors import RefusedByPolicy, SelfhealError, UnknownName
-from selfheal.events import DataRestored
+from selfheal.events import DataRestored, Signature
 from selfheal.gateway.wire import Order, OrderKind, Result
-from selfheal.serve.ports import DataJob, Reloaded, RestorePlan
+from selfheal.serve.ports import DataJob, Learnt, Reloaded, RestorePlan, Taught
 from selfheal.serve.ports import Order as Word
 from selfheal.serve.problems import Refusal
 
@@ -144,6 +144,22 @@ class NoData:
         _not_here()
 
     async def restore(self, agent: str, backup: str, by: str) -> DataRestored:
+        _not_here()
+
+
+class NoTeaching:
+    """The gateway's `KnowledgeControl`: what is known is the daemon's."""
+
+    async def add(self, signature: Signature, by: str) -> None:
+        _not_here()
+
+    async def remove(self, signature: str, by: str) -> None:
+        _not_here()
+
+    async def restore(self, signature: str, by: str) -> None:
+        _not_here()
+
+    async def take_over(self, taught: Taught, by: str) -> Learnt:
         _not_here()
 
 

@@ -55,10 +55,15 @@ class Series:
 
     def since(self, at: float) -> list[tuple[float, float]]:
         """The points (time, value) from `at` on, in order of time."""
+        times, values = self.columns(at)
+        return list(zip(times, values, strict=True))
+
+    def columns(self, at: float) -> tuple[array[float], array[float]]:
+        """The times and the values from `at` on: copied as they lie there, which takes next to no time."""
         points = self._points
         count = len(points) // 2
         begin = bisect_left(range(count), at, max(0, count - self._keep), key=lambda place: points[2 * place])
-        return list(zip(points[2 * begin :: 2], points[2 * begin + 1 :: 2], strict=True))
+        return points[2 * begin :: 2], points[2 * begin + 1 :: 2]
 
     def fit(self, keep: int) -> None:
         """Keep so many points from now on, the newest."""
@@ -134,6 +139,10 @@ class History:
         """The points (time, value) from `since` on, in order of time."""
         series = self._rings.get(agent, {}).get(signal)
         return series.since(since) if series is not None else []
+
+    def columns(self, agent: str, since: float) -> list[tuple[str, array[float], array[float]]]:
+        """Every signal of an agent, with the times and the values of its points from `since` on."""
+        return [(signal, *series.columns(since)) for signal, series in self._rings.get(agent, {}).items()]
 
     def signals(self, agent: str) -> tuple[str, ...]:
         """Names of the signals of which there are points."""

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import ceil, floor, sqrt
 
+from selfheal.causes import MODE_OF
 from selfheal.learn.lift import lift_of
 from selfheal.learn.odds import interval
 from selfheal.learn.shadow import agreement
-from selfheal.vocabulary import FAILURE_MODES
 from selfheal.world import Incident, World
 from selfheal.world.agents import settled
 from selfheal.world.foresight import ANOMALIES_KEPT
@@ -88,7 +88,7 @@ def _event_recall(world: World, incidents: Sequence[Incident]) -> Figure:
     are in neither: nobody knows whether they would have come.
     """
     foreseen = world.foresight.ended.get("happened", 0)
-    announced = sum(incident.cause in FAILURE_MODES for incident in incidents)
+    announced = sum(incident.cause in MODE_OF for incident in incidents)
     return _share(foreseen, max(foreseen, announced))
 
 

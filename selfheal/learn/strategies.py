@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from selfheal.events import Signature
 from selfheal.learn.decisions import PAGED_S
 from selfheal.learn.odds import Counts, posterior
 from selfheal.learn.pools import Pools
+from selfheal.learn.precision import Precision, precision
 from selfheal.learn.shadow import Tally, tallies
 from selfheal.learn.waits import Waits, settle_s
 from selfheal.world import Odds, World
@@ -94,6 +96,10 @@ class Lessons:
         learned = sorted((self.fix(agent, cause, name) for name in names), key=lambda one: (one.worth_s, one.fix))
         used_at = max((self._world.odds[agent, cause, name].tried_at for name in names), default=0.0)
         return Strategy(agent, cause, tuple(learned), used_at)
+
+    def precision(self, signature: Signature) -> Precision:
+        """How often the cause of a signature is the true one."""
+        return precision(self._world, signature, self._now)
 
     def shadows(self) -> tuple[Tally, ...]:
         """What became of that which was only suggested, by fix."""

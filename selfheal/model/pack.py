@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from selfheal.causes import CAUSES
 from selfheal.events import Cause
 from selfheal.model.scrub import Scrubber
-from selfheal.vocabulary import CAUSES
 
 # Another number makes another question: no answer to an older one is taken for it.
 SCHEMA_VERSION = 1

@@ -12,9 +12,9 @@ from typing import Literal
 
 import msgspec
 
+from selfheal.causes import CAUSES
 from selfheal.events import Cause
 from selfheal.model.pack import UNKNOWN, Pack
-from selfheal.vocabulary import CAUSES
 
 NOTHING = "none"
 REPLY_BYTES = 16_000

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART
 from selfheal.events import (
     AlertRaised,
     ApprovalAnswered,
@@ -36,8 +37,9 @@ from selfheal.events import (
 from selfheal.notify.check_alerts import about_checks
 from selfheal.notify.data_alerts import about_data
 from selfheal.notify.told import is_told, last_told, share_text
-from selfheal.vocabulary import CAUSES, FAILURE_MODES, NOT_CURED_BY_RESTART, FailureMode, Severity
+from selfheal.vocabulary import FAILURE_MODES, FailureMode, Severity
 from selfheal.world import Incident, World
+from selfheal.world.knowledge import seen_before
 
 HIGH_RISK = 0.7
 # A forecast that comes and goes, and a leak that is renewed again and again, wake nobody more often than this.
@@ -53,12 +55,15 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
         case IncidentEscalated(incident=name) if name in world.incidents:
             incident = world.incidents[name]
             title = f"{incident.agent} needs a person: {CAUSES.get(incident.cause, incident.cause)}"
-            told = _alert(event.at, incident, "critical", title, f"{incident.sign}. {event.reason}")
+            told = _alert(
+                event.at, incident, "critical", title, f"{incident.sign}. {event.reason}{_seen(incident, event.at)}"
+            )
             return (replace(told, suspects=_suspects(incident)),)
         case ApprovalAsked(incident=name) if name in world.incidents:
             incident = world.incidents[name]
             title = f"may {event.fix} be applied to {event.agent}?"
             text = f"{incident.sign}. 'selfheal approve {name}' or 'selfheal reject {name}' decides"
+            text += _seen(incident, event.at)
             asked = replace(_alert(event.at, incident, "warning", title, text), agent=event.agent)
             return (replace(asked, asks=event.fix, asked_at=event.at),)
         case ApprovalAnswered(incident=name) if name in world.incidents and is_told(world, name):
@@ -112,6 +117,11 @@ _AMOUNTS: Mapping[FailureMode, Callable[[float], str]] = {
 
 def _alert(at: float, incident: Incident, severity: Severity, title: str, text: str) -> AlertRaised:
     return AlertRaised(at, incident.id, severity, title, text, incident.agent, incident.id)
+
+
+def _seen(incident: Incident, at: float) -> str:
+    """The one of the past that looked most like it: what helped then is what a person would ask first."""
+    return next((f". Seen before: {seen_before(one, at)}" for one in incident.similar), "")
 
 
 def likely(incident: Incident) -> tuple[str, ...]:

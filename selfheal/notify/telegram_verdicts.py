@@ -11,8 +11,8 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from selfheal.causes import CAUSES
 from selfheal.notify.telegram_text import LONGEST_PRESS, tag
-from selfheal.vocabulary import CAUSES
 
 # What a button says in place of a cause: it was another one, and show me all of them, or only the likely ones again.
 WRONG, ALL, LIKELY = "-", "?", "<"

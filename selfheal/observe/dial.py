@@ -25,9 +25,9 @@ _WORDS = {
 }
 # Not the other side says this, but what lies between.
 _NOBODY = {
-    errno.EHOSTUNREACH: "no route to the host",
-    errno.EHOSTDOWN: "the host is down",
-    errno.ENETUNREACH: "the network is unreachable",
+    errno.EHOSTUNREACH: ("no route to the host", "unreachable"),
+    errno.EHOSTDOWN: ("the host is down", "unreachable"),
+    errno.ENETUNREACH: ("the network is unreachable", "network_loss"),
 }
 
 
@@ -86,7 +86,8 @@ def _of_other_side(why: OSError) -> CheckFailed | None:
     if isinstance(why, TimeoutError):
         return CheckFailed("connection timed out", "timeout", "unreachable")
     if why.errno in _NOBODY:
-        return CheckFailed(_NOBODY[why.errno], cause="unreachable", silent=True)
+        words, cause = _NOBODY[why.errno]
+        return CheckFailed(words, cause=cause, silent=True)
     if why.errno in _WORDS:
         return CheckFailed(_WORDS[why.errno], cause="unreachable")
     if isinstance(why, ConnectionError):  # without a number: asyncio's own, such as the end of a TLS handshake
@@ -97,5 +98,5 @@ def _of_other_side(why: OSError) -> CheckFailed | None:
 def _unresolved(host: str, why: socket.gaierror | UnicodeError) -> CheckFailed:
     """A label that is empty or longer than 63 characters is a UnicodeError, and no such host."""
     if isinstance(why, socket.gaierror) and why.errno == socket.EAI_AGAIN:
-        return CheckFailed(f"the name {host!r} cannot be resolved now", cause="unreachable", silent=True)
-    return CheckFailed(f"no such host {host!r}", cause="unreachable")
+        return CheckFailed(f"the name {host!r} cannot be resolved now", cause="dns_failed", silent=True)
+    return CheckFailed(f"no such host {host!r}", cause="dns_failed")

@@ -111,7 +111,11 @@ class DnsCheck:
         signals = {"latency": self.clock.monotonic() - began, "answers": float(len(answer.records))}
         if answer.records:
             signals["ttl"] = answer.ttl_s
-        wrong = self._judge_rcode(answer) or self._judge_records(answer)
+        refusal = self._judge_rcode(answer)
+        if refusal is not None:
+            # A resolver that is named is what is watched; by the system's own it is the name.
+            raise Unwell(refusal, signals, "wrong_answer" if self.wanted.resolver is not None else "dns_failed")
+        wrong = self._judge_records(answer)
         if wrong is not None:
             raise Unwell(wrong, signals, "wrong_answer")
         return signals

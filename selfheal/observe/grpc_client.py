@@ -38,7 +38,7 @@ _CODES = (
 )  # fmt: skip
 _CAUSES = {
     "PERMISSION_DENIED": "bad_configuration",
-    "UNAUTHENTICATED": "bad_configuration",
+    "UNAUTHENTICATED": "credential_expired",
     "UNAVAILABLE": "unreachable",
 }
 _PATH = "/grpc.health.v1.Health/Check"

@@ -60,7 +60,7 @@ class HttpCheck:
         left_s = signals["tls_expires_in"] = ends - self._clock.wall()
         if self._expires_in_s is None or left_s >= self._expires_in_s:
             return None
-        return Unwell(too_soon(left_s, self._expires_in_s), signals, "stale")
+        return Unwell(too_soon(left_s, self._expires_in_s), signals, "tls_expired")
 
 
 def _build(config: CheckConfig, context: CheckContext) -> Check:

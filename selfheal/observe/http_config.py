@@ -14,6 +14,10 @@ from selfheal.observe.expect import HttpExpect, judge, judge_latency
 from selfheal.observe.http_request import Request, Response
 from selfheal.observe.wording import Unwell
 
+# What a status says of the cause, where it is not among those that are expected; of any other answer nothing is known.
+_REFUSALS = {401: "credential_expired", 403: "credential_expired", 407: "credential_expired", 429: "rate_limited"}
+_OTHER = "wrong_answer"
+
 
 class HttpCheckConfig(CheckConfig):
     """An HTTP request, and what the answer should be."""
@@ -75,6 +79,7 @@ def judged(expect: HttpExpect, response: Response, signals: dict[str, float]) ->
     """What is wrong with an answer that took `latency`; None where nothing is."""
     wrong = judge(expect, response)
     if wrong is not None:
-        return Unwell(wrong, signals, "wrong_answer")
+        refused = response.status not in expect.judge.statuses
+        return Unwell(wrong, signals, _REFUSALS.get(response.status, _OTHER) if refused else _OTHER)
     late = judge_latency(expect, signals["latency"])
     return Unwell(late, signals, "slow") if late is not None else None

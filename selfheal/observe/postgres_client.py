@@ -35,14 +35,14 @@ _ASIDES = frozenset({"N", "S", "A", "K"})  # notices, settings, notifications, t
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _REFUSALS = {
-    "28P01": ("wrong password", "bad_configuration"),
+    "28P01": ("wrong password", "credential_expired"),
     "28000": ("not let in", "bad_configuration"),
     "3D000": ("no such database", "bad_configuration"),
     "25006": ("the query would write", "bad_configuration"),
     "42501": ("the query is not allowed", "bad_configuration"),
     "53100": ("its disk is full", "disk_full"),
     "53200": ("it has no memory left", "out_of_memory"),
-    "53300": ("too many connections", "unreachable"),
+    "53300": ("too many connections", "pool_exhausted"),
     "57P01": ("it shuts down", "unreachable"),
     "57P02": ("it has crashed", "unreachable"),
     "57P03": ("not ready", "unreachable"),

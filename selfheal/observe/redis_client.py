@@ -27,8 +27,8 @@ _LENGTH = re.compile(rb"[0-9]{1,10}")
 # MISCONF must name a cause that no restart cures; whether the disk is full is not said.
 _REFUSALS = (
     ("NOAUTH", "it wants a password", "bad_configuration"),
-    ("WRONGPASS", "wrong user or password", "bad_configuration"),
-    ("ERR invalid password", "wrong password", "bad_configuration"),
+    ("WRONGPASS", "wrong user or password", "credential_expired"),
+    ("ERR invalid password", "wrong password", "credential_expired"),
     ("ERR AUTH", "it takes no password", "bad_configuration"),
     ("NOPERM", "its user may not ask this", "bad_configuration"),
     ("DENIED", "it is in protected mode", "bad_configuration"),
@@ -36,7 +36,7 @@ _REFUSALS = (
     ("MASTERDOWN", "it has no link to its master", "dependency_down"),
     ("MISCONF", "it cannot save its data and refuses to write", "permission"),
     ("BUSY", "a script keeps it busy", "hung"),
-    ("ERR max number of clients", "it has as many clients as it takes", "unreachable"),
+    ("ERR max number of clients", "it has as many clients as it takes", "pool_exhausted"),
 )
 
 

@@ -86,7 +86,7 @@ class TlsCheck:
             raise Unwell(wrong, signals, "wrong_answer")
         left_s = signals["tls_expires_in"]
         if left_s < self.wanted.expires_in:
-            raise Unwell(too_soon(left_s, self.wanted.expires_in), signals, "stale")
+            raise Unwell(too_soon(left_s, self.wanted.expires_in), signals, "tls_expired")
         return signals
 
     @property

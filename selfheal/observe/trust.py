@@ -31,7 +31,7 @@ class Distrusted(CheckFailed):
     """The certificate is not to be trusted; `code` is OpenSSL's number for why."""
 
     def __init__(self, reason: str, code: int) -> None:
-        super().__init__(reason, cause="stale" if code == EXPIRED else "wrong_answer")
+        super().__init__(reason, cause="tls_expired" if code == EXPIRED else "tls_untrusted")
         self.code = code
 
 

@@ -13,6 +13,7 @@ from math import erf, log, sqrt
 from statistics import median
 from typing import Literal, Protocol
 
+from selfheal.causes import MODE_OF
 from selfheal.events import FailurePredicted, PredictionEnded
 from selfheal.vocabulary import FailureMode
 from selfheal.world import Agent, Work, World
@@ -148,7 +149,7 @@ def _outcome(then: FailurePredicted, agent: Agent, world: World) -> Literal["hap
     for another reason, long before the time foreseen, does not make the prediction true.
     """
     incidents = [one for one in world.incidents.values() if one.agent == agent.name and one.opened_at >= then.at]
-    if any(one.cause == then.mode for one in incidents):
+    if any(MODE_OF.get(one.cause) == then.mode for one in incidents):
         return "happened"
     ended = agent.last_exit
     if ended is not None and not ended.expected and ended.at >= then.at + then.eta_low_s / 2:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.events import FailurePredicted, WorkDone, WorkPlanned
-from selfheal.vocabulary import NOT_CURED_BY_RESTART
 from selfheal.world import Agent, Work, World
 
 LIKELY = 0.7  # from here on a risk is called high

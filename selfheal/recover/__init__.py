@@ -26,6 +26,15 @@ FIXES: tuple[Fix, ...] = (
 )  # fmt: skip
 
 
+def helping(fixes: Iterable[Fix]) -> Mapping[str, tuple[str, ...]]:
+    """By cause, the names of the fixes that are meant for it, in their order."""
+    found: dict[str, tuple[str, ...]] = {}
+    for fix in fixes:
+        for cause in fix.causes:
+            found[cause] = (*found.get(cause, ()), fix.name)
+    return found
+
+
 def told_against(fixes: Iterable[Fix]) -> Mapping[str, tuple[str, ...]]:
     """By cause, the names of the fixes that have to be told something about an agent before they may be tried."""
     found: dict[str, tuple[str, ...]] = {}

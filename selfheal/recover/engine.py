@@ -17,7 +17,6 @@ from selfheal.events import (
     ApprovalAsked,
     Attributed,
     BreakerTried,
-    Cause,
     Diagnosed,
     Event,
     FixStarted,
@@ -37,6 +36,7 @@ from selfheal.plans import (
     Attribute,
     Clues,
     Diagnose,
+    Diagnosis,
     Escalate,
     Hold,
     Judge,
@@ -53,7 +53,7 @@ from selfheal.plans import (
 from selfheal.recover.applying import Answers, Applying
 from selfheal.world import Incident, World
 
-Causes = Callable[[World, Incident, Clues], tuple[Cause, ...]]
+FindCauses = Callable[[World, Incident, Clues], Awaitable[Diagnosis]]
 FindClues = Callable[[Incident], Awaitable[Clues]]
 Told = Callable[[str, str], Section | None]
 """What a fix is told about an agent: takes the names of both."""
@@ -72,7 +72,7 @@ class Healer:
         fixes: Mapping[str, Fix],
         hands: Hands,
         next_step: NextStep,
-        causes: Causes,
+        causes: FindCauses,
         clues: FindClues,
         redact: Callable[[str], str],
         approval_timeout_s: Callable[[], float],
@@ -157,10 +157,14 @@ class Healer:
     async def _diagnose(self, incident: Incident) -> None:
         clues = await self._clues(incident)
         clues = replace(clues, log=tuple(map(self._redact, clues.log)))
-        causes = self._causes(self._ledger.world, incident, clues)
+        found = await self._causes(self._ledger.world, incident, clues)
+        causes = found.causes
         if incident.causes and all(cause.slug == "unknown" for cause in causes):
             causes = incident.causes  # what is not seen any more was seen all the same
-        self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes))
+        if found.ranked is not None:
+            self._ledger.record(found.ranked)
+        if not (found.again and causes == incident.found):
+            self._ledger.record(Diagnosed(self._clock.now(), incident.id, causes, found.look, found.similar))
 
     def _planned(self, incident: Incident, plan: Plan, *, shadow: bool = False) -> None:
         """Say what was decided; `shadow` says that nothing comes of it."""

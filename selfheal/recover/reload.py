@@ -38,7 +38,7 @@ async def _reload(hands: Hands, target: Target) -> str:
 RELOAD = Fix(
     name="reload",
     layer="application",
-    causes=frozenset({"stale", "wrong_answer"}),
+    causes=frozenset({"stale", "wrong_answer", "tls_expired"}),
     cost_s=1.0,
     risk_s=0.0,
     timeout_s=10.0,

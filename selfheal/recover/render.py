@@ -59,7 +59,14 @@ def _is_any(agent: AgentConfig) -> bool:
     return render_of(agent) is not None
 
 
-_ILL = frozenset({"crashed", "exited", "hung", "killed", "out_of_memory", "slow", "stale", "unreachable"})
+_ILL = frozenset(
+    {
+        "crashed", "exited", "hung", "killed", "slow", "stale", "unreachable",
+        "out_of_memory", "memory_leak", "out_of_fds", "fd_leak", "out_of_processes", "pool_exhausted",
+        # There a restart is another instance, as a rule on another machine.
+        "host_problem",
+    }
+)  # fmt: skip
 
 RESTART_SERVICE = Fix(
     name="restart_service",
@@ -114,7 +121,7 @@ REDEPLOY = Fix(
 REDEPLOY_CLEAR_CACHE = Fix(
     name="redeploy_clear_cache",
     layer="infrastructure",
-    causes=_ILL | {"wrong_answer", "missing_module"},
+    causes=_ILL | {"wrong_answer", "missing_module", "incompatible"},
     cost_s=360.0,
     risk_s=30.0,
     timeout_s=3600.0,
@@ -141,7 +148,7 @@ RESUME_SERVICE = Fix(
 SCALE_SERVICE = Fix(
     name="scale_service",
     layer="infrastructure",
-    causes=frozenset({"slow"}),
+    causes=frozenset({"slow", "traffic_surge", "queue_backlog", "cpu_starved"}),
     cost_s=60.0,
     risk_s=30.0,
     timeout_s=700.0,
@@ -166,7 +173,7 @@ RESTART_DATABASE = Fix(
 FAILOVER_DATABASE = Fix(
     name="failover_database",
     layer="infrastructure",
-    causes=frozenset({"hung", "slow", "unreachable"}),
+    causes=frozenset({"hung", "slow", "unreachable", "host_problem"}),
     cost_s=60.0,
     risk_s=120.0,
     timeout_s=700.0,

@@ -35,7 +35,21 @@ RESTART = Fix(
     name="restart",
     layer="application",
     causes=frozenset(
-        {"hung", "killed", "crashed", "exited", "out_of_memory", "out_of_fds", "stale", "unreachable", "slow"}
+        {
+            "hung",
+            "killed",
+            "crashed",
+            "exited",
+            "stale",
+            "unreachable",
+            "slow",
+            "out_of_memory",
+            "memory_leak",
+            "out_of_fds",
+            "fd_leak",
+            "out_of_processes",
+            "pool_exhausted",
+        }
     ),
     cost_s=3.0,
     risk_s=0.0,

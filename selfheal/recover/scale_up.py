@@ -35,10 +35,11 @@ async def _fewer(hands: Hands, target: Target) -> str:
     return await hands.scale_back(target.agent, target.incident)
 
 
+# Where the processor is what is short, one more on the same machine makes it shorter.
 SCALE_UP = Fix(
     name="scale_up",
     layer="application",
-    causes=frozenset({"slow"}),
+    causes=frozenset({"slow", "traffic_surge", "queue_backlog"}),
     cost_s=5.0,
     risk_s=5.0,
     timeout_s=300.0,

@@ -40,7 +40,7 @@ async def _release(hands: Hands, target: Target) -> str:
 SHED_LOAD = Fix(
     name="shed_load",
     layer="application",
-    causes=frozenset({"slow", "out_of_memory"}),
+    causes=frozenset({"slow", "out_of_memory", "cpu_starved", "traffic_surge"}),
     cost_s=5.0,
     risk_s=30.0,  # what is stopped is missed by somebody
     timeout_s=300.0,

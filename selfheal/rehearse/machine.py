@@ -15,14 +15,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from selfheal.clock import Clock
-from selfheal.config.models import CheckConfig
 from selfheal.errors import CheckFailed, SpawnFailed
-from selfheal.kinds import CheckContext, CheckKind, Completed, Run
-from selfheal.observe.data import DATA
-from selfheal.observe.process import ProcessCheckConfig
-from selfheal.observe.render import RENDER
-from selfheal.observe.wording import Unwell
+from selfheal.kinds import CheckKind, Completed, Run
 from selfheal.rehearse.calls import SimulatedCalls
+from selfheal.rehearse.checks import REFUSED, checks_of
+from selfheal.rehearse.checks import SLOW as SLOW
 from selfheal.rehearse.data import SimulatedData
 from selfheal.rehearse.program import Program as Program
 from selfheal.supervise.launcher import Exit, Hear, Launch, OnExit, OnStandby, Process
@@ -34,14 +31,10 @@ BOOT_ID = "simulated"
 FIRST_PID = 2**22 + 1
 # A process takes a moment to die; the reader of its end hears of it in a later turn of the loop.
 DEATH_S = 0.0005
-# What whoever asks a program hears that is not there, or not ready yet.
-REFUSED = "connection refused"
-# An outage of this name: it answers, and later than it should.
-SLOW = "slow"
+# How long an agent works on an answer, and what that takes of a processor, where nothing else is said.
+ANSWER_S, CORES = 0.01, 0.01
 # How long a user's command runs.
 COMMAND_S = 1.0
-# A program that hangs answers after so long, which is longer than any timeout.
-HANGS_S = 3600.0
 
 
 @dataclass(slots=True, eq=False)
@@ -219,7 +212,8 @@ class SimulatedMachine:
     `outages` are agents that are of no use whatever their process does, with the reason; `raising` those whose check
     itself is broken; `commands` what a user's commands end with, by program, 0 where it is not listed. `standbys` are
     the agents for which something shall stand by, with who is to be told what becomes of it; `limits` are the latest
-    for runs that went on, by pid.
+    for runs that went on, by pid. `own_s` is how long an agent works on an answer by itself, `cores` what it uses of
+    processors, and `jitter` by what either is multiplied each time.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, programs: Mapping[str, Program]) -> None:
@@ -234,6 +228,9 @@ class SimulatedMachine:
         self.data = SimulatedData(clock)
         self.calls = SimulatedCalls(clock)
         self.limits: dict[int, tuple[int | None, float | None]] = {}
+        self.own_s: dict[str, float] = {}
+        self.cores: dict[str, float] = {}
+        self.jitter: Callable[[str], float] = lambda agent: 1.0
         self.hear: Hear = lambda agent, generation, said: None
         self.spawned = 0
         self._loop = loop
@@ -315,6 +312,14 @@ class SimulatedMachine:
                 return REFUSED
         return self.outages.get(agent)
 
+    def took_s(self, agent: str) -> float:
+        """How long an agent takes to answer, with all that it asks for that."""
+        own_s = self.own_s.get(agent, ANSWER_S) * self.jitter(agent)
+        return own_s + sum(self.took_s(need) for need in self.program(agent).needs)
+
+    def used_cores(self, agent: str) -> float:
+        return self.cores.get(agent, CORES) * self.jitter(agent)
+
     def rss(self, agent: str) -> float:
         """Resident bytes of the agent's process."""
         process = self.process_of(agent)
@@ -341,54 +346,8 @@ class SimulatedMachine:
             raise CheckFailed(why)
 
     def checks(self) -> tuple[CheckKind, ...]:
-        """The kinds of check of this machine: `sim = "agent"`, and the looks at the process and at data."""
-        return (
-            CheckKind("sim", SimCheckConfig, lambda config, context: _Answer(self, context)),
-            CheckKind("process", ProcessCheckConfig, lambda config, context: _Look(self, config, context), local=True),
-            DATA,
-            RENDER,
-        )
-
-
-class SimCheckConfig(CheckConfig):
-    """Asks the agent's program; the value is only a name."""
-
-    sim: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    machine: SimulatedMachine
-    context: CheckContext
-
-    async def run(self) -> Mapping[str, float]:
-        if self.context.agent in self.machine.raising:
-            raise ZeroDivisionError("the check itself is broken")
-        why = self.machine.answers(self.context.agent)
-        if why == "hung":
-            await self.machine.clock.sleep(HANGS_S)
-        if why is not None:
-            raise CheckFailed(why, cause={REFUSED: "unreachable", SLOW: "slow"}.get(why, "wrong_answer"))
-        return {"latency": 0.01}
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    machine: SimulatedMachine
-    config: CheckConfig
-    context: CheckContext
-
-    async def run(self) -> Mapping[str, float]:
-        process = self.machine.process_of(self.context.agent)
-        if self.context.run() is None or process is None:
-            raise CheckFailed("no process")
-        if process.stopped:
-            raise CheckFailed("the process is stopped (SIGSTOP)", cause="hung")
-        rss = self.machine.rss(self.context.agent)
-        limit = self.config.max_rss if isinstance(self.config, ProcessCheckConfig) else None
-        if limit is not None and rss > limit:
-            raise Unwell(f"rss {rss / 1e6:.0f} MB is over {limit / 1e6:.0f} MB", {"rss": rss}, "out_of_memory")
-        return {"rss": rss, "cpu": 0.01}
+        """The kinds of check of this machine."""
+        return checks_of(self)
 
 
 def inline(work: Callable[[], _T], /) -> Awaitable[_T]:

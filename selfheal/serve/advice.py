@@ -53,6 +53,34 @@ ADVICE: Mapping[str, str] = {
     "deploy_stuck": "Read the log of that deploy: a build that waits for input, or an instance that never opens its "
     "port, goes on until Render gives it up.",
     "suspended": "Find who suspended it and why, in the dashboard of the platform; nothing else starts it again.",
+    "already_running": "Let each token, lock file or session be used by one process alone; a deploy that overlaps the "
+    "old one passes by itself.",
+    "incompatible": "Pin every version in a lock file, and update one thing at a time.",
+    "memory_leak": "Take a profile of its heap twice, an hour apart, and compare. Set `limits.memory`, so "
+    "that it is renewed in good time.",
+    "fd_leak": "Close what is opened, also where an error comes in between (`with`, `finally`). Set "
+    "`limits.fds`, so that it is renewed in good time.",
+    "out_of_processes": "Bound the workers and threads that it starts, and wait for those that have "
+    "ended; pids.max of its cgroup is the limit.",
+    "pool_exhausted": "Give connections back also where an error comes in between, and keep all pools together "
+    "below what the server takes.",
+    "cpu_starved": "Give it a share of the processor of its own, or move what competes with it elsewhere.",
+    "log_flood": "Mend what the repeated line is about, and let the program say such a thing once a minute.",
+    "traffic_surge": "Bound what is taken at once and refuse the rest early; `healing.scale_up` may share the work.",
+    "queue_backlog": "Watch the length of the queue with a check, so that more workers come in time.",
+    "slow_dependency": "Give each call to it a time-out, and bound how many wait for it at once.",
+    "network_loss": "Watch the way there with an `icmp` check of the next hop, which shows where it breaks.",
+    "dns_failed": "Name two resolvers, and watch the name with a `dns` check.",
+    "tls_expired": "Let certificates be renewed by a timer, and set `expires_in` of a check to be told in time.",
+    "tls_untrusted": "Let the server send its whole chain, for the name by which it is asked, and keep the CA bundle "
+    "here up to date.",
+    "credential_expired": "Write the new secret where the program reads it, and note down when it expires.",
+    "rate_limited": "Ask less often, keep answers for a while, and wait as long as it is told (`Retry-After`).",
+    "quota_exhausted": "Raise the plan or wait for the next period, and let the program live without that service.",
+    "external_api_down": "Let the program live without it for a while, or with another provider.",
+    "clock_skew": "Let chrony or systemd-timesyncd set the clock; 'timedatectl' shows whether it is in step.",
+    "host_problem": "Move what runs there to another machine before it fails for good, and have this one looked at.",
+    "read_only": "Let the program find the primary by a name that follows it, and connect anew after a refusal.",
     "unknown": "Nothing pointed at a cause. A check that looks closer, or a log that says more, would find one next "
     "time.",
 }

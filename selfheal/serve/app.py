@@ -14,10 +14,10 @@ from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp
 
 from selfheal import __version__
-from selfheal.serve import controls, data, pages, problems, reads, stream
+from selfheal.serve import controls, data, knowledge, pages, problems, reads, stream
 from selfheal.serve.auth import Access, Gate
 from selfheal.serve.models.fleet import Health
-from selfheal.serve.ports import Control, DataControl, Sources
+from selfheal.serve.ports import Control, DataControl, KnowledgeControl, Sources
 from selfheal.serve.problems import Problem, Refusal, documented
 from selfheal.serve.shield import Shield
 
@@ -46,7 +46,9 @@ class Application(FastAPI):
         return described
 
 
-def create_app(sources: Sources, control: Control, data_control: DataControl, access: Access) -> FastAPI:
+def create_app(
+    sources: Sources, control: Control, data_control: DataControl, taught: KnowledgeControl, access: Access
+) -> FastAPI:
     """Return the application. It serves any number of listeners; each says whether it is trusted."""
     hub = stream.Hub(sources)
     app = Application(
@@ -74,6 +76,8 @@ def create_app(sources: Sources, control: Control, data_control: DataControl, ac
     )
     app.include_router(controls.routes(controls.Controls(control, gate), gate), dependencies=[_token])
     app.include_router(data.routes(data.DataRoutes(data_control, gate), gate), dependencies=[_token])
+    known = knowledge.KnowledgeRoutes(sources, taught, gate)
+    app.include_router(knowledge.routes(known, gate), dependencies=[_token])
     app.include_router(pages.routes(pages.Pages(app, sources, access, gate)))
     return app
 

@@ -6,7 +6,7 @@ the vitals at one moment: the same gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -18,12 +18,14 @@ from pydantic import BaseModel
 
 from selfheal.serve.times import rfc3339
 from selfheal.serve.views import fleet, foresight
-from selfheal.serve.views.incidents import fixes, incident_view, incidents, knowledge, rates, reports, strategies
+from selfheal.serve.views.incidents import fixes, incident_view, incidents, rates, reports, strategies
+from selfheal.serve.views.knowledge import fingerprint_view, known_signatures, signature_view
 from selfheal.serve.views.traces import trace
 
 if TYPE_CHECKING:
     from selfheal.config.models import WindowConfig
-    from selfheal.serve.ports import KnownPattern, Learning, Lessons, Scoring
+    from selfheal.events import Fingerprint, Signature
+    from selfheal.serve.ports import Learning, Lessons, Scoring
     from selfheal.vitals import Vitals
     from selfheal.world import Incident, World
 
@@ -44,7 +46,7 @@ class Material:
     now: float
     scorecard: Scoring
     lessons: Learning
-    patterns: Sequence[KnownPattern]
+    patterns: Collection[Signature]
     windows: Sequence[WindowConfig]
     seq: int = 0
 
@@ -73,12 +75,21 @@ class Pages:
         self._traces = Kept[list[Raw]](rest)
         self._attempts = Kept[list[tuple[float, Raw]]](rest)
         self._lists = Kept[list[Raw]](rest)
+        self._past, self._signatures = Kept[Raw](rest), Kept[Raw](rest)
         self._lessons = Kept["Lessons"](rest)
 
     def documents(self, material: Material) -> Mapping[str, Document]:
         """Return every document by its file name, without its stamp."""
         made = {name: fill(self, material) for name, fill in DOCUMENTS.items()}
-        for kept in (self._reports, self._traces, self._attempts, self._lists, self._lessons):
+        for kept in (
+            self._reports,
+            self._traces,
+            self._attempts,
+            self._lists,
+            self._lessons,
+            self._past,
+            self._signatures,
+        ):
             kept.forget_the_rest()
         return made
 
@@ -115,8 +126,25 @@ class Pages:
         return {"seen": known.anomalies_seen, "anomalies": shown}
 
     def knowledge(self, material: Material) -> Document:
-        known = material.patterns
-        return {"patterns": self._lists.get("patterns", known, lambda: [*map(raw, knowledge(known))])}
+        known = material.world.knowledge
+        past = (self._past.get(one.key, one, partial(_fingerprint, one)) for one in [*known.past.values()][::-1])
+        return {"patterns": self._signs(material), "incidents": [*past]}
+
+    def _signs(self, material: Material) -> list[Raw]:
+        """Signatures with their counts, as of the last of those: that they fade since is no reason to write them again.
+
+        What is shown of one follows from itself and its counts, which stand in the name by which it is kept.
+        """
+        world, counted = material.world, material.world.knowledge
+        tallies = [*counted.tallies.values(), *(one for told in counted.lent.values() for one in told.values())]
+        lessons = material.lessons(world, max((one.at for one in tallies), default=0.0))
+
+        def shown(one: Signature) -> Raw:
+            seen = lessons.precision(one)
+            name = f"{one.id} {one.id in counted.off} {seen.right:.6f} {seen.wrong:.6f}"
+            return self._signatures.get(name, one, lambda: raw(signature_view(one, world, lessons)))
+
+        return [shown(one) for one in known_signatures(material.patterns, world)]
 
     def reports(self, material: Material) -> Document:
         told = (self._reports.get(one.id, one, partial(_report, one)) for one in incidents(material.world))
@@ -187,6 +215,10 @@ class Kept(Generic[T]):
 def raw(view: BaseModel) -> Raw:
     """Encode a view."""
     return Raw(msgspec.json.encode(view.model_dump(mode="json")))
+
+
+def _fingerprint(one: Fingerprint) -> Raw:
+    return raw(fingerprint_view(one))
 
 
 def _report(incident: Incident) -> list[Raw]:

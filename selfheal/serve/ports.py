@@ -6,19 +6,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from selfheal.clock import Clock
 from selfheal.config.models import WindowConfig
 from selfheal.data.backup import Backup
-from selfheal.events import DataRestored, Event
+from selfheal.events import DataRestored, Event, Fingerprint, Signature, Similar
+from selfheal.events import Tally as Counted
 from selfheal.ledger import Subscriber
 from selfheal.loops import LoopStats
 from selfheal.vitals import Vitals
-from selfheal.world import World
+from selfheal.world import Incident, World
 
 
 class Measure(Protocol):
@@ -89,23 +89,24 @@ class Tally(Protocol):
     def longer_s(self) -> float: ...
 
 
+class Precise(Protocol):
+    """How often the cause of a signature is the true one, and how often it was seen to be, as it counts by now."""
+
+    @property
+    def mean(self) -> float: ...
+    @property
+    def right(self) -> float: ...
+    @property
+    def wrong(self) -> float: ...
+
+
 class Lessons(Protocol):
     """What a world teaches. Takes the names of an agent, a cause and a fix; about a millisecond for each fix."""
 
     def fix(self, agent: str, cause: str, fix: str) -> Learned: ...
     def strategy(self, agent: str, cause: str) -> Strategy: ...
     def shadows(self) -> Sequence[Tally]: ...
-
-
-class KnownPattern(Protocol):
-    """An entry of the knowledge base: what in a log points at which cause."""
-
-    @property
-    def cause(self) -> str: ...
-    @property
-    def regex(self) -> re.Pattern[str]: ...
-    @property
-    def weight(self) -> float: ...
+    def precision(self, signature: Signature) -> Precise: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,8 @@ class Sources:
     windows      the maintenance windows in force
     draw         (agent, signal, since, until, n): a signal in at most n buckets
     past         uptime and latency of an agent, by name
-    patterns     what the diagnosis knows about logs
+    patterns     the signatures that are shipped; they may have to be read first
+    similar      which incidents of the past look like one, by what is known of them now
     tables       by cause, the fixes that have to be told something about an agent
     forgotten    the number of the latest event that `events_after` should have and has not; 0 where it has all
     """
@@ -200,9 +202,10 @@ class Sources:
     lessons: Learning
     draw: Callable[[str, str, float, float, int], Awaitable[Drawing]]
     past: Callable[[str], Awaitable[Past]]
-    patterns: Sequence[KnownPattern]
+    patterns: Collection[Signature]
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     forgotten: Callable[[], int] = lambda: 0
+    similar: Callable[[World, Incident], Sequence[Similar]] = lambda world, incident: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,3 +319,39 @@ class DataControl(Protocol):
     async def accept(self, agent: str, by: str) -> str: ...
     async def plan_restore(self, agent: str, backup: str, until: float | None) -> RestorePlan: ...
     async def restore(self, agent: str, backup: str, by: str) -> DataRestored: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What one daemon tells another: signatures, counts by origin and signature, incidents of the past."""
+
+    signatures: tuple[Signature, ...] = ()
+    tallies: Mapping[str, Mapping[str, Counted]] = field(default_factory=dict)
+    incidents: tuple[Fingerprint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """How much of what was told is new: signatures, daemons with other counts, incidents."""
+
+    signatures: int = 0
+    tallies: int = 0
+    incidents: int = 0
+
+
+class KnowledgeControl(Protocol):
+    """What a person may teach. `by` says who. Raises UnknownName, KnowledgeInvalid with nothing changed, NotSaved."""
+
+    async def add(self, signature: Signature, by: str) -> None: ...
+
+    async def remove(self, signature: str, by: str) -> None:
+        """Let a signature speak no more: one's own is gone, one that was shipped is switched off."""
+        ...
+
+    async def restore(self, signature: str, by: str) -> None:
+        """Let a shipped signature speak again."""
+        ...
+
+    async def take_over(self, taught: Taught, by: str) -> Learnt:
+        """Learn what another daemon knows; twice the same is once."""
+        ...

@@ -15,7 +15,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from selfheal.errors import ConfigInvalid, JournalUnavailable, NotSaved, RefusedByPolicy, SelfhealError, UnknownName
+from selfheal.errors import (
+    ConfigInvalid,
+    JournalUnavailable,
+    KnowledgeInvalid,
+    NotSaved,
+    RefusedByPolicy,
+    SelfhealError,
+    UnknownName,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
@@ -61,7 +69,7 @@ _MEANING: Mapping[int, str] = {
     400: "The request makes no sense here.",
     401: "A token is needed, or this one is wrong.",
     403: "Nobody may do this here.",
-    404: "There is no agent or incident of that name.",
+    404: "There is no agent, incident or signature of that name.",
     409: "The daemon understood, and will not.",
     413: "The body is too large: over 1 MB, over 16 KB for a login.",
     422: "A parameter, the body, or the configuration is wrong.",
@@ -111,6 +119,8 @@ async def _selfheal_error(_: Request, why: Exception) -> JSONResponse:
         case ConfigInvalid():
             wrong = [Wrong(where=one.key, what=str(one)) for one in why.problems]
             return answer(422, "config_invalid", str(why), wrong)
+        case KnowledgeInvalid():
+            return answer(422, "knowledge_invalid", str(why), [Wrong(where="body", what=one) for one in why.errors])
         case JournalUnavailable():
             return answer(503, "journal_unavailable", str(why), headers={"Retry-After": str(RETRY_AFTER_S)})
         case NotSaved():

@@ -39,14 +39,15 @@ from selfheal.serve.views.incidents import (
     incident_detail,
     incident_view,
     incidents,
-    knowledge,
     learned_cases,
     rates,
     reports,
     shadows,
     strategies,
 )
+from selfheal.serve.views.knowledge import known_signatures, signature_view
 from selfheal.serve.views.markdown import markdown
+from selfheal.serve.views.ranking import weights_view
 from selfheal.serve.views.report import report
 from selfheal.serve.views.traces import trace
 from selfheal.world import Incident, World
@@ -183,7 +184,11 @@ class Reads:
         opened = _opened_since(world, since)
         found = await _in_thread(lambda: reports(opened))
         model = model_view(world, self._sources.clock.now())
-        return Analysis(items=found[:limit], total=len(found), knowledge=knowledge(self._sources.patterns), model=model)
+        lessons, weights = self._lessons(world), weights_view(world.weights)
+        known = await _in_thread(
+            lambda: [signature_view(one, world, lessons) for one in known_signatures(self._sources.patterns, world)]
+        )
+        return Analysis(items=found[:limit], total=len(found), knowledge=known, weights=weights, model=model)
 
     async def chaos(self, limit: Limit = 100, since: Since = None) -> Items[Experiment]:
         """Experiments. None was run: this version cannot."""

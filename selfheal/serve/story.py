@@ -34,6 +34,7 @@ from selfheal.events import (
     IncidentSuppressed,
     ModelAnswered,
     Planned,
+    Ranked,
     RestartDelayed,
     UndoEnded,
     UndoStarted,
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 # A sentence is read at a glance; the whole output of a fix stands beside its attempt.
 LONGEST = 240
+_TOLD = 3  # suspects
+_SURE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def sentence(event: StoryEvent, fixes: Mapping[int, str]) -> str:
             return _because(f"the same trouble as {into}, which goes on in its place", reason)
         case IncidentSuppressed(reason=reason):
             return _because("closed" if fixes else "closed without a fix", reason)
+        case Ranked():
+            return _ranking(event)
         case Diagnosed(causes=causes):
             return _diagnosis(causes)
         case Attributed(shares=shares):
@@ -163,6 +168,19 @@ def _diagnosis(causes: tuple[Cause, ...]) -> str:
     if others:
         told += f"; less likely: {', '.join(f'{one.slug} ({one.probability:.2f})' for one in others)}"
     return told
+
+
+def _ranking(event: Ranked) -> str:
+    """Where it was looked, what was found, and what there was nothing of."""
+    first = ", ".join(
+        f"{one.agent} ({one.probability:.2f})" for one in event.suspects[:_TOLD] if one.probability >= 0.01
+    )
+    told = f"where it lies, by {', '.join(event.used) or 'nothing at all'}: {first or 'nobody stands out'}"
+    if event.probed:
+        told += f"; asked once more: {', '.join(event.probed)}"
+    likely = bool(event.suspects) and event.suspects[0].probability >= _SURE
+    doubt = "; no second sign says so" if likely else "; that is not sure enough"
+    return told + {"act": "", "investigate": doubt, "none": "; likeliest none of them"}[event.verdict]
 
 
 def _counsel(event: ModelAnswered) -> str:

@@ -40,6 +40,7 @@ from selfheal.events import (
     IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
+    KnowledgeEvent,
     LoopFailed,
     RestartDelayed,
     ScaleAsked,
@@ -47,12 +48,14 @@ from selfheal.events import (
     StateDamaged,
     UndoEnded,
     UndoStarted,
+    WeightsLearned,
 )
 from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, fold_agent, settled
 from selfheal.world.changes import Changed, fold_changes
 from selfheal.world.data import Holdings, fold_data
 from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, Label, StoryEvent, fold_incident, opened
+from selfheal.world.knowledge import Knowledge, fold_knowledge, named, taught
 from selfheal.world.learned import learned, taken_back
 from selfheal.world.limits import Raised
 from selfheal.world.odds import KEPT_A_VERSION, Odds
@@ -72,6 +75,7 @@ __all__ = [
     "Foresight",
     "Holdings",
     "Incident",
+    "Knowledge",
     "Label",
     "LastExit",
     "Odds",
@@ -116,7 +120,8 @@ class World:
     """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix).
 
     `scales` is by the name of an agent in the file, `holdings` by that of a data agent. `done` are the reasoned acts of
-    the last hour, oldest first. `changes` are what was done on purpose, oldest first.
+    the last hour, oldest first. `changes` are what was done on purpose, oldest first. `weights` say how much each
+    channel counts that looks for causes, where that was learned.
     """
 
     events: int = 0
@@ -140,6 +145,8 @@ class World:
     done: tuple[Done, ...] = ()
     post: Post = field(default_factory=Post)
     changes: tuple[Changed, ...] = ()
+    knowledge: Knowledge = field(default_factory=Knowledge)
+    weights: WeightsLearned | None = None
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that are neither over nor silenced, oldest first."""
@@ -189,6 +196,8 @@ def fold(world: World, event: Event) -> World:
         return replace(world, foresight=fold_foresight(world.foresight, event))
     if isinstance(event, DataEvent):
         return replace(world, holdings=fold_data(world.holdings, event))
+    if isinstance(event, KnowledgeEvent):
+        return replace(world, knowledge=fold_knowledge(world.knowledge, event))
     return _about_daemon(world, event)
 
 
@@ -256,8 +265,8 @@ def _about_incident(world: World, event: IncidentEvent) -> World:
     then = world.incidents.get(event.incident)
     if then is None:
         return world
-    now = fold_incident(then, event)
-    world = replace(world, incidents={**world.incidents, event.incident: now})
+    knowledge, now = taught(world.knowledge, fold_incident(then, event), event)
+    world = replace(world, knowledge=knowledge, incidents={**world.incidents, event.incident: now})
     if isinstance(event, FixStarted):
         return _fixing(_counted(world, event), event.agent, True, event.at)
     if isinstance(event, UndoStarted | UndoEnded) and now.attempt is not None:
@@ -306,6 +315,7 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
         case DaemonStarted(at=at, version=version, dry_run=dry_run):
             return replace(
                 world,
+                knowledge=named(world.knowledge, event),
                 started_at=at,
                 version=version,
                 dry_run=dry_run,
@@ -335,6 +345,8 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
                 undelivered={**world.undelivered, key: event},
                 post=fold_post(world.post, event),
             )
+        case WeightsLearned():
+            return replace(world, weights=event)
         case AlertsMuted():
             return replace(world, post=fold_post(world.post, event))
         case AlertDelivered():

@@ -31,7 +31,9 @@ from selfheal.events import (
     IncidentSuppressed,
     ModelAnswered,
     Planned,
+    Ranked,
     RestartDelayed,
+    Similar,
     Trigger,
     UndoEnded,
     UndoStarted,
@@ -124,7 +126,9 @@ class Incident:
     `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent anew in its midst,
     at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown,
     `label` what somebody says it truly was. `found` are the causes by the engine alone, `counsel` what a language model
-    was asked.
+    was asked, `ranking` where the cause may lie. `look` is what it looked like when it was looked at first, `similar`
+    are those of the past that looked like that. `signs` are the signatures that spoke in any look at it, each with its
+    cause and the agent of that; `counted` is how far each was counted as right and as wrong, at `counted_at`.
     """
 
     id: str
@@ -156,6 +160,12 @@ class Incident:
     label: Label | None = None
     found: tuple[Cause, ...] = ()
     counsel: tuple[ModelAnswered, ...] = ()
+    look: tuple[str, ...] = ()
+    similar: tuple[Similar, ...] = ()
+    signs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    counted: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    counted_at: float = 0.0
+    ranking: Ranked | None = None
 
     @property
     def over(self) -> bool:
@@ -232,6 +242,8 @@ def _changed(incident: Incident, event: StoryEvent) -> Incident:
             return replace(incident, state="suppressed", merged_into=into, reason=reason, resolved_at=event.at)
         case IncidentSuppressed(reason=reason):
             return replace(incident, state="suppressed", reason=reason, resolved_at=event.at, hold=None)
+        case Ranked():
+            return replace(incident, ranking=event)
         case Diagnosed():
             return _diagnosed(incident, event)
         case Attributed(shares=shares):
@@ -289,7 +301,11 @@ def _diagnosed(incident: Incident, event: Diagnosed) -> Incident:
     """What was done before anybody knew why was done against what turns out to be the cause."""
     slug = event.causes[0].slug if event.causes else "unknown"
     attempts = tuple(one if one.cause else replace(one, cause=slug) for one in incident.attempts)
-    return replace(incident, causes=event.causes, found=event.causes, attempts=attempts, diagnosed_at=event.at)
+    look = incident.look or event.look
+    similar = incident.similar if incident.look else event.similar
+    known = replace(incident, causes=event.causes, found=event.causes, diagnosed_at=event.at)
+    signs = {sign: (one.slug, one.agent) for one in event.causes for sign in one.signs}
+    return replace(known, attempts=attempts, look=look, similar=similar, signs={**incident.signs, **signs})
 
 
 def _label(incident: Incident, event: CauseLabelled) -> Label:

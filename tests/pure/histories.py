@@ -13,8 +13,25 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from selfheal.events import EVENT_TYPES, AgentDeclared, Alternative, Cause, Event, HealingPaused, HealingResumed, Run
-from selfheal.vocabulary import CAUSES, GUARD_CODES, GuardCode
+from selfheal.causes import CAUSES
+from selfheal.events import (
+    EVENT_TYPES,
+    AgentDeclared,
+    Alternative,
+    Cause,
+    Event,
+    Fingerprint,
+    HealingPaused,
+    HealingResumed,
+    Proof,
+    Run,
+    Signature,
+    Similar,
+    Suspected,
+    SuspectedChange,
+    Tally,
+)
+from selfheal.vocabulary import GUARD_CODES, GuardCode
 
 AGENTS = ("cache", "api", "web:0")
 CHECKS = ("http", "process")
@@ -44,7 +61,16 @@ FIELDS: Mapping[str, st.SearchStrategy[object]] = {
     "attempt": st.integers(1, 3),
     "cause": SLUGS,
     "causes": st.lists(
-        st.builds(Cause, SLUGS, CHANCES, st.sampled_from(AGENTS), st.lists(WORDS, max_size=2).map(tuple)), max_size=3
+        st.builds(
+            Cause,
+            SLUGS,
+            CHANCES,
+            st.sampled_from(AGENTS),
+            st.lists(WORDS, max_size=2).map(tuple),
+            st.just(()),
+            st.lists(st.sampled_from(("own.a", "general.disk_full")), max_size=2).map(tuple),
+        ),
+        max_size=3,
     ).map(tuple),
     "alternatives": st.lists(st.builds(Alternative, st.sampled_from(FIXES), CHANCES, AMOUNTS, WORDS), max_size=2).map(
         tuple
@@ -52,6 +78,28 @@ FIELDS: Mapping[str, st.SearchStrategy[object]] = {
     "key": st.sampled_from((*INCIDENTS, "loop-heal")),
     "probability": CHANCES,
     "score": CHANCES,
+}
+_TALLIES = st.builds(Tally, CHANCES, CHANCES, MOMENTS)
+_SIGNS = st.sampled_from(("own.a", "own.b", "general.disk_full"))
+_LOOKS = st.lists(st.sampled_from(("agent:api", "exit:1", "log:no room", "kind:process")), max_size=3).map(tuple)
+SIGNATURES = st.builds(Signature, _SIGNS, SLUGS, st.tuples(WORDS), CHANCES, WORDS, WORDS)
+FINGERPRINTS = st.builds(
+    Fingerprint, st.sampled_from(INCIDENTS), st.sampled_from(("", "d1", "d2")), st.sampled_from(AGENTS), MOMENTS,
+    _LOOKS, SLUGS, st.sampled_from(AGENTS), st.sampled_from(get_args(Proof)), WORDS, st.none() | AMOUNTS, st.booleans(),
+)  # fmt: skip
+SIMILARS = st.builds(
+    Similar, st.sampled_from(INCIDENTS), CHANCES, st.sampled_from(AGENTS), MOMENTS, SLUGS, st.sampled_from(AGENTS)
+)
+FIELDS = {
+    **FIELDS,
+    "id": _SIGNS,
+    "signature": SIGNATURES,
+    "tallies": st.dictionaries(
+        st.sampled_from(("d1", "d2")), st.dictionaries(_SIGNS, _TALLIES, max_size=2), max_size=2
+    ),
+    "incidents": st.lists(FINGERPRINTS, max_size=2).map(tuple),
+    "look": _LOOKS,
+    "similar": st.lists(SIMILARS, max_size=2).map(tuple),
 }
 BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
     float: AMOUNTS,
@@ -61,7 +109,23 @@ BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
     str: WORDS,
     str | None: st.none() | WORDS,
     bool: st.booleans(),
+    Mapping[str, str]: st.dictionaries(WORDS, WORDS, max_size=2),
+    Mapping[str, tuple[float, float]]: st.dictionaries(WORDS, st.tuples(AMOUNTS, AMOUNTS), max_size=2),
+    tuple[Suspected, ...]: st.lists(
+        st.builds(
+            Suspected,
+            st.sampled_from(AGENTS),
+            CHANCES,
+            st.dictionaries(WORDS, WORDS, max_size=2),
+            st.lists(AMOUNTS, max_size=4).map(tuple),
+        ),
+        max_size=2,
+    ).map(tuple),
+    tuple[SuspectedChange, ...]: st.lists(
+        st.builds(SuspectedChange, MOMENTS, st.sampled_from(AGENTS), WORDS, CHANCES), max_size=2
+    ).map(tuple),
     Mapping[str, float]: st.dictionaries(WORDS, AMOUNTS, max_size=2),
+    tuple[float, ...]: st.lists(AMOUNTS, max_size=4).map(tuple),
     tuple[str, ...]: st.lists(WORDS, max_size=2).map(tuple),
     tuple[GuardCode, ...]: st.lists(st.sampled_from(GUARD_CODES), max_size=2).map(tuple),
     GuardCode | None: st.none() | st.sampled_from(GUARD_CODES),

@@ -202,15 +202,15 @@ psycopg.OperationalError: connection failed: Connection refused
         "Error: connect ECONNREFUSED 127.0.0.1:6379\n    at TCPConnectWrap.afterConnect (node:net:1495:16)",
     ),
     ("dependency_down", "2026/11/24 03:12:55 dial tcp 10.0.0.5:5432: connect: connection refused\nexit status 1"),
-    ("dependency_down", "Error: getaddrinfo ENOTFOUND ledger.internal"),
+    ("dns_failed", "Error: getaddrinfo ENOTFOUND ledger.internal"),
     (
         "dependency_down",
         "org.springframework.beans.BeanCreationException: dataSource\n"
         + "\tat org.springframework.Factory.create(Factory.java:1804)\n" * 25
         + "Caused by: java.net.ConnectException: Connection refused\n\t... 31 more",
     ),
-    ("dependency_down", 'nginx: [emerg] host not found in upstream "api" in /etc/nginx/conf.d/shop.conf:7'),
-    ("dependency_down", "socket.gaierror: [Errno -3] Temporary failure in name resolution"),
+    ("dns_failed", 'nginx: [emerg] host not found in upstream "api" in /etc/nginx/conf.d/shop.conf:7'),
+    ("dns_failed", "socket.gaierror: [Errno -3] Temporary failure in name resolution"),
 )
 
 # A program that ended with an error of its own, and the line that says which.

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART
 from selfheal.decide.bars import SURE_ENOUGH, Bar, bars, confidence
 from selfheal.decide.matter import Rules
 from selfheal.events import BreakerOpened, BreakerTried, Cause, Diagnosed, Event, FixStarted, ModelAnswered, Planned
@@ -16,7 +17,7 @@ from selfheal.kinds import Act, Fix, Hands, Target
 from selfheal.model.say import moved
 from selfheal.recover.data import RESTORE_BACKUP
 from selfheal.recover.restart import RESTART
-from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART, Channel, Mode, Tier
+from selfheal.vocabulary import Channel, Mode, Tier
 from selfheal.world import World
 from tests.pure.situations import NOW, after, died, fleet, incident, opened, tried
 
@@ -158,3 +159,16 @@ def test_no_word_of_a_model_frees_a_fix_that_the_engine_is_not_sure_enough_for(
     for slug in slugs:
         if code(world, fix(tier, slug)):
             assert code(after(world, said), fix(tier, slug))
+
+
+def test_whom_a_ranking_blames_bars_no_restart_for_ever_and_makes_nothing_easier_that_may_break_more() -> None:
+    vague = Cause("slow", 0.05, "api", ("a sign",), ("check", "log"))
+    world = sick(Cause("slow_dependency", 0.95, "cache", ("budget",), ("ranking",)), vague)
+    assert code(world, RESTART) == "", "it is waited for by the guard, and then what is seen of itself counts"
+    assert code(world, fix(2, "slow")) == "confidence"
+    assert code(world, fix(2, "slow_dependency")) == ""
+
+
+def test_a_ranking_is_no_second_sign() -> None:
+    both = Cause("slow_dependency", 0.95, "cache", ("x", "y"), ("log", "ranking"))
+    assert code(sick(both), fix(3, "slow_dependency")) == "confidence"

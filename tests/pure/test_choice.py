@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART
 from selfheal.decide.bars import Bar, bars
 from selfheal.decide.choice import ASKING_S, Belief, Choice, choose, must_ask, prior
 from selfheal.decide.matter import REPEAT_S, Rules
@@ -26,7 +27,7 @@ from selfheal.events import (
 from selfheal.kinds import Act, Fix, Hands, Target
 from selfheal.learn.odds import posterior
 from selfheal.recover.restart import RESTART, RESTART_WITH_DEPENDENTS
-from selfheal.vocabulary import CAUSES, NOT_CURED_BY_RESTART, Policy
+from selfheal.vocabulary import Policy
 from selfheal.world import Odds, World
 from tests.pure.situations import NOW, after, diagnosed, fleet, incident, opened, tried
 

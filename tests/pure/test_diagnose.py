@@ -8,16 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfheal.diagnose.patterns import telling
-from selfheal.diagnose.verdict import CAUSES_KEPT, diagnose
-from selfheal.events import AgentExited, AgentStartFailed, Cause, Event, HealthChanged, StopAsked
+from selfheal.causes import CAUSES
+from selfheal.diagnose import verdict
+from selfheal.diagnose.telling import telling
+from selfheal.diagnose.verdict import CAUSES_KEPT
+from selfheal.events import AgentExited, AgentStartFailed, Cause, Event, FailurePredicted, HealthChanged, StopAsked
 from selfheal.plans import Clues, Sign
+from selfheal.signatures import shipped
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import CAUSES, CheckResult
-from selfheal.world import World
+from selfheal.vocabulary import CheckResult, FailureMode
+from selfheal.world import Incident, World
 from tests.pure.histories import histories
 from tests.pure.log_tails import CRASHES, LABELLED, ORDINARY
 from tests.pure.situations import NOW, after, died, failed, fleet, incident, opened, ready, started, vitals
+from tests.pure.tails import TAILS
+
+
+def diagnose(world: World, seen: Vitals, one: Incident, clues: Clues) -> tuple[Cause, ...]:
+    return verdict.diagnose(world, seen, one, clues, shipped())
 
 
 def crashed(*more: Event, code: int | None = 1, signal: int | None = None) -> World:
@@ -325,3 +333,48 @@ def test_a_deploy_that_has_failed_is_a_faint_sign() -> None:
     failed_one = Sign("bad_deploy", "deploy dep-1 ended as build_failed 60 s before it began to fail")
     found = diagnose(world, Vitals(), incident(world), Clues(signs=(failed_one,)))
     assert [one.slug for one in found] == ["wrong_answer", "bad_deploy", "unknown"]
+
+
+# --- how real logs end ---
+
+
+@pytest.mark.parametrize(("cause", "log"), TAILS)
+def test_of_how_a_real_log_ends_the_cause_is_known(cause: str, log: str) -> None:
+    first = causes(crashed(), "\n".join((*ORDINARY, log)))[0]
+    assert (first.slug, first.agent) == (cause, "api")
+    assert first.signs
+
+
+def test_a_cause_names_the_signatures_that_speak_for_it_and_counts_one_log_once() -> None:
+    by_slug = {one.slug: one for one in causes(crashed(), "OSError: [Errno 98] Address already in use")}
+    assert by_slug["port_taken"].signs == ("system.port_in_use",)
+    twice = {one.slug: one for one in causes(crashed(), "MemoryError\njava.lang.OutOfMemoryError: Java heap space")}
+    once = {one.slug: one for one in causes(crashed(), "java.lang.OutOfMemoryError: Java heap space")}
+    assert set(twice["out_of_memory"].signs) > set(once["out_of_memory"].signs)
+    assert twice["out_of_memory"].evidence == once["out_of_memory"].evidence
+
+
+@pytest.mark.parametrize("line", ["429 Too Many Requests", "socket.gaierror: [Errno -2] Name or service not known"])
+def test_of_one_that_runs_on_what_others_refused_it_is_a_faint_sign(line: str) -> None:
+    found = causes(unhealthy("status 500", cause="wrong_answer"), line)
+    assert [one.slug for one in found][:2] == ["wrong_answer", "rate_limited" if "429" in line else "dns_failed"]
+
+
+def test_a_password_that_is_refused_explains_a_wrong_answer_and_no_hang() -> None:
+    line = 'FATAL:  password authentication failed for user "app"'
+    wrong = causes(unhealthy("status 500", cause="wrong_answer"), line)
+    assert [one.slug for one in wrong] == ["credential_expired", "wrong_answer", "unknown"]
+    hung = causes(unhealthy("no answer within 1 s", "timeout"), line)
+    assert [one.slug for one in hung] == ["hung", "credential_expired", "unknown"]
+
+
+def foreseen(mode: FailureMode) -> FailurePredicted:
+    return FailurePredicted(NOW - 60, "api", mode, "rss", 0.95, 600.0, 500.0, 700.0, 3e8, 4e8, 1e5)
+
+
+def test_what_grew_for_long_before_it_ran_out_leaks() -> None:
+    world = after(unhealthy("rss 390 MB is over 380 MB", cause="out_of_memory", local=True), foreseen("out_of_memory"))
+    assert causes(world)[0].slug == "memory_leak"
+    assert causes(unhealthy("rss 390 MB is over 380 MB", cause="out_of_memory", local=True))[0].slug == "out_of_memory"
+    many = after(unhealthy("990 fds", cause="out_of_fds", local=True), foreseen("out_of_fds"))
+    assert causes(many)[0].slug == "fd_leak"

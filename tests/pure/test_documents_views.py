@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -19,6 +18,7 @@ from selfheal.events import (
     FixStarted,
     IncidentOpened,
     IncidentResolved,
+    Signature,
     StateDamaged,
     Verified,
     WorkPlanned,
@@ -53,13 +53,6 @@ EVENTS: tuple[Event, ...] = (
 
 
 @dataclass(frozen=True)
-class Pattern:
-    cause: str
-    regex: re.Pattern[str]
-    weight: float
-
-
-@dataclass(frozen=True)
 class Measured:
     value: float | None
     count: int
@@ -73,7 +66,7 @@ def material(world: World, vitals: Vitals | None = None) -> Material:
         now=T0 + 12,
         scorecard=lambda world, now: {"uptime": Measured(1.0, 10, None)},
         lessons=Lessons,
-        patterns=(Pattern("port_taken", re.compile("in use"), 4.0),),
+        patterns=(Signature("any.port", "port_taken", ("in use",), 0.8),),
         windows=(WindowConfig(agents=("api",), cron="0 3 * * sun", minutes=30),),
         seq=11,
     )

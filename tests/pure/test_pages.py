@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.big_world import WINDOWS, Past, big_world
+from selfheal.events import Signature
 from selfheal.learn.scorecard import figures
 from selfheal.learn.strategies import Lessons
 from selfheal.serve.documents import Material, Pages, documents
 
-
-@dataclass(frozen=True)
-class Pattern:
-    cause: str
-    regex: re.Pattern[str]
-    weight: float
-
-
-PATTERNS = (Pattern("port_taken", re.compile("in use"), 4.0),)
+PATTERNS = (Signature("any.port", "port_taken", ("in use",), 0.8),)
 
 
 def material(past: Past) -> Material:

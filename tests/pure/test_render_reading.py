@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES
 from selfheal.kinds import Condition
 from selfheal.render.reading import (
     IN_PROGRESS,
@@ -24,7 +25,6 @@ from selfheal.render.reading import (
     judge_store,
     previous,
 )
-from selfheal.vocabulary import CAUSES
 
 NOW = 1_790_000_000.0
 WEB = Service("srv-1", "web", "web_service")

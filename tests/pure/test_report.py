@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES
 from selfheal.decide.guard import PASSED
 from selfheal.events import (
     ActEnded,
@@ -40,7 +41,7 @@ from selfheal.serve.models.report import IncidentReport
 from selfheal.serve.views.guards import STEPS
 from selfheal.serve.views.markdown import fenced, markdown, text
 from selfheal.serve.views.report import LINES, report
-from selfheal.vocabulary import CAUSES, GUARD_CODES, GUARDS
+from selfheal.vocabulary import GUARD_CODES, GUARDS
 from selfheal.world import EMPTY, World, fold
 from tests.pure.histories import histories
 

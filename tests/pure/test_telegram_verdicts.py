@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfheal.causes import CAUSES
 from selfheal.notify.telegram_text import LONGEST_PRESS, read_press
 from selfheal.notify.telegram_verdicts import ALL, LIKELY, WRONG, Said, buttons, is_ours, read_verdict
-from selfheal.vocabulary import CAUSES
 
 KEY, CHAT = b"k" * 32, 4711
 CAUSE_NAMES = st.lists(st.sampled_from(sorted(CAUSES)), min_size=1, max_size=6, unique=True)

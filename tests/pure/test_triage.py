@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 
+from selfheal.causes import NOT_CURED_BY_RESTART, PASSING
 from selfheal.detect.triage import triage
 from selfheal.events import (
     AgentDeclared,
@@ -28,7 +29,7 @@ from selfheal.events import (
     Verified,
 )
 from selfheal.notify.alerts import alerts
-from selfheal.vocabulary import NOT_CURED_BY_RESTART, StartReason
+from selfheal.vocabulary import StartReason
 from selfheal.world import EMPTY, World, fold
 from tests.pure.histories import histories
 from tests.pure.situations import NOW, after, diagnosed, died, failed, fleet, incident, opened, ready, started, tried
@@ -260,7 +261,7 @@ def test_what_helped_closes_its_breaker_and_only_if_there_is_one_to_close() -> N
     assert follows(world, helped) == (BreakerClosed(NOW + 19, "api", "restart", "well for 10 s"),)
 
 
-@pytest.mark.parametrize("cause", sorted(NOT_CURED_BY_RESTART))
+@pytest.mark.parametrize("cause", sorted(NOT_CURED_BY_RESTART - PASSING))
 def test_a_cause_that_no_restart_cures_opens_the_breaker_after_two_short_runs(cause: str) -> None:
     once = lived(fleet(), died("api", NOW), started("api", NOW, 2))
     assert follows(once, diagnosed(cause, "api")) == ()
@@ -272,9 +273,10 @@ def test_a_cause_that_no_restart_cures_opens_the_breaker_after_two_short_runs(ca
     assert event.retry_at == NOW + 32
 
 
-def test_a_cause_that_a_restart_may_cure_is_left_to_the_reflex() -> None:
+@pytest.mark.parametrize("cause", ["crashed", *sorted(PASSING)])
+def test_a_cause_that_a_restart_may_cure_or_that_passes_is_left_to_the_reflex(cause: str) -> None:
     world = lived(fleet(), died("api", NOW), started("api", NOW, 2), died("api", NOW + 1, 2))
-    assert follows(world, diagnosed("crashed", "api", NOW + 2)) == ()
+    assert follows(world, diagnosed(cause, "api", NOW + 2)) == ()
 
 
 # --- whatever happened ---

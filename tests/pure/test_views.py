@@ -289,6 +289,7 @@ def test_what_is_foreseen_is_reckoned_from_now() -> None:
 def test_the_names_of_events_fields_say_which_of_them_are_times_and_durations() -> None:
     """The stream writes a field as its name says: a new one must keep to that."""
     plain = {"value", "expected", "score", "share", "probability", "success", "slope", "limit", "cost", "confidence"}
+    plain |= {"nothing", "loss_before", "loss_after"}
     for name, kind in EVENT_TYPES.items():
         for field, hint in get_type_hints(kind).items():
             if hint in (float, float | None):

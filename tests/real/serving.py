@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ from selfheal.events import (
     IncidentResolved,
     Planned,
     Run,
+    Signature,
     Verified,
     decode,
 )
@@ -47,7 +47,19 @@ from selfheal.loops import LoopStats
 from selfheal.serve.app import create_app
 from selfheal.serve.auth import Access
 from selfheal.serve.listener import bind_tcp, serve
-from selfheal.serve.ports import DataJob, Drawing, Order, Pace, Past, Reloaded, RestorePlan, Sources, Tail
+from selfheal.serve.ports import (
+    DataJob,
+    Drawing,
+    Learnt,
+    Order,
+    Pace,
+    Past,
+    Reloaded,
+    RestorePlan,
+    Sources,
+    Tail,
+    Taught,
+)
 from selfheal.vitals import Vitals
 from selfheal.world import World
 
@@ -102,6 +114,21 @@ class DataOrders:
         if agent != self.backup.agent:
             raise UnknownName(f"cannot find agent {agent!r}")
         return self.backup
+
+
+class Lectures:
+    """A `KnowledgeControl` that takes whatever is taught."""
+
+    async def add(self, signature: Signature, by: str) -> None: ...
+    async def remove(self, signature: str, by: str) -> None:
+        if signature != "node.in_use":
+            raise UnknownName(f"cannot find signature {signature!r}")
+
+    async def restore(self, signature: str, by: str) -> None:
+        raise RefusedByPolicy(f"cannot restore {signature!r}: it speaks already")
+
+    async def take_over(self, taught: Taught, by: str) -> Learnt:
+        return Learnt(len(taught.signatures), len(taught.tallies), len(taught.incidents))
 
 
 @dataclass
@@ -168,13 +195,6 @@ class Orders:
 
 
 @dataclass(frozen=True)
-class Pattern:
-    cause: str
-    regex: re.Pattern[str]
-    weight: float
-
-
-@dataclass(frozen=True)
 class Measured:
     value: float | None
     count: int
@@ -213,9 +233,9 @@ class Daemon:
             lessons=Lessons,
             draw=_draw,
             past=_past,
-            patterns=(Pattern("port_taken", re.compile("already in use"), 4.0),),
+            patterns=(Signature("any.port", "port_taken", ("already in use",), 0.8),),
         )
-        self.app: FastAPI = create_app(self.sources, self.orders, DataOrders(), self.access)
+        self.app: FastAPI = create_app(self.sources, self.orders, DataOrders(), Lectures(), self.access)
 
     @asynccontextmanager
     async def client(self, **headers: str) -> AsyncIterator[httpx.AsyncClient]:

@@ -113,18 +113,20 @@ FOREIGN = {
 PAGES = (
     "summary", "agents", "agents/site", "agents/prints", "incidents", "predictions", "anomalies", "maintenance",
     "fixes", "strategies", "rca", "traces", "metrics", "scorecard", "logs", "logs?agent=prints", "chaos",
+    "kb/signatures", "kb/incidents", "kb/export",
 )  # fmt: skip
 # Each verb that prints facts, and of what it is asked. `{id}` is an incident.
 READS: dict[str, tuple[str, ...]] = {
     "status": (), "agents": ("site",), "health": (), "version": (), "logs": ("prints",), "kb labels": (),
     "config check": ("selfheal.toml",), "config show": ("selfheal.toml",), "config schema": (), "kb causes": (),
     "incidents": (), "incidents show": ("{id}",), "why": ("{id}",), "explain": ("{id}",), "replay": (),
-    "strategies": (), "predictions": (), "anomalies": (), "maintenance": (), "scorecard": (),
+    "strategies": (), "predictions": (), "anomalies": (), "maintenance": (), "scorecard": (), "kb weights": (),
+    "kb list": (), "kb show": ("system.no_space",), "kb similar": ("{id}",),
 }  # fmt: skip
 # The others change something.
 ORDERS = {
     "start", "stop", "restart", "scale", "reload", "approve", "reject", "pause", "resume", "mute", "kb confirm",
-    "kb correct", "backup", "verify", "restore",
+    "kb correct", "kb add", "kb remove", "kb restore", "kb import", "backup", "verify", "restore",
 }  # fmt: skip
 # And this one knows no daemon: it reads the numbers that it is given.
 ALONE = {"rca"}

@@ -268,6 +268,7 @@ def test_the_system_s_next_resolver_is_asked_where_one_is_not_there(
     monkeypatch.setattr("selfheal.observe.dns._SYSTEM", file)
     monkeypatch.setattr("selfheal.observe.dns._PORT", dnsmasq)
     assert asyncio.run(outcome(build(DNS, {"dns": "www.example", "expect": "192.0.2.1"})))[0] == ""
+    assert asyncio.run(cause(build(DNS, {"dns": "gone.example"}))) == "dns_failed", "it is the name that is watched"
 
 
 def test_the_system_s_own_resolvers_are_those_of_its_file(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from selfheal.agents import AGENT_KINDS
+from selfheal.causes import CAUSES
 from selfheal.compose.secrets import secrets_of
 from selfheal.config.load import Overrides, load
 from selfheal.config.models import CheckConfig
@@ -17,7 +18,6 @@ from selfheal.kinds import CheckKind
 from selfheal.observe import CHECKS
 from selfheal.observe.scheduled import scheduled
 from selfheal.telemetry.redact import redact
-from selfheal.vocabulary import CAUSES
 from tests.real.servers import context
 
 PAGE = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")

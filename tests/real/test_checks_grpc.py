@@ -90,7 +90,7 @@ def test_tls_wants_a_certificate_to_trust_and_metadata_opens(guarded: tuple[int,
         assert seen(port, table)[0] == ""
     assert seen(port, {"secure": True, "verify": False})[::2] == (
         "grpc-status UNAUTHENTICATED: who are you? 100 %",
-        "bad_configuration",
+        "credential_expired",
     )
 
 

@@ -107,6 +107,9 @@ def test_an_answer_that_comes_too_late_fails_with_both_times() -> None:
     ("says", "expect", "cause_named"),
     [
         (page(b"", "503 Service Unavailable"), {}, "wrong_answer"),
+        (page(b"", "401 Unauthorized"), {}, "credential_expired"),
+        (page(b"", "429 Too Many Requests"), {}, "rate_limited"),
+        (page(b"no", "429 Too Many Requests"), {"status": "4xx", "body": "ok"}, "wrong_answer"),
         (page(b"no"), {"body": "ok"}, "wrong_answer"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", {}, "wrong_answer"),
         (page(b"ok"), {"latency": 1e-9}, "slow"),

@@ -81,12 +81,12 @@ def test_every_check_says_the_same_of_a_certificate(
     authority: trustme.CA, kind: CheckKind, place: str, table: Mapping[str, object], tmp_path: Path
 ) -> None:
     wrong: Mapping[str, tuple[ssl.SSLContext, str]] = {
-        "the certificate, or one of its chain, has expired": (for_server(good_for(authority, -3)), "stale"),
-        "the certificate is not for 'localhost'": (for_server(good_for(authority, 30, "a.example")), "wrong_answer"),
-        "the certificate is self-signed": (server_side(self_signed(tmp_path)), "wrong_answer"),
+        "the certificate, or one of its chain, has expired": (for_server(good_for(authority, -3)), "tls_expired"),
+        "the certificate is not for 'localhost'": (for_server(good_for(authority, 30, "a.example")), "tls_untrusted"),
+        "the certificate is self-signed": (server_side(self_signed(tmp_path)), "tls_untrusted"),
         "the certificate's authority is unknown here, or its own certificate is not sent": (
             for_server(good_for(trustme.CA(), 30)),
-            "wrong_answer",
+            "tls_untrusted",
         ),
     }
     assert {reason: met(kind, place, table, tls) for reason, (tls, _) in wrong.items()} == {

@@ -111,7 +111,7 @@ def test_every_way_to_log_in_is_known(port: int, who: str) -> None:
     ],
 )
 def test_who_is_not_let_in_is_told_why(port: int, postgres: str, reason: str) -> None:
-    assert seen(url(port, postgres))[::2] == (reason, "bad_configuration")
+    assert seen(url(port, postgres))[::2] == (reason, "credential_expired" if ":" in postgres else "bad_configuration")
 
 
 def test_a_database_that_is_not_there_is_told(port: int) -> None:
@@ -121,7 +121,7 @@ def test_a_database_that_is_not_there_is_told(port: int) -> None:
 
 def test_too_many_connections_are_told(port: int) -> None:
     told = seen(url(port, "crowded:geheim"))
-    assert told[::2] == ('too many connections: too many connections for role "crowded"', "unreachable")
+    assert told[::2] == ('too many connections: too many connections for role "crowded"', "pool_exhausted")
 
 
 def test_tls_is_spoken_as_the_url_wants_it(servers: Cluster, port: int) -> None:

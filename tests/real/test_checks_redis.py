@@ -118,7 +118,7 @@ def test_a_database_that_is_not_there_is_told(port: int) -> None:
 def test_a_password_opens_and_what_is_wrong_with_it_is_told(locked: int, who: str, reason: str) -> None:
     told, _, named = seen(f"redis://{who}127.0.0.1:{locked}")
     assert told.startswith(reason)
-    assert named == ("bad_configuration" if reason else None)
+    assert named == ("credential_expired" if "WRONGPASS" in reason else "bad_configuration" if reason else None)
 
 
 def test_a_password_that_nobody_wants_is_told(port: int) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from selfheal.causes import CLASSES
 from tests.real.daemon_process import House, house, until
 
 FLEET = """
@@ -41,3 +44,15 @@ def test_what_cannot_be_said_is_refused_with_what_can() -> None:
         missing = place.say("kb", "confirm", "99")
         assert (missing.code, "cannot find incident 'inc-99'" in missing.err) == (1, True)
         assert place.incidents("site")[0].raw["label"] is None
+
+
+def test_every_cause_is_listed_with_what_helps_and_where_to_look() -> None:
+    with house() as place:
+        listed = {one["cause"]: one for one in json.loads(place.say("kb", "causes", "--json").out)}
+        assert listed.keys() == CLASSES.keys()
+        assert listed["traffic_surge"]["fixes"] == ["scale_up", "shed_load", "scale_service"]
+        assert (listed["memory_leak"]["cured_by_restart"], listed["memory_leak"]["fixes"][0]) == (True, "restart")
+        assert (listed["tls_expired"]["cured_by_restart"], listed["tls_expired"]["fixes"]) == (False, ["reload"])
+        assert listed["corrupted"]["layer"] == "data"
+        table = place.say("kb", "causes").out
+        assert "whether it was changed, revoked, or has expired" in table

@@ -63,6 +63,10 @@ class Begun:
     intent: int
 
 
+# So long what an agent depends on is waited for, where that is likelier the cause than the agent itself.
+BLAMED_S = 60.0
+
+
 @dataclass
 class Judge:
     """Goes through a trace and keeps what it must remember."""
@@ -116,6 +120,9 @@ class Judge:
             yield f"cooldown: {event.fix} on {event.agent}"
         if not local and any(_is_down(world, name) for name in world.dependencies(event.agent)):
             yield f"dependency: {event.fix} on {event.agent}, which depends on what is down"
+        blamed = incident.causes[0].agent if incident.causes and "ranking" in incident.causes[0].channels else ""
+        if not local and blamed in world.dependencies(event.agent) and at < incident.diagnosed_at + BLAMED_S:
+            yield f"dependency: {event.fix} on {event.agent}, and {blamed} is likelier the cause"
         if not local:
             yield from self._storm(incident, agent, at)
         yield from self._of_the_fix(event, agent, incident)

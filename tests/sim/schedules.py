@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, TypeVar, cast
 
+from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.compose.control import FleetControl
 from selfheal.decide.choice import Belief
 from selfheal.decide.guard import Rules
@@ -40,12 +41,12 @@ from selfheal.events import (
 )
 from selfheal.kinds import Act, Apply, Fix, Hands, Observation, Target
 from selfheal.ledger import Ledger, replay
-from selfheal.plans import Clues, Step
+from selfheal.plans import Clues, Diagnosis, Step
 from selfheal.recover.engine import Healer
 from selfheal.rehearse.virtual import VirtualClock
 from selfheal.verify import first_good_at, verify
 from selfheal.vitals import CheckRecord, Vitals
-from selfheal.vocabulary import NOT_CURED_BY_RESTART, Mode, Tier
+from selfheal.vocabulary import Mode, Tier
 from selfheal.world import EMPTY, Incident, World
 from tests.sim.guard_rules import Begun, Known, Limits
 from tests.sim.shuffled import ShuffledLoop, SlowJournal
@@ -136,14 +137,20 @@ class Schedule:
         await self.clock.sleep(self.chance.choice((0.0, 0.0, 0.05)))
         return Clues()
 
-    def _causes(self, world: World, incident: Incident, clues: Clues) -> tuple[Cause, ...]:
-        """A diagnosis that is sure, unsure or wrong, by one sign or two."""
+    async def _causes(self, world: World, incident: Incident, clues: Clues) -> Diagnosis:
+        """A diagnosis that is sure, unsure or wrong, by one sign or two; or one that blames another agent."""
+        await self.clock.sleep(self.chance.choice((0.0, 0.0, 0.05)))
         first, second = self.chance.sample(CAUSES, 2)
         sure = self.chance.choice((0.35, 0.6, 0.75, 0.9, 0.97))
         channels = self.chance.choice((("log",), ("check", "log"), ("kernel",)))
-        return (
-            Cause(first, sure, incident.agent, ("a sign",), cast("Any", channels)),
-            Cause(second, 1.0 - sure, incident.agent, ("another",), ("log",)),
+        where = self.chance.choice([incident.agent, incident.agent, *world.dependencies(incident.agent)])
+        if where != incident.agent:
+            first, channels = "dependency_down", ("ranking",)
+        return Diagnosis(
+            (
+                Cause(first, sure, where, ("a sign",), cast("Any", channels)),
+                Cause(second, 1.0 - sure, incident.agent, ("another",), ("log",)),
+            )
         )
 
     def _catalogue(self) -> tuple[Fix, ...]:
@@ -334,9 +341,10 @@ class _Names:
 
 def _meant(fix: Fix) -> frozenset[str]:
     """The causes that a fix may be tried against, told again: what is harmless against all that a restart can cure."""
+    every = (*CAUSES, "dependency_down")
     if fix.for_any_cause and fix.tier < 2:
-        return frozenset(CAUSES)
-    harmless = frozenset(CAUSES) - NOT_CURED_BY_RESTART if fix.tier < 2 else frozenset[str]()
+        return frozenset(every)
+    harmless = frozenset(every) - NOT_CURED_BY_RESTART if fix.tier < 2 else frozenset[str]()
     return fix.causes | harmless
 
 

@@ -52,6 +52,8 @@ def _begins(one: Measure, noticed: float) -> float | None:
     times, values = one.series.at, one.series.values
     start = max(0, bisect_left(times, noticed) - BACK)
     far = [is_number(value) and abs(one.before.distance(value)) > FAR for value in values[start:]]
+    if not any(far):
+        return None
     for place, is_far in enumerate(far):
         if is_far and sum(far[place : place + 3]) >= min(STAYS, len(far) - place):
             return times[start + place]

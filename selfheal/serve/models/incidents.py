@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from selfheal.serve.models.base import Interval, Items, Probability, Seconds, Time, View
+from selfheal.serve.models.knowledge import SignatureView, SimilarView
+from selfheal.serve.models.ranking import RankingView, SuggestionView, WeightsView
 from selfheal.vocabulary import Channel, GuardCode, IncidentState, Layer, ModelOutcome, Outcome, Policy, Severity
 
 
@@ -43,6 +45,7 @@ class CauseView(View):
     agent: str
     evidence: list[str] = Field(examples=[["log says 'Address already in use'"]])
     channels: list[Channel] = Field(description="Where the evidence comes from.")
+    signs: list[str] = Field(description="The signatures that speak for it.")
 
 
 class AlternativeView(View):
@@ -155,14 +158,17 @@ class IncidentView(View):
     approval: ApprovalView | None
     label: LabelView | None = Field(description="What somebody says the cause truly was.")
     opinions: list[OpinionView] = Field(description="What a language model was asked, the latest last.")
+    similar: list[SimilarView] = Field(description="Incidents of the past that looked like it, as was known then.")
     merged_into: str | None
     reason: str
 
 
 class IncidentDetail(IncidentView):
-    """An incident with its story."""
+    """An incident with its story, and where its cause may lie."""
 
     story: list[LineView]
+    ranking: RankingView | None = Field(description="Null where there was nobody to tell it from.")
+    suggested: list[SuggestionView] = Field(description="What would help, soonest first.")
 
 
 class SpanView(View):
@@ -241,14 +247,6 @@ class StrategyView(View):
     fixes: list[RankedFix]
 
 
-class PatternView(View):
-    """An entry of the knowledge base: what in a log points at which cause."""
-
-    cause: str
-    pattern: str = Field(description="A regular expression; case does not matter.")
-    weight: float = Field(description="How much a match counts as evidence.")
-
-
 class ReportView(View):
     """The diagnosis of an incident."""
 
@@ -257,7 +255,10 @@ class ReportView(View):
     at: Time
     sign: str
     causes: list[CauseView]
+    ranking: RankingView | None = Field(description="Null where there was nobody to tell it from.")
+    suggested: list[SuggestionView] = Field(description="What would help, soonest first.")
     opinions: list[OpinionView]
+    similar: list[SimilarView]
 
 
 class AskedView(View):
@@ -280,5 +281,6 @@ class ModelView(View):
 class Analysis(Items[ReportView]):
     """Diagnoses, newest first, and the knowledge that they rest on."""
 
-    knowledge: list[PatternView]
+    knowledge: list[SignatureView]
+    weights: WeightsView | None = Field(description="Null where they are those that were shipped.")
     model: ModelView

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from selfheal.serve.models.base import Seconds, Time, View
 from selfheal.serve.models.incidents import CauseView, LineView
+from selfheal.serve.models.knowledge import SimilarView
 from selfheal.vocabulary import ChangeKind, IncidentState, Layer, Outcome, Severity
 
 
@@ -83,6 +84,7 @@ class IncidentReport(View):
     summary: str
     timeline: list[LineView]
     causes: list[CauseView]
+    similar: list[SimilarView] = Field(description="Incidents of the past that looked like it, nearest first.")
     changes: list[ChangeView] = Field(description="Of those concerned and what they depend on, latest first.")
     attempts: list[TriedFix]
     cost: CostView

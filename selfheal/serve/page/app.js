@@ -11,7 +11,8 @@ const SURE_FOR = 4000; // ms in which a second press confirms
 const mayControl = document.body.dataset.control === "yes";
 const $ = (id) => document.getElementById(id);
 const opened = new Map(); // incident id -> whether the reader opened or closed it
-const stories = new Map(); // incident id -> its story, as far as it is known
+const stories = new Map();
+const rankings = new Map(); // incident id -> where its cause may lie
 const lastStates = new Map(); // agent -> state, to tell what changed
 let answered = false;
 
@@ -233,10 +234,21 @@ function headline(incident) {
   return incident.reason || `${words(incident.cause)}: ${incident.sign}`;
 }
 
+// Where the cause may lie, by what, and what there was nothing of.
+function lookedAt(ranking) {
+  if (!ranking) return [];
+  const suspects = ranking.suspects.filter((one) => one.probability >= 0.05);
+  const told = [...suspects.map((one) => `${one.agent} ${Math.round(one.probability * 100)} %`), ...(ranking.none >= 0.05 ? [`none of them ${Math.round(ranking.none * 100)} %`] : [])];
+  const why = suspects.length ? Object.entries(suspects[0].evidence).map(([channel, words]) => `${channel}: ${words}`) : [];
+  const lacking = Object.entries(ranking.missing).map(([channel, words]) => `${channel} (${words})`);
+  return [["where", [told.join(", "), ...why].join("; ")], ["looked at", `by ${ranking.used.join(", ") || "nothing"}`], ["lacking", lacking.join("; ")]].filter(([, text]) => text);
+}
+
 function storyOf(incident) {
   const lines = stories.get(incident.id) || [];
-  return h("ol", { class: "story" }, ...lines.map((line) => h("li", {},
-    h("span", { class: "offset", title: line.at }, `+${line.offset_s.toFixed(3)} s`), h("span", {}, line.text))));
+  const line = (mark, title, text) => h("li", {}, h("span", { class: "offset", title }, mark), h("span", {}, text));
+  return h("ol", { class: "story" }, ...lines.map((one) => line(`+${one.offset_s.toFixed(3)} s`, one.at, one.text)),
+    ...lookedAt(rankings.get(incident.id)).map(([label, text]) => line(label, "", text)));
 }
 
 function truthOf(incident) {
@@ -247,11 +259,19 @@ function truthOf(incident) {
   return h("div", { class: "buttons truth" }, h("span", {}, `Cause: ${words(causes[0].cause)}?`), verdict(incident, "Right", { right: true }), verdict(incident, "Wrong", { right: false }), ...others);
 }
 
+// The one of the past that looked most like it: what helped then is what a person would ask first.
+function seenBefore(incident) {
+  const one = incident.similar[0];
+  if (!one) return null;
+  const cause = one.cause ? words(one.cause) : "not what was thought", took = one.recovery_seconds === null ? "" : ` after ${span(one.recovery_seconds)}`;
+  return h("p", { class: "truth", title: one.common.join("; ") }, `Seen before: ${one.incident}, `, age(one.at, " ago"), `: ${cause}, ${one.fix || "no fix"} helped${took}.`);
+}
+
 function incidentItem(incident) {
   const details = h("details", {},
     h("summary", { "data-focus": "summary" }, stateOf(incident.state), h("b", {}, incident.agents.join(", ")),
       h("span", { class: "when" }, `${incident.severity}, `, age(incident.opened_at, " ago")), h("span", { class: "what" }, headline(incident))),
-    truthOf(incident), storyOf(incident));
+    truthOf(incident), seenBefore(incident), storyOf(incident));
   details.open = isOpened(incident);
   details.addEventListener("toggle", () => {
     opened.set(incident.id, details.open);
@@ -280,7 +300,7 @@ function showAttention(incidents) {
   const asking = incidents.filter((one) => one.state === "waiting_approval" || one.state === "escalated");
   sync($("attention").querySelector("ul"), asking, (incident) => incident.id, (incident) => {
     if (incident.state === "escalated") {
-      return h("li", { class: "card", "data-urgent": "yes" }, h("p", {}, h("b", {}, incident.agent), ` cannot be healed: ${incident.reason || incident.sign}`));
+      return h("li", { class: "card", "data-urgent": "yes" }, h("p", {}, h("b", {}, incident.agent), ` cannot be healed: ${incident.reason || incident.sign}`), seenBefore(incident));
     }
     const asked = incident.approval;
     const question = h("p", {}, "May ", h("b", {}, asked.fix), " be applied to ", h("b", {}, asked.agent), `? It is ${words(incident.cause)}. No answer by ${new Date(asked.expires_at).toLocaleTimeString()} means no.`);
@@ -316,6 +336,7 @@ async function ask(path) {
 async function readStory(id) {
   const incident = await ask(`/observability/incidents/${encodeURIComponent(id)}`);
   stories.set(id, incident.story);
+  rankings.set(id, incident.ranking);
 }
 
 let reading = false;

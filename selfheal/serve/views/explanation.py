@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from selfheal.causes import CAUSES
 from selfheal.events import (
     ApprovalAnswered,
     ApprovalAsked,
@@ -37,7 +38,6 @@ from selfheal.serve.times import rfc3339, span
 from selfheal.serve.views.fleet import reason
 from selfheal.serve.views.guards import before_reason, before_reflex, held_by, let_pass, starts_last_hour
 from selfheal.serve.views.incidents import alternative_view, incident_view
-from selfheal.vocabulary import CAUSES
 from selfheal.world import Odds
 
 if TYPE_CHECKING:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from selfheal.causes import CAUSES
 from selfheal.events import Diagnosed
 from selfheal.serve.models.incidents import (
     AlternativeView,
@@ -17,7 +18,6 @@ from selfheal.serve.models.incidents import (
     IncidentView,
     LabelView,
     LineView,
-    PatternView,
     PlanView,
     RankedFix,
     RateView,
@@ -29,11 +29,12 @@ from selfheal.serve.story import story
 from selfheal.serve.times import moment, rfc3339
 from selfheal.serve.views.counsel import opinions
 from selfheal.serve.views.foresight import share
-from selfheal.vocabulary import CAUSES
+from selfheal.serve.views.knowledge import similar_view
+from selfheal.serve.views.ranking import ranking_view, suggestions
 
 if TYPE_CHECKING:
     from selfheal.events import Alternative, Cause, Held, Planned
-    from selfheal.serve.ports import KnownPattern, Learned, Lessons
+    from selfheal.serve.ports import Learned, Lessons
     from selfheal.world import Approval, Attempt, Incident, Label, World
 
 
@@ -68,6 +69,7 @@ def incident_view(incident: Incident) -> IncidentView:
         approval=_approval(incident.approval) if incident.approval else None,
         label=_label(incident.label) if incident.label else None,
         opinions=opinions(incident),
+        similar=[similar_view(one) for one in incident.similar],
         merged_into=incident.merged_into,
         reason=incident.reason,
     )
@@ -75,7 +77,12 @@ def incident_view(incident: Incident) -> IncidentView:
 
 def incident_detail(incident: Incident) -> IncidentDetail:
     """Show an incident with its story."""
-    return IncidentDetail(**dict(incident_view(incident)), story=story_lines(incident))
+    return IncidentDetail(
+        **dict(incident_view(incident)),
+        story=story_lines(incident),
+        ranking=ranking_view(incident.ranking),
+        suggested=suggestions(incident),
+    )
 
 
 def story_lines(incident: Incident) -> list[LineView]:
@@ -148,16 +155,14 @@ def reports(newest_first: Iterable[Incident]) -> list[ReportView]:
             at=rfc3339(_diagnosed_at(incident)),
             sign=incident.sign,
             causes=cause_views(incident.causes),
+            ranking=ranking_view(incident.ranking),
+            suggested=suggestions(incident),
             opinions=opinions(incident),
+            similar=[similar_view(one) for one in incident.similar],
         )
         for incident in newest_first
         if incident.causes
     ]
-
-
-def knowledge(patterns: Sequence[KnownPattern]) -> list[PatternView]:
-    """Return what is known about logs."""
-    return [PatternView(cause=one.cause, pattern=one.regex.pattern, weight=one.weight) for one in patterns]
 
 
 def _diagnosed_at(incident: Incident) -> float:
@@ -219,6 +224,7 @@ def cause_views(causes: tuple[Cause, ...]) -> list[CauseView]:
             agent=one.agent,
             evidence=list(one.evidence),
             channels=list(one.channels),
+            signs=list(one.signs),
         )
         for one in causes
     ]

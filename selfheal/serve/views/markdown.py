@@ -14,6 +14,7 @@ from selfheal.serve.times import read_rfc3339, span, time_of_day
 
 if TYPE_CHECKING:
     from selfheal.serve.models.incidents import CauseView, LineView
+    from selfheal.serve.models.knowledge import SimilarView
     from selfheal.serve.models.report import ChangeView, CostView, IncidentReport, PreventionView, TriedFix
 
 # What CommonMark takes for markup anywhere in a line, and what GitHub does: tables, strikethrough, mentions are text.
@@ -30,6 +31,7 @@ def markdown(report: IncidentReport) -> str:
         *_head(report),
         *_section("What happened", _timeline(report.timeline)),
         *_section("Why", _causes(report.causes)),
+        *(_section("Seen before", _similar(report.similar)) if report.similar else ()),
         *(_section("What was changed before", _changes(report.changes)) if report.changes else ()),
         *_section("What was tried", _attempts(report.attempts)),
         *_section("What it cost", _cost(report.cost)),
@@ -89,6 +91,15 @@ def _causes(causes: Sequence[CauseView]) -> Iterator[str]:
         sources = f" (from: {', '.join(one.channels)})" if one.channels else ""
         yield f"- {text(one.sentence)} ({text(one.cause)}){where}: {_percent(one.probability)}{sources}"
         yield from (f"  - {text(evidence)}" for evidence in one.evidence)
+
+
+def _similar(similar: Sequence[SimilarView]) -> Iterator[str]:
+    for one in similar:
+        cause = text(one.cause) if one.cause else "not what was thought"
+        helped = f"{text(one.fix)} helped" if one.fix else "no fix helped"
+        after = f" after {span(one.recovery_seconds)}" if one.recovery_seconds is not None else ""
+        yield f"- {text(one.incident)} at {text(one.agent)}, {_when(one.at)} UTC: {cause}, {helped}{after}"
+        yield f"  - alike by {_percent(one.similarity)}: {'; '.join(map(text, one.common))}"
 
 
 def _changes(changes: Sequence[ChangeView]) -> Iterator[str]:

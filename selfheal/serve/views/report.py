@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from selfheal.causes import CAUSES
 from selfheal.events import (
     ActEnded,
     ApprovalAnswered,
@@ -30,7 +31,9 @@ from selfheal.serve.story import brief
 from selfheal.serve.times import moment, rfc3339, span
 from selfheal.serve.views.explanation import summary
 from selfheal.serve.views.incidents import cause_views, story_lines
-from selfheal.vocabulary import CAUSES, GUARDS, GuardCode
+from selfheal.serve.views.knowledge import similar_view
+from selfheal.vocabulary import GUARDS, GuardCode
+from selfheal.world.knowledge import seen_before
 
 if TYPE_CHECKING:
     from selfheal.world import Attempt, Incident, World
@@ -60,6 +63,7 @@ def report(world: World, incident: Incident, now: float, tables: Tables) -> Inci
         summary=_summary(world, incident, now),
         timeline=story_lines(incident),
         causes=cause_views(incident.causes),
+        similar=[similar_view(one) for one in incident.similar],
         changes=[*_changes(world, incident)],
         attempts=[_tried(one) for one in incident.attempts],
         cost=_cost(world, incident, now),
@@ -86,6 +90,7 @@ def _summary(world: World, incident: Incident, now: float) -> str:
         told.append(f"By what the attempts have shown it was {likeliest} rather than {incident.cause}.")
     times = len(_alike(world, incident))
     told.append("It is the first time within 30 days." if times == 1 else f"It is time {times} within 30 days.")
+    told += [f"Seen before: {seen_before(one, now)}." for one in incident.similar[:1]]
     return " ".join(told)
 
 
