@@ -17,6 +17,7 @@ from selfheal.cli import (
     config,
     control,
     data,
+    detect,
     foresight,
     gateway,
     incidents,
@@ -45,6 +46,7 @@ GROUPS: tuple[Group, ...] = (
     control.GROUP,
     data.GROUP,
     rca.GROUP,
+    detect.GROUP,
     gateway.GROUP,
 )
 _CODES = """\

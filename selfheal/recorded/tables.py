@@ -47,14 +47,10 @@ class Row:
 
     def number(self, name: str) -> float:
         """A number; NaN where nothing was measured."""
-        text = self.text(name).strip()
-        if text.lower() in _EMPTY:
-            return nan
         try:
-            return float(text)
+            return number(name, self.text(name))
         except ValueError as why:
-            told = f"{name} is {text[:60]!r}, which is no number; write one, or leave it empty"
-            raise Unreadable(self.file, told, self.line) from why
+            raise Unreadable(self.file, str(why), self.line) from why
 
 
 def rows(file: Path) -> Iterator[Row]:
@@ -80,6 +76,17 @@ def names(file: Path) -> tuple[str, ...]:
             return tuple(name.strip() for name in next(csv.reader(lines), []))
     except (OSError, csv.Error) as why:
         raise Unreadable(file, str(why)) from why
+
+
+def number(name: str, text: str) -> float:
+    """Read what stands under `name`; NaN where nothing was measured. Raises ValueError."""
+    told = text.strip()
+    if told.lower() in _EMPTY:
+        return nan
+    try:
+        return float(told)
+    except ValueError as why:
+        raise ValueError(f"{name} is {told[:60]!r}, which is no number; write one, or leave it empty") from why
 
 
 def moment(text: object) -> float:
