@@ -160,12 +160,16 @@ class Judge:
             yield f"fleet budget: {event.fix} on {event.agent}"
 
     def _storm(self, incident: Incident, agent: Agent, at: float) -> Iterator[str]:
-        """Of many that failed at once one is tried first, and nobody after it where that was in vain."""
+        """Of many that failed at once one is tried first, and nobody after it where that was in vain.
+
+        Who suffers in this very incident is the same trouble, whatever else of its own it has.
+        """
         began = max([incident.onset, *(one.since for one in agent.failing.values())])
         together = [
             one for one in self.world.open_incidents()
             if one.trigger == "check" and abs(one.onset - began) <= STORM_S and one.agent in self.world.agents
             and not self.world.agents[one.agent].well and not _is_local(self.world.agents[one.agent])
+            and (one.id == incident.id or one.agent not in incident.agents)
         ]  # fmt: skip
         if len(together) <= max(self.limits.storm_floor, self.limits.storm_share * len(self.world.agents)):
             return
