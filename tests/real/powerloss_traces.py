@@ -48,6 +48,8 @@ class Trace:
         path = self._inside(call.strings[0])
         if path is None:
             return
+        if path not in self._names and "O_DIRECTORY" in call.arguments:
+            yield from self._named(path, 0)  # two threads: that it was made is told after that it was opened
         if path not in self._names and "O_CREAT" in call.arguments:
             yield from self._named(path, self._new_inode())
         inode = self._names[path]
@@ -105,7 +107,7 @@ class Trace:
             yield Name(_directory(path), {path: None})
 
     def _mkdir(self, call: Call) -> Iterator[Operation]:
-        if (path := self._inside(call.strings[0])) is not None:
+        if (path := self._inside(call.strings[0])) is not None and path not in self._names:
             yield from self._named(path, 0)
 
     def _sendto(self, call: Call) -> Iterator[Operation]:
