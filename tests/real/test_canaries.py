@@ -128,8 +128,8 @@ ORDERS = {
     "start", "stop", "restart", "scale", "reload", "approve", "reject", "pause", "resume", "mute", "kb confirm",
     "kb correct", "kb add", "kb remove", "kb restore", "kb import", "backup", "verify", "restore",
 }  # fmt: skip
-# And this one knows no daemon: it reads the numbers that it is given.
-ALONE = {"rca"}
+# And these know no daemon: they read the numbers that they are given.
+ALONE = {"rca", "detect"}
 
 
 def canary(name: str) -> str:
