@@ -23,6 +23,7 @@ from selfheal.compose.fleet import Fleet
 from selfheal.compose.heartbeats import Heartbeats
 from selfheal.compose.investigation import Investigation
 from selfheal.compose.judgement import Judgement
+from selfheal.compose.learning import Learning
 from selfheal.compose.limits import limits_over
 from selfheal.compose.memory import Memory
 from selfheal.compose.notices import Notices
@@ -101,8 +102,7 @@ class Daemon:
         self.log = log
         self.redact = redactor.redact_text
         self.state_dir = loaded.config.daemon.state_dir
-        self.stopping = asyncio.Event()
-        self.gone = asyncio.Event()
+        self.stopping, self.gone = asyncio.Event(), asyncio.Event()
         self.swept = False
         self._clear_leftovers = clear_leftovers
         clock = ports.clock
@@ -179,6 +179,10 @@ class Daemon:
         self.prevention = Prevention(
             self.ledger, clock, self.history, self.hands, lambda: self.config.daemon.prevention_interval
         )
+        self.learning = Learning(
+            self.ledger, ports, self.vitals, self.history, self.memory.recall.points, self.state_dir,
+            lambda: self.config.daemon.ml_retrain_interval, self.metrics.learning, log, self.redact,
+        )  # fmt: skip
         self.upkeep = Upkeep(
             self.ledger, ports, self.supervisor, self.senses, self.plans, lambda: self.config.guard.maintenance
         )
@@ -216,6 +220,7 @@ class Daemon:
             self.estate.loop,
             self.rollup.loop,
             self.investigation.loop,
+            *self.learning.loops,
             Loop("logs", self.upkeep.rotate_logs, every_s=LOGS_EVERY_S),
             Loop("disk", self.upkeep.look_at_disks, every_s=30.0),
             Loop("orphans", self.upkeep.bury_orphans, every_s=10.0),
@@ -366,6 +371,7 @@ class Daemon:
         self.scheduler.close()
         self.wheel.close()
         await self.runner.stop_errands()
+        await self.learning.close()
         self.ports.dialer.close()  # nobody waits for a connection any more
 
     async def _last_words(self) -> None:

@@ -41,6 +41,7 @@ from selfheal.keeper import HELD_BACK, VARIABLE
 from selfheal.kinds import Notifier
 from selfheal.learn.scorecard import figures
 from selfheal.loops import Loop
+from selfheal.ml.client import Child
 from selfheal.net import Dialer
 from selfheal.notify.apprise import AppriseNotifier
 from selfheal.notify.telegram import Line, TelegramNotifier, account
@@ -211,6 +212,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         renewed=partial(_renewed, line=doors.line),
         render=_render(os.environ, clock),
         model=_model(os.environ, clock),
+        learner=Child(os.environ),
         manager=ServiceManager.from_environment(os.environ, _ourselves()),
     )
 

@@ -5,6 +5,7 @@ One value for all of it, so that the whole daemon runs over a simulated machine 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from selfheal.clock import Clock
 from selfheal.config.models import Config
 from selfheal.data.jobs import AnyJob
 from selfheal.kinds import CallHttp, CheckKind, Notifier, RunCommand
+from selfheal.ml.wire import Fit, Fitted, NotFitted
 from selfheal.model.wire import Answer, Question
 from selfheal.net import Dialer
 from selfheal.render.api import RenderApi
@@ -41,6 +43,26 @@ class ModelAccess:
     doors: Mapping[str, tuple[str, str]]
 
 
+class Learner(Protocol):
+    """Learns what is usual of an agent, beside the daemon."""
+
+    async def fit(self, order: Fit) -> Fitted | NotFitted:
+        """Do one order. Raises ChildFailed where it was not answered, Garbage where it cannot be sent."""
+        ...
+
+    async def close(self) -> None:
+        """End whatever it is done by."""
+        ...
+
+
+class RecallPoints(Protocol):
+    """Every signal of an agent between two times, as finely as it is still kept."""
+
+    def __call__(
+        self, agent: str, since: float, until: float, /
+    ) -> Awaitable[Mapping[str, tuple[array[float], array[float]]]]: ...
+
+
 class RunInThread(Protocol):
     """Run blocking work beside the loop; in virtual time, in the loop itself."""
 
@@ -55,7 +77,7 @@ class Ports:
     `stolen` gives the seconds of processor time that the machine took from its guests, and all seconds, since boot.
     `listeners` are the processes that listen on a port. `renewed` lets the outside follow a configuration that was read
     again; it returns the notifiers of that. `render` is Render's API and `model` the way to language models, None where
-    there is no key for it.
+    there is no key for it; `learner` grows forests, None where nothing does.
     """
 
     pid: int
@@ -80,4 +102,5 @@ class Ports:
     renewed: Callable[[Config], tuple[Notifier, ...]]
     render: RenderApi | None = None
     model: ModelAccess | None = None
+    learner: Learner | None = None
     manager: ServiceManager = field(default_factory=ServiceManager)

@@ -56,12 +56,25 @@ class Standing:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Strangeness:
+    """How strange all signals of an agent are together. `score`, from 0 to 1 and one half where it hardly ever was, is
+    None where no forest could be asked, and `why` says why. `features` are those furthest from what was learned.
+    """
+
+    at: float
+    score: float | None
+    why: str = ""
+    features: tuple[str, ...] = ()
+
+
 class AgentVitals(msgspec.Struct, frozen=True):
     """Everything in here about one agent, for who keeps the same elsewhere."""
 
     checks: dict[str, CheckRecord] = {}
     signals: dict[str, float] = {}
     standby: Standing | None = None
+    strangeness: Strangeness | None = None
 
 
 class Vitals:
@@ -73,6 +86,7 @@ class Vitals:
         self._records: dict[str, dict[str, CheckRecord]] = {}
         self._signals: dict[str, dict[str, float]] = {}
         self._standbys: dict[str, Standing] = {}
+        self._strangeness: dict[str, Strangeness] = {}
 
     def checks(self, agent: str) -> Mapping[str, CheckRecord]:
         """The records of an agent's checks, by name; empty where none ran yet."""
@@ -110,6 +124,13 @@ class Vitals:
     def drop_standby(self, agent: str) -> None:
         self._standbys.pop(agent, None)
 
+    def strangeness(self, agent: str) -> Strangeness | None:
+        """How strange its signals are together; None before anybody has looked at them."""
+        return self._strangeness.get(agent)
+
+    def put_strangeness(self, agent: str, strangeness: Strangeness) -> None:
+        self._strangeness[agent] = strangeness
+
     def reset(self, agent: str) -> None:
         """Forget the records of an agent: a new run owes nothing to the one before."""
         self._records.pop(agent, None)
@@ -118,14 +139,16 @@ class Vitals:
         """Forget everything of an agent that is no longer there."""
         self.reset(agent)
         self._signals.pop(agent, None)
+        self._strangeness.pop(agent, None)
 
     def agents(self) -> set[str]:
         """Every agent of which anything is known."""
-        return {*self._records, *self._signals, *self._standbys}
+        return {*self._records, *self._signals, *self._standbys, *self._strangeness}
 
     def of(self, agent: str) -> AgentVitals:
         """Everything of an agent. For who has a copy: what is in it changes with the vitals."""
-        return AgentVitals(self._records.get(agent, {}), self._signals.get(agent, {}), self._standbys.get(agent))
+        records, signals = self._records.get(agent, {}), self._signals.get(agent, {})
+        return AgentVitals(records, signals, self._standbys.get(agent), self._strangeness.get(agent))
 
     def put_all(self, agent: str, known: AgentVitals) -> None:
         """Let everything of an agent be as it is known elsewhere."""
@@ -135,6 +158,10 @@ class Vitals:
             self._standbys[agent] = known.standby
         else:
             self.drop_standby(agent)
+        if known.strangeness is not None:
+            self._strangeness[agent] = known.strangeness
+        else:
+            self._strangeness.pop(agent, None)
 
     def copy(self) -> Vitals:
         """The vitals as they are now, for a reader in another thread."""
@@ -142,4 +169,5 @@ class Vitals:
         other._records = {agent: dict(records) for agent, records in self._records.items()}
         other._signals = {agent: dict(signals) for agent, signals in self._signals.items()}
         other._standbys = dict(self._standbys)
+        other._strangeness = dict(self._strangeness)
         return other

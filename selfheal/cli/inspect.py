@@ -162,12 +162,23 @@ def _facts(agent: Document, now: datetime) -> Mapping[str, str]:
         "schedule": _next_run(agent, now),
         "depends on": ", ".join(agent.texts("depends_on")),
         "risk": share(agent.number("risk") or 0.0),
+        "strange": _strange(agent.part("strangeness")),
         "breaker": breaker.text("state") if breaker.text("state") != "closed" else "",
         "standby": _standby(agent.part("standby")),
         "uptime": _uptime(agent.part("uptime")),
         "latency": _latency(agent.part("latency")),
         "signals": ", ".join(_signal(name, signals.number(name)) for name in sorted(signals.raw)),
     }
+
+
+def _strange(seen: Document) -> str:
+    """How strange it is now, and who says so: its forest, or, and then why, the statistics alone."""
+    score = seen.number("score")
+    if score is None:
+        return ""
+    by_forest = seen.text("by") == "forest"
+    more = ", ".join(seen.texts("features")) if by_forest else seen.text("why")
+    return f"{share(score)}, by {'its forest' if by_forest else 'statistics'}{f': {more}' if more else ''}"
 
 
 def _uptime(known: Document) -> str:

@@ -70,6 +70,13 @@ class Recall:
         self._known[agent] = now, found
         return found
 
+    async def points(self, agent: str, since: float, until: float) -> dict[str, tuple[array[float], array[float]]]:
+        """Every signal of an agent between two times, as it was seen."""
+        latest = {signal: self._history.recent(agent, signal, since) for signal in self._history.signals(agent)}
+        return await self._ports.run_in_thread(
+            lambda: {name: self._points(key_of(agent, name), since, until, some) for name, some in latest.items()}
+        )
+
     # --- in a thread ---
 
     def _draw(

@@ -56,7 +56,7 @@ class DaemonConfig(Section):
         300.0, gt=0, description="Prediction and planning each so often; PREVENTION_INTERVAL."
     )
     ml_retrain_interval: Duration = Field(
-        3600.0, gt=0, description="ML_RETRAIN_INTERVAL; nothing in this version trains again."
+        3600.0, gt=0, description="ML_RETRAIN_INTERVAL; how often forests are grown again, with the extra ml."
     )
     render_mode: Flag = Field(False, description="RENDER_MODE; alerts to Telegram must be set up then.")
     chaos_enabled: Flag = Field(False, description="CHAOS_ENABLED; this version has no experiments.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, TypeVar
 
@@ -237,6 +237,8 @@ def _names(one: AgentVitals) -> Iterator[str]:
     for record in one.checks.values():
         if record.last is not None:
             yield from record.last.signals
+    if one.strangeness is not None:
+        yield from one.strangeness.features
 
 
 def _cleaned(one: AgentVitals) -> AgentVitals:
@@ -248,11 +250,18 @@ def _cleaned(one: AgentVitals) -> AgentVitals:
         )
         for name, record in one.checks.items()
     }
-    return msgspec.structs.replace(one, checks=checks, signals=_plain(one.signals))
+    strange = one.strangeness
+    if strange is not None:
+        strange = replace(strange, features=tuple(_text(name) for name in strange.features))
+    return msgspec.structs.replace(one, checks=checks, signals=_plain(one.signals), strangeness=strange)
 
 
 def _plain(signals: Mapping[str, float]) -> dict[str, float]:
-    return {name.encode(errors="replace").decode(): value for name, value in signals.items()}
+    return {_text(name): value for name, value in signals.items()}
+
+
+def _text(name: str) -> str:
+    return name.encode(errors="replace").decode()
 
 
 def _is_text(name: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from selfheal.clock import Clock
 from selfheal.errors import FixFailed
 from selfheal.kinds import HttpAnswer, HttpCall
-from selfheal.ports import ModelAccess
+from selfheal.ports import Learner, ModelAccess
 from selfheal.render.api import RenderApi
 
 # How long an answer takes.
@@ -16,7 +16,8 @@ class SimulatedCalls:
     """`answers` are by URL: an answer, or None where nobody listens; any other URL answers 200 with nothing.
 
     What is in `silent` never answers. `made` are the calls that somebody has heard. `render` is the API of
-    what runs at Render, `model` the way to language models, and `environment` that of the daemon, with its keys.
+    what runs at Render, `model` the way to language models, `learner` grows forests, and `environment` is that of the
+    daemon, with its keys.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -26,6 +27,7 @@ class SimulatedCalls:
         self.made: list[HttpCall] = []
         self.render: RenderApi | None = None
         self.model: ModelAccess | None = None
+        self.learner: Learner | None = None
         self.environment: dict[str, str] = {}
 
     async def call_http(self, call: HttpCall) -> HttpAnswer:

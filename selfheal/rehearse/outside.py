@@ -56,6 +56,7 @@ def outside(
         renewed=lambda config: notifiers,
         render=machine.calls.render,
         model=machine.calls.model,
+        learner=machine.calls.learner,
     )
 
 

@@ -97,7 +97,9 @@ class Pages:
         """The daemon at a glance; its loops are no part of what is known about the fleet."""
         world, now = material.world, material.now
         scorecard = material.scorecard(world, now)
-        glance = fleet.summary(world, now, loops={}, scorecard=scorecard, ready=True, trouble=None)
+        glance = fleet.summary(
+            world, now, loops={}, scorecard=scorecard, ready=True, trouble=None, vitals=material.vitals
+        )
         shown = glance.model_dump(mode="json", exclude={"loops", "ready", "trouble", "at"})
         broken = fleet.agents(world, material.vitals, [one.name for one in world.agents.values() if one.breakers])
         still_open = [raw(incident_view(one)) for one in world.open_incidents()]

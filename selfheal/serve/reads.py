@@ -94,6 +94,7 @@ class Reads:
             scorecard=self._sources.scorecard(world, now),
             ready=self._sources.ready(),
             trouble=self._sources.trouble(),
+            vitals=self._sources.vitals,
         )
 
     async def agents(self, limit: Limit = MOST, since: Since = None) -> Items[AgentView]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from selfheal.clock import Clock
 from selfheal.telemetry.counters import Counts
@@ -44,7 +45,6 @@ FAMILIES = (*_TOLD, *_NUMBERED)
 
 # Stand for the name and a number in lines that are the same for all agents.
 _AGENT, _NUMBER = b"$", b"#"
-_CALM: Mapping[Key, float] = {(): 0.0}
 
 Source = Callable[[str], Numbers | None]
 """The numbers of an agent in one family; None where it has none."""
@@ -114,7 +114,7 @@ class FleetText:
         """Where the numbers of each of _NUMBERED come from."""
         probability, eta = _predictions(world, self._clock.now())
         return (
-            _worst(world).get,
+            partial(_strangest, _worst(world), self._vitals),
             probability.get,
             eta.get,
             self._signals,
@@ -181,14 +181,24 @@ _UP_OR_NOT, _BROKEN_OR_NOT = ([_sample(family, (), number(flag)) for flag in (0,
 _RESTARTED = _sample(_RESTARTS, (), _NUMBER.decode())
 
 
-def _worst(world: World) -> Mapping[str, Numbers]:
+def _worst(world: World) -> Mapping[str, float]:
     """The score of the strongest anomaly that lasts, of every agent."""
-    worst = dict.fromkeys(world.agents, _CALM)
+    worst = dict.fromkeys(world.agents, 0.0)
     for anomaly in world.foresight.anomalies.values():
         seen = anomaly.seen
         if anomaly.over_at is None and seen.agent in worst:
-            worst[seen.agent] = {(): max(worst[seen.agent][()], seen.score)}
+            worst[seen.agent] = max(worst[seen.agent], seen.score)
     return worst
+
+
+def _strangest(worst: Mapping[str, float], vitals: Vitals, agent: str) -> Numbers | None:
+    """The score of an agent: by its strongest anomaly, or by its forest where that says more."""
+    if agent not in worst:
+        return None
+    together = vitals.strangeness(agent)
+    forest = together.score if together is not None else None
+    score: dict[Key, float] = {(): max(worst[agent], forest or 0.0)}
+    return score
 
 
 def _predictions(world: World, now: float) -> tuple[Mapping[str, Numbers], Mapping[str, Numbers]]:

@@ -42,6 +42,7 @@ from selfheal.kinds import Observation
 from selfheal.telemetry.counters import PlainHistogram
 from selfheal.telemetry.data import DataMetrics
 from selfheal.telemetry.fleet import FAMILIES, FleetText
+from selfheal.telemetry.learning import LearningMetrics
 from selfheal.telemetry.models import ModelMetrics
 from selfheal.telemetry.sharing import Shared
 from selfheal.vitals import Vitals
@@ -119,6 +120,7 @@ class Metrics:
         self._data = DataMetrics(registry, world)
         self._damages = Counter("selfheal_state_damages_total", "Damaged state files found.", registry=registry)
         self._models = ModelMetrics(registry)
+        self.learning = LearningMetrics(registry)
         _declare_what_comes_later(registry)
         ongoing = Gauge("selfheal_incidents_open", "Incidents that are not over.", registry=registry)
         ongoing.set_function(lambda: len(world().open_incidents()))

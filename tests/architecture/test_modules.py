@@ -14,7 +14,12 @@ from tests.architecture.tree import PACKAGE, ROOT, parsed, place, python_files
 MUTABLE_CALLS = frozenset({"bytearray", "Counter", "defaultdict", "deque", "dict", "list", "OrderedDict", "set"})
 
 # The name that a distribution is imported by, where it is not its own.
-IMPORTED_AS = {"dnspython": "dns", "prometheus-client": "prometheus_client", "python-telegram-bot": "telegram"}
+IMPORTED_AS = {
+    "dnspython": "dns",
+    "prometheus-client": "prometheus_client",
+    "python-telegram-bot": "telegram",
+    "scikit-learn": "sklearn",
+}
 # FastAPI is Starlette with types, and pydantic's own documentation sends one to pydantic_core for errors and URLs.
 # What is not for those who use it.
 FOR_US = ("dev", "bench", "judges")

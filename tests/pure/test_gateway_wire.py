@@ -15,7 +15,7 @@ from selfheal.gateway.wire import Answer, Assembly, Order, Page, Push, Result, T
 from selfheal.kinds import Observation
 from selfheal.ledger import replay
 from selfheal.loops import LoopStats
-from selfheal.vitals import AgentVitals, CheckRecord, Standing
+from selfheal.vitals import AgentVitals, CheckRecord, Standing, Strangeness
 from selfheal.world import codec
 from tests.pure.histories import histories
 
@@ -24,6 +24,7 @@ VITALS = AgentVitals(
     {"http": CheckRecord("http", True, True, 3, 1.0, SEEN, misses=(1.0, 2.0))},
     {"latency": 0.1, "rss": float("inf")},
     Standing("spare", True, 7, 1000),
+    Strangeness(1.0, 0.4, "", ("rss.slope",)),
 )
 STARTED = DaemonStarted(1.0, "0.1.0", 1, False)
 PUSH = Push(
@@ -109,8 +110,10 @@ def test_a_push_of_another_form_is_named() -> None:
 def test_a_name_that_no_text_can_hold_costs_a_letter_and_not_the_push() -> None:
     bad = {"que\udcffue": 1.0}
     vitals = AgentVitals({"http": CheckRecord("http", last=Observation("api", "http", 1.0, 0.1, "ok", "", bad))}, bad)
+    vitals = msgspec.structs.replace(vitals, strangeness=Strangeness(1.0, 0.4, "", tuple(bad)))
     received = wire.unpack(wire.pack(msgspec.structs.replace(PUSH, vitals={"api": vitals, "db": VITALS})))
     assert received.push.vitals["api"].signals == {"que?ue": 1.0}
+    assert received.push.vitals["api"].strangeness == Strangeness(1.0, 0.4, "", ("que?ue",))
     assert received.push.vitals["db"] == VITALS
 
 

@@ -283,7 +283,9 @@ def test_what_is_foreseen_is_reckoned_from_now() -> None:
     assert [one.id for one in foresight.anomalies(seen)] == ["a1"]
     shown = summary_of(seen)
     assert shown["predictions"] == {"total": 2, "high_risk": 1}
-    assert shown["anomalies"] == {"open": 1, "last_hour": 1}
+    why = {"its signals were not looked at together yet": len(seen.agents)}
+    by = {"forest": 0, "statistics": len(seen.agents)}
+    assert shown["anomalies"] == {"open": 1, "last_hour": 1, "by": by, "why": why if seen.agents else {}}
 
 
 def test_the_names_of_events_fields_say_which_of_them_are_times_and_durations() -> None:

@@ -18,6 +18,7 @@ from selfheal.events import (
     PredictionEnded,
 )
 from selfheal.kinds import Observation
+from selfheal.vitals import Strangeness
 from selfheal.vocabulary import AGENT_STATES
 from tests.real.metering import Bench, busy, up
 
@@ -43,6 +44,9 @@ PROMISED = {
     "selfheal_loop_lag_seconds": "histogram",
     "selfheal_llm_requests_total": "counter",
     "selfheal_llm_tokens_total": "counter",
+    "selfheal_ml_trainings_total": "counter",
+    "selfheal_ml_models_refused_total": "counter",
+    "selfheal_ml_models": "gauge",
     "selfheal_chaos_experiments_total": "counter",
     "selfheal_signal": "gauge",
     "selfheal_journal_events_total": "counter",
@@ -63,6 +67,13 @@ def test_promtool_finds_nothing(bench: type[Bench]) -> None:
     page = bench().page().encode()
     done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+def test_the_score_of_an_agent_is_that_of_its_anomalies_or_of_its_forest_whichever_is_higher() -> None:
+    bench = busy()
+    for score, shown in ((None, 0.75), (0.2, 0.75), (0.9, 0.9)):
+        bench.vitals.put_strangeness("api", Strangeness(1000.0, score))
+        assert bench.value("selfheal_anomaly_score", agent="api") == shown
 
 
 def test_what_the_world_knows_is_shown_as_it_is_now() -> None:

@@ -89,6 +89,20 @@ class StandbyView(View):
     why: str = Field(description="Why there is none; empty where one is ready or on its way.", examples=[""])
 
 
+class StrangenessView(View):
+    """How strange an agent is now: something to look at, because of which nothing is done."""
+
+    score: Probability = Field(description="One half is where it hardly ever was, or where an anomaly begins.")
+    by: Literal["forest", "statistics"] = Field(
+        description="`forest`: all of its signals together have a say; `statistics`: each of them alone."
+    )
+    why: str = Field(description="Why no forest has a say; empty where one has.", examples=[""])
+    features: list[str] = Field(
+        description="What is furthest outside of what was learned, by the forest.", examples=[["rss.slope"]]
+    )
+    at: Time | None = Field(description="When the forest was asked, or it was seen that there is none.")
+
+
 class AgentView(View):
     """A thing that is watched and healed."""
 
@@ -110,6 +124,7 @@ class AgentView(View):
     checks: list[CheckView]
     signals: dict[str, float | None] = Field(examples=[{"cpu": 0.12, "rss": 41_000_000}])
     risk: Probability = Field(description="Highest probability of a failure that is foreseen.")
+    strangeness: StrangenessView
     breaker: BreakerView = Field(description="The breaker of its restart.")
     breakers: dict[str, BreakerView] = Field(description="By fix; closed ones are left out.")
     uptime: UptimeView
@@ -230,6 +245,10 @@ class AnomalyCounts(View):
 
     open: int
     last_hour: int
+    by: dict[str, int] = Field(description="How many agents are judged by a forest, and how many by statistics alone.")
+    why: dict[str, int] = Field(
+        description="Why there is no forest, and of how many agents; the most frequent reasons."
+    )
 
 
 class RecoveryView(View):

@@ -12,7 +12,6 @@ from selfheal.serve.models.fleet import (
     AgentDetail,
     AgentView,
     AlertView,
-    AnomalyCounts,
     BreakerView,
     BucketView,
     CheckView,
@@ -35,6 +34,7 @@ from selfheal.serve.times import moment, rfc3339, span
 from selfheal.serve.views.data import data_view
 from selfheal.serve.views.foresight import HIGH_RISK, anomalies, finite, predictions, risks, share
 from selfheal.serve.views.incidents import incident_view, incidents
+from selfheal.serve.views.strangeness import anomaly_counts, strangeness_view, strangest
 from selfheal.vitals import CheckRecord, Standing
 from selfheal.vocabulary import AGENT_STATES, FleetStatus
 from selfheal.world import Holdings
@@ -66,10 +66,10 @@ def status(world: World) -> FleetStatus:
 
 def agents(world: World, vitals: Vitals, names: Iterable[str] | None = None) -> list[AgentView]:
     """Show agents, all or those named, in the order of the configuration."""
-    risk = risks(world)
+    risk, strange = risks(world), strangest(world)
     suffering = _suffering(world)
     return [
-        _agent(world, world.agents[name], vitals, risk.get(name, 0.0), suffering.get(name))
+        _agent(world, world.agents[name], vitals, risk.get(name, 0.0), strange.get(name, 0.0), suffering.get(name))
         for name in (world.agents if names is None else names)
     ]
 
@@ -99,6 +99,7 @@ def summary(
     scorecard: Mapping[str, Measure],
     ready: bool,
     trouble: str | None,
+    vitals: Vitals | None = None,
 ) -> Summary:
     """Show everything at a glance."""
     foreseen = world.foresight
@@ -121,10 +122,7 @@ def summary(
             total=len(foreseen.predictions),
             high_risk=sum(one.probability >= HIGH_RISK for one in foreseen.predictions.values()),
         ),
-        anomalies=AnomalyCounts(
-            open=sum(one.over_at is None for one in foreseen.anomalies.values()),
-            last_hour=sum(one.seen.at > now - HOUR_S for one in foreseen.anomalies.values()),
-        ),
+        anomalies=anomaly_counts(world, vitals, now),
         recovery=recovery(world),
         scorecard=figures(scorecard),
         loops={name: _loop(stats) for name, stats in loops.items()},
@@ -230,7 +228,7 @@ def _suffering(world: World) -> dict[str, str]:
     return known
 
 
-def _agent(world: World, agent: Agent, vitals: Vitals, risk: float, incident: str | None) -> AgentView:
+def _agent(world: World, agent: Agent, vitals: Vitals, risk: float, strange: float, incident: str | None) -> AgentView:
     records = vitals.checks(agent.name)
     waits_for = world.waits_for(agent.name)
     return AgentView(
@@ -252,6 +250,7 @@ def _agent(world: World, agent: Agent, vitals: Vitals, risk: float, incident: st
         checks=[_check(agent, name, records.get(name)) for name in agent.checks],
         signals=_signals(vitals, agent.name),
         risk=risk,
+        strangeness=strangeness_view(vitals.strangeness(agent.name), strange),
         breaker=_breaker(agent.breaker),
         breakers={fix: _breaker(one) for fix, one in agent.breakers.items()},
         uptime=_uptime(agent.uptime),
