@@ -211,5 +211,6 @@ def test_whatever_happened_there_is_a_report_of_it(history: list[Event], later_s
         assert found.cost.approval_seconds >= 0.0
         assert found.prevention.recurrence.count >= 1
         document = markdown(found)
-        assert len(re.findall(r"^#{1,2} ", document, re.MULTILINE)) == 6
+        sections = 6 if found.ranking is None else 7
+        assert len(re.findall(r"^#{1,2} ", document, re.MULTILINE)) == sections
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", document)
