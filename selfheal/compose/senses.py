@@ -98,7 +98,7 @@ class Senses:
         self._vitals.put_signals(agent, values)
         for signal, value in values.items():
             self._history.append(agent, signal, at, value)
-            found = self._anomalies.look(agent, signal, at, value, self._ledger.world.foresight.anomalies_seen)
+            found = self._anomalies.look(agent, signal, at, value, self._ledger.world.anomalies.seen)
             if found:
                 self._ledger.record(*found)
 

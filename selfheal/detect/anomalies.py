@@ -216,6 +216,6 @@ class AnomalyWatch:
         ours = {watched.anomaly for signals in self._watched.values() for watched in signals.values()}
         return tuple(
             AnomalyOver(at, name)
-            for name, anomaly in world.foresight.anomalies.items()
+            for name, anomaly in world.anomalies.known.items()
             if anomaly.over_at is None and name not in ours
         )

@@ -45,6 +45,7 @@ from selfheal.events.agents import (
     StartAsked,
     StopAsked,
 )
+from selfheal.events.anomalies import AnomalyEvent, AnomalyOver, AnomalySeen
 from selfheal.events.daemon import (
     AlertDelivered,
     AlertFailed,
@@ -70,8 +71,6 @@ from selfheal.events.data import (
     DataRestored,
 )
 from selfheal.events.foresight import (
-    AnomalyOver,
-    AnomalySeen,
     FailurePredicted,
     ForesightEvent,
     PredictionEnded,
@@ -139,6 +138,7 @@ __all__ = [
     "AlertRaised",
     "AlertsMuted",
     "Alternative",
+    "AnomalyEvent",
     "AnomalyOver",
     "AnomalySeen",
     "ApprovalAnswered",
@@ -227,7 +227,7 @@ __all__ = [
     "encode",
 ]
 
-Event = DaemonEvent | AgentEvent | IncidentEvent | ForesightEvent | DataEvent | KnowledgeEvent
+Event = DaemonEvent | AgentEvent | IncidentEvent | AnomalyEvent | ForesightEvent | DataEvent | KnowledgeEvent
 
 
 @dataclass(frozen=True, slots=True)

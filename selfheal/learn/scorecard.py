@@ -16,7 +16,7 @@ from selfheal.learn.odds import interval
 from selfheal.learn.shadow import agreement
 from selfheal.world import Incident, World
 from selfheal.world.agents import settled
-from selfheal.world.foresight import ANOMALIES_KEPT
+from selfheal.world.anomalies import ANOMALIES_KEPT
 
 GOAL_S = 60.0
 # The time over which an alarm of a healthy agent is counted once: one round of prevention.
@@ -101,7 +101,7 @@ def _precision(world: World) -> Figure:
 
 def _false_positive_rate(world: World, now: float) -> Figure:
     """Of the windows in which an agent was healthy, the share with an alarm that no trouble followed."""
-    anomalies = list(world.foresight.anomalies.values())
+    anomalies = list(world.anomalies.known.values())
     truncated = len(anomalies) >= ANOMALIES_KEPT
     span_s = now - anomalies[0].seen.at if truncated else float("inf")
     agents = [settled(agent, now) for agent in world.agents.values()]

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from selfheal.serve.times import rfc3339
 from selfheal.serve.views import fleet, foresight
+from selfheal.serve.views.anomalies import anomalies
 from selfheal.serve.views.incidents import fixes, incident_view, incidents, rates, reports, strategies
 from selfheal.serve.views.knowledge import fingerprint_view, known_signatures, signature_view
 from selfheal.serve.views.traces import trace
@@ -123,9 +124,9 @@ class Pages:
         return {"predictions": [*map(raw, foreseen)], "ended": dict(material.world.foresight.ended)}
 
     def anomalies(self, material: Material) -> Document:
-        known = material.world.foresight
-        shown = self._lists.get("anomalies", known, lambda: [*map(raw, foresight.anomalies(material.world))])
-        return {"seen": known.anomalies_seen, "anomalies": shown}
+        known = material.world.anomalies
+        shown = self._lists.get("anomalies", known, lambda: [*map(raw, anomalies(material.world))])
+        return {"seen": known.seen, "anomalies": shown}
 
     def knowledge(self, material: Material) -> Document:
         known = material.world.knowledge

@@ -31,8 +31,9 @@ from selfheal.serve.models.fleet import (
     UptimeView,
 )
 from selfheal.serve.times import moment, rfc3339, span
+from selfheal.serve.views.anomalies import anomalies
 from selfheal.serve.views.data import data_view
-from selfheal.serve.views.foresight import HIGH_RISK, anomalies, finite, predictions, risks, share
+from selfheal.serve.views.foresight import HIGH_RISK, finite, predictions, risks, share
 from selfheal.serve.views.incidents import incident_view, incidents
 from selfheal.serve.views.strangeness import anomaly_counts, strangeness_view, strangest
 from selfheal.vitals import CheckRecord, Standing
