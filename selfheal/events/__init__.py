@@ -45,7 +45,18 @@ from selfheal.events.agents import (
     StartAsked,
     StopAsked,
 )
-from selfheal.events.anomalies import AnomalyEvent, AnomalyOver, AnomalySeen
+from selfheal.events.anomalies import (
+    AnomalyDismissed,
+    AnomalyEased,
+    AnomalyEvent,
+    AnomalyGrew,
+    AnomalyJoined,
+    AnomalyMerged,
+    AnomalyOver,
+    AnomalyRestored,
+    AnomalySeen,
+    AnomalySuppressed,
+)
 from selfheal.events.daemon import (
     AlertDelivered,
     AlertFailed,
@@ -138,9 +149,16 @@ __all__ = [
     "AlertRaised",
     "AlertsMuted",
     "Alternative",
+    "AnomalyDismissed",
+    "AnomalyEased",
     "AnomalyEvent",
+    "AnomalyGrew",
+    "AnomalyJoined",
+    "AnomalyMerged",
     "AnomalyOver",
+    "AnomalyRestored",
     "AnomalySeen",
+    "AnomalySuppressed",
     "ApprovalAnswered",
     "ApprovalAsked",
     "Attributed",

@@ -9,13 +9,13 @@ older one wrote, and passes over what a newer one knows besides. Any other chang
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 
 from selfheal.world import Agent, Anomalies, Incident, World
-from selfheal.world.anomalies import Anomaly
+from selfheal.world.anomalies import Anomaly, began
 from selfheal.world.incidents import StoryEvent
 
 VERSION = 1
@@ -83,7 +83,8 @@ def decode(parts: Iterable[bytes]) -> World:
 
 def _earlier(part: bytes) -> Anomalies:
     _, _, found = _EARLIER.decode(part)
-    return Anomalies(found.anomalies, found.anomalies_seen)
+    known = {name: replace(one, members=began(one.seen).members) for name, one in found.anomalies.items()}
+    return Anomalies(known, found.anomalies_seen)
 
 
 def agrees(world: World, part: bytes) -> bool:
