@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from selfheal.detect.anomalies import AnomalyWatch
-from selfheal.detect.grouping import Departed, Grew, Returned, grouped, grown, returned
+from selfheal.detect.grouping import Departed, Grew, Returned, departed_anew, grouped, grown, returned
 from selfheal.detect.suppression import Suppressed, suppressed
 from selfheal.events import AnomalyOver, AnomalySuppressed, Event
 from selfheal.ledger import Ledger
@@ -68,11 +68,20 @@ class Alarms:
                 further = replace(kept.departed, at=found.at, value=found.value, score=found.score)
                 self._raise(further, kept)
             case Grew():
-                self._record(*grown(self._ledger.world, found))
+                self._grown(found)
             case Returned() if kept is not None:
                 del self._kept[found.agent, found.signal]
             case Returned():
                 self._record(*returned(self._ledger.world, found))
+
+    def _grown(self, found: Grew) -> None:
+        """Tell of what goes further out; what was dismissed is told anew where it goes far beyond that."""
+        world = self._ledger.world
+        anew = departed_anew(world, found)
+        if anew is None:
+            self._record(*grown(world, found))
+        elif suppressed(world, anew) is None:
+            self._record(*grouped(world, anew))
 
     def _raise(self, one: Departed, kept: _Kept | None) -> None:
         """Raise a departure, or keep it back, further on where it was before; what it is kept for is told once."""

@@ -14,7 +14,8 @@ from math import ceil
 from selfheal.events import AnomalyEased, AnomalyGrew, AnomalyJoined, AnomalyMerged, AnomalyOver, AnomalySeen
 from selfheal.vocabulary import Suppression
 from selfheal.world import World
-from selfheal.world.anomalies import Anomaly
+from selfheal.world.anomalies import Anomaly, Member
+from selfheal.world.ground import ground
 
 # A check that is asked once a minute sees up to a minute later what a signal of the process shows at once; half as much
 # again for what takes its time from one agent to the next.
@@ -77,28 +78,33 @@ def grouped(world: World, one: Departed, after: Suppression | None = None) -> tu
 
 def grown(world: World, one: Grew) -> tuple[AnomalyGrew, ...]:
     """Return what there is to record where a signal goes further out."""
-    name = _whose(world, one.agent, one.signal)
-    return (AnomalyGrew(one.at, name, one.agent, one.signal, one.value, one.score),) if name else ()
+    names = (name for name, it, _ in _parts(world, one.agent, one.signal) if not it.dismissed)
+    return tuple(AnomalyGrew(one.at, name, one.agent, one.signal, one.value, one.score) for name in names)
+
+
+def departed_anew(world: World, one: Grew) -> Departed | None:
+    """What goes further out and is a part of what was dismissed alone, as a departure of its own."""
+    parts = _parts(world, one.agent, one.signal)
+    if not parts or not all(it.dismissed for _, it, _ in parts):
+        return None
+    _, _, was = parts[-1]
+    return Departed(one.at, one.agent, one.signal, one.value, was.expected, one.score, was.since)
 
 
 def returned(world: World, one: Returned) -> tuple[AnomalyEased | AnomalyOver, ...]:
     """Return what there is to record where a signal is as usual again."""
-    name = _whose(world, one.agent, one.signal)
-    if not name:
-        return ()
-    others = [it for it in world.anomalies.known[name].members if (it.agent, it.signal) != (one.agent, one.signal)]
-    if any(it.over_at is None for it in others):
-        return (AnomalyEased(one.at, name, one.agent, one.signal),)
-    return (AnomalyOver(one.at, name),)
+    return tuple(
+        AnomalyEased(one.at, name, one.agent, one.signal)
+        if any(other.over_at is None for other in it.members if other is not member)
+        else AnomalyOver(one.at, name)
+        for name, it, member in _parts(world, one.agent, one.signal)
+    )
 
 
-def _whose(world: World, agent: str, signal: str) -> str:
-    """The anomaly that lasts of which a signal is a part and is not back; empty where there is none."""
-    for name, it in world.anomalies.things():
-        member = it.member(agent, signal) if it.lasts else None
-        if member is not None and member.over_at is None:
-            return name
-    return ""
+def _parts(world: World, agent: str, signal: str) -> list[tuple[str, Anomaly, Member]]:
+    """The anomalies that last of which a signal that is not back is a part: one, or one more than were dismissed."""
+    lasting = ((name, it, it.member(agent, signal)) for name, it in world.anomalies.things() if it.lasts)
+    return [(name, it, member) for name, it, member in lasting if member is not None and member.over_at is None]
 
 
 def _is_part(world: World, one: Departed, it: Anomaly) -> bool:
@@ -107,19 +113,14 @@ def _is_part(world: World, one: Departed, it: Anomaly) -> bool:
         return True  # it had come back, and the others have not
     if not _began_together(one, it):
         return False
-    ground = _ground(world, one.agent)
-    return any(not ground.isdisjoint(_ground(world, name)) for name in it.agents)
+    under = ground(world, one.agent)
+    return any(not under.isdisjoint(ground(world, name)) for name in it.agents)
 
 
 def _began_together(one: Departed, it: Anomaly) -> bool:
     if abs(one.since - it.since) > SPREAD_S:
         return False
     return any(abs(one.since - member.since) <= TOGETHER_S for member in it.members)
-
-
-def _ground(world: World, agent: str) -> frozenset[str]:
-    """What an agent stands on, itself included: who shares some of it may suffer from the same."""
-    return frozenset((agent, *world.dependencies(agent)))
 
 
 def _everywhere(world: World, one: Departed, lasting: Mapping[str, Anomaly]) -> Sequence[str]:
@@ -134,7 +135,7 @@ def _strangers(world: World, agents: Collection[str]) -> int:
     """How many agents there are that have nothing to do with each other; those that do count as one."""
     apart: list[frozenset[str]] = []
     for name in agents:
-        ground = _ground(world, name)
-        touched = [other for other in apart if not ground.isdisjoint(other)]
-        apart = [*(other for other in apart if other not in touched), ground.union(*touched)]
+        under = ground(world, name)
+        touched = [other for other in apart if not under.isdisjoint(other)]
+        apart = [*(other for other in apart if other not in touched), under.union(*touched)]
     return len(apart)

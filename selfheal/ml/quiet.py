@@ -52,5 +52,11 @@ def _worked_on(foresight: Foresight, agent: str) -> Iterator[Span]:
 
 def _strange(anomalies: Anomalies, agent: str) -> Iterator[Span]:
     for one in anomalies.known.values():
-        if one.seen.agent == agent and not one.dismissed:
-            yield one.seen.at, inf if one.over_at is None else one.over_at
+        for member in one.members if not one.dismissed else ():
+            if member.agent == agent:
+                yield member.since, _end(member.over_at, one.over_at)
+
+
+def _end(*over_at: float | None) -> float:
+    """A signal is back when it is said to be, or with the whole anomaly."""
+    return min((at for at in over_at if at is not None), default=inf)

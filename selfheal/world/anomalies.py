@@ -116,6 +116,15 @@ class Anomalies:
         """The things that show in signals of one agent, oldest first."""
         return ((name, one) for name, one in self.things() if agent in one.agents)
 
+    def strongest(self) -> dict[str, float]:
+        """The highest score of the signals that are out of line now, by agent; what was dismissed left out."""
+        worst: dict[str, float] = {}
+        for _, one in self.things():
+            for member in one.members if one.lasts and not one.dismissed else ():
+                if member.over_at is None:
+                    worst[member.agent] = max(worst.get(member.agent, 0.0), member.score)
+        return worst
+
     def named(self, name: str) -> tuple[str, Anomaly] | None:
         """The anomaly of a name, or the one that it turned out to be the same as; None where there is none."""
         one = self.known.get(name)

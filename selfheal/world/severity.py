@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import exp2
 
-from selfheal.vocabulary import Weight
+from selfheal.vocabulary import Level
 from selfheal.world.anomalies import Anomaly, Member
 
 # What users feel counts whole, what may run out less, and any other number half.
@@ -37,7 +37,7 @@ def severity(anomaly: Anomaly, now: float) -> float:
     return 1.0 - (1.0 - far) * (1.0 - BREADTH * wide) * (1.0 - TIME * lasting)
 
 
-def weight(value: float) -> Weight:
+def level(value: float) -> Level:
     """Return the word for a severity."""
     return "high" if value >= HIGH else "medium" if value >= MEDIUM else "low"
 

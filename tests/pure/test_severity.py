@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfheal.world.anomalies import Recent, recent
-from selfheal.world.severity import LASTING_S, matters, severity, weight
+from selfheal.world.severity import LASTING_S, level, matters, severity
 from tests.pure.departures import BEGIN, Office, seen
 
 NOW = BEGIN + 30.0
@@ -30,7 +30,7 @@ def test_a_lone_small_departure_matters_little_and_a_broad_one_of_what_users_fee
         ("api", "cpu", 0.7),
         ("db", "cpu", 0.7),
     )
-    assert [weight(one) for one in (small, felt, broad)] == ["low", "medium", "high"]
+    assert [level(one) for one in (small, felt, broad)] == ["low", "medium", "high"]
 
 
 def test_what_users_feel_matters_more_than_what_may_run_out_and_that_more_than_any_other_number() -> None:
@@ -69,7 +69,7 @@ def test_what_was_strange_about_an_agent_lately_is_told_to_those_who_foresee() -
     office.depart("cron", "cpu", 14.0, 0.95)
     found = recent(office.world.anomalies, "api", NOW)
     assert (found.count, found.strongest) == (1, 0.9)
-    assert found.passed_s == 30.0 - (12.0 - 9.0)
+    assert found.passed_s == 30.0 - (12.0 - 10.0)
     office.come_back("api", "cpu", 20.0)
     office.come_back("api", "rss", 20.0)
     assert recent(office.world.anomalies, "api", BEGIN + 3600.0).count == 1

@@ -61,7 +61,7 @@ class Daemon:
             case ["predictions"]:
                 return 200, {"items": foresight.predictions(world, self.now)}
             case ["anomalies"]:
-                return 200, {"items": anomalies(world)}
+                return 200, {"items": anomalies(world, self.now)}
             case ["maintenance"]:
                 return 200, {"items": foresight.work(world)}
             case ["scorecard"]:
