@@ -12,6 +12,7 @@ from functools import partial
 
 from selfheal import __version__
 from selfheal.agents import AGENT_KINDS
+from selfheal.compose.alarms import Alarms
 from selfheal.compose.beginnings import beginnings
 from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
@@ -132,9 +133,9 @@ class Daemon:
         self.rollup = Rollup(self.ledger, ports, taken, lambda: self.config.daemon.journal_size, self.runner.wake)
         self.wheel = Wheel(asyncio.get_running_loop())
         self.heartbeats = Heartbeats(self.state_dir, clock)
-        self.anomalies = AnomalyWatch()
+        self.alarms = Alarms(self.ledger, AnomalyWatch())
         self.senses = Senses(
-            self.ledger, self.vitals, self.history, self.anomalies, self.metrics, self.fleet.settling, self.redact
+            self.ledger, self.vitals, self.history, self.alarms, self.metrics, self.fleet.settling, self.redact
         )
         self.estate = Estate(ports.render, clock, self.plans, ports.environment, self.senses.signals)
         doubt = Doubt(clock, ports.probe_tcp, ports.stolen, self.runner.spawn, self.fleet.canaries, self.fleet.own_door)
@@ -153,7 +154,7 @@ class Daemon:
         )
         self.care = Care(
             self.ledger, ports, self.scheduler, self.supervisor, self.heartbeats, notices, self.standbys,
-            self.vitals, self.anomalies, self.history, self.data.custody, self.estate,
+            self.vitals, self.alarms, self.history, self.data.custody, self.estate,
         )  # fmt: skip
         self.schedules = Schedules(self.ledger, clock, self.supervisor, self.runner.spawn)
         self.evidence = Evidence(self.ledger, self.supervisor, ports.run_in_thread, self.redact, self.estate)
@@ -274,7 +275,7 @@ class Daemon:
         overruled = scales_over(world, self.fleet.loaded, now)
         for event in beginnings(self.ledger.world, self.plans, self._damages, overruled, now):
             self.ledger.record(event)
-        self.ledger.record(*self.anomalies.left_over(world, now))
+        self.alarms.left_over(now)
         self.ledger.record(*self.data.writers.left_over(self.ledger.world, now))
 
     async def _take_over(self) -> None:

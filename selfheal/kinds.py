@@ -252,7 +252,8 @@ class Alert:
     """Something that a person should know. `key` is the same for the alert and its resolution.
 
     `asks` is the fix that a person is asked to allow or refuse, on the alert's agent and in its incident, since
-    `asked_at`. `suspects` are causes, likeliest first, of which a person may say which one it was.
+    `asked_at`. `suspects` are causes, likeliest first, of which a person may say which one it was; `anomaly` is one of
+    which they may say that it is not worth telling.
     """
 
     key: str
@@ -266,6 +267,7 @@ class Alert:
     asks: str = ""
     asked_at: float = 0.0
     suspects: tuple[str, ...] = ()
+    anomaly: str = ""
 
 
 class Notifier(Protocol):

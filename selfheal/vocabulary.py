@@ -52,6 +52,11 @@ ModelOutcome = Literal["ok", "error", "timeout", "invalid", "rejected"]
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the least first
 
+# To which side a signal has moved; how much an anomaly matters; and why one is not raised.
+Direction = Literal["up", "down"]
+Level = Literal["low", "medium", "high"]
+Suppression = Literal["maintenance", "own_act", "dismissed"]
+
 # The steps of the guard, in their order: each may hold an act back, or bar a fix, and its slug says which did.
 GuardCode = Literal[
     "target",

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selfheal.clock import SteadyClock
+from selfheal.compose.alarms import Alarms
 from selfheal.compose.fleet import Settling
 from selfheal.compose.senses import Senses
 from selfheal.detect.anomalies import AnomalyWatch
@@ -175,7 +176,8 @@ class Watching:
     def _join(self) -> Senses:
         vitals = Vitals()
         metrics = Metrics(lambda: self.ledger.world, vitals, self._clock, "bench")
-        return Senses(self.ledger, vitals, History(), AnomalyWatch(), metrics, self._settling, str)
+        alarms = Alarms(self.ledger, AnomalyWatch())
+        return Senses(self.ledger, vitals, History(), alarms, metrics, self._settling, str)
 
     def _watch(self, agent: str, config: HttpCheckConfig) -> None:
         now = self._clock.now()

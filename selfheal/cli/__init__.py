@@ -14,6 +14,7 @@ from io import TextIOWrapper
 from typing import TextIO
 
 from selfheal.cli import (
+    anomalies,
     config,
     control,
     data,
@@ -42,6 +43,7 @@ GROUPS: tuple[Group, ...] = (
     kb.GROUP,
     replay.GROUP,
     strategies.GROUP,
+    anomalies.GROUP,
     foresight.GROUP,
     control.GROUP,
     data.GROUP,

@@ -1,4 +1,4 @@
-"""What is strange, what will fail, what is planned, and how right was the daemon so far?"""
+"""What will fail, what is planned, and how right was the daemon so far?"""
 
 from __future__ import annotations
 
@@ -31,24 +31,6 @@ def _prediction(one: Document, _: datetime) -> _Row:
         f"{_lasting(one.number('eta_low'))} – {_lasting(one.number('eta_high'))}",
         _amount(one.text("mode"), one.number("value")),
         _amount(one.text("mode"), one.number("limit")),
-    )
-
-
-def _anomalies(arguments: Namespace) -> int:
-    header = ("ID", "AGENT", "SIGNAL", "VALUE", "EXPECTED", "SCORE", "SEEN", "OVER")
-    return _list(arguments, "anomalies", header, _anomaly, "Nothing strange was seen.")
-
-
-def _anomaly(one: Document, now: datetime) -> _Row:
-    return (
-        one.text("id"),
-        Cell(one.text("agent"), "strong"),
-        one.text("signal"),
-        _plain_number(one.number("value")),
-        _plain_number(one.number("expected")),
-        _plain_number(one.number("score")),
-        _moment(one.moment("at"), now),
-        _moment(one.moment("over_at"), now),
     )
 
 
@@ -132,10 +114,6 @@ def _amount(mode: str, value: float | None) -> str:
     return f"{value:.0f}" if mode == "out_of_fds" else size(value)
 
 
-def _plain_number(value: float | None) -> str:
-    return f"{value:.4g}" if value is not None else "-"
-
-
 def _moment(moment: datetime | None, now: datetime) -> str:
     return clock_time(moment, now) if moment else "-"
 
@@ -146,7 +124,6 @@ GROUP = Group(
     "What will happen",
     (
         Verb("predictions", "What will fail, how likely, and when.", "predictions", _predictions, _TAKES),
-        Verb("anomalies", "What is not as usual.", "anomalies --limit 5", _anomalies, _TAKES),
         Verb("maintenance", "What is done before it fails.", "maintenance --json", _maintenance, _TAKES),
         Verb(
             "scorecard",

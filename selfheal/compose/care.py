@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from selfheal.compose.alarms import Alarms
 from selfheal.compose.changes import asks_anew
 from selfheal.compose.custody import Custody
 from selfheal.compose.estate import Estate
@@ -12,7 +13,6 @@ from selfheal.compose.heartbeats import Heartbeats
 from selfheal.compose.notices import Notices
 from selfheal.compose.standbys import Standbys
 from selfheal.config.render import render_of
-from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.history.rings import History
 from selfheal.kinds import CheckContext
 from selfheal.ledger import Ledger
@@ -37,7 +37,7 @@ class Care:
         notices: Notices,
         standbys: Standbys,
         vitals: Vitals,
-        anomalies: AnomalyWatch,
+        alarms: Alarms,
         history: History,
         custody: Custody,
         estate: Estate,
@@ -50,7 +50,7 @@ class Care:
         self._notices = notices
         self._standbys = standbys
         self._vitals = vitals
-        self._anomalies = anomalies
+        self._alarms = alarms
         self._history = history
         self._custody = custody
         self._estate = estate
@@ -87,6 +87,6 @@ class Care:
         self._scheduler.forget(name)
         self._heartbeats.forget(name)
         self._notices.forget(name)
-        self._ledger.record(*self._anomalies.forget(name, self._ports.clock.now()))
+        self._alarms.forget(name, self._ports.clock.now())
         self._vitals.forget(name)
         self._history.forget(name)

@@ -20,8 +20,10 @@ from selfheal.compose.control import FleetControl
 from selfheal.errors import SelfhealError
 from selfheal.kinds import NotifyFailed
 from selfheal.ledger import Ledger
+from selfheal.notify import telegram_anomalies
 from selfheal.notify.alerts import likely
 from selfheal.notify.telegram import Line, is_the_same, keyboard
+from selfheal.notify.telegram_anomalies import NotWorthIt, read_not_worth_it
 from selfheal.notify.telegram_text import Question, is_answer, may_decide, parted, read_press
 from selfheal.notify.telegram_verdicts import (
     ALL,
@@ -121,9 +123,11 @@ class Chat:
             self._log.warning("chat.stranger", user=query.from_user.id, chat=place)
             told = "You may not decide here."
         else:
-            verdict = read_verdict(query.data or "")
+            verdict, spurned = read_verdict(query.data or ""), read_not_worth_it(query.data or "")
             if verdict is not None:
                 told = await self._judged(verdict, query)
+            elif spurned is not None:
+                told = await self._dismissed(spurned, query.from_user)
             else:
                 told = await self._decided(query.data or "", query.from_user)
         await self._line.speak(lambda bot: bot.answer_callback_query(query.id, told[:LONGEST_ANSWER]))
@@ -141,6 +145,14 @@ class Chat:
             return f"It was {'approved' if asked.approved else 'rejected'} by {asked.by}."
         decide = self._control.approve if press.word == "approve" else self._control.reject
         return await self._carried_out(lambda: decide(incident.id, _name(user)), f"{press.word}: {asked.fix}")
+
+    async def _dismissed(self, press: NotWorthIt, user: User) -> str:
+        """Take it that an anomaly was not worth telling; its message changes as that of any alert that is over."""
+        account = self._line.account
+        if not telegram_anomalies.is_ours(account.key, account.chat, press):
+            return "This is no question any more."
+        dismiss = partial(self._control.dismiss, press.anomaly, _name(user))
+        return await self._carried_out(dismiss, f"{press.anomaly}: the same is told less easily")
 
     async def _judged(self, verdict: Verdict, query: CallbackQuery) -> str:
         """Take what a person says of a cause, and show in the message what holds."""

@@ -21,6 +21,8 @@ from selfheal.detect.triage import new_incident_id
 from selfheal.errors import FixFailed, JournalUnavailable, NotSaved, RefusedByPolicy, SelfhealError, UnknownName
 from selfheal.events import (
     AlertsMuted,
+    AnomalyDismissed,
+    AnomalyRestored,
     ApprovalAnswered,
     CauseLabelled,
     Event,
@@ -167,6 +169,27 @@ class FleetControl:
         self._known(agent)
         now = self._clock.now()
         await self._order(AlertsMuted(now, now + seconds, by, agent or ""))
+
+    async def dismiss(self, anomaly: str, by: str) -> None:
+        """Take it that an anomaly was not worth telling."""
+        known = self._ledger.world.anomalies.named(anomaly)
+        if known is None:
+            raise UnknownName(f"cannot find anomaly {anomaly!r}; 'selfheal anomalies' lists them")
+        name, one = known
+        if one.dismissed:
+            raise RefusedByPolicy(f"cannot dismiss {name} again: it was dismissed by {one.by}")
+        await self._order(AnomalyDismissed(self._clock.now(), name, self._redact(by)))
+
+    async def restore(self, anomaly: str, by: str) -> None:
+        """Take back that an anomaly was dismissed; that may be after the anomaly itself is forgotten."""
+        anomalies = self._ledger.world.anomalies
+        name, one = anomalies.named(anomaly) or (anomaly, None)
+        counts = any(said.anomaly == name for said in anomalies.dismissals.values())
+        if one is None and not counts:
+            raise UnknownName(f"cannot find anomaly {anomaly!r}; 'selfheal anomalies' lists them")
+        if one is not None and not one.dismissed:
+            raise RefusedByPolicy(f"cannot take back that {name} was dismissed: it was not")
+        await self._order(AnomalyRestored(self._clock.now(), name, self._redact(by)))
 
     async def reload(self, by: str) -> Reloaded:
         return await self._reloader.reload(by)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
+from selfheal.compose.alarms import Alarms
 from selfheal.compose.fleet import Settling
-from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.detect.flapping import judge_flapping
 from selfheal.detect.health import judge, judge_check
 from selfheal.events import AgentReady
@@ -34,7 +34,7 @@ class Senses:
         ledger: Ledger,
         vitals: Vitals,
         history: History,
-        anomalies: AnomalyWatch,
+        alarms: Alarms,
         metrics: Metrics,
         settling: Mapping[tuple[str, str], Settling],
         redact: Callable[[str], str],
@@ -42,7 +42,7 @@ class Senses:
         self._ledger = ledger
         self._vitals = vitals
         self._history = history
-        self._anomalies = anomalies
+        self._alarms = alarms
         self._metrics = metrics
         self._settling = settling
         self._redact = redact
@@ -98,9 +98,7 @@ class Senses:
         self._vitals.put_signals(agent, values)
         for signal, value in values.items():
             self._history.append(agent, signal, at, value)
-            found = self._anomalies.look(agent, signal, at, value, self._ledger.world.foresight.anomalies_seen)
-            if found:
-                self._ledger.record(*found)
+            self._alarms.look(agent, signal, at, value)
 
 
 def _is_steady(record: CheckRecord, agent: Agent) -> bool:

@@ -18,8 +18,8 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from selfheal.events import AnomalyOver, AnomalySeen
-from selfheal.world import World
+from selfheal.detect.grouping import Departed, Grew, Returned
+from selfheal.world.dismissals import reach_of
 
 # Hits begin here, in spreads from the mean: a lasting shift of 6 makes a hit of 97 samples in 100.
 ALARM_Z = 4.0
@@ -160,6 +160,8 @@ def _score(distance: float) -> float:
     return distance / (distance + ALARM_Z)
 
 
+# A signal that is out of line is told anew as it goes so much further out.
+FURTHER = 2.0
 # Numbers that stand for something and measure nothing: a status of 503 is not "more" than 200.
 NAMES_OF_THINGS = frozenset({"status"})
 
@@ -168,14 +170,17 @@ _NONE: Mapping[str, _Watched] = {}
 
 
 class _Watched:
-    """One signal: how it is read, if at all, what is normal, and the anomaly that it is in, if any."""
+    """One signal: how it is read, if at all, and what is normal; where it goes out of line, since when, and how far out
+    it was told to be.
+    """
 
-    __slots__ = ("anomaly", "normal", "sense")
+    __slots__ = ("began", "normal", "sense", "told")
 
     def __init__(self, sense: Sense | None) -> None:
         self.sense = sense
         self.normal = Normal()
-        self.anomaly: str | None = None
+        self.began = 0.0
+        self.told = 0.0
 
 
 class AnomalyWatch:
@@ -184,21 +189,23 @@ class AnomalyWatch:
     def __init__(self) -> None:
         self._watched: dict[str, dict[str, _Watched]] = {}
 
-    def look(
-        self, agent: str, signal: str, at: float, value: float, seen: int
-    ) -> tuple[AnomalySeen | AnomalyOver, ...]:
-        """Take one sample; returns what there is to record. `seen` counts the anomalies of the world so far."""
+    def look(self, agent: str, signal: str, at: float, value: float) -> Departed | Grew | Returned | None:
+        """Take one sample; returns what is new about its signal."""
         watched = self._watched.get(agent, _NONE).get(signal) or self._watch(agent, signal)
         if watched.sense is None:
-            return ()
-        watched.normal, verdict = step(watched.normal, at, value, watched.sense)
+            return None
+        before = watched.normal
+        watched.normal, verdict = step(before, at, value, watched.sense)
         if verdict is None:
-            return ()
+            if watched.normal.since is not None:
+                return _further(watched, agent, signal, at, value)
+            if watched.normal.hits and not before.hits:
+                watched.began = at
+            return None
         if verdict.kind == "over":
-            name, watched.anomaly = watched.anomaly, None
-            return (AnomalyOver(at, name),) if name else ()
-        watched.anomaly = f"ano-{seen + 1}"
-        return (AnomalySeen(at, watched.anomaly, agent, signal, value, verdict.expected, verdict.score),)
+            return Returned(at, agent, signal)
+        watched.told = reach_of(verdict.score)
+        return Departed(at, agent, signal, value, verdict.expected, verdict.score, watched.began)
 
     def _watch(self, agent: str, signal: str) -> _Watched:
         measured = signal.rpartition(".")[2]  # without the name of its check, where that stands before it
@@ -206,16 +213,23 @@ class AnomalyWatch:
         watched = self._watched.setdefault(agent, {})[signal] = _Watched(sense)
         return watched
 
-    def forget(self, agent: str, at: float) -> tuple[AnomalyOver, ...]:
-        """Drop everything of an agent; returns the ends of its anomalies to record."""
-        gone = self._watched.pop(agent, {})
-        return tuple(AnomalyOver(at, watched.anomaly) for watched in gone.values() if watched.anomaly)
+    def is_out(self, agent: str, signal: str) -> bool:
+        """Whether a signal has departed from normal and is not back."""
+        watched = self._watched.get(agent, _NONE).get(signal)
+        return watched is not None and watched.normal.since is not None
 
-    def left_over(self, world: World, at: float) -> tuple[AnomalyOver, ...]:
-        """End the anomalies of an earlier daemon: what was normal then is no longer known, so none would ever end."""
-        ours = {watched.anomaly for signals in self._watched.values() for watched in signals.values()}
-        return tuple(
-            AnomalyOver(at, name)
-            for name, anomaly in world.foresight.anomalies.items()
-            if anomaly.over_at is None and name not in ours
-        )
+    def forget(self, agent: str) -> tuple[str, ...]:
+        """Drop everything of an agent; returns its signals that were out of line."""
+        gone = self._watched.pop(agent, {})
+        return tuple(signal for signal, watched in gone.items() if watched.normal.since is not None)
+
+
+def _further(watched: _Watched, agent: str, signal: str, at: float, value: float) -> Grew | None:
+    """Tell of a signal that is out of line once it is twice as far out as it was told to be."""
+    assert watched.sense is not None
+    distance = (value - watched.normal.mean) / _spread(watched.normal, watched.sense)
+    reach = (abs(distance) if watched.sense.falls else distance) / ALARM_Z
+    if not isfinite(reach) or reach < FURTHER * watched.told:
+        return None
+    watched.told = reach
+    return Grew(at, agent, signal, value, _score(reach * ALARM_Z))

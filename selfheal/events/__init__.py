@@ -45,6 +45,18 @@ from selfheal.events.agents import (
     StartAsked,
     StopAsked,
 )
+from selfheal.events.anomalies import (
+    AnomalyDismissed,
+    AnomalyEased,
+    AnomalyEvent,
+    AnomalyGrew,
+    AnomalyJoined,
+    AnomalyMerged,
+    AnomalyOver,
+    AnomalyRestored,
+    AnomalySeen,
+    AnomalySuppressed,
+)
 from selfheal.events.daemon import (
     AlertDelivered,
     AlertFailed,
@@ -70,8 +82,6 @@ from selfheal.events.data import (
     DataRestored,
 )
 from selfheal.events.foresight import (
-    AnomalyOver,
-    AnomalySeen,
     FailurePredicted,
     ForesightEvent,
     PredictionEnded,
@@ -139,8 +149,16 @@ __all__ = [
     "AlertRaised",
     "AlertsMuted",
     "Alternative",
+    "AnomalyDismissed",
+    "AnomalyEased",
+    "AnomalyEvent",
+    "AnomalyGrew",
+    "AnomalyJoined",
+    "AnomalyMerged",
     "AnomalyOver",
+    "AnomalyRestored",
     "AnomalySeen",
+    "AnomalySuppressed",
     "ApprovalAnswered",
     "ApprovalAsked",
     "Attributed",
@@ -227,7 +245,7 @@ __all__ = [
     "encode",
 ]
 
-Event = DaemonEvent | AgentEvent | IncidentEvent | ForesightEvent | DataEvent | KnowledgeEvent
+Event = DaemonEvent | AgentEvent | IncidentEvent | AnomalyEvent | ForesightEvent | DataEvent | KnowledgeEvent
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,8 @@ class AlertRaised:
 
     `asks` is the fix that a person is asked to allow or to refuse, since `asked_at`; empty where nothing is asked.
     `again` says that it was said before and stands still. `suspects` are causes, likeliest first, of which a person
-    may say which one it was; there are none where nobody is asked that.
+    may say which one it was; there are none where nobody is asked that. `anomaly` is the one of which a person may say
+    that it is not worth telling.
     """
 
     at: float
@@ -115,6 +116,7 @@ class AlertRaised:
     again: bool = False
     asked_at: float = 0.0
     suspects: tuple[str, ...] = ()
+    anomaly: str = ""
 
 
 @dataclass(frozen=True, slots=True)

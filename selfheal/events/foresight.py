@@ -1,4 +1,4 @@
-"""What can be noticed and foreseen before anything fails?"""
+"""What can be foreseen before anything fails?"""
 
 from __future__ import annotations
 
@@ -6,26 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from selfheal.vocabulary import FailureMode, Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class AnomalySeen:
-    """A signal departs from what is normal for it. `score` is from 0 to 1."""
-
-    at: float
-    anomaly: str
-    agent: str
-    signal: str
-    value: float
-    expected: float
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class AnomalyOver:
-    at: float
-    anomaly: str
-    dismissed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +53,4 @@ class WorkDone:
     output: str
 
 
-ForesightEvent = AnomalySeen | AnomalyOver | FailurePredicted | PredictionEnded | WorkPlanned | WorkDone
+ForesightEvent = FailurePredicted | PredictionEnded | WorkPlanned | WorkDone

@@ -112,6 +112,12 @@ class Orders:
     async def mute(self, agent: str | None, seconds: float, by: str) -> None:
         _not_here()
 
+    async def dismiss(self, anomaly: str, by: str) -> None:
+        _not_here()
+
+    async def restore(self, anomaly: str, by: str) -> None:
+        _not_here()
+
     async def reload(self, by: str) -> Reloaded:
         _not_here()
 

@@ -16,7 +16,7 @@ from selfheal.learn.odds import interval
 from selfheal.learn.shadow import agreement
 from selfheal.world import Incident, World
 from selfheal.world.agents import settled
-from selfheal.world.foresight import ANOMALIES_KEPT
+from selfheal.world.anomalies import ANOMALIES_KEPT
 
 GOAL_S = 60.0
 # The time over which an alarm of a healthy agent is counted once: one round of prevention.
@@ -101,15 +101,16 @@ def _precision(world: World) -> Figure:
 
 def _false_positive_rate(world: World, now: float) -> Figure:
     """Of the windows in which an agent was healthy, the share with an alarm that no trouble followed."""
-    anomalies = list(world.foresight.anomalies.values())
-    truncated = len(anomalies) >= ANOMALIES_KEPT
+    anomalies = [one for _, one in world.anomalies.things()]
+    truncated = len(world.anomalies.known) >= ANOMALIES_KEPT
     span_s = now - anomalies[0].seen.at if truncated else float("inf")
     agents = [settled(agent, now) for agent in world.agents.values()]
     windows = int(sum(min(agent.uptime.healthy_s, span_s) for agent in agents) / WINDOW_S)
     false = {
-        (one.seen.agent, int(one.seen.at / WINDOW_S))
+        (agent, int(one.seen.at / WINDOW_S))
         for one in anomalies
-        if one.seen.at < now - LEAD_S and not _followed(world, one.seen.agent, one.seen.at)
+        if one.seen.at < now - LEAD_S and not any(_followed(world, agent, one.seen.at) for agent in one.agents)
+        for agent in one.agents
     }
     return _share(min(windows, len(false) + world.foresight.ended.get("withdrawn", 0)), windows)
 

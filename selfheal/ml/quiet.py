@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import inf
 
 from selfheal.ml.rows import Span
-from selfheal.world import Agent, Foresight, Incident, World
+from selfheal.world import Agent, Anomalies, Foresight, Incident, World
 
 # Caches are filled and queues are emptied after an incident is over, and after a restart.
 AFTER_S = 600.0
@@ -23,7 +23,8 @@ def left_out(world: World, agent: str, since: float) -> tuple[Span, ...]:
     if known is None:
         return ()
     suffered = (one for one in world.incidents.values() if agent in one.agents or agent == one.agent)
-    spans = [*map(_incident, suffered), *_states(known), *_foreseen(world.foresight, agent)]
+    spans = [*map(_incident, suffered), *_states(known)]
+    spans += [*_worked_on(world.foresight, agent), *_strange(world.anomalies, agent)]
     return tuple(sorted(span for span in spans if span[1] >= since))
 
 
@@ -43,10 +44,19 @@ def _states(agent: Agent) -> Iterator[Span]:
         yield agent.since, inf
 
 
-def _foreseen(foresight: Foresight, agent: str) -> Iterator[Span]:
+def _worked_on(foresight: Foresight, agent: str) -> Iterator[Span]:
     for work in foresight.work.values():
         if work.planned.agent == agent and work.done_at is not None:
             yield work.done_at, work.done_at + AFTER_S
-    for one in foresight.anomalies.values():
-        if one.seen.agent == agent and not one.dismissed:
-            yield one.seen.at, inf if one.over_at is None else one.over_at
+
+
+def _strange(anomalies: Anomalies, agent: str) -> Iterator[Span]:
+    for one in anomalies.known.values():
+        for member in one.members if not one.dismissed else ():
+            if member.agent == agent:
+                yield member.since, _end(member.over_at, one.over_at)
+
+
+def _end(*over_at: float | None) -> float:
+    """A signal is back when it is said to be, or with the whole anomaly."""
+    return min((at for at in over_at if at is not None), default=inf)

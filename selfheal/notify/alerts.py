@@ -1,7 +1,7 @@
 """Which events should a person know of?
 
-Pure. One alert an incident that needs a person or a failure that is foreseen, one when that is over, one for each of
-our own troubles. What heals by itself is told by the page and the log, and wakes nobody.
+Pure. One alert an incident that needs a person, a failure that is foreseen or an anomaly that matters much, one when
+that is over, one for each of our own troubles. What heals by itself is told by the page and the log, and wakes nobody.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART
 from selfheal.events import (
     AlertRaised,
+    AnomalyEvent,
     ApprovalAnswered,
     ApprovalAsked,
     BackupDamaged,
@@ -34,6 +35,7 @@ from selfheal.events import (
     StateDamaged,
     WorkDone,
 )
+from selfheal.notify.anomaly_alerts import about_anomalies
 from selfheal.notify.check_alerts import about_checks
 from selfheal.notify.data_alerts import about_data
 from selfheal.notify.told import is_told, last_told, share_text
@@ -89,7 +91,7 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
         case CheckBroke() | CheckMended() | FlappingBegan() | FlappingOver() | MaintenanceOver():
             return about_checks(world, event)
         case _:
-            return ()
+            return about_anomalies(world, event) if isinstance(event, AnomalyEvent) else ()
 
 
 def about_saving(world: World, at: float, trouble: str | None) -> tuple[AlertRaised, ...]:

@@ -231,4 +231,5 @@ def _alert(event: AlertRaised) -> Alert:
         event.asks,
         event.asked_at,
         event.suspects,
+        event.anomaly,
     )

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from selfheal.config.notify import is_chat
 from selfheal.kinds import Alert, NotifyFailed
+from selfheal.notify.telegram_anomalies import button
 from selfheal.notify.telegram_text import Question, message, plain, presses
 from selfheal.notify.telegram_verdicts import Button, buttons
 
@@ -174,6 +175,8 @@ class TelegramNotifier:
 
     def _buttons(self, alert: Alert) -> InlineKeyboardMarkup | None:
         key, chat = self._line.account.key, self._line.account.chat
+        if alert.anomaly:
+            return keyboard(button(key, chat, alert.anomaly))
         if alert.incident is None:
             return None
         if not alert.asks:

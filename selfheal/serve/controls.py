@@ -20,6 +20,7 @@ MOST_ALERTS = 1000
 MOST_AGENTS = 1000
 
 Agent = Annotated[str, Path(alias="name", min_length=1, max_length=256, examples=["api:0"])]
+Anomaly = Annotated[str, Path(alias="id", min_length=1, max_length=256, examples=["ano-7"])]
 Incident = Annotated[str, Path(alias="id", min_length=1, max_length=256, examples=["i1"])]
 
 
@@ -37,6 +38,14 @@ class Which(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     agents: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(min_length=1, max_length=MOST_AGENTS)
+
+
+class Who(BaseModel):
+    """Who gives an order, in words, where several share a way to the daemon."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field("", max_length=64, examples=["ann"])
 
 
 class Size(BaseModel):
@@ -158,6 +167,20 @@ class Controls:
         told = f"no alerts{whose} for {span(how_long.seconds)}" if how_long.seconds else f"alerts{whose} are told again"
         return Done(done="mute", target=agent, message=told)
 
+    async def dismiss(self, request: Request, anomaly: Anomaly, who: Annotated[Who | None, Body()] = None) -> Done:
+        """Say that an anomaly was not worth telling: the same again is told less easily, for some weeks."""
+        await self._control.dismiss(anomaly, self._signed(request, who))
+        return Done(done="dismiss", target=anomaly, message=f"{anomaly}: dismissed, the same is told less easily")
+
+    async def restore(self, request: Request, anomaly: Anomaly, who: Annotated[Who | None, Body()] = None) -> Done:
+        """Take back that an anomaly was dismissed."""
+        await self._control.restore(anomaly, self._signed(request, who))
+        return Done(done="restore", target=anomaly, message=f"{anomaly}: the same is told as before")
+
+    def _signed(self, request: Request, who: Who | None) -> str:
+        by = self._gate.by(request)
+        return f"{who.by} ({by})" if who is not None and who.by else by
+
     async def start_all(self, request: Request, which: Which) -> OrderDone:
         """Start several agents in the order of their dependencies."""
         return await self._order("start", which, request)
@@ -261,6 +284,8 @@ def routes(controls: Controls, gate: Gate) -> APIRouter:
         ("/control/incidents/{id}/approve", controls.approve, gate.control),
         ("/control/incidents/{id}/reject", controls.reject, gate.control),
         ("/control/incidents/{id}/cause", controls.label, gate.control),
+        ("/control/anomalies/{id}/dismiss", controls.dismiss, gate.control),
+        ("/control/anomalies/{id}/restore", controls.restore, gate.control),
         ("/control/pause", controls.pause, gate.control),
         ("/control/resume", controls.resume, gate.control),
         ("/control/mute", controls.mute, gate.control),

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from selfheal.serve.times import rfc3339
 from selfheal.serve.views import fleet, foresight
+from selfheal.serve.views.anomalies import anomalies, dismissals, suppressed
 from selfheal.serve.views.incidents import fixes, incident_view, incidents, rates, reports, strategies
 from selfheal.serve.views.knowledge import fingerprint_view, known_signatures, signature_view
 from selfheal.serve.views.traces import trace
@@ -123,9 +124,15 @@ class Pages:
         return {"predictions": [*map(raw, foreseen)], "ended": dict(material.world.foresight.ended)}
 
     def anomalies(self, material: Material) -> Document:
-        known = material.world.foresight
-        shown = self._lists.get("anomalies", known, lambda: [*map(raw, foresight.anomalies(material.world))])
-        return {"seen": known.anomalies_seen, "anomalies": shown}
+        """As of the last change of any of them: that one lasts longer is no reason to write all of them again."""
+        known, now = material.world.anomalies, material.now
+        return {
+            "seen": known.seen,
+            "anomalies": self._lists.get("anomalies", known, lambda: [*map(raw, anomalies(material.world, now))]),
+            "suppressed": self._lists.get("suppressed", known, lambda: [*map(raw, suppressed(known))]),
+            "suppressed_total": dict(known.counted),
+            "dismissals": self._lists.get("dismissals", known, lambda: [*map(raw, dismissals(known, now))]),
+        }
 
     def knowledge(self, material: Material) -> Document:
         known = material.world.knowledge

@@ -274,6 +274,14 @@ class Control(Protocol):
         """Let nothing that begins be told for so long, of all where `agent` is None; 0 ends that."""
         ...
 
+    async def dismiss(self, anomaly: str, by: str) -> None:
+        """Say that an anomaly was not worth telling: the same again is told less easily."""
+        ...
+
+    async def restore(self, anomaly: str, by: str) -> None:
+        """Take back that an anomaly was dismissed."""
+        ...
+
     async def reload(self, by: str) -> Reloaded:
         """Take the changed configuration; a bad one raises ConfigInvalid and changes nothing."""
         ...

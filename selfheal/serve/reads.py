@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from selfheal.errors import UnknownName
 from selfheal.serve.auth import Gate
+from selfheal.serve.models.anomalies import AnomaliesView
 from selfheal.serve.models.base import Items
 from selfheal.serve.models.fleet import (
     AgentDetail,
@@ -26,13 +27,14 @@ from selfheal.serve.models.fleet import (
     SignalsView,
     Summary,
 )
-from selfheal.serve.models.foresight import AnomalyView, Maintenance, PredictionView
+from selfheal.serve.models.foresight import Maintenance, PredictionView
 from selfheal.serve.models.incidents import Analysis, Fixes, IncidentDetail, IncidentView, StrategyView, TraceView
 from selfheal.serve.models.report import IncidentReport
 from selfheal.serve.ports import Lessons, Sources
 from selfheal.serve.problems import Refusal, documented
 from selfheal.serve.times import read_rfc3339, rfc3339
 from selfheal.serve.views import fleet, foresight
+from selfheal.serve.views.anomalies import anomalies, dismissals, suppressed
 from selfheal.serve.views.counsel import model_view
 from selfheal.serve.views.incidents import (
     fixes,
@@ -145,10 +147,17 @@ class Reads:
         found = foresight.predictions(world, self._sources.clock.now())
         return _newest([one for one in found if one.predicted_at >= _text(since)], limit)
 
-    async def anomalies(self, limit: Limit = 100, since: Since = None) -> Items[AnomalyView]:
-        """Signals that departed from normal, newest first; `since` they did."""
-        found = foresight.anomalies(await self._sources.shown())
-        return _newest([one for one in found if one.at >= _text(since)], limit)
+    async def anomalies(self, limit: Limit = 100, since: Since = None) -> AnomaliesView:
+        """What is not as usual: what lasts first, and what matters more before the rest; `since` it was seen."""
+        world, now = await self._sources.shown(), self._sources.clock.now()
+        found = [one for one in await _in_thread(lambda: anomalies(world, now)) if one.at >= _text(since)]
+        return AnomaliesView(
+            items=found[:limit],
+            total=len(found),
+            suppressed=suppressed(world.anomalies)[:limit],
+            suppressed_total=dict(world.anomalies.counted),
+            dismissals=dismissals(world.anomalies, now)[:limit],
+        )
 
     async def maintenance(self, limit: Limit = 100, since: Since = None) -> Maintenance:
         """Work that is planned or was done before a failure, and the windows; `since` it is due."""

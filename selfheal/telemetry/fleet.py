@@ -78,7 +78,7 @@ class FleetText:
                 column.append(b"".join(pieces))  # while they are still in the cache
             await self._clock.sleep(0)
             then, world = world, self._world()
-            if world.foresight is not then.foresight:
+            if (world.foresight, world.anomalies) != (then.foresight, then.anomalies):
                 sources = self._sources(world)
         return columns
 
@@ -183,12 +183,8 @@ _RESTARTED = _sample(_RESTARTS, (), _NUMBER.decode())
 
 def _worst(world: World) -> Mapping[str, float]:
     """The score of the strongest anomaly that lasts, of every agent."""
-    worst = dict.fromkeys(world.agents, 0.0)
-    for anomaly in world.foresight.anomalies.values():
-        seen = anomaly.seen
-        if anomaly.over_at is None and seen.agent in worst:
-            worst[seen.agent] = max(worst[seen.agent], seen.score)
-    return worst
+    strongest = world.anomalies.strongest()
+    return {name: strongest.get(name, 0.0) for name in world.agents}
 
 
 def _strangest(worst: Mapping[str, float], vitals: Vitals, agent: str) -> Numbers | None:

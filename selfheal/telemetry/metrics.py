@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
@@ -23,6 +24,7 @@ from selfheal.events import (
     AgentRemoved,
     AlertDelivered,
     AnomalySeen,
+    AnomalySuppressed,
     BackupFailed,
     BackupMade,
     DataRestored,
@@ -46,7 +48,7 @@ from selfheal.telemetry.learning import LearningMetrics
 from selfheal.telemetry.models import ModelMetrics
 from selfheal.telemetry.sharing import Shared
 from selfheal.vitals import Vitals
-from selfheal.vocabulary import Outcome
+from selfheal.vocabulary import Outcome, Suppression
 from selfheal.world import World
 
 # From a check on the same machine to the longest time-out that anyone sets.
@@ -102,6 +104,9 @@ class Metrics:
         self._predictions = Counter(
             "selfheal_prediction_outcomes_total", "How predictions ended.", ("outcome",), registry=registry
         )
+        self._suppressed = Counter(
+            "selfheal_anomalies_suppressed_total", "Departures that were not raised.", ("reason",), registry=registry
+        )
         self._loop_duration = Histogram(
             "selfheal_loop_duration_seconds", "One run of a loop.", ("loop",), buckets=LOOP_BUCKETS, registry=registry
         )
@@ -128,6 +133,8 @@ class Metrics:
             own(registry=registry)
         for outcome in ("happened", "averted", "withdrawn"):
             self._predictions.labels(outcome)
+        for reason in get_args(Suppression):
+            self._suppressed.labels(reason)
         self._fleet = FleetText(world, vitals, clock)
         self._clock = clock
         self._scrapes = Shared()
@@ -149,8 +156,8 @@ class Metrics:
                 self._on_outcome(event.incident, event.attempt, outcome, world)
             case Verified() if event.attempt not in self._ended.get(event.incident, ()):
                 self._on_outcome(event.incident, event.attempt, event.outcome, world)
-            case AnomalySeen(agent=agent):
-                self._fleet.anomalies.add(agent, ())
+            case AnomalySeen() | AnomalySuppressed():
+                self._on_anomaly(event)
             case PredictionEnded(outcome=ended):
                 self._predictions.labels(ended).inc()
             case AlertDelivered(notifier=notifier, error=error):
@@ -165,6 +172,12 @@ class Metrics:
                 self.forget(agent)
             case _:
                 self._models.on_event(event)  # the others show in the world
+
+    def _on_anomaly(self, event: AnomalySeen | AnomalySuppressed) -> None:
+        if isinstance(event, AnomalySeen):
+            self._fleet.anomalies.add(event.agent, ())
+        else:
+            self._suppressed.labels(event.reason).inc()
 
     def on_observation(self, seen: Observation) -> None:
         """Count a check that ran."""

@@ -18,6 +18,7 @@ from selfheal.events import (
     AlertFailed,
     AlertRaised,
     AlertsMuted,
+    AnomalyEvent,
     Attributed,
     BreakerClosed,
     BreakerOpened,
@@ -51,20 +52,23 @@ from selfheal.events import (
     WeightsLearned,
 )
 from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, fold_agent, settled
+from selfheal.world.anomalies import Anomalies, Anomaly, fold_anomalies
 from selfheal.world.changes import Changed, fold_changes
 from selfheal.world.data import Holdings, fold_data
-from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
+from selfheal.world.foresight import Foresight, Work, fold_foresight
 from selfheal.world.incidents import Approval, Attempt, Incident, Label, StoryEvent, fold_incident, opened
 from selfheal.world.knowledge import Knowledge, fold_knowledge, named, taught
 from selfheal.world.learned import learned, taken_back
 from selfheal.world.limits import Raised
 from selfheal.world.odds import KEPT_A_VERSION, Odds
+from selfheal.world.scales import Scale, scaled
 from selfheal.world.told import Post, Told, fold_post
 from selfheal.world.uptime import Uptime
 
 __all__ = [
     "EMPTY",
     "Agent",
+    "Anomalies",
     "Anomaly",
     "Approval",
     "Attempt",
@@ -108,14 +112,6 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """A person's word on the number of instances, and the number in the file that it was said over."""
-
-    instances: int
-    declared: int
-
-
-@dataclass(frozen=True, slots=True)
 class World:
     """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix).
 
@@ -137,6 +133,7 @@ class World:
     incidents: Mapping[str, Incident] = field(default_factory=dict)
     incidents_opened: int = 0
     odds: Mapping[tuple[str, str, str], Odds] = field(default_factory=dict)
+    anomalies: Anomalies = field(default_factory=Anomalies)
     foresight: Foresight = Foresight()
     alerts: tuple[AlertRaised, ...] = ()
     undelivered: Mapping[tuple[str, bool], AlertRaised] = field(default_factory=dict)
@@ -192,6 +189,8 @@ def fold(world: World, event: Event) -> World:
         return _about_agent(world, event)
     if isinstance(event, IncidentEvent):
         return _about_incident(world, event)
+    if isinstance(event, AnomalyEvent):
+        return replace(world, anomalies=fold_anomalies(world.anomalies, event))
     if isinstance(event, ForesightEvent):
         return replace(world, foresight=fold_foresight(world.foresight, event))
     if isinstance(event, DataEvent):
@@ -336,7 +335,7 @@ def _about_daemon(world: World, event: DaemonEvent) -> World:
         case ConfigReloaded(dry_run=dry_run):
             return replace(world, dry_run=dry_run)
         case ScaleAsked():
-            return replace(world, scales=_scaled(world.scales, event))
+            return replace(world, scales=scaled(world.scales, event))
         case AlertRaised():
             key = (event.key, event.resolved)
             return replace(
@@ -381,13 +380,6 @@ def _woken(agent: Agent, at: float, cleanly: bool) -> Agent:
         ready=agent.ready and known,
     )
     return settled(woken, at)
-
-
-def _scaled(scales: Mapping[str, Scale], event: ScaleAsked) -> dict[str, Scale]:
-    others = {name: scale for name, scale in scales.items() if name != event.agent}
-    if event.instances == event.declared:
-        return others
-    return {**others, event.agent: Scale(event.instances, event.declared)}
 
 
 def _pause(world: World, name: str | None, paused: bool, at: float) -> World:

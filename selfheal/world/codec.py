@@ -9,12 +9,13 @@ older one wrote, and passes over what a newer one knows besides. Any other chang
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from selfheal.world import Agent, Incident, World
+from selfheal.world import Agent, Anomalies, Incident, World
+from selfheal.world.anomalies import Anomaly, began
 from selfheal.world.incidents import StoryEvent
 
 VERSION = 1
@@ -22,6 +23,7 @@ VERSION = 1
 # A type that has no tag within it cannot be told from its neighbours in a union: the story has a form of its own.
 _STORY = "story"
 _AGENTS, _INCIDENTS, _WORLD = "agents", "incidents", "world"
+_ANOMALIES, _FORESIGHT = "anomalies", "foresight"
 
 _ENCODER = msgspec.msgpack.Encoder()
 _PART = msgspec.msgpack.Decoder(tuple[str, str, msgspec.Raw])
@@ -29,6 +31,17 @@ _FIELDS = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 _TOLD = msgspec.msgpack.Decoder(list[tuple[str, msgspec.Raw]])
 _AGENT = msgspec.msgpack.Decoder(Agent)
 _EVENTS = {kind.__name__: msgspec.msgpack.Decoder(kind) for kind in get_args(StoryEvent)}
+
+
+@dataclass(frozen=True)
+class _Earlier:
+    """What was not as usual stood within what is foreseen, before it had a part of its own."""
+
+    anomalies: Mapping[str, Anomaly] = field(default_factory=dict)
+    anomalies_seen: int = 0
+
+
+_EARLIER = msgspec.msgpack.Decoder(tuple[str, str, _Earlier])
 
 
 def _decoders(kind: type[World] | type[Incident], *but: str) -> dict[str, msgspec.msgpack.Decoder[Any]]:
@@ -63,7 +76,15 @@ def decode(parts: Iterable[bytes]) -> World:
             incidents[name] = value
         elif name in _OF_WORLD:
             known[name] = value
+        if name == _FORESIGHT:
+            known.setdefault(_ANOMALIES, _earlier(part))
     return World(**known, agents=agents, incidents=incidents)
+
+
+def _earlier(part: bytes) -> Anomalies:
+    _, _, found = _EARLIER.decode(part)
+    known = {name: replace(one, members=began(one.seen).members) for name, one in found.anomalies.items()}
+    return Anomalies(known, found.anomalies_seen)
 
 
 def agrees(world: World, part: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What is noticed and foreseen, and how does an event change that?"""
+"""What is foreseen, and how does an event change that?"""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, assert_never
 
 from selfheal.events import (
-    AnomalyOver,
-    AnomalySeen,
     FailurePredicted,
     ForesightEvent,
     PredictionEnded,
@@ -18,19 +16,9 @@ from selfheal.events import (
 from selfheal.vocabulary import FailureMode, Outcome
 
 # What is over is kept for the page and the learners; the oldest goes first.
-ANOMALIES_KEPT = 200
 WORK_KEPT = 200
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Anomaly:
-    """A signal that departed from normal; `over_at` is None while it lasts."""
-
-    seen: AnomalySeen
-    over_at: float | None = None
-    dismissed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +33,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """Predictions in force by (agent, mode), how earlier ones ended, anomalies and planned work, oldest first."""
+    """Predictions in force by (agent, mode), how earlier ones ended, and planned work, oldest first."""
 
     predictions: Mapping[tuple[str, FailureMode], FailurePredicted] = field(default_factory=dict)
     ended: Mapping[str, int] = field(default_factory=dict)
-    anomalies: Mapping[str, Anomaly] = field(default_factory=dict)
-    anomalies_seen: int = 0
     work: Mapping[str, Work] = field(default_factory=dict)
     work_planned: int = 0
 
@@ -58,14 +44,6 @@ class Foresight:
 def fold_foresight(then: Foresight, event: ForesightEvent) -> Foresight:
     """Return what is foreseen after `event`."""
     match event:
-        case AnomalySeen():
-            anomalies = _newest({**then.anomalies, event.anomaly: Anomaly(event)}, ANOMALIES_KEPT)
-            return replace(then, anomalies=anomalies, anomalies_seen=then.anomalies_seen + 1)
-        case AnomalyOver(anomaly=name):
-            if name not in then.anomalies:
-                return then
-            over = replace(then.anomalies[name], over_at=event.at, dismissed=event.dismissed)
-            return replace(then, anomalies={**then.anomalies, name: over})
         case FailurePredicted():
             return replace(then, predictions={**then.predictions, (event.agent, event.mode): event})
         case PredictionEnded():

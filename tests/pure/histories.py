@@ -18,6 +18,7 @@ from selfheal.events import (
     EVENT_TYPES,
     AgentDeclared,
     Alternative,
+    AnomalyEvent,
     Cause,
     Event,
     Fingerprint,
@@ -31,7 +32,7 @@ from selfheal.events import (
     SuspectedChange,
     Tally,
 )
-from selfheal.vocabulary import GUARD_CODES, GuardCode
+from selfheal.vocabulary import GUARD_CODES, GuardCode, Suppression
 
 AGENTS = ("cache", "api", "web:0")
 CHECKS = ("http", "process")
@@ -78,6 +79,8 @@ FIELDS: Mapping[str, st.SearchStrategy[object]] = {
     "key": st.sampled_from((*INCIDENTS, "loop-heal")),
     "probability": CHANCES,
     "score": CHANCES,
+    "its_signal": st.sampled_from(("rss", "http.latency")),
+    "anomaly": st.sampled_from(("ano-1", "ano-2", "ano-3")),
 }
 _TALLIES = st.builds(Tally, CHANCES, CHANCES, MOMENTS)
 _SIGNS = st.sampled_from(("own.a", "own.b", "general.disk_full"))
@@ -128,6 +131,7 @@ BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
     tuple[float, ...]: st.lists(AMOUNTS, max_size=4).map(tuple),
     tuple[str, ...]: st.lists(WORDS, max_size=2).map(tuple),
     tuple[GuardCode, ...]: st.lists(st.sampled_from(GUARD_CODES), max_size=2).map(tuple),
+    Suppression | None: st.none() | st.sampled_from(get_args(Suppression)),
     GuardCode | None: st.none() | st.sampled_from(GUARD_CODES),
 }
 
@@ -141,6 +145,8 @@ def _of(kind: type[Event], **known: str) -> st.SearchStrategy[Event]:
 def _values(kind: type[Event], name: str, hint: object) -> st.SearchStrategy[object]:
     if name == "agent" and kind in (HealingPaused, HealingResumed):
         return st.none() | FIELDS[name]
+    if kind in get_args(AnomalyEvent) and name in ("signal", "into"):
+        return FIELDS["anomaly" if name == "into" else "its_signal"]
     if name in FIELDS:
         return FIELDS[name]
     if get_origin(hint) is Literal:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import reduce
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 from math import sqrt
 from random import Random
 
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfheal.detect.anomalies import NEW_NORMAL_S, WARM_UP, AnomalyWatch, Normal, Sense, Verdict, step
-from selfheal.events import AnomalyOver, AnomalySeen, Event
-from selfheal.world import EMPTY, fold
+from selfheal.detect.grouping import Departed, Grew, Returned
+from selfheal.world.dismissals import reach_of
 
 EVERY_S = 5.0
 HALF_A_DAY = 8_640
@@ -131,34 +131,53 @@ def test_a_score_is_a_share_and_verdicts_alternate_whatever_comes(samples: list[
     assert kinds == [("seen", "over")[place % 2] for place in range(len(kinds))]
 
 
-def _disturbed(watch: AnomalyWatch, agent: str, seen: int) -> list[AnomalySeen | AnomalyOver]:
-    values = [1.0] * 100 + [9.0] * 5
-    return [event for at, value in enumerate(values) for event in watch.look(agent, "queue", float(at), value, seen)]
+def _told(watch: AnomalyWatch, values: Iterable[float], begin: float = 0.0) -> list[Departed | Grew | Returned]:
+    looks = (watch.look("api", "queue", begin + at, value) for at, value in enumerate(values))
+    return [found for found in looks if found is not None]
 
 
-def test_the_watch_names_anomalies_by_the_count_of_the_world_and_ends_them_by_that_name() -> None:
+CALM = [1.0] * 100
+
+
+def test_the_watch_tells_that_a_signal_departs_and_since_when_and_that_it_is_back() -> None:
     watch = AnomalyWatch()
-    (seen,) = _disturbed(watch, "api", 6)
-    assert isinstance(seen, AnomalySeen)
-    assert (seen.anomaly, seen.agent, seen.signal, seen.value) == ("ano-7", "api", "queue", 9.0)
-    assert seen.expected == pytest.approx(1.0, abs=0.2)
-    assert 0.5 <= seen.score <= 1.0
-    calm = [event for at in range(105, 110) for event in watch.look("api", "queue", float(at), 1.0, 7)]
-    assert calm == [AnomalyOver(109.0, "ano-7")]
+    (departed,) = _told(watch, CALM + [9.0] * 5)
+    assert isinstance(departed, Departed)
+    assert (departed.agent, departed.signal, departed.value) == ("api", "queue", 9.0)
+    assert (departed.since, departed.at) == (100.0, 102.0)  # three hits make an alarm, and it began with the first
+    assert departed.expected == pytest.approx(1.0, abs=0.2)
+    assert 0.5 <= departed.score <= 1.0
+    assert watch.is_out("api", "queue")
+    assert _told(watch, [1.0] * 5, 105.0) == [Returned(109.0, "api", "queue")]
+    assert not watch.is_out("api", "queue")
 
 
-def test_an_agent_that_leaves_ends_its_anomalies() -> None:
+def test_a_lone_spike_before_is_no_part_of_what_departs_later() -> None:
+    (departed,) = _told(AnomalyWatch(), [*CALM, 9.0, *[1.0] * 30, 9.0, 9.0, 9.0])
+    assert isinstance(departed, Departed)
+    assert departed.since == 131.0
+
+
+def test_a_signal_that_goes_further_out_is_told_as_it_doubles_and_not_in_between() -> None:
     watch = AnomalyWatch()
-    _disturbed(watch, "api", 0)
-    assert watch.forget("api", 200.0) == (AnomalyOver(200.0, "ano-1"),)
-    assert watch.forget("api", 201.0) == ()
+    told = _told(watch, CALM + [3.0] * 3 + [3.0 + 0.5 * step for step in range(60)])
+    departed, *further = told
+    assert isinstance(departed, Departed)
+    reaches = [reach_of(departed.score), *(reach_of(one.score) for one in further if isinstance(one, Grew))]
+    assert len(reaches) == len(told) >= 3
+    assert all(after >= 2.0 * before for before, after in pairwise(reaches))
 
 
-def test_anomalies_of_an_earlier_daemon_are_ended() -> None:
+def test_a_signal_of_which_only_rising_is_strange_does_not_go_further_out_by_falling() -> None:
     watch = AnomalyWatch()
-    old = AnomalySeen(1.0, "ano-1", "api", "rss", 2.0, 1.0, 0.7)
-    over: list[Event] = [AnomalySeen(1.0, "ano-2", "api", "fds", 2.0, 1.0, 0.7), AnomalyOver(2.0, "ano-2")]
-    events: list[Event] = [old, *over]
-    events.extend(_disturbed(watch, "web", 2))
-    world = reduce(fold, events, EMPTY)
-    assert watch.left_over(world, 9.0) == (AnomalyOver(9.0, "ano-1"),)
+    values = [0.1] * 100 + [0.4] * 3
+    told = [watch.look("api", "latency", float(at), value) for at, value in enumerate([*values, -9.0, -90.0])]
+    assert [type(one) for one in told if one is not None] == [Departed]
+
+
+def test_what_was_out_of_line_of_an_agent_that_leaves_is_told_once() -> None:
+    watch = AnomalyWatch()
+    _told(watch, CALM + [9.0] * 5)
+    assert watch.forget("api") == ("queue",)
+    assert watch.forget("api") == ()
+    assert not watch.is_out("api", "queue")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from selfheal.clock import RealClock
+from selfheal.compose.alarms import Alarms
 from selfheal.compose.fleet import Settling
 from selfheal.compose.senses import START_GRACE_S, Senses
 from selfheal.detect.anomalies import AnomalyWatch
@@ -30,7 +31,15 @@ class Watched:
         self.vitals, self.history = Vitals(), History()
         metrics = Metrics(lambda: self.ledger.world, self.vitals, RealClock(), "0")
         rules = {("api", "http"): rule}
-        self.senses = Senses(self.ledger, self.vitals, self.history, AnomalyWatch(), metrics, rules, lambda text: text)
+        self.senses = Senses(
+            self.ledger,
+            self.vitals,
+            self.history,
+            Alarms(self.ledger, AnomalyWatch()),
+            metrics,
+            rules,
+            lambda text: text,
+        )
         self.ledger.record(
             AgentDeclared(BEGAN, "api", "process", "application", (), ("http",), True, None, None, (), False, ""),
             AgentStarted(BEGAN, "api", RUN, "first"),

@@ -41,6 +41,7 @@ from selfheal.events import (
 from selfheal.kinds import Observation
 from selfheal.learn.strategies import Lessons
 from selfheal.serve.views import fleet, foresight
+from selfheal.serve.views.anomalies import anomalies
 from selfheal.serve.views.incidents import fixes, incident_detail, incidents, learned_cases, rates, strategies
 from selfheal.serve.views.stream import event_view, is_time
 from selfheal.serve.views.traces import trace
@@ -280,7 +281,7 @@ def test_what_is_foreseen_is_reckoned_from_now() -> None:
     assert (likely.eta_seconds, likely.eta_low, likely.eta_high, likely.high_risk) == (500, 200, 0, True)
     assert (less.eta_seconds, less.high_risk) == (0, False)
     assert foresight.risks(seen) == {"api": 0.82}
-    assert [one.id for one in foresight.anomalies(seen)] == ["a1"]
+    assert [one.id for one in anomalies(seen, T0 + 100)] == ["a1"]
     shown = summary_of(seen)
     assert shown["predictions"] == {"total": 2, "high_risk": 1}
     why = {"its signals were not looked at together yet": len(seen.agents)}

@@ -49,7 +49,8 @@ from selfheal.world import (
     fold,
 )
 from selfheal.world.agents import RECENT_STARTS, settled
-from selfheal.world.foresight import ANOMALIES_KEPT, WORK_KEPT
+from selfheal.world.anomalies import ANOMALIES_KEPT
+from selfheal.world.foresight import WORK_KEPT
 from selfheal.world.incidents import ATTEMPTS_KEPT, STORY_HEAD, STORY_TAIL
 from tests.pure.histories import BEGIN, histories
 
@@ -204,9 +205,9 @@ def test_alerts_damages_anomalies_and_work_are_bounded_too() -> None:
         world = fold(world, WorkPlanned(BEGIN, f"work-{number}", "api", "restart", BEGIN, ""))
     assert len(world.damages) == DAMAGES_KEPT
     assert world.damages[-1].file == "file-249"
-    assert list(world.foresight.anomalies) == [f"an-{number}" for number in range(250 - ANOMALIES_KEPT, 250)]
+    assert list(world.anomalies.known) == [f"an-{number}" for number in range(250 - ANOMALIES_KEPT, 250)]
     assert list(world.foresight.work) == [f"work-{number}" for number in range(250 - WORK_KEPT, 250)]
-    assert world.foresight.anomalies_seen == world.foresight.work_planned == 250
+    assert world.anomalies.seen == world.foresight.work_planned == 250
     assert len(world.alerts) <= ALERTS_KEPT
 
 

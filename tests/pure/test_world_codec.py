@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from selfheal.events import (
     AgentDeclared,
     AgentStarted,
+    AnomalyOver,
+    AnomalySeen,
     Event,
     FixEnded,
     FixStarted,
@@ -93,6 +95,15 @@ def test_each_part_agrees_with_its_world_and_no_other_world_agrees_with_all(hist
     assert all(agrees(world, part) for part in encode(world))
     other = replace(world, starts=world.starts + 1)
     assert not all(agrees(other, part) for part in encode(world))
+
+
+def test_anomalies_that_stood_within_what_is_foreseen_are_found_there() -> None:
+    world = replay([AnomalySeen(BEGIN, "ano-7", "api", "rss", 2e8, 1e8, 0.7), AnomalyOver(BEGIN + 9, "ano-7")])
+    parts = {msgspec.msgpack.decode(part)[1]: part for part in encode(world)}
+    kept = msgspec.to_builtins(world.anomalies.known)
+    parts["foresight"] = msgspec.msgpack.encode(("world", "foresight", {"anomalies": kept, "anomalies_seen": 1}))
+    del parts["anomalies"]
+    assert decode(parts.values()) == world
 
 
 def test_nothing_is_known_of_no_parts() -> None:

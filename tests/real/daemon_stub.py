@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from selfheal.learn.strategies import Lessons
 from selfheal.serve.views import fleet, foresight, incidents
+from selfheal.serve.views.anomalies import anomalies
 from selfheal.serve.views.markdown import markdown
 from selfheal.serve.views.report import report
 from selfheal.vitals import Vitals
@@ -60,7 +61,7 @@ class Daemon:
             case ["predictions"]:
                 return 200, {"items": foresight.predictions(world, self.now)}
             case ["anomalies"]:
-                return 200, {"items": foresight.anomalies(world)}
+                return 200, {"items": anomalies(world, self.now)}
             case ["maintenance"]:
                 return 200, {"items": foresight.work(world)}
             case ["scorecard"]:

@@ -161,6 +161,14 @@ class Orders:
     async def mute(self, agent: str | None, seconds: float, by: str) -> None:
         self.given.append((f"mute {seconds:g}", agent, by))
 
+    async def dismiss(self, anomaly: str, by: str) -> None:
+        if anomaly != "ano-1":
+            raise UnknownName(f"cannot find anomaly {anomaly!r}")
+        self.given.append(("dismiss", anomaly, by))
+
+    async def restore(self, anomaly: str, by: str) -> None:
+        self.given.append(("restore", anomaly, by))
+
     async def pause(self, agent: str | None, by: str) -> None:
         self.given.append(("pause", agent, by))
 

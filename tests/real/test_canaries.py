@@ -126,7 +126,7 @@ READS: dict[str, tuple[str, ...]] = {
 # The others change something.
 ORDERS = {
     "start", "stop", "restart", "scale", "reload", "approve", "reject", "pause", "resume", "mute", "kb confirm",
-    "kb correct", "kb add", "kb remove", "kb restore", "kb import", "backup", "verify", "restore",
+    "kb correct", "kb add", "kb remove", "kb restore", "kb import", "backup", "verify", "restore", "anomalies dismiss",
 }  # fmt: skip
 # And these know no daemon: they read the numbers that they are given.
 ALONE = {"rca", "detect"}

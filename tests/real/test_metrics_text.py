@@ -102,7 +102,7 @@ class Reference(Collector):
         score = GaugeMetricFamily(
             "selfheal_anomaly_score", "The strongest anomaly that lasts, 0 to 1.", labels=("agent",)
         )
-        for anomaly in known.anomalies.values():
+        for anomaly in self._bench.world.anomalies.known.values():
             score.add_metric((anomaly.seen.agent,), anomaly.seen.score)
         yield from (chance, eta, score)
 

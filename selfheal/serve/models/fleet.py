@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from selfheal.serve.models.anomalies import AnomalyView
 from selfheal.serve.models.base import Interval, Probability, Seconds, Time, View
-from selfheal.serve.models.foresight import AnomalyView, PredictionView
+from selfheal.serve.models.foresight import PredictionView
 from selfheal.serve.models.incidents import IncidentView
 from selfheal.vocabulary import AgentState, BreakerState, CheckResult, FleetStatus, Layer, StandbyKind
 

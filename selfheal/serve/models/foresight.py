@@ -1,4 +1,4 @@
-"""How is shown what is foreseen, strange or planned?"""
+"""How is shown what is foreseen or planned?"""
 
 from __future__ import annotations
 
@@ -24,20 +24,6 @@ class PredictionView(View):
     value: float | None
     limit: float | None
     slope: float | None = Field(description="Per second.")
-
-
-class AnomalyView(View):
-    """A signal that departed from what is normal for it."""
-
-    id: str
-    agent: str
-    signal: str
-    value: float | None
-    expected: float | None
-    score: Probability
-    at: Time
-    over_at: Time | None
-    dismissed: bool
 
 
 class WorkView(View):

@@ -2,7 +2,8 @@
 
     fleet        the summary, agents, signals, loops
     incidents    incidents, their diagnoses, attempts and traces, and what was learned
-    foresight    predictions, anomalies, maintenance
+    anomalies    what is not as usual
+    foresight    predictions, maintenance
     stream       events, as the live stream tells them
 
 Pure: a world in, an answer out. `now` is wall time.

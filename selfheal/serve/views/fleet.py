@@ -31,8 +31,9 @@ from selfheal.serve.models.fleet import (
     UptimeView,
 )
 from selfheal.serve.times import moment, rfc3339, span
+from selfheal.serve.views.anomalies import anomalies_of
 from selfheal.serve.views.data import data_view
-from selfheal.serve.views.foresight import HIGH_RISK, anomalies, finite, predictions, risks, share
+from selfheal.serve.views.foresight import HIGH_RISK, finite, predictions, risks, share
 from selfheal.serve.views.incidents import incident_view, incidents
 from selfheal.serve.views.strangeness import anomaly_counts, strangeness_view, strangest
 from selfheal.vitals import CheckRecord, Standing
@@ -87,7 +88,7 @@ def agent_detail(world: World, vitals: Vitals, name: str, now: float, past: Past
         dependents=list(world.dependents(name)),
         incidents=[incident_view(one) for one in concerned[:INCIDENTS_OF_AN_AGENT]],
         predictions=[one for one in predictions(world, now) if one.agent == name],
-        anomalies=[one for one in anomalies(world) if one.agent == name],
+        anomalies=anomalies_of(world, name, now),
     )
 
 

@@ -1,4 +1,4 @@
-"""What is foreseen, what is strange, and what is planned?"""
+"""What is foreseen, and what is planned?"""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from selfheal.serve.models.foresight import AnomalyView, PredictionView, WindowView, WorkView
+from selfheal.serve.models.foresight import PredictionView, WindowView, WorkView
 from selfheal.serve.times import moment, rfc3339
 
 if TYPE_CHECKING:
     from selfheal.config.models import WindowConfig
     from selfheal.events import FailurePredicted
-    from selfheal.world import Anomaly, Work, World
+    from selfheal.world import Work, World
 
 HIGH_RISK = 0.7
 
@@ -39,11 +39,6 @@ def predictions(world: World, now: float) -> list[PredictionView]:
     """Return what is foreseen, likeliest first."""
     known = sorted(world.foresight.predictions.values(), key=lambda one: -one.probability)
     return [_prediction(one, now) for one in known]
-
-
-def anomalies(world: World) -> list[AnomalyView]:
-    """Return what is or was strange, newest first."""
-    return [_anomaly(name, one) for name, one in list(world.foresight.anomalies.items())[::-1]]
 
 
 def work(world: World) -> list[WorkView]:
@@ -75,20 +70,6 @@ def _prediction(seen: FailurePredicted, now: float) -> PredictionView:
         value=finite(seen.value),
         limit=finite(seen.limit),
         slope=finite(seen.slope),
-    )
-
-
-def _anomaly(name: str, one: Anomaly) -> AnomalyView:
-    return AnomalyView(
-        id=name,
-        agent=one.seen.agent,
-        signal=one.seen.signal,
-        value=finite(one.seen.value),
-        expected=finite(one.seen.expected),
-        score=share(one.seen.score),
-        at=rfc3339(one.seen.at),
-        over_at=moment(one.over_at),
-        dismissed=one.dismissed,
     )
 
 

@@ -20,11 +20,7 @@ NOT_LOOKED = "its signals were not looked at together yet"
 
 def strangest(world: World) -> dict[str, float]:
     """Return the score of the strongest anomaly that lasts, by agent."""
-    worst: dict[str, float] = {}
-    for one in world.foresight.anomalies.values():
-        if one.over_at is None:
-            worst[one.seen.agent] = max(worst.get(one.seen.agent, 0.0), share(one.seen.score))
-    return worst
+    return {name: share(score) for name, score in world.anomalies.strongest().items()}
 
 
 def strangeness_view(together: Strangeness | None, alone: float) -> StrangenessView:
@@ -42,12 +38,12 @@ def strangeness_view(together: Strangeness | None, alone: float) -> StrangenessV
 
 def anomaly_counts(world: World, vitals: Vitals | None, now: float) -> AnomalyCounts:
     """Count anomalies, how many agents are judged by what, and why not by a forest."""
-    anomalies = world.foresight.anomalies.values()
+    anomalies = [one for _, one in world.anomalies.things()]
     seen = [vitals.strangeness(name) if vitals is not None else None for name in world.agents]
     forests = sum(one is not None and one.score is not None for one in seen)
     whys = Counter(one.why if one is not None else NOT_LOOKED for one in seen if one is None or one.score is None)
     return AnomalyCounts(
-        open=sum(one.over_at is None for one in anomalies),
+        open=sum(one.lasts and not one.dismissed for one in anomalies),
         last_hour=sum(one.seen.at > now - HOUR_S for one in anomalies),
         by={"forest": forests, "statistics": len(seen) - forests},
         why=dict(whys.most_common(WHYS_SHOWN)),

@@ -1,0 +1,104 @@
+"""What becomes of a signal that departs from normal?
+
+Each sample of each signal comes through here. A departure that is expected or was dismissed is counted and kept back;
+any other opens an anomaly or joins one. What is kept back and outlasts its reason is raised after all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from selfheal.detect.anomalies import AnomalyWatch
+from selfheal.detect.grouping import Departed, Grew, Returned, departed_anew, grouped, grown, returned
+from selfheal.detect.suppression import Suppressed, suppressed
+from selfheal.events import AnomalyOver, AnomalySuppressed, Event
+from selfheal.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A departure that is not raised, as far out as it was told last, and why."""
+
+    departed: Departed
+    why: Suppressed
+
+
+class Alarms:
+    """Makes anomalies of what the watch of all signals tells."""
+
+    def __init__(self, ledger: Ledger, watch: AnomalyWatch) -> None:
+        self._ledger = ledger
+        self._watch = watch
+        self._kept: dict[tuple[str, str], _Kept] = {}
+
+    def look(self, agent: str, signal: str, at: float, value: float) -> None:
+        """Take one sample, and record what there is to record."""
+        found = self._watch.look(agent, signal, at, value)
+        if found is not None:
+            self._take(found)
+        elif self._kept:
+            kept = self._kept.get((agent, signal))
+            if kept is not None and kept.why.until is not None and at >= kept.why.until:
+                self._raise(replace(kept.departed, at=at, value=value), kept)
+
+    def forget(self, agent: str, at: float) -> None:
+        """Drop everything of an agent; its signals are no part of any anomaly any more."""
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0] != agent}
+        for signal in self._watch.forget(agent):
+            self._record(*returned(self._ledger.world, Returned(at, agent, signal)))
+
+    def left_over(self, at: float) -> None:
+        """End the anomalies of an earlier daemon of which no signal is known to be out of line any more."""
+        known = self._ledger.world.anomalies.known.items()
+        lasting = [(name, one) for name, one in known if one.lasts]
+        self._record(
+            *(
+                AnomalyOver(at, name)
+                for name, one in lasting
+                if not any(self._watch.is_out(member.agent, member.signal) for member in one.members)
+            )
+        )
+
+    def _take(self, found: Departed | Grew | Returned) -> None:
+        kept = self._kept.get((found.agent, found.signal))
+        match found:
+            case Departed():
+                self._raise(found, None)
+            case Grew() if kept is not None:
+                further = replace(kept.departed, at=found.at, value=found.value, score=found.score)
+                self._raise(further, kept)
+            case Grew():
+                self._grown(found)
+            case Returned() if kept is not None:
+                del self._kept[found.agent, found.signal]
+            case Returned():
+                self._record(*returned(self._ledger.world, found))
+
+    def _grown(self, found: Grew) -> None:
+        """Tell of what goes further out; what was dismissed is told anew where it goes far beyond that."""
+        world = self._ledger.world
+        anew = departed_anew(world, found)
+        if anew is None:
+            self._record(*grown(world, found))
+        elif suppressed(world, anew) is None:
+            self._record(*grouped(world, anew))
+
+    def _raise(self, one: Departed, kept: _Kept | None) -> None:
+        """Raise a departure, or keep it back, further on where it was before; what it is kept for is told once."""
+        world, key = self._ledger.world, (one.agent, one.signal)
+        why = suppressed(world, one)
+        if why is None:
+            self._kept.pop(key, None)
+            self._record(*grouped(world, one, kept.why.reason if kept is not None else None))
+            return
+        self._kept[key] = _Kept(one, why)
+        if kept is None or kept.why.reason != why.reason:
+            self._record(
+                AnomalySuppressed(
+                    one.at, one.agent, one.signal, one.value, one.expected, one.score, one.since, why.reason, why.why
+                )
+            )
+
+    def _record(self, *events: Event) -> None:
+        if events:
+            self._ledger.record(*events)

@@ -1,0 +1,89 @@
+"""Which anomalies should a person know of?
+
+Pure. Only those that matter much, where no incident tells of the same agents already, and of an agent once an hour at
+most: nothing has failed yet, and the page has all of them.
+"""
+
+from __future__ import annotations
+
+from selfheal.events import (
+    AlertRaised,
+    AnomalyDismissed,
+    AnomalyEvent,
+    AnomalyGrew,
+    AnomalyJoined,
+    AnomalyMerged,
+    AnomalyOver,
+    AnomalySeen,
+)
+from selfheal.notify.told import is_told
+from selfheal.world import Anomaly, World
+from selfheal.world.amounts import amount
+from selfheal.world.anomalies import Member
+from selfheal.world.ground import bottom_up
+from selfheal.world.severity import HIGH, severity
+
+QUIET_S = 3600.0
+SIGNALS_TOLD = 5
+AGENTS_TOLD = 3
+
+
+def about_anomalies(world: World, event: AnomalyEvent) -> tuple[AlertRaised, ...]:
+    """Return the alerts that `event`, which is already part of `world`, is worth."""
+    match event:
+        case AnomalySeen(anomaly=name) | AnomalyJoined(anomaly=name) | AnomalyGrew(anomaly=name):
+            return _strange(world, name, event.at)
+        case AnomalyOver(anomaly=name):
+            return _over(world, name, event.at, "is as usual again", "")
+        case AnomalyDismissed(anomaly=name, by=by):
+            return _over(world, name, event.at, "is not worth telling", f"says {by}; the same is told less easily")
+        case AnomalyMerged(anomaly=name, into=into):
+            return _over(world, name, event.at, "is not alone", f"it is the same as {into}")
+        case _:
+            return ()
+
+
+def _strange(world: World, name: str, at: float) -> tuple[AlertRaised, ...]:
+    one, key = world.anomalies.known.get(name), _key(name)
+    if one is None or one.dismissed or is_told(world, key) or severity(one, at) < HIGH:
+        return ()
+    if any(world.open_incident_of(agent) is not None for agent in one.agents) or _told_lately(world, one, at):
+        return ()
+    agents = bottom_up(world, one.agents)
+    first = next(member for member in one.members if member.agent == agents[0])
+    told = "; ".join(map(_moved, one.members[:SIGNALS_TOLD]))
+    left = len(one.members) + one.more - SIGNALS_TOLD
+    text = told + (f"; and {left} signals more" if left > 0 else "")
+    title = f"{_names(agents)} not as usual: {first.signal} is {amount(first.signal, first.value)}"
+    return (AlertRaised(at, key, "info", title, text, agents[0], None, anomaly=name),)
+
+
+def _told_lately(world: World, one: Anomaly, at: float) -> bool:
+    told = (alert for alert in world.alerts if alert.anomaly and at - alert.at < QUIET_S)
+    known = (world.anomalies.known.get(alert.anomaly) for alert in told)
+    return any(other is not None and not set(one.agents).isdisjoint(other.agents) for other in known)
+
+
+def _over(world: World, name: str, at: float, end: str, text: str) -> tuple[AlertRaised, ...]:
+    """The end is told to whom the beginning was told, and to nobody else."""
+    one, key = world.anomalies.known.get(name), _key(name)
+    if one is None or not is_told(world, key):
+        return ()
+    agent = bottom_up(world, one.agents)[0]
+    return (AlertRaised(at, key, "info", f"{agent} {end}", text, agent, None, resolved=True),)
+
+
+def _names(agents: tuple[str, ...]) -> str:
+    if len(agents) == 1:
+        return f"{agents[0]} is"
+    more = len(agents) - AGENTS_TOLD
+    return f"{', '.join(agents[:AGENTS_TOLD])}{f' and {more} more' if more > 0 else ''} are"
+
+
+def _moved(member: Member) -> str:
+    value, expected = (amount(member.signal, each) for each in (member.value, member.expected))
+    return f"{member.agent}: {member.signal} {value}, usually {expected}"
+
+
+def _key(name: str) -> str:
+    return f"anomaly-{name}"

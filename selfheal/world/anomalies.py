@@ -1,0 +1,264 @@
+"""What is or was not as usual, and how does an event change that?
+
+One anomaly is one thing that happens, whatever number of signals on whatever number of agents show it: those are its
+members. Which of them belong together is decided in `detect.grouping`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from selfheal.events import (
+    AnomalyDismissed,
+    AnomalyEased,
+    AnomalyEvent,
+    AnomalyGrew,
+    AnomalyJoined,
+    AnomalyMerged,
+    AnomalyOver,
+    AnomalyRestored,
+    AnomalySeen,
+    AnomalySuppressed,
+)
+from selfheal.vocabulary import Direction, Suppression
+from selfheal.world.dismissals import Dismissals, Key, dismissed, restored
+
+# What is over is kept for the page and the learners; the oldest goes first.
+ANOMALIES_KEPT = 200
+SUPPRESSED_KEPT = 100
+# One thing that shows in more signals than these is everywhere; the others are counted.
+MEMBERS_KEPT = 60
+HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A signal that departed from normal. `score` is the highest so far, `over_at` None while it is not back."""
+
+    agent: str
+    signal: str
+    at: float
+    since: float
+    value: float
+    expected: float
+    score: float
+    over_at: float | None = None
+
+    @property
+    def direction(self) -> Direction:
+        return "up" if self.value >= self.expected else "down"
+
+    @property
+    def key(self) -> Key:
+        return self.agent, self.signal, self.direction
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One thing that is not as usual; `over_at` is None while it lasts.
+
+    `members` are in the order in which they were seen, `more` counts those beyond `MEMBERS_KEPT`. `into` is the anomaly
+    that it turned out to be the same as.
+    """
+
+    seen: AnomalySeen
+    over_at: float | None = None
+    dismissed: bool = False
+    members: tuple[Member, ...] = ()
+    more: int = 0
+    by: str = ""
+    into: str = ""
+
+    @property
+    def since(self) -> float:
+        """When the first of its signals began to depart."""
+        return min((one.since for one in self.members), default=self.seen.at)
+
+    @property
+    def lasts(self) -> bool:
+        return self.over_at is None
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """Whose signals show it, in the order in which they were seen."""
+        return tuple(dict.fromkeys(one.agent for one in self.members))
+
+    @property
+    def score(self) -> float:
+        """The highest of its members so far."""
+        return max((one.score for one in self.members), default=self.seen.score)
+
+    def member(self, agent: str, signal: str) -> Member | None:
+        return next((one for one in self.members if (one.agent, one.signal) == (agent, signal)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Anomalies:
+    """`known` are the latest by name, oldest first; `seen` counts all that there ever were.
+
+    `suppressed` are the latest departures that were not raised, oldest first, and `counted` how many of them there ever
+    were, by reason. `dismissals` are what a person has said was not worth telling.
+    """
+
+    known: Mapping[str, Anomaly] = field(default_factory=dict)
+    seen: int = 0
+    suppressed: tuple[AnomalySuppressed, ...] = ()
+    counted: Mapping[Suppression, int] = field(default_factory=dict)
+    dismissals: Dismissals = field(default_factory=dict)
+
+    def things(self) -> Iterator[tuple[str, Anomaly]]:
+        """Each thing once, oldest first, with its name."""
+        return ((name, one) for name, one in self.known.items() if not one.into)
+
+    def of(self, agent: str) -> Iterator[tuple[str, Anomaly]]:
+        """The things that show in signals of one agent, oldest first."""
+        return ((name, one) for name, one in self.things() if agent in one.agents)
+
+    def strongest(self) -> dict[str, float]:
+        """The highest score of the signals that are out of line now, by agent; what was dismissed left out."""
+        worst: dict[str, float] = {}
+        for _, one in self.things():
+            for member in one.members if one.lasts and not one.dismissed else ():
+                if member.over_at is None:
+                    worst[member.agent] = max(worst.get(member.agent, 0.0), member.score)
+        return worst
+
+    def named(self, name: str) -> tuple[str, Anomaly] | None:
+        """The anomaly of a name, or the one that it turned out to be the same as; None where there is none."""
+        one = self.known.get(name)
+        while one is not None and one.into in self.known:
+            name, one = one.into, self.known[one.into]
+        return (name, one) if one is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What was not as usual about an agent in the last hour: for who foresees failures from it.
+
+    `count` are things, not signals; `strongest` is the highest score of its signals, 0 where there is none; `passed_s`
+    is how long ago the latest began, None where none did.
+    """
+
+    count: int = 0
+    strongest: float = 0.0
+    passed_s: float | None = None
+
+
+def recent(anomalies: Anomalies, agent: str, now: float) -> Recent:
+    """Return what was not as usual about `agent` in the hour before `now`, what was dismissed left out."""
+    own = [
+        [member for member in one.members if member.agent == agent and member.at <= now]
+        for _, one in anomalies.of(agent)
+        if not one.dismissed and (one.over_at is None or one.over_at > now - HOUR_S)
+    ]
+    found = [members for members in own if members]
+    if not found:
+        return Recent()
+    latest = max(member.since for members in found for member in members)
+    strongest = max(member.score for members in found for member in members)
+    return Recent(len(found), strongest, max(0.0, now - latest))
+
+
+def fold_anomalies(then: Anomalies, event: AnomalyEvent) -> Anomalies:
+    """Return what is not as usual after `event`."""
+    if isinstance(event, AnomalySeen):
+        known = _kept({**then.known, event.anomaly: began(event)})
+        return replace(then, known=known, seen=then.seen + 1)
+    if isinstance(event, AnomalySuppressed):
+        counted = {**then.counted, event.reason: then.counted.get(event.reason, 0) + 1}
+        return replace(then, suppressed=(*then.suppressed, event)[-SUPPRESSED_KEPT:], counted=counted)
+    if isinstance(event, AnomalyRestored):
+        then = replace(then, dismissals=restored(then.dismissals, event.anomaly))
+    one = then.known.get(event.anomaly)
+    return _about(then, event, one) if one is not None else then
+
+
+def began(event: AnomalySeen) -> Anomaly:
+    """An anomaly as it is when it is first seen."""
+    return Anomaly(event, members=(_member(event),))
+
+
+_About = AnomalyJoined | AnomalyGrew | AnomalyEased | AnomalyMerged | AnomalyOver | AnomalyDismissed | AnomalyRestored
+
+
+def _about(then: Anomalies, event: _About, one: Anomaly) -> Anomalies:
+    match event:
+        case AnomalyJoined():
+            now = _with(one, _member(event))
+        case AnomalyGrew():
+            now = _grown(one, event)
+        case AnomalyEased():
+            now = _eased(one, event)
+        case AnomalyMerged():
+            return _merged(then, event, one)
+        case AnomalyOver():
+            now = replace(one, over_at=event.at, dismissed=one.dismissed or event.dismissed)
+        case AnomalyDismissed():
+            return _dismissed(then, event, one)
+        case AnomalyRestored():
+            now = replace(one, dismissed=False, by="")
+        case _:
+            assert_never(event)
+    return replace(then, known={**then.known, event.anomaly: now})
+
+
+def _member(event: AnomalySeen | AnomalyJoined) -> Member:
+    since = event.at if event.since is None else event.since
+    return Member(event.agent, event.signal, event.at, since, event.value, event.expected, event.score)
+
+
+def _with(one: Anomaly, member: Member) -> Anomaly:
+    """One that departs once more while the others last is the same member; its highest score stays."""
+    known = one.member(member.agent, member.signal)
+    if known is not None:
+        again = replace(member, since=known.since, score=max(known.score, member.score))
+        return _exchanged(one, known, again)
+    if len(one.members) >= MEMBERS_KEPT:
+        return replace(one, more=one.more + 1)
+    return replace(one, members=(*one.members, member))
+
+
+def _grown(one: Anomaly, event: AnomalyGrew) -> Anomaly:
+    known = one.member(event.agent, event.signal)
+    if known is None or event.score <= known.score:
+        return one
+    return _exchanged(one, known, replace(known, value=event.value, score=event.score))
+
+
+def _eased(one: Anomaly, event: AnomalyEased) -> Anomaly:
+    known = one.member(event.agent, event.signal)
+    return _exchanged(one, known, replace(known, over_at=event.at)) if known is not None else one
+
+
+def _exchanged(one: Anomaly, known: Member, now: Member) -> Anomaly:
+    return replace(one, members=tuple(now if member is known else member for member in one.members))
+
+
+def _merged(then: Anomalies, event: AnomalyMerged, one: Anomaly) -> Anomalies:
+    into = then.known.get(event.into)
+    if into is None or into is one or one.into or into.into:
+        return then
+    for member in one.members:
+        into = _with(into, member)
+    into = replace(into, more=into.more + one.more)
+    gone = replace(one, over_at=event.at, into=event.into)
+    return replace(then, known={**then.known, event.into: into, event.anomaly: gone})
+
+
+def _dismissed(then: Anomalies, event: AnomalyDismissed, one: Anomaly) -> Anomalies:
+    moved = [(member.key, member.score) for member in one.members]
+    known = {**then.known, event.anomaly: replace(one, dismissed=True, by=event.by)}
+    dismissals = dismissed(then.dismissals, moved, event.anomaly, event.at, event.by)
+    return replace(then, known=known, dismissals=dismissals)
+
+
+def _kept(known: dict[str, Anomaly]) -> dict[str, Anomaly]:
+    """Without the oldest that are over; where all last, without the oldest."""
+    excess = len(known) - ANOMALIES_KEPT
+    if excess <= 0:
+        return known
+    over = [name for name, one in known.items() if not one.lasts]
+    gone = {*[*over, *known][:excess]}
+    return {name: one for name, one in known.items() if name not in gone}
