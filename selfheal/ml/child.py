@@ -11,8 +11,27 @@ import select
 import signal
 from typing import BinaryIO
 
+from selfheal.ml.boost_model import Learned, encode, proofs, schema
+from selfheal.ml.lessons import CannotLearn, NothingToLearn
 from selfheal.ml.rows import table
-from selfheal.ml.wire import HEAD, VERSION, Fit, Fitted, Hello, NotFitted, frame, length_of, order_of, points_in
+from selfheal.ml.wire import (
+    HEAD,
+    VERSION,
+    Answer,
+    Fit,
+    FitBooster,
+    Fitted,
+    FittedBooster,
+    Hello,
+    NotFitted,
+    Order,
+    Said,
+    frame,
+    length_of,
+    order_of,
+    points_in,
+    rows_in,
+)
 
 IDLE_S = 30.0
 
@@ -31,12 +50,16 @@ def serve(orders: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None:
         _send(answers, answer)
 
 
-def do(order: Fit) -> Fitted | NotFitted:
+def do(order: Order) -> Answer:
     """Do one order, and say what came of it. Never raises."""
     if order.version != VERSION:
         return NotFitted(job=order.job, slug="version", why=f"an order of version {order.version}; {VERSION} is spoken")
     try:
-        return _fit(order)
+        return _fit(order) if isinstance(order, Fit) else _boost(order)
+    except CannotLearn as why:
+        return NotFitted(job=order.job, slug="not_installed", why=str(why))
+    except NothingToLearn as why:
+        return NotFitted(job=order.job, slug="too_little", why=str(why))
     except ImportError as why:
         return NotFitted(job=order.job, slug="not_installed", why=f"scikit-learn cannot be imported: {why}")
     except MemoryError:
@@ -54,6 +77,23 @@ def _fit(order: Fit) -> Fitted | NotFitted:
     return Fitted(job=order.job, model=learn(order.agent, seen, order.until, order.seed))
 
 
-def _send(answers: BinaryIO, said: Hello | Fitted | NotFitted) -> None:
+def _boost(order: FitBooster) -> FittedBooster:
+    rows, labels, weights = rows_in(order.rows, len(order.features))
+    held, happened, _ = rows_in(order.calibration, len(order.features))
+    from selfheal.ml.boost_fit import fit, name_of_library  # noqa: PLC0415 - numpy and the library, as above
+
+    booster = fit(
+        rows, labels, order.features,
+        weights=weights, calibration=(held, happened) if held else None, seed=order.seed, monotone=order.monotone,
+    )  # fmt: skip
+    learned = Learned(
+        schema=schema(order.features, order.meaning), subject=order.subject, meaning=order.meaning,
+        since=order.since, until=order.until, rows=len(rows), positives=sum(labels),
+        library=name_of_library(), booster=booster, proofs=proofs(booster, rows),
+    )  # fmt: skip
+    return FittedBooster(job=order.job, model=encode(learned))
+
+
+def _send(answers: BinaryIO, said: Said) -> None:
     answers.write(frame(said))
     answers.flush()
