@@ -1,4 +1,4 @@
-"""Does the child fit boosted trees that the daemon can ask, and say why where it cannot? Real processes."""
+"""Does the child fit what foretells failures so that the daemon can ask it, or say why not? Real processes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,26 @@ from typing import TypeVar
 import pytest
 
 import selfheal
-from selfheal.ml.boost_model import decode
 from selfheal.ml.calibration import Isotonic, logistic
 from selfheal.ml.client import Child, ChildFailed
-from selfheal.ml.wire import FitBooster, Fitted, FittedBooster, Hello, NotFitted, Rows, frame, rows_for
+from selfheal.ml.kept import decode
+from selfheal.ml.wire import (
+    FitBooster,
+    FitRecurrent,
+    Fitted,
+    FittedBooster,
+    FittedRecurrent,
+    Hello,
+    NotFitted,
+    Rows,
+    Windows,
+    frame,
+    rows_for,
+    windows_for,
+    windows_in,
+)
 from tests.pure.boosters import rows_of
+from tests.real.counterparts import absent
 
 HERE = os.pathsep.join(filter(None, (str(Path(selfheal.__file__).parents[1]), os.environ.get("PYTHONPATH"))))
 FEATURES = ("rss.slope", "fds.level", "age", "errors")
@@ -60,13 +75,14 @@ def test_rows_become_a_booster_that_knows_what_comes_before_and_is_the_same_for_
         assert isinstance(first, FittedBooster), first
         assert isinstance(second, FittedBooster), second
         assert first.model == second.model
-        learned = decode(first.model, "leak", FEATURES, 3)
-        assert (learned.rows, learned.since, learned.until) == (800, 0.0, 9000.0)
-        assert learned.positives == sum(story(800, 1)[1])
-        assert learned.library.startswith("xgboost ")
-        assert isinstance(learned.booster.calibration, Isotonic)
+        told = decode(first.model, "leak", FEATURES, 3)
+        assert (told.rows, told.since, told.until) == (800, 0.0, 9000.0)
+        assert told.positives == sum(story(800, 1)[1])
+        assert told.library.startswith("xgboost ")
+        assert told.speaker == "xgboost"
+        assert isinstance(told.model.calibration, Isotonic)
         later, came = story(400, 3)
-        said = [learned.booster.probability(row) for row in later]
+        said = [told.probability([row]) for row in later]
         yes = [chance for chance, label in zip(said, came, strict=True) if label]
         assert sum(yes) / len(yes) > 2.0 * sum(said) / len(said)
 
@@ -151,3 +167,51 @@ def test_an_answer_to_something_else_is_garbage(answer: Fitted | FittedBooster) 
         assert why.value.slug == "garbage"
 
     with_child(work, argv=(sys.executable, "-c", program))
+
+
+# --- the network ---
+
+
+def rising(count: int, seed: int, steps: int = 10) -> Windows:
+    """Windows of one feature, after which it happens where that rises; the rows of one after those of the other."""
+    dice, rows, labels = Random(seed), list[list[float]](), list[bool]()
+    for _ in range(count):
+        slope, level = dice.choice((-1.0, 0.0, 1.0)), dice.gauss(0.0, 3.0)
+        rows += [[level + 0.3 * slope * step + dice.gauss(0.0, 0.2)] for step in range(steps)]
+        labels.append(slope > 0.0)
+    return windows_for(rows, [steps * (place + 1) for place in range(count)], labels, steps)
+
+
+def network_order(windows: Windows, *, job: int = 1) -> FitRecurrent:
+    return FitRecurrent(
+        job=job, subject="leak", features=("rss",), meaning=3, windows=windows, calibration=rising(120, 2),
+        since=0.0, until=9000.0, seed=5, limit_s=60.0,
+    )  # fmt: skip
+
+
+def test_windows_become_a_network_that_knows_what_comes_before() -> None:
+    if find_spec("torch") is None:
+        absent("torch is not installed (the extra lstm; CI installs requirements-lstm.lock)")
+
+    async def work(child: Child) -> None:
+        answer = await child.recur(network_order(rising(240, 1)))
+        assert isinstance(answer, FittedRecurrent), answer
+        told = decode(answer.model, "leak", ("rss",), 3)
+        assert (told.speaker, told.steps, told.rows) == ("lstm", 10, 240)
+        assert told.library.startswith("torch ")
+        windows, came = windows_in(rising(100, 3), 1)
+        right = [(told.probability(window) > 0.5) == label for window, label in zip(windows, came, strict=True)]
+        assert sum(right) > 90
+        again = await child.recur(network_order(rising(10, 1), job=2))
+        assert isinstance(again, NotFitted)
+        assert again.slug == "too_little"
+
+    with_child(work)
+
+
+def test_without_the_library_of_networks_it_is_said_how_to_have_it(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('not here')\n")
+    answer = with_child(lambda child: child.recur(network_order(rising(100, 1))), path=f"{tmp_path}{os.pathsep}")
+    assert isinstance(answer, NotFitted)
+    assert answer.slug == "not_installed"
+    assert "pip install 'selfheal[lstm]'" in answer.why
