@@ -16,7 +16,7 @@ from selfheal.clock import Clock
 from selfheal.config.models import Config
 from selfheal.data.jobs import AnyJob
 from selfheal.kinds import CallHttp, CheckKind, Notifier, RunCommand
-from selfheal.ml.wire import Fit, Fitted, NotFitted
+from selfheal.ml.wire import Fit, FitBooster, FitRecurrent, Fitted, FittedBooster, FittedRecurrent, NotFitted
 from selfheal.model.wire import Answer, Question
 from selfheal.net import Dialer
 from selfheal.render.api import RenderApi
@@ -44,10 +44,18 @@ class ModelAccess:
 
 
 class Learner(Protocol):
-    """Learns what is usual of an agent, beside the daemon."""
+    """Learns what is usual of an agent, and what comes before a failure, beside the daemon."""
 
     async def fit(self, order: Fit) -> Fitted | NotFitted:
         """Do one order. Raises ChildFailed where it was not answered, Garbage where it cannot be sent."""
+        ...
+
+    async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
+        """Have what comes before a failure learned by boosted trees. Raises as `fit` does."""
+        ...
+
+    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
+        """Have it learned by an LSTM. Raises as `fit` does."""
         ...
 
     async def close(self) -> None:

@@ -9,10 +9,35 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Sequence
 from typing import BinaryIO
 
+from selfheal.ml.boost import Booster
+from selfheal.ml.kept import encode, learned
+from selfheal.ml.lessons import CannotLearn, NothingToLearn
+from selfheal.ml.recurrent import Recurrent, Window
 from selfheal.ml.rows import table
-from selfheal.ml.wire import HEAD, VERSION, Fit, Fitted, Hello, NotFitted, frame, length_of, order_of, points_in
+from selfheal.ml.wire import (
+    HEAD,
+    VERSION,
+    Answer,
+    Fit,
+    FitBooster,
+    FitRecurrent,
+    Fitted,
+    FittedBooster,
+    FittedRecurrent,
+    Hello,
+    NotFitted,
+    Order,
+    Said,
+    frame,
+    length_of,
+    order_of,
+    points_in,
+    rows_in,
+    windows_in,
+)
 
 IDLE_S = 30.0
 
@@ -31,18 +56,32 @@ def serve(orders: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None:
         _send(answers, answer)
 
 
-def do(order: Fit) -> Fitted | NotFitted:
+def do(order: Order) -> Answer:
     """Do one order, and say what came of it. Never raises."""
     if order.version != VERSION:
         return NotFitted(job=order.job, slug="version", why=f"an order of version {order.version}; {VERSION} is spoken")
     try:
-        return _fit(order)
+        return _done(order)
+    except CannotLearn as why:
+        return NotFitted(job=order.job, slug="not_installed", why=str(why))
+    except NothingToLearn as why:
+        return NotFitted(job=order.job, slug="too_little", why=str(why))
     except ImportError as why:
         return NotFitted(job=order.job, slug="not_installed", why=f"scikit-learn cannot be imported: {why}")
     except MemoryError:
         return NotFitted(job=order.job, slug="no_memory", why="the memory that it may have is not enough")
     except Exception as why:  # noqa: BLE001 - the library may raise anything; the daemon has to hear of it
         return NotFitted(job=order.job, slug="error", why=f"{type(why).__name__}: {why}"[:500])
+
+
+def _done(order: Order) -> Answer:
+    match order:
+        case Fit():
+            return _fit(order)
+        case FitBooster():
+            return _boost(order)
+        case FitRecurrent():
+            return _recur(order)
 
 
 def _fit(order: Fit) -> Fitted | NotFitted:
@@ -54,6 +93,43 @@ def _fit(order: Fit) -> Fitted | NotFitted:
     return Fitted(job=order.job, model=learn(order.agent, seen, order.until, order.seed))
 
 
-def _send(answers: BinaryIO, said: Hello | Fitted | NotFitted) -> None:
+def _boost(order: FitBooster) -> FittedBooster:
+    rows, labels, weights = rows_in(order.rows, len(order.features))
+    held, happened, _ = rows_in(order.calibration, len(order.features))
+    from selfheal.ml.boost_fit import fit, name_of_library  # noqa: PLC0415 - as above
+
+    model = fit(
+        rows, labels, order.features,
+        weights=weights, calibration=(held, happened) if held else None, seed=order.seed, monotone=order.monotone,
+    )  # fmt: skip
+    return FittedBooster(job=order.job, model=_kept(order, model, [(row,) for row in rows], labels, name_of_library()))
+
+
+def _recur(order: FitRecurrent) -> FittedRecurrent:
+    windows, labels = windows_in(order.windows, len(order.features))
+    held = None if order.calibration is None else windows_in(order.calibration, len(order.features))
+    from selfheal.ml.recurrent_fit import fit, name_of_library  # noqa: PLC0415 - as above
+
+    model = fit(windows, labels, order.features, calibration=held, seed=order.seed)
+    return FittedRecurrent(job=order.job, model=_kept(order, model, windows, labels, name_of_library()))
+
+
+def _kept(
+    order: FitBooster | FitRecurrent,
+    model: Booster | Recurrent,
+    windows: Sequence[Window],
+    labels: Sequence[bool],
+    library: str,
+) -> bytes:
+    """The file of a model."""
+    return encode(
+        learned(
+            model, windows, labels,
+            subject=order.subject, meaning=order.meaning, since=order.since, until=order.until, library=library,
+        )
+    )  # fmt: skip
+
+
+def _send(answers: BinaryIO, said: Said) -> None:
     answers.write(frame(said))
     answers.flush()

@@ -12,9 +12,25 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, TypeVar
 
-from selfheal.ml.wire import HEAD, Fit, Fitted, Garbage, Hello, NotFitted, Said, frame, length_of, said_in
+from selfheal.ml.wire import (
+    HEAD,
+    Fit,
+    FitBooster,
+    FitRecurrent,
+    Fitted,
+    FittedBooster,
+    FittedRecurrent,
+    Garbage,
+    Hello,
+    NotFitted,
+    Order,
+    Said,
+    frame,
+    length_of,
+    said_in,
+)
 
 # What it needs of the daemon's environment: nothing secret, and no mark by which it would be taken for an agent.
 _PASSED_ON = frozenset({"PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "HOME"})
@@ -23,6 +39,8 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 # To begin, and to notice by itself that an order takes too long, on a machine that is busy.
 _BEGIN_S, _GRACE_S = 20.0, 5.0
 _REAP_S = 2.0
+
+_Done = TypeVar("_Done", Fitted, FittedBooster, FittedRecurrent)
 
 Trouble = Literal["died", "hung", "garbage", "not_started"]
 
@@ -52,12 +70,23 @@ class Child:
         return process.pid if process is not None and process.returncode is None else None
 
     async def fit(self, order: Fit) -> Fitted | NotFitted:
-        """Have one order done. Raises ChildFailed, and then there is no child any more."""
+        """Have a forest grown. Raises ChildFailed, and then there is no child any more; Garbage as `frame` does."""
+        return await self._have_done(order, Fitted)
+
+    async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
+        """Have boosted trees fitted. Raises as `fit` does."""
+        return await self._have_done(order, FittedBooster)
+
+    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
+        """Have an LSTM fitted. Raises as `fit` does."""
+        return await self._have_done(order, FittedRecurrent)
+
+    async def _have_done(self, order: Order, kind: type[_Done]) -> _Done | NotFitted:
         answered = False
         try:
             process = await self._running()
             async with asyncio.timeout(order.limit_s + _GRACE_S):
-                answer = await self._ask(process, order)
+                answer = await self._ask(process, order, kind)
             answered = True
         except TimeoutError as why:
             raise ChildFailed("hung", f"it did not answer within {order.limit_s:g} s") from why
@@ -112,12 +141,12 @@ class Child:
         except (OSError, ValueError) as why:
             raise ChildFailed("not_started", f"cannot start it: {why}") from why
 
-    async def _ask(self, process: asyncio.subprocess.Process, order: Fit) -> Fitted | NotFitted:
+    async def _ask(self, process: asyncio.subprocess.Process, order: Order, kind: type[_Done]) -> _Done | NotFitted:
         assert process.stdin is not None
         process.stdin.write(frame(order))
         await process.stdin.drain()
         said = await _hear(process)
-        if isinstance(said, Hello) or said.job != order.job:
+        if not isinstance(said, kind | NotFitted) or said.job != order.job:
             raise Garbage("an answer to something else")
         return said
 

@@ -66,9 +66,9 @@ class Forest:
         return float(2.0 ** (-depth / self.scale))
 
 
-def singles(row: Sequence[float]) -> list[float]:
-    """The row in single precision, as the library compares it."""
-    return array("f", [min(max(value, -_MOST_SINGLE), _MOST_SINGLE) for value in row]).tolist()
+def singles(row: Sequence[float], most: float = _MOST_SINGLE) -> list[float]:
+    """The row in single precision, as the library compares it, and nothing beyond `most`; NaN stays what it is."""
+    return array("f", [min(max(value, -most), most) for value in row]).tolist()
 
 
 def grown(columns: Columns, width: int) -> Forest:
@@ -137,6 +137,12 @@ def packed(column: array[int] | array[float]) -> bytes:
 def unpacked_numbers(data: bytes) -> array[float]:
     """Doubles from bytes. Raises NoForest."""
     column = array("d")
+    return _filled(column, data)
+
+
+def unpacked_singles(data: bytes) -> array[float]:
+    """Single floats from bytes. Raises NoForest."""
+    column = array("f")
     return _filled(column, data)
 
 

@@ -24,6 +24,8 @@ from selfheal.ml.forest import (
     unpacked_numbers,
     unpacked_whole,
 )
+from selfheal.ml.sealed import ModelRefused as ModelRefused
+from selfheal.ml.sealed import opened, sealed
 
 FORMAT = 1
 MOST_BYTES = 4_000_000
@@ -31,15 +33,6 @@ MOST_PROOFS = 16
 # Both sum the same doubles in the same order; what differs is no forest of ours.
 SAME = 1e-9
 _FIRST = b"selfheal forest\n"
-_DIGEST = 32
-
-
-class ModelRefused(ValueError):
-    """Something is no model that can be asked. `slug` is the kind of reason, the message says it in words."""
-
-    def __init__(self, slug: str, why: str) -> None:
-        super().__init__(why)
-        self.slug = slug
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,13 +114,12 @@ def column_bytes(columns: Columns) -> tuple[bytes, bytes, bytes]:
 
 def encode(told: Stored) -> bytes:
     """Return a model as the bytes of its file."""
-    body = msgspec.msgpack.encode(told)
-    return _FIRST + _digest(body) + body
+    return sealed(_FIRST, told)
 
 
 def decode(data: bytes, agent: str | None = None) -> Model:
     """Return the model of a file, that of `agent` where one is named. Raises ModelRefused."""
-    told = _read(data)
+    told = opened(_FIRST, data, Stored, MOST_BYTES)
     if told.format != FORMAT:
         raise ModelRefused("format", f"it is of format {told.format}, and {FORMAT} is read")
     if agent is not None and told.agent != agent:
@@ -141,21 +133,6 @@ def decode(data: bytes, agent: str | None = None) -> Model:
         raise ModelRefused("poisoned", str(why)) from why
     _check_proofs(told, forest)
     return Model(told, forest)
-
-
-def _read(data: bytes) -> Stored:
-    if len(data) > MOST_BYTES:
-        raise ModelRefused("huge", f"it has {len(data)} bytes, and may have {MOST_BYTES}")
-    if not data.startswith(_FIRST):
-        raise ModelRefused("foreign", "it is no model of selfheal")
-    begin = len(_FIRST) + _DIGEST
-    digest, body = data[len(_FIRST) : begin], data[begin:]
-    if digest != _digest(body):
-        raise ModelRefused("damaged", "its checksum does not hold: it is cut off or damaged")
-    try:
-        return msgspec.msgpack.decode(body, type=Stored)
-    except msgspec.MsgspecError as why:
-        raise ModelRefused("format", f"it cannot be read: {why}") from why
 
 
 def _check_numbers(told: Stored) -> None:
@@ -189,7 +166,3 @@ def _outside(cell: float, low: float, high: float) -> float:
     """How far a value is outside of a range, in widths of that."""
     width = max(high - low, 1e-9 * max(abs(low), abs(high), 1.0))
     return max(low - cell, cell - high, 0.0) / width
-
-
-def _digest(body: bytes) -> bytes:
-    return hashlib.blake2b(body, digest_size=_DIGEST).digest()

@@ -19,6 +19,7 @@ IMPORTED_AS = {
     "prometheus-client": "prometheus_client",
     "python-telegram-bot": "telegram",
     "scikit-learn": "sklearn",
+    "xgboost-cpu": "xgboost",
 }
 # FastAPI is Starlette with types, and pydantic's own documentation sends one to pydantic_core for errors and URLs.
 # What is not for those who use it.

@@ -18,7 +18,7 @@ import selfheal
 from selfheal.ml.client import Child, ChildFailed
 from selfheal.ml.model import decode
 from selfheal.ml.rows import row
-from selfheal.ml.wire import HEAD, Fit, Fitted, Hello, NotFitted, columns_for, frame
+from selfheal.ml.wire import HEAD, VERSION, Fit, Fitted, Hello, NotFitted, columns_for, frame
 from selfheal.supervise import proc
 from tests.pure.forests import hour
 from tests.real.processes import until
@@ -208,7 +208,7 @@ def test_an_order_that_takes_too_long_is_ended_by_the_child_itself() -> None:
         (b"Hello, I am no child of yours\n", "garbage"),
         (HEAD.pack(2**31), "garbage"),
         (HEAD.pack(4) + b"\xff\xff\xff\xff", "garbage"),
-        (frame(Hello(pid=1, version=2)), "garbage"),
+        (frame(Hello(pid=1, version=VERSION + 1)), "garbage"),
         (frame(Fitted(job=1, model=b"")), "garbage"),  # an answer before the greeting
         (frame(Hello(pid=1)) + frame(Hello(pid=1)), "garbage"),
         (frame(Hello(pid=1)) + frame(Fitted(job=7, model=b"")), "garbage"),  # to something else

@@ -21,7 +21,17 @@ from selfheal.ml.child import do
 from selfheal.ml.client import ChildFailed
 from selfheal.ml.model import decode, encode
 from selfheal.ml.rows import filled, table
-from selfheal.ml.wire import Fit, Fitted, NotFitted, points_in
+from selfheal.ml.wire import (
+    Answer,
+    Fit,
+    FitBooster,
+    FitRecurrent,
+    Fitted,
+    FittedBooster,
+    FittedRecurrent,
+    NotFitted,
+    points_in,
+)
 from selfheal.rehearse.machine import SimulatedMachine
 from selfheal.serve.views.fleet import agents
 from selfheal.serve.views.strangeness import anomaly_counts
@@ -39,12 +49,20 @@ class Child:
     """Learns at once, or does what it is told to."""
 
     orders: list[Fit] = field(default_factory=list)
-    instead: Callable[[Fit], Fitted | NotFitted] | None = None
+    instead: Callable[[Fit], Answer] | None = None
     closed: int = 0
 
     async def fit(self, order: Fit) -> Fitted | NotFitted:
         self.orders.append(order)
-        return self.instead(order) if self.instead is not None else learned(order)
+        answer = self.instead(order) if self.instead is not None else learned(order)
+        assert isinstance(answer, Fitted | NotFitted)
+        return answer
+
+    async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
+        raise AssertionError("forests alone are learned here")
+
+    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
+        raise AssertionError("forests alone are learned here")
 
     async def close(self) -> None:
         self.closed += 1
