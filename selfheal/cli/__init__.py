@@ -23,6 +23,7 @@ from selfheal.cli import (
     incidents,
     inspect,
     kb,
+    learners,
     logs,
     rca,
     replay,
@@ -47,6 +48,7 @@ GROUPS: tuple[Group, ...] = (
     data.GROUP,
     rca.GROUP,
     detect.GROUP,
+    learners.GROUP,
     gateway.GROUP,
 )
 _CODES = """\
