@@ -24,6 +24,7 @@ from selfheal.cli import (
     incidents,
     inspect,
     kb,
+    learners,
     logs,
     rca,
     replay,
@@ -49,6 +50,7 @@ GROUPS: tuple[Group, ...] = (
     data.GROUP,
     rca.GROUP,
     detect.GROUP,
+    learners.GROUP,
     gateway.GROUP,
 )
 _CODES = """\

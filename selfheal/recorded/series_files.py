@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 
-from selfheal.recorded.tables import FIELD_BYTES, Unreadable, moment, number
+from selfheal.recorded.tables import Unreadable, lines_of, moment, number
 
 ADDED = ("anomaly_score", "is_anomaly")
 _TIMES = frozenset({"timestamp", "time"})
@@ -45,7 +45,7 @@ class RecordedSeries:
 def read_series(file: Path) -> RecordedSeries:
     """Read `timestamp,value[,value…]`. Raises Unreadable."""
     at, values = array("d"), array("d")
-    lines = _rows(file)
+    lines = lines_of(file)
     _, header = next(lines)
     clock = _clock(file, header)
     columns = [place for place in range(len(header)) if place != clock]
@@ -62,7 +62,7 @@ def read_series(file: Path) -> RecordedSeries:
 def write_series(file: Path, answers: Iterable[tuple[float, int]], to: TextIO) -> None:
     """Copy the rows of a file as they stand, each with its score and whether it raises an alarm. Raises Unreadable."""
     writer = csv.writer(to, lineterminator="\n")
-    lines = _rows(file)
+    lines = lines_of(file)
     _, header = next(lines)
     writer.writerow((*header, *ADDED))
     for (_, cells), (score, alarm) in zip(lines, answers, strict=False):
@@ -85,26 +85,3 @@ def _is_time(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """The header, and then each row that is not blank, with the number of its line and as many cells as the header."""
-    csv.field_size_limit(FIELD_BYTES)
-    try:
-        with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-            reader = csv.reader(lines)
-            width = 0
-            for cells in reader:
-                if not cells:
-                    continue
-                width = width or len(cells)
-                if len(cells) > width:
-                    told = f"it has {len(cells)} cells, and the first row names {width} columns"
-                    raise Unreadable(file, told, reader.line_num)
-                yield reader.line_num, cells + [""] * (width - len(cells))
-            if not width:
-                raise Unreadable(file, "it is empty; the first row has to name the columns, such as timestamp,value")
-    except OSError as why:
-        raise Unreadable(file, why.strerror or str(why)) from why
-    except csv.Error as why:
-        raise Unreadable(file, f"it is no CSV: {why}") from why

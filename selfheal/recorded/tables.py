@@ -69,6 +69,32 @@ def rows(file: Path) -> Iterator[Row]:
         raise Unreadable(file, f"it is no CSV: {why}") from why
 
 
+def lines_of(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The header, and then each row that is not blank, with the number of its line and as many cells as the header.
+
+    Raises Unreadable, also for a row that has more cells.
+    """
+    csv.field_size_limit(FIELD_BYTES)
+    try:
+        with file.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+            reader = csv.reader(lines)
+            width = 0
+            for cells in reader:
+                if not cells:
+                    continue
+                width = width or len(cells)
+                if len(cells) > width:
+                    told = f"it has {len(cells)} cells, and the first row names {width} columns"
+                    raise Unreadable(file, told, reader.line_num)
+                yield reader.line_num, cells + [""] * (width - len(cells))
+            if not width:
+                raise Unreadable(file, "it is empty; the first row has to name the columns, such as timestamp,value")
+    except OSError as why:
+        raise Unreadable(file, why.strerror or str(why)) from why
+    except csv.Error as why:
+        raise Unreadable(file, f"it is no CSV: {why}") from why
+
+
 def names(file: Path) -> tuple[str, ...]:
     """The columns of a file. Raises Unreadable."""
     try:
@@ -87,6 +113,11 @@ def number(name: str, text: str) -> float:
         return float(told)
     except ValueError as why:
         raise ValueError(f"{name} is {told[:60]!r}, which is no number; write one, or leave it empty") from why
+
+
+def is_epoch(text: str) -> bool:
+    """Whether a time is written as seconds since the epoch."""
+    return _EPOCH.fullmatch(text.strip()) is not None
 
 
 def moment(text: object) -> float:

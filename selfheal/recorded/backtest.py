@@ -1,0 +1,223 @@
+"""Which model foresees failures best on what was recorded, had each been asked at the time?
+
+The time before a first moment is learned from, that before a second is chosen by (thresholds, which model wins), and
+only what comes after is judged. `trend` needs no learning. `boost` is the model of every fleet that comes with the
+product, or one of this fleet's own past where that did better on the part that is chosen by. Where nothing failed there
+the model of every fleet stands with its own threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from random import Random
+
+import msgspec
+
+from selfheal.errors import SelfhealError
+from selfheal.predict.alarms import Step, Task, Watched, raised
+from selfheal.predict.figures import Figures, choose, measure
+from selfheal.predict.recording import Recording
+from selfheal.predict.replay import Known, Parts, known, parts_of, places, trend
+from selfheal.recorded.learned import Foreseen, Learned, Rows, by_trend, foreseen
+from selfheal.recorded.learning import LEAST_FAILURES, learn, shipped
+
+TREND, BOOST, LSTM = "trend", "boost", "lstm"
+MODELS = (TREND, BOOST, LSTM)
+# What a trend has to say for an alarm, where no failure was there to choose by: more likely than not.
+TREND_THRESHOLD = 0.5
+# With fewer failures to choose by a threshold would be chance.
+LEAST_TO_CHOOSE = 5
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A model while it is judged: what it said of each agent, in the part that is chosen by and in the one judged."""
+
+    name: str
+    task: Task
+    learned: Learned | None
+    fallback: float
+    chosen_by: list[Watched] = field(default_factory=list)
+    judged: list[Watched] = field(default_factory=list)
+    threshold: float = 0.5
+    worth: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What came out. `origins` says what each model was learned from, `left_out` why one could not be asked."""
+
+    task: Task
+    parts: Parts
+    step_s: float
+    figures: Mapping[str, Figures]
+    origins: Mapping[str, str]
+    left_out: Mapping[str, str]
+    winner: str
+    alarms: Sequence[Foreseen]
+    predictions: Sequence[Foreseen]
+
+
+def backtest(
+    recording: Recording, task: Task, wanted: Sequence[str], until: float | None, progress: Progress
+) -> Backtest:
+    """Learn, choose and judge. Raises SelfhealError where none of the models that are wanted can be asked."""
+    parts, dice = parts_of(recording, until), Random(0)  # noqa: S311 - no secret hangs on it
+    left_out: dict[str, str] = {}
+    progress("learning", 0.0)
+    candidates = list(_candidates(recording, task, parts, wanted, left_out))
+    if not candidates:
+        raise SelfhealError(f"cannot test: {'; '.join(left_out.values())}")
+    step_s = 0.0
+    for number, one in enumerate(known(recording, task)):
+        progress(one.agent, 0.2 + 0.7 * number / len(recording.agents))
+        step_s = one.track.step_s
+        _ask(one, candidates, parts, (True, False))
+    candidates = list(_finalists(candidates, task))
+    winner = max(candidates, key=lambda one: one.worth)
+    progress("the winner", 0.9)
+    alarms, predictions = _told(recording, task, winner)
+    return Backtest(
+        task=task,
+        parts=parts,
+        step_s=step_s,
+        figures={one.name: measure(one.judged, one.threshold, task, dice) for one in candidates},
+        origins={one.name: _origin(one) for one in candidates},
+        left_out=left_out,
+        winner=winner.name,
+        alarms=alarms,
+        predictions=predictions,
+    )
+
+
+def trained(recording: Recording, task: Task, until: float | None, every: bool, seed: int) -> Learned:
+    """Learn from a recording, for `every` fleet or this one, with a threshold chosen on the time that was held back.
+
+    What comes after `until` is not looked at; without it a quarter is held back. Raises SelfhealError.
+    """
+    end = until if until is not None else max((one.at[-1] for one in recording.agents.values() if one.at), default=0.0)
+    parts = parts_of(recording, end)
+    learned = learn(recording, task, parts, "every fleet" if every else "this fleet", seed)
+    if learned is None:
+        raise SelfhealError(
+            f"cannot learn: fewer than {LEAST_FAILURES} failures that announce themselves in the time to learn from; "
+            "'selfheal predict' without --model uses what was learned from simulated fleets"
+        )
+    own = Candidate(BOOST, task, learned, learned.threshold)
+    for one in known(recording, task):
+        _ask(one, [own], parts, (True,))
+    (chosen,) = _finalists([own], task)
+    return msgspec.structs.replace(learned, threshold=chosen.threshold)
+
+
+def _candidates(
+    recording: Recording, task: Task, parts: Parts, wanted: Sequence[str], left_out: dict[str, str]
+) -> Iterator[Candidate]:
+    """The models that are wanted and can be asked, the one to prefer first; of boosted trees there may be two."""
+    if BOOST in wanted:
+        general = shipped()
+        yield Candidate(BOOST, task, general, general.threshold)
+        try:
+            own = learn(recording, task, parts, "this fleet")
+        except SelfhealError as why:
+            left_out["boost of this fleet"] = str(why)
+        else:
+            if own is not None:
+                yield Candidate(BOOST, task, own, own.threshold)
+    if TREND in wanted:
+        yield Candidate(TREND, task, None, TREND_THRESHOLD)
+    if LSTM in wanted:
+        left_out[LSTM] = "cannot ask an LSTM: this version has none that is better than trees"
+
+
+def _ask(one: Known, candidates: Sequence[Candidate], parts: Parts, which: Sequence[bool]) -> None:
+    """Ask each model at each step of the part that is chosen by (True), and of the one that is judged (False)."""
+    own = next((each.learned for each in candidates if each.learned and each.learned.scope == "this fleet"), None)
+    rows = Rows(one, own.signals if own else None)
+    for chosen_by in which:
+        span = (parts.train_until, parts.choose_until) if chosen_by else (parts.choose_until, inf)
+        said: list[list[Step]] = [[] for _ in candidates]
+        for place in places(one, *span):
+            row = rows.row(place)
+            if row is None:
+                continue
+            for steps, each in zip(said, candidates, strict=True):
+                steps.append(Step(one.track.ends_at(place), _probability(each, one, place, row)))
+        ours = [failure for failure in one.failures if not chosen_by or failure.at < parts.choose_until]
+        for steps, each in zip(said, candidates, strict=True):
+            (each.chosen_by if chosen_by else each.judged).append(Watched(steps, ours))
+
+
+def _probability(each: Candidate, one: Known, place: int, row: Sequence[float]) -> float:
+    if each.learned is not None:
+        return each.learned.whether.probability(row_for(each.learned, row))
+    nearing = trend(one, place, each.task)
+    return nearing.forecast.probability if nearing else 0.0
+
+
+def row_for(learned: Learned, row: Sequence[float]) -> Sequence[float]:
+    """The cells of a row that a model knows: one of every fleet takes the first ones, which are the same for all."""
+    return row[: len(learned.whether.features)]
+
+
+def _finalists(candidates: Sequence[Candidate], task: Task) -> Iterator[Candidate]:
+    """Each model once, with its threshold; of two of a name the one that did better where it is chosen by."""
+    best: dict[str, Candidate] = {}
+    for each in candidates:
+        failures = sum(len(one.failures) for one in each.chosen_by)
+        threshold, worth = choose(each.chosen_by, task, each.fallback)
+        each.worth = worth
+        each.threshold = threshold if failures >= LEAST_TO_CHOOSE else each.fallback
+        if each.name not in best or worth > best[each.name].worth:
+            best[each.name] = each
+    yield from best.values()
+
+
+def _told(recording: Recording, task: Task, winner: Candidate) -> tuple[list[Foreseen], list[Foreseen]]:
+    """The alarms that the winner raised in the part that is judged, and each step at which it foresaw something."""
+    alarms: list[Foreseen] = []
+    predictions: list[Foreseen] = []
+    for one, seen in zip(known(recording, task), winner.judged, strict=True):
+        if any(step.probability >= winner.threshold for step in seen.steps):
+            found = told(one, seen, winner.learned, winner.threshold, task)
+            alarms += found[0]
+            predictions += found[1]
+    return in_order(alarms), in_order(predictions)
+
+
+def in_order(said: Sequence[Foreseen]) -> list[Foreseen]:
+    """By time, and by agent where that is the same."""
+    return sorted(said, key=lambda one: (one.at, one.agent))
+
+
+def told(
+    one: Known, seen: Watched, learned: Learned | None, threshold: float, task: Task
+) -> tuple[list[Foreseen], list[Foreseen]]:
+    """The alarms of one agent, and what is foreseen of it, with modes and times."""
+    rows = Rows(one, learned.signals if learned is not None and learned.scope == "this fleet" else None)
+    alarmed = {seen.steps[place].at for place in raised(seen.steps, threshold, task, seen.failures)}
+    predictions = [_in_full(one, rows, step, learned, task) for step in seen.steps if step.probability >= threshold]
+    return [said for said in predictions if said.at in alarmed], predictions
+
+
+def _in_full(one: Known, rows: Rows, step: Step, learned: Learned | None, task: Task) -> Foreseen:
+    place = one.place_of(step.at)
+    if learned is None:
+        nearing = trend(one, place, task)
+        assert nearing is not None  # it had a probability
+        return by_trend(one.agent, step.at, step.probability, nearing)
+    row = rows.row(place)
+    assert row is not None  # it had a probability
+    return foreseen(learned, one, place, row_for(learned, row), task)
+
+
+def _origin(one: Candidate) -> str:
+    if one.learned is None:
+        return "no learning"
+    if one.learned.scope == "every fleet":
+        return f"simulated fleets: {one.learned.failures} failures"
+    return f"this recording: {one.learned.failures} failures, {one.learned.rows} rows"
