@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import exp, log, sqrt
 from statistics import median
 
@@ -137,6 +138,6 @@ def _likeness(rests: Sequence[float]) -> float:
         return 1.0
     shares = [rest / largest for rest in rests]  # their squares are neither too large nor too small for a float
     power = sum(share * share for share in shares)
-    alike = sum(one * other for one, other in zip(shares, shares[1:], strict=False)) / power
+    alike = sum(one * other for one, other in pairwise(shares)) / power
     alike = min(MOST_ALIKE, max(0.0, alike))
     return sqrt((1 + alike) / (1 - alike))
