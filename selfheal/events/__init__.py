@@ -82,6 +82,7 @@ from selfheal.events.data import (
     DataRestored,
 )
 from selfheal.events.foresight import (
+    Contribution,
     FailurePredicted,
     ForesightEvent,
     PredictionEnded,
@@ -179,6 +180,7 @@ __all__ = [
     "FlappingBegan",
     "FlappingOver",
     "ConfigReloaded",
+    "Contribution",
     "DaemonEvent",
     "DaemonStarted",
     "DaemonStopped",

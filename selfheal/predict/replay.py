@@ -13,9 +13,10 @@ from math import inf, isfinite
 from typing import NamedTuple
 
 from selfheal.predict.alarms import Step, Task, Watched
-from selfheal.predict.exhaustion import Forecast, Point, foresee
+from selfheal.predict.exhaustion import Forecast, foresee
 from selfheal.predict.recording import Failure, Recording, Samples
 from selfheal.predict.roles import MODES, foreseeable, role_of
+from selfheal.predict.slopes import Point
 from selfheal.predict.steps import Track, place_of, step_length, track, usual_gap
 from selfheal.predict.windows import Windows
 
