@@ -7,10 +7,15 @@ from typing import Literal
 
 from selfheal.vocabulary import FailureMode, Outcome
 
+LevelWhy = Literal["start", "deploy", "files", "gap", "held"]
+
 
 @dataclass(frozen=True, slots=True)
 class AnomalySeen:
-    """A signal departs from what is normal for it. `score` is from 0 to 1."""
+    """A signal departs from what is normal for it. `score` is from 0 to 1.
+
+    `since` is the time of the first of the samples that made it, 0 where that was not told, and `direction` where to.
+    """
 
     at: float
     anomaly: str
@@ -19,6 +24,8 @@ class AnomalySeen:
     value: float
     expected: float
     score: float
+    since: float = 0.0
+    direction: Literal["", "up", "down"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,21 @@ class AnomalyOver:
     at: float
     anomaly: str
     dismissed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LevelShifted:
+    """A signal has another level than it had `before`, which is normal from now on. `why` says since what, at `since`:
+    a start, a deploy, edited files, a gap in which nobody looked, or an anomaly that has held.
+    """
+
+    at: float
+    agent: str
+    signal: str
+    before: float
+    level: float
+    since: float
+    why: LevelWhy
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +95,4 @@ class WorkDone:
     output: str
 
 
-ForesightEvent = AnomalySeen | AnomalyOver | FailurePredicted | PredictionEnded | WorkPlanned | WorkDone
+ForesightEvent = AnomalySeen | AnomalyOver | LevelShifted | FailurePredicted | PredictionEnded | WorkPlanned | WorkDone

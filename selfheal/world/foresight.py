@@ -11,6 +11,7 @@ from selfheal.events import (
     AnomalySeen,
     FailurePredicted,
     ForesightEvent,
+    LevelShifted,
     PredictionEnded,
     WorkDone,
     WorkPlanned,
@@ -20,7 +21,9 @@ from selfheal.vocabulary import FailureMode, Outcome
 # What is over is kept for the page and the learners; the oldest goes first.
 ANOMALIES_KEPT = 200
 WORK_KEPT = 200
+LEVELS_KEPT = 200
 
+_K = TypeVar("_K")
 _T = TypeVar("_T")
 
 
@@ -45,7 +48,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """Predictions in force by (agent, mode), how earlier ones ended, anomalies and planned work, oldest first."""
+    """Predictions in force by (agent, mode), how earlier ones ended, anomalies and planned work, oldest first.
+
+    `levels` are the latest changes of what is normal, by agent and signal.
+    """
 
     predictions: Mapping[tuple[str, FailureMode], FailurePredicted] = field(default_factory=dict)
     ended: Mapping[str, int] = field(default_factory=dict)
@@ -53,6 +59,7 @@ class Foresight:
     anomalies_seen: int = 0
     work: Mapping[str, Work] = field(default_factory=dict)
     work_planned: int = 0
+    levels: Mapping[tuple[str, str], LevelShifted] = field(default_factory=dict)
 
 
 def fold_foresight(then: Foresight, event: ForesightEvent) -> Foresight:
@@ -66,6 +73,9 @@ def fold_foresight(then: Foresight, event: ForesightEvent) -> Foresight:
                 return then
             over = replace(then.anomalies[name], over_at=event.at, dismissed=event.dismissed)
             return replace(then, anomalies={**then.anomalies, name: over})
+        case LevelShifted(agent=agent, signal=signal):
+            others = {key: one for key, one in then.levels.items() if key != (agent, signal)}
+            return replace(then, levels=_newest({**others, (agent, signal): event}, LEVELS_KEPT))
         case FailurePredicted():
             return replace(then, predictions={**then.predictions, (event.agent, event.mode): event})
         case PredictionEnded():
@@ -87,5 +97,5 @@ def _prediction_ended(then: Foresight, event: PredictionEnded) -> Foresight:
     return replace(then, predictions=others, ended={**then.ended, event.outcome: then.ended.get(event.outcome, 0) + 1})
 
 
-def _newest(items: dict[str, _T], keep: int) -> dict[str, _T]:
+def _newest(items: dict[_K, _T], keep: int) -> dict[_K, _T]:
     return items if len(items) <= keep else dict(list(items.items())[-keep:])
