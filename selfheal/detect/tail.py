@@ -9,7 +9,7 @@ up to there. Nothing is done while nothing strays.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, log
+from math import exp, inf, log
 from math import pow as power
 
 import msgspec
@@ -21,6 +21,8 @@ APART = 20
 QUICKEST_S = 0.1
 # Shapes: heavier ones have no variance, nearly, and lighter ones are as good as none.
 HEAVIEST, LIGHT = 0.4, 0.01
+# By what share of itself a spike raises its bar.
+SPIKE = 0.1
 # What is older than this counts half.
 HALF_LIFE_S = 4 * DAY_S
 
@@ -38,6 +40,11 @@ class Prior:
     excess: float
     shape: float
     peaks: float
+
+    @property
+    def square(self) -> float:
+        """The mean square of how far peaks go beyond the line."""
+        return 2.0 * self.excess**2 * (1.0 - self.shape) / (1.0 - 2.0 * self.shape)
 
 
 class Tail(msgspec.Struct, array_like=True):
@@ -58,7 +65,7 @@ class Tail(msgspec.Struct, array_like=True):
             return prior.least
         count = prior.peaks + self.peaks
         mean = (prior.peaks * prior.excess + self.excess) / count
-        square = (prior.peaks * 2.0 * prior.excess**2 * (1.0 - prior.shape) / (1.0 - 2.0 * prior.shape) + self.squares) / count
+        square = (prior.peaks * prior.square + self.squares) / count
         shape = min(HEAVIEST, 0.5 * (1.0 - mean * mean / (square - mean * mean)))
         beyond = mean * (1.0 - shape) * (power(rarer, shape) - 1.0) / shape if shape > LIGHT else mean * log(rarer)
         return min(prior.most, max(prior.least, prior.line + beyond))
@@ -88,3 +95,28 @@ class Tail(msgspec.Struct, array_like=True):
         if at - self.began > 2.0 * HALF_LIFE_S:
             self.peaks, self.excess, self.squares = self.peaks / 2.0, self.excess / 2.0, self.squares / 2.0
             self.began = (at + self.began) / 2.0
+
+
+class Spikes(msgspec.Struct, array_like=True):
+    """The height that single samples pass with a given chance: it is raised by each that does, and sinks by itself.
+
+    Where samples do not depend on each other, and stray far, that tells of three in a row long before there were any.
+    It is changed in place, for its speed.
+    """
+
+    at: float
+    height: float = 1.0
+
+    def bar(self, at: float, every_s: float, a_day: float, hits: int) -> float:
+        """The height that as many samples in a row pass `a_day` times by chance."""
+        chance = power(min(1.0, a_day * max(every_s, QUICKEST_S) / DAY_S), 1.0 / hits)
+        if at > self.at and every_s > 0.0:
+            self.height *= exp(-SPIKE * chance * (at - self.at) / every_s)
+        self.at = at
+        return self.height
+
+    def rise(self, height: float, line: float) -> None:
+        """Take what is over the line."""
+        self.height = max(self.height, line)
+        if height > self.height:
+            self.height *= 1.0 + SPIKE

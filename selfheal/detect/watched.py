@@ -17,7 +17,7 @@ from selfheal.detect.counter import Counter
 from selfheal.detect.level import Level
 from selfheal.detect.patience import HITS, Patience
 from selfheal.detect.senses import Sense
-from selfheal.detect.tail import DAY_S, Prior, Tail
+from selfheal.detect.tail import DAY_S, Prior, Spikes, Tail
 from selfheal.detect.usual import Usual
 from selfheal.events.foresight import LevelWhy
 
@@ -83,6 +83,7 @@ class Watched(msgspec.Struct, array_like=True):
     every_s: float = 0.0
     level: Level = msgspec.field(default_factory=Level)
     tail: Tail | None = None
+    spikes: Spikes | None = None
     usual: Usual | None = None
     counter: Counter | None = None
     settling: Settling | None = None
@@ -171,7 +172,7 @@ class Watched(msgspec.Struct, array_like=True):
         if known:
             counter.last = value
         elif counter.take(value):
-            self.level, self.tail, self.usual, self.settling = Level(), None, None, None
+            self.level, self.usual, self.settling = Level(), None, None
             self._break()
         if not (known or counter.counts):
             return value
@@ -187,16 +188,16 @@ class Watched(msgspec.Struct, array_like=True):
             return ()
         if not level.warm:
             level.learn(value, passed, 0.0)
-            self.tail = Tail(at)
+            self.tail, self.spikes = Tail(at), Spikes(at)
             return ()
         least = sense.least_of(level.mean)
         spread = max(level.spread(), least / PRIOR.least)
         far = self._far(at, value, spread)
         held = self._hold(at, far, sense)
         self._remember(at, value)
-        bar = self._bar(at, held, a_day) if held >= PRIOR.line or self.since is not None else BEYOND_MEASURE
+        alone = abs(far) if (sense.rises if far > 0.0 else sense.falls) else 0.0
+        bar = self._bar(at, held, alone, a_day) if alone >= PRIOR.line or self.since is not None else BEYOND_MEASURE
         if self.since is not None:
-            alone = abs(far) if (sense.rises if far > 0.0 else sense.falls) else 0.0
             return self._within(value, passed, _share(alone, bar, spread, least), spread, others)
         self.share = self._lasting(at, _share(held, bar, spread, least), others)
         if self.share >= 1.0:
@@ -269,13 +270,15 @@ class Watched(msgspec.Struct, array_like=True):
                 first = second = value
             self.usual.take(at, max(first, second, value), min(first, second, value))
 
-    def _bar(self, at: float, held: float, a_day: float) -> float:
-        """Where its bar is now; what is held is learned for later ones."""
-        tail = self.tail
-        assert tail is not None
-        bar = tail.bar(at, self.every_s, a_day, PRIOR)
+    def _bar(self, at: float, held: float, alone: float, a_day: float) -> float:
+        """Where its bar is now. What was held, and what this sample is alone, are learned for later ones."""
+        tail, spikes = self.tail, self.spikes
+        assert tail is not None and spikes is not None
+        bar = max(tail.bar(at, self.every_s, a_day, PRIOR), spikes.bar(at, self.every_s, a_day, HITS))
         if held >= PRIOR.line:
             tail.rise(at, held, bar, self.every_s, PRIOR.line)
+        if self.since is None:
+            spikes.rise(alone, PRIOR.line)
         return bar
 
     # --- new levels ---
