@@ -98,7 +98,9 @@ NOISE: Mapping[str, Callable[[Random, float], Draw]] = {
 }
 
 
-def samples(draws: Mapping[str, Draw], every_s: float, seconds: float, dice: Random) -> Iterator[tuple[float, str, float]]:
+def samples(
+    draws: Mapping[str, Draw], every_s: float, seconds: float, dice: Random
+) -> Iterator[tuple[float, str, float]]:
     """Times, signals and values of one agent, each at its own moment within the interval, a little late at times."""
     at = 0.0
     while at < seconds:

@@ -39,14 +39,20 @@ _DECODER = msgspec.msgpack.Decoder(tuple[str, Known])
 
 
 class AnomalyWatch:
-    """What is normal for every signal of every agent."""
+    """What is normal for every signal of every agent.
 
-    def __init__(self) -> None:
+    One that `waits` passes over what it is shown until it has heard what an earlier daemon knew.
+    """
+
+    def __init__(self, *, waits: bool = False) -> None:
+        self._waits = waits
         self._agents: dict[str, OneAgent] = {}
         self._seasons = 0
 
     def look(self, agent: str, signal: str, at: float, value: float, seen: int) -> tuple[Told, ...]:
         """Take one sample; returns what there is to record. `seen` counts the anomalies of the world so far."""
+        if self._waits:
+            return ()
         one = self._agents.get(agent) or self._one(agent)
         watched = one.known.signals.get(signal)
         if watched is None:
@@ -95,14 +101,12 @@ class AnomalyWatch:
         return tuple(self._agents)
 
     def keep(self, agent: str) -> bytes:
-        """All that was learned of an agent, as bytes."""
-        return _ENCODER.encode((agent, self._one(agent).known))
+        """All that was learned of an agent, as bytes; of one that is gone, nothing. It may be called in a thread."""
+        one = self._agents.get(agent)
+        return _ENCODER.encode((agent, one.known if one is not None else Known()))
 
     def resume(self, kept: Iterable[bytes], world: World) -> list[str]:
-        """Go on with what an earlier daemon has learned of the agents that there are; returns what of it is no good.
-
-        Of whom samples came meanwhile these are forgotten: they are a few.
-        """
+        """Go on with what an earlier daemon has learned of the agents that there are; returns what of it is no good."""
         wrong = []
         for data in kept:
             try:
@@ -111,9 +115,12 @@ class AnomalyWatch:
                 wrong.append(f"what was normal of an agent cannot be read ({why})")
                 continue
             if agent in world.agents:
+                told = self._one(agent).known.counters  # since this daemon began
                 one = self._agents[agent] = OneAgent(known)
+                one.count(told)
                 self._catch_up(one, world.agents[agent])
         self._seasons = sum(map(_seasons, self._agents.values()))
+        self._waits = False
         return wrong
 
     def left_over(self, world: World, at: float) -> tuple[AnomalyOver, ...]:

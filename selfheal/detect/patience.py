@@ -18,9 +18,12 @@ REMEMBERED = 8
 
 
 class Patience(msgspec.Struct, array_like=True):
-    """How long one signal is strange now, and was the latest times. It is changed in place, for its speed."""
+    """For how many samples one signal is strange now, and was the latest times, each with the time of its end. It is
+    changed in place, for its speed.
+    """
 
     now: int = 0
+    since: float = 0.0
     spells: list[tuple[float, int]] = []
 
     def needed(self, at: float) -> int:
@@ -28,9 +31,11 @@ class Patience(msgspec.Struct, array_like=True):
         lately = sorted(length for when, length in self.spells if at - when < DAY_S)
         return max(HITS, ceil(LONGER * lately[-LONGEST])) if len(lately) >= OFTEN else HITS
 
-    def go_on(self) -> None:
-        """It is strange still; at first, for three samples."""
-        self.now = self.now + 1 if self.now else HITS
+    def go_on(self, since: float) -> None:
+        """It is strange still; at first, for three samples, the first of which came at `since`."""
+        if self.now == 0:
+            self.now, self.since = HITS - 1, since
+        self.now += 1
 
     def end(self, at: float, others: Patience) -> None:
         """It went by itself, of which `others` are told, too."""

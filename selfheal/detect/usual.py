@@ -18,8 +18,8 @@ DAY, WEEK = 48, 336
 RING = 2 * WEEK + DAY
 # Jobs do not begin on the second.
 ABOUT_S = 300.0
-# It is used where slots differ from those of the day before by at most this share of what they differ by from each
-# other, squared. Of noise that is twice as much.
+# It is used where slots differ from those of the day or the week before by at most this share of what they differ by from
+# each other, squared. Of noise that is as much, or twice.
 EXPLAINED = 0.5
 # Slots that the comparison of these remembers, about.
 COMPARED = 96
@@ -100,12 +100,13 @@ class Usual(msgspec.Struct, array_like=True):
         cells[place], cells[place + 1] = low, high
 
     def _compare(self) -> None:
-        """How much slots differ from each other, and from those of the day before."""
-        before = self._held(self.slot - DAY, self.slot - DAY)
-        if before is None:
-            return
+        """How much slots differ from each other, and from those of the day or the week before, whichever is nearer."""
         middle = (self.low + self.high) / 2.0
-        off, apart = middle - (before[0] + before[1]) / 2.0, middle - self.mean if self.compared else 0.0
+        before = [held for ago in (DAY, WEEK) if (held := self._held(self.slot - ago, self.slot - ago)) is not None]
+        if not before:
+            return
+        off = min(abs(middle - (low + high) / 2.0) for low, high in before)
+        apart = middle - self.mean if self.compared else 0.0
         weight = max(1.0 / COMPARED, 1.0 / (self.compared + 1))
         self.mean += weight * (middle - self.mean)
         self.whole += weight * (apart * apart - self.whole)

@@ -90,7 +90,7 @@ class Watched(msgspec.Struct, array_like=True):
     patience: Patience = msgspec.field(default_factory=Patience)
     far: tuple[float, float] = (0.0, 0.0)
     held: tuple[float, float] | None = None
-    times: tuple[float, float] = (0.0, 0.0)
+    times: tuple[float, float, float] = (0.0, 0.0, 0.0)
     share: float = 0.0
     since: float | None = None
     strange_s: float = 0.0
@@ -211,7 +211,7 @@ class Watched(msgspec.Struct, array_like=True):
         """How strange it is, if it is so for long enough."""
         patience = self.patience
         if share >= 1.0:
-            patience.go_on()
+            patience.go_on(self.times[0])
         elif patience.now:
             patience.end(at, others)
         if self.silent:
@@ -226,9 +226,10 @@ class Watched(msgspec.Struct, array_like=True):
 
     def begin(self, value: float) -> Verdict:
         """An anomaly begins with the sample that was taken last, which was `value`."""
-        self._enter(self.times[0])
+        since = self.patience.since if self.patience.now else self.times[0]
+        self._enter(since)
         score = max(0.5, self.share / (1.0 + self.share))
-        return Verdict("seen", self.level.mean, value, score, self.times[0], self.far[1] > 0.0)
+        return Verdict("seen", self.level.mean, value, score, since, self.far[1] > 0.0)
 
     def _enter(self, since: float) -> None:
         self.since, self.strange_s, self.calms = since, 0.0, 0
@@ -264,7 +265,7 @@ class Watched(msgspec.Struct, array_like=True):
     def _remember(self, at: float, value: float) -> None:
         """Keep what was held, by the time of the day."""
         first, second = self.held or (value, value)
-        self.held, self.times = (second, value), (self.times[1], at)
+        self.held, self.times = (second, value), (*self.times[1:], at)
         if self.usual is not None:
             if self.every_s > RARE_S:
                 first = second = value
@@ -283,7 +284,9 @@ class Watched(msgspec.Struct, array_like=True):
 
     # --- new levels ---
 
-    def _within(self, value: float, passed: float, share: float, spread: float, others: Patience) -> tuple[Verdict, ...]:
+    def _within(
+        self, value: float, passed: float, share: float, spread: float, others: Patience
+    ) -> tuple[Verdict, ...]:
         """Go on in an anomaly, which ends in calm or by becoming the new normal."""
         settling = self.settling
         assert settling is not None
@@ -291,7 +294,7 @@ class Watched(msgspec.Struct, array_like=True):
         self.strange_s += min(passed, max(GAP_S, GAP_SAMPLES * self.every_s))
         self.calms = self.calms + 1 if share < CALM else 0
         if self.calms == 0:
-            self.patience.go_on()
+            self.patience.go_on(self.times[0])
         over = Verdict("over", self.level.mean, value)
         if self.calms == CALMS:
             assert self.at is not None
