@@ -74,7 +74,7 @@ class AnomalyWatch:
         """After a start, a deploy, or where files were edited, the levels of an agent may be others."""
         match event:
             case AgentStarted(at=at, agent=name):
-                self._change(name, at, "start")
+                self._one(name).change(at, "start")
             case AgentDeclared(at=at, agent=name, version=version) if version:
                 self._declare(self._one(name), at, version)
             case FilesChanged(at=at, agent=name, files=files) if files:
@@ -185,6 +185,6 @@ def _told(agent: str, signal: str, at: float, watched: Watched, verdict: Verdict
             name, watched.anomaly = watched.anomaly, ""
             return AnomalyOver(at, name)
         case "level":
-            return LevelShifted(at, agent, signal, verdict.expected, verdict.value, verdict.since, verdict.why)
+            return LevelShifted(at, agent, signal, verdict.value, verdict.expected, verdict.since, verdict.why)
         case _:
             assert_never(verdict.kind)

@@ -13,8 +13,8 @@ import msgspec
 MEAN_HALF_LIFE_S, SPREAD_HALF_LIFE_S = 1800.0, 7200.0
 # One sample must not outweigh all that was learned before, however rarely they come.
 MOST_LEARNED = 0.05
-# Before that many samples nothing is normal yet.
-WARM_UP = 30
+# Before that many samples nothing is normal yet; from so many on, one that is far out is known as such.
+WARM_UP, YOUNG = 30, 8
 # Autocorrelated noise shows its width late: a spread learned from n samples is widened by sqrt(1 + EARLY / n).
 EARLY = 20.0
 # What is beyond so many spreads is learned only up to there.
@@ -34,16 +34,16 @@ class Level(msgspec.Struct, array_like=True):
         return self.count >= WARM_UP
 
     def spread(self) -> float:
-        """How far the signal strays, of which there was one sample at least."""
-        return sqrt(self.variance * (1.0 + EARLY / self.count))
+        """How far the signal strays."""
+        return sqrt(self.variance * (1.0 + EARLY / max(1, self.count)))
 
     def learn(self, value: float, passed_s: float, spread: float) -> None:
         """Move towards a value by the time that has passed; a young level is a plain average.
 
-        `spread` is the one by which it was judged. One that has none yet is learned as far as it goes.
+        `spread` is the one by which it was judged. Where there is none it is learned as far as it goes.
         """
         off = value - self.mean
-        if self.count >= WARM_UP and spread > 0.0:
+        if self.count >= YOUNG and spread > 0.0:
             reach = LEARNED * spread
             off = reach if off > reach else max(off, -reach)
         self.count += 1

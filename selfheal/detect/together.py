@@ -8,6 +8,7 @@ much as one that is strange: how often they are for nothing is learned as that o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 
 import msgspec
 
@@ -15,13 +16,13 @@ from selfheal.detect.patience import Patience
 from selfheal.detect.senses import Sense, sense_of
 from selfheal.detect.tail import Prior, Tail
 from selfheal.detect.usual import Usual
-from selfheal.detect.watched import SOMEWHAT, Verdict, Watched
+from selfheal.detect.watched import BEGINNING_S, SOMEWHAT, Verdict, Watched
 from selfheal.events.foresight import LevelWhy
 
 # What an agent may alarm for nothing, all signals together, and two of them together as much again.
 ALARMS_A_DAY = 0.05
 # The bar of two, as shares of their own: what the less strange one has to be.
-PRIOR = Prior(line=SOMEWHAT, least=0.75, most=1.0, samples=5000.0, excess=0.06, shape=0.05, peaks=6.0)
+PRIOR = Prior(line=SOMEWHAT, least=0.75, most=1.0, samples=10_000.0, excess=0.05, shape=0.02, peaks=4.0)
 # Two signals are strange at the same time where no more than so many samples lie between them.
 BESIDE = 3.0
 
@@ -39,11 +40,12 @@ class Known(msgspec.Struct, array_like=True):
 class OneAgent:
     """An agent, and how each of its signals is read."""
 
-    __slots__ = ("_a_day", "_hot", "_senses", "known")
+    __slots__ = ("_a_day", "_began", "_hot", "_senses", "known")
 
     def __init__(self, known: Known) -> None:
         self.known = known
         self._a_day = ALARMS_A_DAY
+        self._began = -inf
         self._senses: dict[str, Sense | None] = {}
         self._hot: dict[str, tuple[float, float]] = {}
         self._read()
@@ -56,7 +58,7 @@ class OneAgent:
     def take(self, signal: str, watched: Watched, at: float, value: float) -> tuple[Verdict, ...]:
         """Take one sample of a signal that is watched."""
         sense = self._senses[signal]
-        if sense is None:
+        if sense is None or (at < self._began + BEGINNING_S and not watched.level.warm):
             return ()
         told = watched.take(at, value, sense, self._a_day, self.known.patience)
         if watched.share >= SOMEWHAT and watched.since is None and self._are_two(signal, at, watched):
@@ -66,6 +68,8 @@ class OneAgent:
     def change(self, at: float, why: LevelWhy) -> None:
         """Something was done to it: its signals may have other levels from now on."""
         self._hot.clear()
+        if why == "start":
+            self._began = at
         for watched in self.known.signals.values():
             watched.change(at, why)
 

@@ -18,8 +18,8 @@ DAY, WEEK = 48, 336
 RING = 2 * WEEK + DAY
 # Jobs do not begin on the second.
 ABOUT_S = 300.0
-# It is used where slots differ from those of the day or the week before by at most this share of what they differ by from
-# each other, squared. Of noise that is as much, or twice.
+# It is used where slots differ from those of the day or the week before by at most this share of what they differ by
+# from each other, squared. Of noise that is as much, or twice.
 EXPLAINED = 0.5
 # Slots that the comparison of these remembers, about.
 COMPARED = 96

@@ -22,7 +22,10 @@ from selfheal.detect.usual import Usual
 from selfheal.events.foresight import LevelWhy
 
 # The bar of one signal, in spreads. A lasting shift of six is beyond the least in 97 samples of 100.
-PRIOR = Prior(line=2.0, least=4.0, most=16.0, samples=5000.0, excess=0.4, shape=0.05, peaks=6.0)
+PRIOR = Prior(line=2.0, least=4.0, most=16.0, samples=10_000.0, excess=0.3, shape=0.02, peaks=4.0)
+# A signal strays by this share of the least change that is minded, or more: it is not asked for more than that change
+# until its bar is twice the least.
+FINEST = 0.125
 # From this share of its bar on a signal is somewhat strange, which is something where another one is, too.
 SOMEWHAT = 0.6
 # Calm is well below, so that a signal at its bar does not flap.
@@ -187,11 +190,11 @@ class Watched(msgspec.Struct, array_like=True):
         if settling is not None and self.since is None and at - settling.since < BEGINNING_S:
             return ()
         if not level.warm:
-            level.learn(value, passed, 0.0)
+            level.learn(value, passed, level.spread())
             self.tail, self.spikes = Tail(at), Spikes(at)
             return ()
         least = sense.least_of(level.mean)
-        spread = max(level.spread(), least / PRIOR.least)
+        spread = max(level.spread(), FINEST * least)
         far = self._far(at, value, spread)
         held = self._hold(at, far, sense)
         self._remember(at, value)
@@ -274,7 +277,8 @@ class Watched(msgspec.Struct, array_like=True):
     def _bar(self, at: float, held: float, alone: float, a_day: float) -> float:
         """Where its bar is now. What was held, and what this sample is alone, are learned for later ones."""
         tail, spikes = self.tail, self.spikes
-        assert tail is not None and spikes is not None
+        assert tail is not None
+        assert spikes is not None
         bar = max(tail.bar(at, self.every_s, a_day, PRIOR), spikes.bar(at, self.every_s, a_day, HITS))
         if held >= PRIOR.line:
             tail.rise(at, held, bar, self.every_s, PRIOR.line)
@@ -317,7 +321,7 @@ class Watched(msgspec.Struct, array_like=True):
         if at - settling.since < SETTLING_S or not new.warm:
             return ()
         off = abs(new.mean - self.level.mean)
-        if off >= max(least, PRIOR.least * spread) and off > 0.0:
+        if off >= max(least, PRIOR.least * spread) and off > GRAIN * abs(new.mean):
             return (self._adopt(settling),)
         self.settling = None
         return ()

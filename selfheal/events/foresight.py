@@ -37,15 +37,15 @@ class AnomalyOver:
 
 @dataclass(frozen=True, slots=True)
 class LevelShifted:
-    """A signal has another level than it had `before`, which is normal from now on. `why` says since what, at `since`:
-    a start, a deploy, edited files, a gap in which nobody looked, or an anomaly that has held.
+    """A signal has another level, `value`, than was `expected` before, and that is normal from now on. `why` says
+    since what, at `since`: a start, a deploy, edited files, a gap in which nobody looked, an anomaly that has held.
     """
 
     at: float
     agent: str
     signal: str
-    before: float
-    level: float
+    value: float
+    expected: float
     since: float
     why: LevelWhy
 
