@@ -42,7 +42,6 @@ from selfheal.compose.upkeep import LOGS_EVERY_S, Upkeep
 from selfheal.compose.views import Views
 from selfheal.config.load import Loaded
 from selfheal.config.models import Config, process_of
-from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.events import (
     DaemonStarted,
     DaemonStopped,
@@ -133,7 +132,7 @@ class Daemon:
         self.rollup = Rollup(self.ledger, ports, taken, lambda: self.config.daemon.journal_size, self.runner.wake)
         self.wheel = Wheel(asyncio.get_running_loop())
         self.heartbeats = Heartbeats(self.state_dir, clock)
-        self.alarms = Alarms(self.ledger, AnomalyWatch())
+        self.alarms = Alarms(self.ledger, self.memory.watch)
         self.senses = Senses(
             self.ledger, self.vitals, self.history, self.alarms, self.metrics, self.fleet.settling, self.redact
         )
@@ -198,7 +197,8 @@ class Daemon:
             self.ledger, clock, self.supervisor, self.fleet, self.reloader, self.heartbeats.beat, self.redact
         )
         heed = (
-            self.supervisor.heed, self.standbys.heed, self.data.writers.heed, self.healer.heed, self.remedies.heed
+            self.supervisor.heed, self.standbys.heed, self.data.writers.heed, self.healer.heed, self.remedies.heed,
+            self.memory.watch.heed,
         )  # fmt: skip
         self.ledger.subscribe(Reactions(self.ledger, self.vitals, heed, self.metrics, self.runner.wake, log, narrator))
 
@@ -215,7 +215,7 @@ class Daemon:
             Loop("schedules", self.schedules.look, every_s=1.0, idle=self.schedules.has_none),
             Loop("notify", self.router.deliver, every_s=1.0, idle=self.router.has_nothing_to_tell),
             Loop("save", self.views.save, every_s=1.0, limit_s=30.0, idle=self.views.is_saved, idle_s=5.0, least_s=1.0),
-            self.memory.loop,
+            *self.memory.loops,
             self.data.loop,
             self.remedies.loop,
             self.estate.loop,
@@ -275,7 +275,6 @@ class Daemon:
         overruled = scales_over(world, self.fleet.loaded, now)
         for event in beginnings(self.ledger.world, self.plans, self._damages, overruled, now):
             self.ledger.record(event)
-        self.alarms.left_over(now)
         self.ledger.record(*self.data.writers.left_over(self.ledger.world, now))
 
     async def _take_over(self) -> None:
@@ -377,7 +376,7 @@ class Daemon:
 
     async def _last_words(self) -> None:
         self.ledger.record(DaemonStopped(self.ports.clock.now(), "told to stop"))
-        await self.memory.archive.close()
+        await self.memory.close()
         await self.views.save_last()  # after the history, which would take the room that is let go for this
         await self.rollup.close()
 

@@ -91,6 +91,10 @@ class Condition(msgspec.Struct, frozen=True):
     signals: Mapping[str, float] = {}
 
 
+Count = Callable[[Mapping[str, bool]], None]
+"""Hears of series whether each is a counter."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckContext:
     """What a check may use besides its configuration."""
@@ -115,6 +119,8 @@ class CheckContext:
     """
     look_at_service: Callable[[float], Awaitable[Condition]] | None = None
     """For an agent that Render runs: how it says that the service is, within so many seconds. Raises RenderFailed."""
+    count: Count = lambda counters: None
+    """Takes what an exporter says of its series."""
 
 
 class Check(Protocol):

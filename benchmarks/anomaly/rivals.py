@@ -10,7 +10,8 @@ from math import exp2, isfinite, sqrt
 from statistics import median
 
 from benchmarks.anomaly.corpora import DAY_S, Labelled
-from selfheal.detect.anomalies import Normal, Sense, step
+from selfheal.detect.anomalies import AnomalyWatch
+from selfheal.detect.grouping import Departed
 from selfheal.detect.stream import watch
 
 Strengths = Sequence[float]
@@ -27,11 +28,9 @@ def ours(series: Labelled) -> Strengths:
 
 def daemons(series: Labelled) -> Strengths:
     """What the daemon itself does with a signal whose name tells nothing: 1 where it sees an anomaly."""
-    normal, found = Normal(), []
-    for at, value in zip(series.at, series.values, strict=True):
-        normal, verdict = step(normal, at, value, Sense())
-        found.append(float(verdict is not None and verdict.kind == "seen"))
-    return found
+    known = AnomalyWatch()
+    told = (known.look("agent", "value", at, value) for at, value in zip(series.at, series.values, strict=True))
+    return [float(any(isinstance(one, Departed) for one in each)) for each in told]
 
 
 def ewma(series: Labelled) -> Strengths:

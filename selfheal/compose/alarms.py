@@ -6,12 +6,13 @@ any other opens an anomaly or joins one. What is kept back and outlasts its reas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from selfheal.detect.anomalies import AnomalyWatch
+from selfheal.detect.anomalies import AnomalyWatch, Told
 from selfheal.detect.grouping import Departed, Grew, Returned, departed_anew, grouped, grown, returned
 from selfheal.detect.suppression import Suppressed, suppressed
-from selfheal.events import AnomalyOver, AnomalySuppressed, Event
+from selfheal.events import AnomalySuppressed, Event, LevelShifted
 from selfheal.ledger import Ledger
 
 
@@ -34,12 +35,16 @@ class Alarms:
     def look(self, agent: str, signal: str, at: float, value: float) -> None:
         """Take one sample, and record what there is to record."""
         found = self._watch.look(agent, signal, at, value)
-        if found is not None:
-            self._take(found)
-        elif self._kept:
+        for one in found:
+            self._take(one)
+        if self._kept and not found:
             kept = self._kept.get((agent, signal))
             if kept is not None and kept.why.until is not None and at >= kept.why.until:
                 self._raise(replace(kept.departed, at=at, value=value), kept)
+
+    def count(self, agent: str, counters: Mapping[str, bool]) -> None:
+        """Hear from an exporter which of an agent's series count, and which do not."""
+        self._watch.count(agent, counters)
 
     def forget(self, agent: str, at: float) -> None:
         """Drop everything of an agent; its signals are no part of any anomaly any more."""
@@ -47,21 +52,11 @@ class Alarms:
         for signal in self._watch.forget(agent):
             self._record(*returned(self._ledger.world, Returned(at, agent, signal)))
 
-    def left_over(self, at: float) -> None:
-        """End the anomalies of an earlier daemon of which no signal is known to be out of line any more."""
-        known = self._ledger.world.anomalies.known.items()
-        lasting = [(name, one) for name, one in known if one.lasts]
-        self._record(
-            *(
-                AnomalyOver(at, name)
-                for name, one in lasting
-                if not any(self._watch.is_out(member.agent, member.signal) for member in one.members)
-            )
-        )
-
-    def _take(self, found: Departed | Grew | Returned) -> None:
+    def _take(self, found: Told) -> None:
         kept = self._kept.get((found.agent, found.signal))
         match found:
+            case LevelShifted():
+                self._record(found)
             case Departed():
                 self._raise(found, None)
             case Grew() if kept is not None:

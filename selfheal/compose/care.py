@@ -57,6 +57,7 @@ class Care:
 
     def watch(self, plan: AgentPlan) -> None:
         """Ask its checks from now on, in place of those it had, and scrape its signals."""
+        count = partial(self._alarms.count, plan.name)
         context = CheckContext(
             agent=plan.name,
             clock=self._ports.clock,
@@ -70,10 +71,11 @@ class Care:
             watched_since=self._ports.clock.now() if plan.launch is None else None,
             examine=partial(self._custody.examine, plan.name) if plan.asset is not None else None,
             look_at_service=partial(self._estate.look, plan.name) if render_of(plan.config) is not None else None,
+            count=count,
         )
         checks = [scheduled(one, context, self._ports.checks) for one in plan.checks]
         self._vitals.forget(plan.name)  # else the records of checks that it has no more would stay
-        self._scheduler.watch(plan.name, [*checks, *scrapes(plan.config.signals, self._ports.dialer)])
+        self._scheduler.watch(plan.name, [*checks, *scrapes(plan.config.signals, self._ports.dialer, count)])
 
     def renew(self, before: AgentPlan, after: AgentPlan) -> None:
         """Take care of an agent as it is configured now."""

@@ -56,6 +56,7 @@ from selfheal.events.anomalies import (
     AnomalyRestored,
     AnomalySeen,
     AnomalySuppressed,
+    LevelShifted,
 )
 from selfheal.events.daemon import (
     AlertDelivered,
@@ -208,6 +209,7 @@ __all__ = [
     "IncidentSuppressed",
     "KnowledgeEvent",
     "KnowledgeImported",
+    "LevelShifted",
     "LimitLowered",
     "LimitRaised",
     "LoopFailed",

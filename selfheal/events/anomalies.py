@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfheal.vocabulary import Suppression
+from selfheal.vocabulary import LevelWhy, Suppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,21 @@ class AnomalyRestored:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class LevelShifted:
+    """A signal has another level, `value`, than was `expected` before, and that is normal from now on. `why` says
+    since what, at `since`: a start, a deploy, edited files, a gap in which nobody looked, an anomaly that has held.
+    """
+
+    at: float
+    agent: str
+    signal: str
+    value: float
+    expected: float
+    since: float
+    why: LevelWhy
+
+
 AnomalyEvent = (
     AnomalySeen
     | AnomalyJoined
@@ -124,4 +139,5 @@ AnomalyEvent = (
     | AnomalySuppressed
     | AnomalyDismissed
     | AnomalyRestored
+    | LevelShifted
 )

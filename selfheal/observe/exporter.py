@@ -8,14 +8,15 @@ the result `error`, never a failure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from selfheal.config.models import SignalConfig
 from selfheal.errors import CheckFailed
+from selfheal.kinds import Count
 from selfheal.net import Dialer
 from selfheal.observe.http_client import exchange
 from selfheal.observe.http_request import Request
-from selfheal.observe.samples import Samples, scanner, sums
+from selfheal.observe.samples import Samples, counters, scanner, sums
 from selfheal.observe.scheduled import ScheduledCheck
 
 NAME = "signals"
@@ -24,11 +25,13 @@ TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """One exporter. `scan` finds the samples to keep."""
+    """One exporter. `scan` finds the samples to keep; `count` is told which of them count, once it is known."""
 
     request: Request
     scan: Callable[[str], Samples]
     dialer: Dialer
+    count: Count
+    told: set[str] = field(default_factory=set)
 
     async def run(self) -> Mapping[str, float]:
         try:
@@ -39,15 +42,19 @@ class Scrape:
             raise CheckFailed(f"cannot scrape the exporter: status {response.status}, expected 200", "error")
         if response.truncated:
             raise CheckFailed("cannot scrape the exporter: it gives more than 1 MiB; scrape it elsewhere", "error")
-        return sums(self.scan(response.text))
+        found = sums(self.scan(response.text))
+        if not self.told.issuperset(found):
+            self.told.update(found)
+            self.count(counters(response.text, found))
+        return found
 
 
-def scrapes(configs: Sequence[SignalConfig], dialer: Dialer) -> tuple[ScheduledCheck, ...]:
+def scrapes(configs: Sequence[SignalConfig], dialer: Dialer, count: Count) -> tuple[ScheduledCheck, ...]:
     """The scrapes of an agent, ready to be scheduled."""
     return tuple(
         ScheduledCheck(
             name=NAME if number == 0 else f"{NAME}-{number + 1}",
-            check=Scrape(Request.build(config.prometheus), scanner(config.take), dialer),
+            check=Scrape(Request.build(config.prometheus), scanner(config.take), dialer, count),
             interval_s=config.interval,
             timeout_s=min(TIMEOUT_S, config.interval),
             fall=1,

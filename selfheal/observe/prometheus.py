@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Annotated
 
@@ -17,12 +17,12 @@ from selfheal.config.address import Endpoint, endpoint_of
 from selfheal.config.models import CheckConfig
 from selfheal.config.units import Url
 from selfheal.errors import CheckFailed
-from selfheal.kinds import Check, CheckContext, CheckKind
+from selfheal.kinds import Check, CheckContext, CheckKind, Count
 from selfheal.net import Dialer
 from selfheal.observe.compare import MISSING, Condition, Expected, condition
 from selfheal.observe.http_client import exchange
 from selfheal.observe.http_request import MAX_BODY_BYTES, Request
-from selfheal.observe.samples import NAME, Samples, Selector, scanner, sums
+from selfheal.observe.samples import NAME, Samples, Selector, counters, scanner, sums
 from selfheal.observe.wording import Unwell, excerpt, with_words
 
 MAX_SIGNALS = 32  # as many as are remembered of an agent
@@ -68,6 +68,8 @@ class PrometheusCheck:
     take: frozenset[str]
     wanted: tuple[tuple[str, Selector, Condition], ...]
     dialer: Dialer
+    count: Count
+    told: set[str] = field(default_factory=set)
 
     async def run(self) -> Mapping[str, float]:
         text = await self._text()
@@ -75,6 +77,9 @@ class PrometheusCheck:
         if not samples and not _ANY(text):
             raise CheckFailed(f"no series in the answer: {excerpt(text) or 'it is empty'}", cause="wrong_answer")
         signals = self._signals(samples)
+        if not self.told.issuperset(signals):
+            self.told.update(signals)
+            self.count(counters(text, signals))
         for name, selector, wanted in self.wanted:
             total = selector.total(samples)
             wrong = wanted.judge(name, MISSING if total is None else total)
@@ -109,7 +114,7 @@ def _build(config: CheckConfig, context: CheckContext) -> Check:
     wanted = tuple((text, Selector.parse(text), condition(value)) for text, value in config.expect.items())
     names = {*config.take, *(selector.name for _, selector, _ in wanted)} if config.take else ()
     return PrometheusCheck(
-        Request.build(config.prometheus), scanner(names), frozenset(config.take), wanted, context.dialer
+        Request.build(config.prometheus), scanner(names), frozenset(config.take), wanted, context.dialer, context.count
     )
 
 

@@ -19,6 +19,7 @@ NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _TEXT = r'"([^"\\\n]*+(?:\\.[^"\\\n]*+)*+)"'
 _LABELS = r'\{([^"}\n]*+(?:"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"[^"}\n]*+)*+)\}'
 _VALUE = r"([-+]?(?:[0-9.]|(?i:nan|inf))\S*+)"
+_KIND = re.compile(rf"\n# TYPE ({NAME}) (\w+)")
 _LABEL = re.compile(rf"([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*{_TEXT}\s*(?:,\s*|$)")
 _SELECTOR = re.compile(rf"\s*({NAME})\s*(?:{_LABELS})?\s*")
 _ESCAPED = re.compile(r"\\(.)")
@@ -44,6 +45,15 @@ def sums(samples: Samples) -> dict[str, float]:
         if isfinite(value):
             found[name] = found.get(name, 0.0) + value
     return found
+
+
+def counters(text: str, names: Collection[str]) -> dict[str, bool]:
+    """Which of these series count, and which do not, as far as the text says. In OpenMetrics one that counts has the
+    name that is said of and `_total`; a histogram and a summary are what their names end in.
+    """
+    said = dict(_KIND.findall(f"\n{text}"))
+    kinds = {name: said.get(name) or said.get(name.removesuffix("_total")) for name in names}
+    return {name: kind == "counter" for name, kind in kinds.items() if kind in ("counter", "gauge")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from selfheal.events import (
     AnomalyRestored,
     AnomalySeen,
     AnomalySuppressed,
+    LevelShifted,
 )
 from selfheal.vocabulary import Direction, Suppression
 from selfheal.world.dismissals import Dismissals, Key, dismissed, restored
@@ -30,7 +31,10 @@ ANOMALIES_KEPT = 200
 SUPPRESSED_KEPT = 100
 # One thing that shows in more signals than these is everywhere; the others are counted.
 MEMBERS_KEPT = 60
+LEVELS_KEPT = 200
 HOUR_S = 3600.0
+
+Levels = Mapping[tuple[str, str], LevelShifted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ class Anomalies:
     """`known` are the latest by name, oldest first; `seen` counts all that there ever were.
 
     `suppressed` are the latest departures that were not raised, oldest first, and `counted` how many of them there ever
-    were, by reason. `dismissals` are what a person has said was not worth telling.
+    were, by reason. `dismissals` are what a person has said was not worth telling. `levels` are the latest changes of
+    what is normal, by agent and signal, oldest first.
     """
 
     known: Mapping[str, Anomaly] = field(default_factory=dict)
@@ -107,6 +112,7 @@ class Anomalies:
     suppressed: tuple[AnomalySuppressed, ...] = ()
     counted: Mapping[Suppression, int] = field(default_factory=dict)
     dismissals: Dismissals = field(default_factory=dict)
+    levels: Levels = field(default_factory=dict)
 
     def things(self) -> Iterator[tuple[str, Anomaly]]:
         """Each thing once, oldest first, with its name."""
@@ -169,10 +175,18 @@ def fold_anomalies(then: Anomalies, event: AnomalyEvent) -> Anomalies:
     if isinstance(event, AnomalySuppressed):
         counted = {**then.counted, event.reason: then.counted.get(event.reason, 0) + 1}
         return replace(then, suppressed=(*then.suppressed, event)[-SUPPRESSED_KEPT:], counted=counted)
+    if isinstance(event, LevelShifted):
+        return replace(then, levels=_with_level(then.levels, event))
     if isinstance(event, AnomalyRestored):
         then = replace(then, dismissals=restored(then.dismissals, event.anomaly))
     one = then.known.get(event.anomaly)
     return _about(then, event, one) if one is not None else then
+
+
+def _with_level(then: Levels, event: LevelShifted) -> Levels:
+    key = (event.agent, event.signal)
+    others = [item for item in then.items() if item[0] != key]
+    return dict([*others, (key, event)][-LEVELS_KEPT:])
 
 
 def began(event: AnomalySeen) -> Anomaly:

@@ -16,6 +16,7 @@ from selfheal.events import (
     AnomalyOver,
     AnomalySeen,
     AnomalySuppressed,
+    LevelShifted,
 )
 from selfheal.rehearse.machine import Program
 from selfheal.rehearse.virtual import EPOCH
@@ -139,17 +140,34 @@ def test_what_comes_of_our_own_restart_is_not_raised_and_what_stays_is_told_when
         slow_database(r)  # its caches are empty
         await r.wait(60.0)
         calm(r)
-        r.machine.cores["db"] = 0.9  # and this stays
+        r.machine.cores["api"] = 0.9  # and this stays
         await r.wait(60.0)
         assert r.seen(AnomalySeen) == []
         assert {one.reason for one in r.seen(AnomalySuppressed)} == {"own_act"}
         assert all("db" in one.why for one in r.seen(AnomalySuppressed))
         await r.until(lambda: bool(r.seen(AnomalySeen)), within_s=SETTLE_S)
         (seen,) = r.seen(AnomalySeen)
-        assert (seen.agent, seen.signal, seen.after) == ("db", "cpu", "own_act")
+        assert (seen.agent, seen.signal, seen.after) == ("api", "cpu", "own_act")
         assert seen.at >= restarted + SETTLE_S
         await r.wait(60.0)
         assert r.seen(AnomalyJoined) == []
+
+    rehearse(tmp_path, SHOP, story, PROGRAMS)
+
+
+def test_who_was_restarted_may_have_another_level_and_that_is_told_and_is_no_anomaly(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await warm(r)
+        restarted = r.clock.now()
+        await r.daemon.control.restart("db", "ann")
+        r.machine.cores["db"] = 0.9
+        await r.until(lambda: bool(r.seen(LevelShifted)), within_s=900.0)
+        (level,) = r.seen(LevelShifted)
+        assert (level.agent, level.signal, level.why) == ("db", "cpu", "start")
+        assert abs(level.since - restarted) < 5.0
+        assert level.value > 4.0 * level.expected
+        assert r.seen(AnomalySeen) == []
+        assert r.world.anomalies.levels == {("db", "cpu"): level}
 
     rehearse(tmp_path, SHOP, story, PROGRAMS)
 
@@ -221,14 +239,17 @@ def test_a_dismissal_that_is_taken_back_counts_no_more(tmp_path: Path) -> None:
     rehearse(tmp_path, SHOP, story)
 
 
-def test_anomalies_of_an_earlier_daemon_are_ended_and_numbers_go_on(tmp_path: Path) -> None:
+def test_anomalies_go_on_in_the_next_daemon_and_end_there_and_numbers_go_on(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         await warm(r)
         r.machine.own_s["cron"] = 0.08
         await r.until(lambda: bool(r.seen(AnomalySeen)))
         await r.crash()
-        calm(r)
         await r.boot()
+        await r.wait(60.0)
+        assert r.seen(AnomalyOver) == []
+        calm(r)
+        await r.until(lambda: bool(r.seen(AnomalyOver)))
         assert [one.anomaly for one in r.seen(AnomalyOver)] == ["ano-1"]
         await r.wait(WARM_S)
         r.machine.own_s["cron"] = 0.08

@@ -1,0 +1,357 @@
+"""Is one signal strange now, and is what was strange over?
+
+How far it is from its level, in spreads, is looked at for three samples: what it has held for all of them is a share
+of its bar, and an anomaly begins at 1. The bar follows from how far the signal strays by itself (tail.py). Where it
+uses to be there at this time of the day (usual.py), it is only as far as it is from that. After a deploy or a start it
+may go where it likes for a while; where it then is otherwise than before, that is told, and normal from then on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from selfheal.detect.counter import Counter
+from selfheal.detect.level import Level
+from selfheal.detect.patience import HITS, Patience
+from selfheal.detect.senses import Sense
+from selfheal.detect.tail import DAY_S, Prior, Spikes, Tail
+from selfheal.detect.usual import Usual
+from selfheal.vocabulary import LevelWhy
+
+# The bar of one signal, in spreads. A lasting shift of six is beyond the least in 97 samples of 100.
+PRIOR = Prior(line=2.0, least=4.0, most=16.0, samples=10_000.0, excess=0.3, shape=0.02, peaks=4.0)
+# A signal strays by this share of the least change that is minded, or more: it is not asked for more than that change
+# until its bar is twice the least.
+FINEST = 0.125
+# From this share of its bar on a signal is somewhat strange, which is something where another one is, too.
+SOMEWHAT = 0.6
+# What is out of line is told anew as it goes so much further out.
+FURTHER = 2.0
+# Calm is well below, so that a signal at its bar does not flap.
+CALM, CALMS = 0.6, 5
+# Samples of silence after an anomaly is over; shorter and longer ones did worse on public series.
+REFRACTORY = 30
+# A new level that has held for this long is the normal one from now on.
+NEW_NORMAL_S = 1800.0
+# After a deploy, or a start: the beginning of a run is like nothing else, and then the level is looked for.
+BEGINNING_S, SETTLING_S = 30.0, 600.0
+# Nobody has looked for so many samples, and so long: what was before is in no row with what is now.
+GAP_SAMPLES, GAP_S = 5.0, 60.0
+# After so long it may be anywhere, as after a start.
+LONG_GAP_S = 1800.0
+# From this interval on three samples are no one level any more.
+RARE_S = 600.0
+# What is larger cannot be squared, and is no measurement.
+LARGEST = 1e150
+# Values that differ by no more than this share of themselves are equal: floating point makes as much of one value.
+GRAIN = 1e-12
+BEYOND_MEASURE = 1000.0
+_PACE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An anomaly began, went further, or is over, or there is a new level, with the one `expected` before and the
+    `value` now.
+
+    `score` is from 0 to 1, one half at the bar. `since` is the time of the first of the samples that made it, of a new
+    level that of the change after which it came, and `why` names that.
+    """
+
+    kind: Literal["seen", "further", "over", "level"]
+    expected: float
+    value: float
+    score: float = 0.0
+    since: float = 0.0
+    why: LevelWhy = "held"
+
+
+class Settling(msgspec.Struct, array_like=True):
+    """The level that is looked for since something has changed."""
+
+    since: float
+    why: LevelWhy
+    level: Level = msgspec.field(default_factory=Level)
+
+
+class Watched(msgspec.Struct, array_like=True):
+    """One signal. It is changed in place, for its speed; all of it can be kept.
+
+    `far` are the distances of the latest samples and `held` their values, `share` how strange they are where 1 is the
+    bar. `since` is when the anomaly began that it is in, `strange_s` for how long that was looked at, and `told` how
+    far out it was told to be, in bars.
+    """
+
+    at: float | None = None
+    every_s: float = 0.0
+    level: Level = msgspec.field(default_factory=Level)
+    tail: Tail | None = None
+    spikes: Spikes | None = None
+    usual: Usual | None = None
+    counter: Counter | None = None
+    settling: Settling | None = None
+    patience: Patience = msgspec.field(default_factory=Patience)
+    far: tuple[float, float] = (0.0, 0.0)
+    held: tuple[float, float] | None = None
+    times: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    share: float = 0.0
+    since: float | None = None
+    strange_s: float = 0.0
+    calms: int = 0
+    silent: int = 0
+    told: float = 0.0
+
+    def take(self, at: float, value: float, sense: Sense, a_day: float, others: Patience) -> tuple[Verdict, ...]:
+        """Take one sample; returns what there is to tell. By itself it may alarm `a_day` times.
+
+        `others` is for how long the signals of its agent are strange for nothing: a young one is believed to be like
+        them.
+        """
+        self.share = 0.0
+        if not (abs(value) <= LARGEST and abs(at) <= LARGEST):  # nor is NaN
+            return ()
+        passed = self._passed(at)
+        if passed is None:
+            return ()
+        if sense.counts is not False:
+            rate = self._rate(value, passed, sense.counts is True)
+            if rate is None:
+                return ()
+            value = rate
+        return self._judge(at, value, passed, sense, a_day, others)
+
+    def change(self, at: float, why: LevelWhy) -> None:
+        """Something was done to whom it belongs: its level may be another from now on."""
+        self.patience.drop()
+        if self.level.warm:
+            self.settling = Settling(at, why)
+            self._break()
+
+    def put(self, out: bool, at: float, reach: float) -> None:
+        """Let it be out of line, or not: the journal knows better than what was kept a while ago."""
+        self.told = reach
+        if self.since is not None and not out:
+            self.since = self.settling = None
+        elif self.since is None and out:
+            self._enter(at)
+
+    # --- time ---
+
+    def _passed(self, at: float) -> float | None:
+        """What has passed since the last sample; None where that was at the same time. A clock may be set back."""
+        before, self.at = self.at, at
+        if before is None:
+            return 0.0
+        passed = at - before
+        if passed == 0.0:
+            return None
+        if passed < 0.0:
+            return 0.0
+        if self.every_s and passed > max(GAP_S, GAP_SAMPLES * self.every_s):
+            self._resume(at, passed)
+        elif self.every_s:
+            self.every_s += _PACE * (passed - self.every_s)
+        else:
+            self.every_s = passed
+        return passed
+
+    def _resume(self, at: float, passed: float) -> None:
+        """Go on after a gap."""
+        self._break()
+        if self.tail is not None:
+            self.tail.skip(passed)
+        if passed > LONG_GAP_S and self.since is None and self.settling is None:
+            self.change(at, "gap")
+
+    def _break(self) -> None:
+        self.far, self.held = (0.0, 0.0), None
+
+    # --- counters ---
+
+    def _rate(self, value: float, passed: float, known: bool) -> float | None:
+        """What is to be judged; None where nothing is."""
+        counter = self.counter = self.counter or Counter()
+        before = counter.last
+        if known:
+            counter.last = value
+        elif counter.take(value):
+            self.level, self.usual, self.settling = Level(), None, None
+            self._break()
+        if not (known or counter.counts):
+            return value
+        return (value - before) / passed if before is not None and value >= before and passed > 0.0 else None
+
+    # --- is it strange? ---
+
+    def _judge(
+        self, at: float, value: float, passed: float, sense: Sense, a_day: float, others: Patience
+    ) -> tuple[Verdict, ...]:
+        settling, level = self.settling, self.level
+        if settling is not None and self.since is None and at - settling.since < BEGINNING_S:
+            return ()
+        if not level.warm:
+            level.learn(value, passed, level.spread())
+            self.tail, self.spikes = Tail(at), Spikes(at)
+            return ()
+        least = sense.least_of(level.mean)
+        spread = max(level.spread(), FINEST * least)
+        far = self._far(at, value, spread)
+        held = self._hold(at, far, sense)
+        self._remember(at, value)
+        alone = abs(far) if (sense.rises if far > 0.0 else sense.falls) else 0.0
+        bar = self._bar(at, held, alone, a_day) if alone >= PRIOR.line or self.since is not None else BEYOND_MEASURE
+        if self.since is not None:
+            return self._within(value, passed, _share(alone, bar, spread, least), spread, others)
+        self.share = self._lasting(at, _share(held, bar, spread, least), others)
+        if self.share >= 1.0:
+            return (self.begin(value),)
+        if settling is not None:
+            return self._settle(settling, at, value, passed, spread, least)
+        level.learn(value, passed, spread)
+        return ()
+
+    def _lasting(self, at: float, share: float, others: Patience) -> float:
+        """How strange it is, if it is so for long enough."""
+        patience = self.patience
+        if share >= 1.0:
+            patience.go_on(self.times[0])
+        elif patience.now:
+            patience.end(at, others)
+        if self.silent:
+            self.silent -= 1
+            return 0.0
+        if share < SOMEWHAT:
+            return share
+        needed = patience.needed(at)
+        if self.tail is not None and at - self.tail.began < DAY_S:
+            needed = max(needed, others.needed(at))
+        return share if needed <= max(HITS, patience.now) else 0.0
+
+    def begin(self, value: float) -> Verdict:
+        """An anomaly begins with the sample that was taken last, which was `value`."""
+        since = self.patience.since if self.patience.now else self.times[0]
+        self._enter(since)
+        self.told = max(1.0, self.share)
+        return Verdict("seen", self.level.mean, value, _score(self.told), since)
+
+    def _enter(self, since: float) -> None:
+        self.since, self.strange_s, self.calms = since, 0.0, 0
+        self.settling = Settling(since, "held")
+
+    def _far(self, at: float, value: float, spread: float) -> float:
+        """How many spreads it is from where it should be, or where it uses to be at this time, or settles."""
+        off = value - self.level.mean
+        if abs(off) <= GRAIN * abs(value):
+            return 0.0
+        if self.usual is not None and abs(off) > PRIOR.line * spread:
+            beyond = self.usual.beyond(at, value)
+            if beyond is not None and abs(beyond) < abs(off):
+                off = beyond
+        if self.settling is not None and self.since is None:
+            new = self.settling.level
+            near = value - new.mean if new.warm else 0.0  # until it is known it may be anywhere
+            if abs(near) < abs(off):
+                off, spread = near, max(spread, new.spread() if new.warm else 0.0)
+        if spread > 0.0:
+            return max(-BEYOND_MEASURE, min(BEYOND_MEASURE, off / spread))
+        return BEYOND_MEASURE if off > 0.0 else -BEYOND_MEASURE if off < 0.0 else 0.0
+
+    def _hold(self, at: float, far: float, sense: Sense) -> float:
+        """The least distance of the last three samples, where all are on one side, and that is strange."""
+        first, second = self.far
+        self.far = (second, far)
+        least, most = min(first, second, far), max(first, second, far)
+        if least > 0.0:
+            return least if sense.rises else 0.0
+        return -most if most < 0.0 and sense.falls else 0.0
+
+    def _remember(self, at: float, value: float) -> None:
+        """Keep what was held, by the time of the day."""
+        first, second = self.held or (value, value)
+        self.held, self.times = (second, value), (*self.times[1:], at)
+        if self.usual is not None:
+            if self.every_s > RARE_S:
+                first = second = value
+            self.usual.take(at, max(first, second, value), min(first, second, value))
+
+    def _bar(self, at: float, held: float, alone: float, a_day: float) -> float:
+        """Where its bar is now. What was held, and what this sample is alone, are learned for later ones."""
+        tail, spikes = self.tail, self.spikes
+        assert tail is not None
+        assert spikes is not None
+        bar = max(tail.bar(at, self.every_s, a_day, PRIOR), spikes.bar(at, self.every_s, a_day, HITS))
+        if held >= PRIOR.line:
+            tail.rise(at, held, bar, self.every_s, PRIOR.line)
+        if self.since is None:
+            spikes.rise(alone, PRIOR.line)
+        return bar
+
+    # --- new levels ---
+
+    def _within(
+        self, value: float, passed: float, share: float, spread: float, others: Patience
+    ) -> tuple[Verdict, ...]:
+        """Go on in an anomaly, which ends in calm or by becoming the new normal."""
+        settling = self.settling
+        assert settling is not None
+        settling.level.learn(value, passed, spread)
+        self.strange_s += min(passed, max(GAP_S, GAP_SAMPLES * self.every_s))
+        self.calms = self.calms + 1 if share < CALM else 0
+        if self.calms == 0:
+            self.patience.go_on(self.times[0])
+        over = Verdict("over", self.level.mean, value)
+        if self.calms == CALMS:
+            assert self.at is not None
+            self.patience.end(self.at, others)
+            self._end()
+            self.settling = None if settling.why == "held" else settling
+            return (over,)
+        lasting_s = NEW_NORMAL_S if settling.why == "held" else SETTLING_S
+        if self.strange_s < lasting_s or not settling.level.warm:
+            return self._further(value, share)
+        self._end()
+        return over, self._adopt(settling)
+
+    def _further(self, value: float, share: float) -> tuple[Verdict, ...]:
+        """Tell of what is out of line once it is much further out than was told."""
+        if share < FURTHER * self.told:
+            return ()
+        self.told = share
+        return (Verdict("further", self.level.mean, value, _score(share)),)
+
+    def _settle(
+        self, settling: Settling, at: float, value: float, passed: float, spread: float, least: float
+    ) -> tuple[Verdict, ...]:
+        """Look for the level since a change. Where it is the old one that goes on."""
+        new = settling.level
+        new.learn(value, passed, spread)
+        if at - settling.since < SETTLING_S or not new.warm:
+            return ()
+        off = abs(new.mean - self.level.mean)
+        if off >= max(least, PRIOR.least * spread) and off > GRAIN * abs(new.mean):
+            return (self._adopt(settling),)
+        self.settling = None
+        return ()
+
+    def _adopt(self, settling: Settling) -> Verdict:
+        before, self.level, self.settling = self.level.mean, settling.level, None
+        self._break()
+        now = self.level.mean
+        return Verdict("level", before, now, since=settling.since, why=settling.why)
+
+    def _end(self) -> None:
+        self.since, self.silent, self.calms = None, REFRACTORY, 0
+        self.patience.drop()
+
+
+def _score(share: float) -> float:
+    """From 0 to 1, one half at the bar."""
+    return share / (1.0 + share)
+
+
+def _share(far: float, bar: float, spread: float, least: float) -> float:
+    """How strange it is to be so many spreads away, where 1 is both the bar and the least that is minded."""
+    return min(far / bar, far * spread / least) if least > 0.0 else far / bar
