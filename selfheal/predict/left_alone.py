@@ -1,0 +1,92 @@
+"""May a failure be left to come, to learn what work before it is worth, and what do those that came say?
+
+A prediction that was acted on has no outcome: nobody knows whether the failure would have come. A few are therefore
+left alone, drawn by chance among those where that is safe. As the draw knows nothing of them, the share of these that
+came is that of the others which it might have hit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+from selfheal.causes import NOT_CURED_BY_RESTART
+from selfheal.events import FailurePredicted
+from selfheal.predict.maintenance import Times
+from selfheal.vocabulary import RestartPolicy
+from selfheal.world import Agent, Foresight, World
+from selfheal.world.foresight import Arm
+
+# What is left to fail has to be back so soon.
+QUICK_S = 10.0
+Z95 = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Of `acted` predictions on which something was done, about `would` had failed, by what became of those that were
+    `left` alone: `came` of them did. `low` and `high` are an interval of 95 %; all None where none was left alone.
+    """
+
+    acted: int
+    left: int
+    came: int
+    would: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def why_not_left(
+    world: World, prediction: FailurePredicted, agent: Agent, policy: RestartPolicy, has_spare: bool, times: Times
+) -> str:
+    """Why a failure may not be left to come; empty where it may.
+
+    It may where a restart by reflex ends it within seconds and hardly anybody notices: a process whose restart cures
+    it and was quick, which holds no data and depends on none, on which nobody depends unless a spare stands by, and
+    not in a quiet time or a window. One at a time in the whole fleet.
+    """
+    comes_at = (prediction.at + eta_s for eta_s in (prediction.eta_low_s, prediction.eta_s, prediction.eta_high_s))
+    reasons = (
+        ("a restart does not cure it", prediction.mode in NOT_CURED_BY_RESTART),
+        ("it is not started again by reflex", policy == "never" or not agent.has_process or agent.run is None),
+        ("healing is off", world.paused or agent.paused or world.dry_run),
+        ("it has failed too often", agent.breaker.state != "closed"),
+        ("data are at stake", _touches_data(world, agent)),
+        ("others depend on it, and no spare stands by", bool(world.dependents(agent.name)) and not has_spare),
+        ("how quick its restart is was never seen", not has_spare and not _is_quick(world, agent)),
+        ("it would come in a quiet time or a window", any(times.quiet(at) or times.closed(at) for at in comes_at)),
+        ("another one is left to come", "left" in world.foresight.arms.values()),
+    )
+    return next((why for why, holds in reasons if holds), "")
+
+
+def estimate(foresight: Foresight) -> Estimate:
+    """How many of those that were acted on would have failed; of those alone that the draw might have hit.
+
+    The interval is Wilson's for the share of those left alone that came (Wilson, JASA 22, 1927).
+    """
+    acted = _count(foresight, "drawn", "averted")
+    came = _count(foresight, "left", "happened")
+    left = came + _count(foresight, "left", "withdrawn")
+    if not left:
+        return Estimate(acted, 0, 0)
+    share = came / left
+    middle = (share + Z95**2 / (2 * left)) / (1 + Z95**2 / left)
+    reach = Z95 * sqrt(share * (1 - share) / left + Z95**2 / (4 * left**2)) / (1 + Z95**2 / left)
+    low, high = max(0.0, middle - reach), min(1.0, middle + reach)
+    return Estimate(acted, left, came, acted * share, acted * low, acted * high)
+
+
+def _count(foresight: Foresight, arm: Arm, outcome: str) -> int:
+    return foresight.drawn_ended.get((arm, outcome), 0)
+
+
+def _touches_data(world: World, agent: Agent) -> bool:
+    known = (world.agents.get(name) for name in (agent.name, *world.dependencies(agent.name)))
+    return any(one is not None and one.layer == "data" for one in known)
+
+
+def _is_quick(world: World, agent: Agent) -> bool:
+    restarts = (odds for (name, _, fix), odds in world.odds.items() if (name, fix) == (agent.name, "restart"))
+    slowest = [odds.slowest_s for odds in restarts if odds.helped > 0]
+    return bool(slowest) and max(slowest) <= QUICK_S
