@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # What is over is kept for the page and the learners; the oldest goes first.
 INCIDENTS_KEPT = 500
+# What does nothing to the agent that it is done for.
+READS: frozenset[str] = frozenset({"back_up"})
 # More than any budget of an hour that makes sense.
 DONE_KEPT = 1000
 
@@ -107,11 +109,13 @@ def case_of(planned: WorkPlanned) -> Incident:
 
 def _touched(world: World, now: Incident, event: IncidentEvent) -> World:
     """The world after something was begun or ended that touches an agent."""
+    if now.attempt is None or now.attempt.fix in READS:
+        return _counted(world, event) if isinstance(event, FixStarted) else world
     if isinstance(event, FixStarted):
         return _fixing(_counted(world, event), event.agent, True, event.at)
-    if isinstance(event, UndoStarted | UndoEnded) and now.attempt is not None:
+    if isinstance(event, UndoStarted | UndoEnded):
         return _fixing(world, now.attempt.agent, isinstance(event, UndoStarted), event.at)
-    if isinstance(event, FixEnded) and now.attempt is not None:
+    if isinstance(event, FixEnded):
         return _fixing(world, now.attempt.agent, False, event.at)
     return world
 
