@@ -1,39 +1,19 @@
-"""May a failure be left to come, to learn what work before it is worth, and what do those that came say?
+"""May a failure be left to come, to learn what work before it is worth?
 
 A prediction that was acted on has no outcome: nobody knows whether the failure would have come. A few are therefore
-left alone, drawn by chance among those where that is safe. As the draw knows nothing of them, the share of these that
-came is that of the others which it might have hit.
+left alone, drawn by chance among those where that is safe.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
-from math import sqrt
 
 from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.events import FailurePredicted
 from selfheal.predict.maintenance import Times
 from selfheal.vocabulary import RestartPolicy
-from selfheal.world import Agent, Foresight, World
-from selfheal.world.foresight import Arm
+from selfheal.world import Agent, World
 
 # What is left to fail has to be back so soon.
 QUICK_S = 10.0
-Z95 = 1.96
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """Of `acted` predictions on which something was done, about `would` had failed, by what became of those that were
-    `left` alone: `came` of them did. `low` and `high` are an interval of 95 %; all None where none was left alone.
-    """
-
-    acted: int
-    left: int
-    came: int
-    would: float | None = None
-    low: float | None = None
-    high: float | None = None
 
 
 def why_not_left(
@@ -58,27 +38,6 @@ def why_not_left(
         ("another one is left to come", "left" in world.foresight.arms.values()),
     )
     return next((why for why, holds in reasons if holds), "")
-
-
-def estimate(foresight: Foresight) -> Estimate:
-    """How many of those that were acted on would have failed; of those alone that the draw might have hit.
-
-    The interval is Wilson's for the share of those left alone that came (Wilson, JASA 22, 1927).
-    """
-    acted = _count(foresight, "drawn", "averted")
-    came = _count(foresight, "left", "happened")
-    left = came + _count(foresight, "left", "withdrawn")
-    if not left:
-        return Estimate(acted, 0, 0)
-    share = came / left
-    middle = (share + Z95**2 / (2 * left)) / (1 + Z95**2 / left)
-    reach = Z95 * sqrt(share * (1 - share) / left + Z95**2 / (4 * left**2)) / (1 + Z95**2 / left)
-    low, high = max(0.0, middle - reach), min(1.0, middle + reach)
-    return Estimate(acted, left, came, acted * share, acted * low, acted * high)
-
-
-def _count(foresight: Foresight, arm: Arm, outcome: str) -> int:
-    return foresight.drawn_ended.get((arm, outcome), 0)
 
 
 def _touches_data(world: World, agent: Agent) -> bool:

@@ -29,8 +29,9 @@ from selfheal.events import (
     WorkDone,
     WorkPlanned,
 )
+from selfheal.vocabulary import WorkState
 from selfheal.world.agents import HOUR_S, settled
-from selfheal.world.foresight import fold_foresight
+from selfheal.world.foresight import Work, fold_foresight
 from selfheal.world.incidents import Incident, fold_incident, opened
 from selfheal.world.knowledge import taught
 from selfheal.world.learned import learned, taken_back
@@ -85,10 +86,27 @@ def about_foresight(world: World, event: ForesightEvent) -> World:
     cases = world.cases
     if isinstance(event, WorkPlanned):
         cases = {name: one for name, one in {**cases, event.work: case_of(event)}.items() if name in foresight.work}
-    elif isinstance(event, WorkDone) and event.work in cases:
-        over = replace(cases[event.work], state="resolved", resolved_at=event.at, reason=event.output, hold=None)
-        cases = {**cases, event.work: over}
+    elif isinstance(event, WorkDone):
+        then = cases.get(event.work)
+        over = {} if then is None else {event.work: _over(then, event)}
+        cases = {**cases, **over}  # another mapping in any case: whoever shows work looks at it anew
     return replace(world, foresight=foresight, cases=cases)
+
+
+def _over(case: Incident, event: WorkDone) -> Incident:
+    return replace(case, state="resolved", resolved_at=event.at, reason=event.output, hold=None)
+
+
+def state_of(world: World, work: Work) -> WorkState:
+    """How planned work stands."""
+    case = world.cases.get(work.planned.work)
+    if work.ended is not None or case is None:
+        return work.ended or "planned"
+    if case.asking:
+        return "waiting_approval"
+    if case.acting:
+        return "doing"
+    return "verifying" if case.attempts else "planned"
 
 
 def case_of(planned: WorkPlanned) -> Incident:

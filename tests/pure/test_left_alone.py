@@ -15,10 +15,11 @@ from selfheal.events import (
     PredictionLeft,
     WorkDone,
 )
-from selfheal.predict.left_alone import Estimate, estimate, why_not_left
+from selfheal.predict.left_alone import why_not_left
 from selfheal.predict.maintenance import Times
 from selfheal.vocabulary import FailureMode, RestartPolicy
 from selfheal.world import Odds, World, fold
+from selfheal.world.left_alone import Estimate, estimate
 from tests.pure.foreseen import NOW, declared, planned, predicted, world_of
 from tests.pure.situations import after
 
