@@ -87,7 +87,7 @@ class Prevention:
         arm = world.foresight.arms.get((prediction.agent, prediction.mode))
         drawn = arm == "drawn" or (arm is None and bool(share) and self._may_be_left(world, prediction, chosen, times))
         if drawn and arm is None and self._chance.random() < share:
-            why = "a restart by reflex would end it within seconds"
+            why = "a restart ends it within seconds"
             return (PredictionLeft(now, prediction.agent, prediction.mode, prediction.probability, share, why),)
         told = self._fleet.told(prediction.agent, chosen.fix.name)
         interval_s = self._fleet.config.daemon.prevention_interval

@@ -22,6 +22,6 @@ class PreventionConfig(Section):
         (), description="When planned work is best done; with none, when the agent has least to do, as was learned."
     )
     left_alone: Annotated[Number, Field(ge=0, le=0.5)] = Field(
-        0.05, description="Of the failures that a restart by reflex would end within seconds so many are left to come, "
+        0.05, description="Of the failures that a restart ends within seconds so many are left to come, "
         "by chance: what became of them says what the others are worth. 0: none.",
     )  # fmt: skip

@@ -201,6 +201,8 @@ def _judged(
     began_anew = agent is not None and agent.run is not None and agent.run.started_at >= attempt.started_at
     if attempt.outcome == "interrupted" and not began_anew:
         return None
+    if agent is not None and agent.maintenance_until is not None:
+        return agent.maintenance_until  # nothing is known of it before that
     return healing.verify(world, vitals, case, healing.rules.verify_s, now)
 
 

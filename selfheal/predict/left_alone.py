@@ -12,8 +12,9 @@ from selfheal.predict.maintenance import Times
 from selfheal.vocabulary import RestartPolicy
 from selfheal.world import Agent, World
 
-# What is left to fail has to be back so soon.
+# What is left to fail has to be back so soon, by one of these fixes.
 QUICK_S = 10.0
+RESTARTS = ("restart", "replace_by_spare")
 
 
 def why_not_left(
@@ -21,14 +22,14 @@ def why_not_left(
 ) -> str:
     """Why a failure may not be left to come; empty where it may.
 
-    It may where a restart by reflex ends it within seconds and hardly anybody notices: a process whose restart cures
+    It may where a restart ends it within seconds and hardly anybody notices: a process whose restart cures
     it and was quick, which holds no data and depends on none, on which nobody depends unless a spare stands by, and
     not in a quiet time or a window. One at a time in the whole fleet.
     """
     comes_at = (prediction.at + eta_s for eta_s in (prediction.eta_low_s, prediction.eta_s, prediction.eta_high_s))
     reasons = (
         ("a restart does not cure it", prediction.mode in NOT_CURED_BY_RESTART),
-        ("it is not started again by reflex", policy == "never" or not agent.has_process or agent.run is None),
+        ("it is not started again", policy == "never" or not agent.has_process or agent.run is None),
         ("healing is off", world.paused or agent.paused or world.dry_run),
         ("it has failed too often", agent.breaker.state != "closed"),
         ("data are at stake", _touches_data(world, agent)),
@@ -46,6 +47,6 @@ def _touches_data(world: World, agent: Agent) -> bool:
 
 
 def _is_quick(world: World, agent: Agent) -> bool:
-    restarts = (odds for (name, _, fix), odds in world.odds.items() if (name, fix) == (agent.name, "restart"))
+    restarts = (odds for (name, _, fix), odds in world.odds.items() if name == agent.name and fix in RESTARTS)
     slowest = [odds.slowest_s for odds in restarts if odds.helped > 0]
     return bool(slowest) and max(slowest) <= QUICK_S

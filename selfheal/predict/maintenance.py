@@ -24,6 +24,8 @@ PREVENTION_INTERVAL_S = 300.0
 WAIT_SHARE = 0.6
 # It is shifted to a quieter time within these shares of the time that is left.
 FROM_SHARE, TO_SHARE, STEPS = 0.25, 0.85, 24
+# Before a window opens there is room for the work, and for the look whether the agent is well after it.
+ROOM_S = 180.0
 # After work that failed the same work is not tried at once again.
 AFTER_FAILURE_S = 300.0
 
@@ -73,7 +75,7 @@ def slot(
         return Slot(max(now, min(earliest, until)), until, "there is no time to wait")
     ideal = max(now + WAIT_SHARE * left, earliest)
     steps = (now + left * (FROM_SHARE + (TO_SHARE - FROM_SHARE) * step / STEPS) for step in range(STEPS + 1))
-    moments = [moment for moment in (ideal, *steps) if moment >= earliest and not times.closed(moment)]
+    moments = [moment for moment in (ideal, *steps) if moment >= earliest and _is_free(times, moment)]
     quiet = [moment for moment in moments if times.quiet(moment)]
     if quiet:
         return Slot(min(quiet, key=lambda one: abs(one - ideal)), until, "it is a quiet time, as configured")
@@ -147,6 +149,11 @@ def _fit(world: World, agent: Agent) -> bool:
         and agent.maintenance_until is None
         and world.open_incident_of(agent.name) is None
     )
+
+
+def _is_free(times: Times, moment: float) -> bool:
+    """Whether work may be done then, and looked at for a while after it."""
+    return not (times.closed(moment) or times.closed(moment + ROOM_S))
 
 
 def _reached_at(prediction: FailurePredicted, share: float) -> float:

@@ -328,3 +328,9 @@ def test_what_is_over_or_in_hand_is_left() -> None:
 def test_work_on_what_the_configuration_no_longer_knows_is_given_up() -> None:
     ended = _step(_world(plan=_planned("purge")))
     assert ended == Close("rejected", "skipped", "purge of api is no longer in the configuration")
+
+
+def test_in_a_window_nobody_says_how_an_agent_is_and_that_is_no_failure() -> None:
+    restarted = (*_tried(), started("api", DUE + 0.5, 2, "maintenance"), ready("api", DUE + 0.7, 2))
+    world = _world(*restarted, MaintenanceBegan(DUE + 3.0, "api", DUE + 900.0))
+    assert _step(world, DUE + 300.0) == Rest(DUE + 900.0)

@@ -46,7 +46,9 @@ def test_work_that_is_due_now_is_done_now(tmp_path: Path) -> None:
         assert started.reason == "maintenance"
         assert started.at - planned.at < 0.5
         told = [(alert.key, alert.resolved) for alert in r.world.alerts]
-        assert told == [("foreseen-api-out_of_memory", False), ("foreseen-api-out_of_memory", True)]
+        key = "foreseen-api-out_of_memory"
+        assert told == [(key, False), (key, False), (key, True)]
+        assert "Planned: restart now" in r.world.alerts[1].text
 
     quick = LEAKING + '[daemon]\nprevention_interval = "7s"'
     rehearse(tmp_path, quick, story, {"api": Program(rss_bytes=50e6, leak_bytes_per_s=5e6)})
