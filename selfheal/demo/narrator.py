@@ -152,6 +152,8 @@ def _of_incident(world: World, event: Event) -> _Told | None:
 
 def _of_fix(world: World, event: Event) -> _Told | None:
     match event:
+        case Planned(incident=name) if name in world.cases:
+            return None  # it was said when it was planned
         case Planned(agent=agent, fix=fix, reason=reason):
             return agent, "busy", f"plan: {_words(fix)}, {reason}"
         case Held(incident=incident, reason=reason):

@@ -19,6 +19,7 @@ from selfheal.events import (
     FixEnded,
     FixStarted,
     HealingPaused,
+    HealthChanged,
     IncidentOpened,
     MaintenanceBegan,
     StopAsked,
@@ -37,7 +38,7 @@ from selfheal.recover.spare import REPLACE_BY_SPARE
 from selfheal.vocabulary import FailureMode, Mode, Outcome
 from selfheal.world import World
 from selfheal.world.cases import case_of
-from tests.pure.situations import NOW, after, died, fleet, ready, started, vitals
+from tests.pure.situations import NOW, after, died, failed, fleet, opened, ready, started, vitals
 from tests.pure.steps import RULES, healing
 
 DUE, UNTIL = NOW + 600.0, NOW + 1000.0
@@ -334,3 +335,24 @@ def test_in_a_window_nobody_says_how_an_agent_is_and_that_is_no_failure() -> Non
     restarted = (*_tried(), started("api", DUE + 0.5, 2, "maintenance"), ready("api", DUE + 0.7, 2))
     world = _world(*restarted, MaintenanceBegan(DUE + 3.0, "api", DUE + 900.0))
     assert _step(world, DUE + 300.0) == Rest(DUE + 900.0)
+
+
+def test_planned_work_waits_while_much_fails_at_once_and_no_longer() -> None:
+    names = ("a", "b", "c")
+    declared: list[Event] = []
+    for name in names:
+        declared += [
+            AgentDeclared(NOW - 900.0, name, "service", "application", (), ("http",), False),
+            ready(name, NOW - 900.0, 0),
+        ]
+    storm: list[Event] = []
+    for number, name in enumerate(names):
+        storm += [failed(name, DUE - 5.0), opened(name, DUE - 5.0, number)]
+    world = after(fleet(), *declared, _foreseen(), replace(_planned(), at=DUE - 6.0), *storm)
+    how = replace(healing(), fixes={"api": (RESTART,)})
+    work, case = world.foresight.work["work-1"], world.cases["work-1"]
+    hold = next_act(world, vitals(world, DUE - 1.0, a="http", b="http", c="http"), work, case, how, DUE)
+    assert isinstance(hold, Hold)
+    assert hold.code == "storm"
+    well = after(world, *(HealthChanged(DUE + 1.0, name, "http", True, "ok", "", DUE + 1.0) for name in names))
+    assert isinstance(next_act(well, vitals(well, DUE + 2.0), work, case, how, DUE + 3.0), Plan)
