@@ -139,6 +139,19 @@ MODE_OF: Mapping[str, FailureMode] = {
 _ALSO: Mapping[FailureMode, str] = {"out_of_inodes": "disk_full"}
 LEAKS: Mapping[str, str] = {"out_of_memory": "memory_leak", "out_of_fds": "fd_leak"}
 
+
+# What is done before a failure follows from its cause: what will have run out leaks by now. Before the others nothing
+# is done by itself: what waits in a queue, and who holds connections, is for a person to see.
+_BEFORE: Mapping[FailureMode, str] = {
+    "out_of_memory": "memory_leak", "out_of_fds": "fd_leak", "disk_full": "disk_full", "out_of_inodes": "disk_full",
+}  # fmt: skip
+
+
+def foreseen_cause(mode: FailureMode) -> str | None:
+    """The cause of a failure before it comes; None where nothing is done before it by itself."""
+    return _BEFORE.get(mode)
+
+
 # Causes that a restart cannot cure.
 NOT_CURED_BY_RESTART: frozenset[str] = frozenset(slug for slug, one in CLASSES.items() if not one.restart_cures)
 

@@ -33,6 +33,9 @@ FailureMode = Literal[
 PredictionOutcome = Literal["happened", "averted", "withdrawn"]
 # Which model foresees: the trend towards a limit, the rate of its deaths so far, or one that was trained.
 PredictionModel = Literal["trend", "hazard", "boost", "lstm"]
+# How planned work stands. `skipped` is what could not be done in time, or was not allowed; `called_off` what nobody
+# needs any more.
+WorkState = Literal["planned", "waiting_approval", "doing", "verifying", "done", "failed", "skipped", "called_off"]
 FleetStatus = Literal["ok", "degraded", "critical"]
 # How a service that a platform runs is, and what can be done to it there.
 ServiceState = Literal["well", "deploying", "suspended", "failed"]
@@ -100,6 +103,7 @@ GuardCode = Literal[
     "confidence",
     "fix_budget",
     "approval",
+    "rolling",
 ]
 
 # Why a run of an agent began. `reflex` is the restart in the callback that saw the death, `adopted` a process that
@@ -127,6 +131,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 MODEL_OUTCOMES: tuple[ModelOutcome, ...] = get_args(ModelOutcome)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 LIMITS: tuple[Limit, ...] = get_args(Limit)
+WORK_STATES: tuple[WorkState, ...] = get_args(WorkState)
 FAILURE_MODES: tuple[FailureMode, ...] = get_args(FailureMode)
 
 # Open incidents are all that are neither over nor silenced.
@@ -157,4 +162,5 @@ GUARDS: dict[GuardCode, str] = {
     "confidence": "the cause is not sure enough for what the fix risks",
     "fix_budget": "the fix was applied often enough for now",
     "approval": "a person is asked first",
+    "rolling": "another instance of it is worked on, or is not well",
 }

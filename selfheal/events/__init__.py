@@ -87,6 +87,7 @@ from selfheal.events.foresight import (
     FailurePredicted,
     ForesightEvent,
     PredictionEnded,
+    PredictionLeft,
     WorkDone,
     WorkPlanned,
 )
@@ -219,6 +220,7 @@ __all__ = [
     "OWN",
     "Planned",
     "PredictionEnded",
+    "PredictionLeft",
     "Proof",
     "Ranked",
     "RestartDelayed",

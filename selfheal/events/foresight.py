@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selfheal.vocabulary import FailureMode, Outcome, PredictionModel, PredictionOutcome
+from selfheal.events.incidents import Alternative
+from selfheal.vocabulary import FailureMode, Outcome, PredictionModel, PredictionOutcome, WorkState
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,12 @@ class PredictionEnded:
 
 @dataclass(frozen=True, slots=True)
 class WorkPlanned:
-    """Work before a failure: `action` is a fix's name."""
+    """Work before a failure: `action` is a fix's name, against `cause`, which is foreseen with this `probability`.
+
+    It is begun at `due_at`, which `timing` gives the reason for, and until `until` at the latest. `how` says in words
+    what spares those who use the agent; `backups` are the data agents that are backed up before it. `alternatives` are
+    the fixes that were weighed, the best first. `drawn` says that it might have been left alone to see what happens.
+    """
 
     at: float
     work: str
@@ -66,14 +72,42 @@ class WorkPlanned:
     action: str
     due_at: float
     why: str
+    mode: FailureMode | None = None
+    cause: str = "unknown"
+    probability: float = 1.0
+    until: float = 0.0
+    timing: str = ""
+    how: str = ""
+    asks: bool = False
+    backups: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class WorkDone:
+    """It is over, one way or another. `state` is None where an earlier version wrote it down."""
+
     at: float
     work: str
     outcome: Outcome
     output: str
+    state: WorkState | None = None
 
 
-ForesightEvent = FailurePredicted | PredictionEnded | WorkPlanned | WorkDone
+@dataclass(frozen=True, slots=True)
+class PredictionLeft:
+    """Nothing is done about a prediction, by chance and on purpose: what becomes of it says what work is worth.
+
+    `share` is how many of such predictions are left alone, `why` what makes that safe.
+    """
+
+    at: float
+    agent: str
+    mode: FailureMode
+    probability: float
+    share: float
+    why: str
+
+
+ForesightEvent = FailurePredicted | PredictionEnded | PredictionLeft | WorkPlanned | WorkDone

@@ -39,6 +39,7 @@ from selfheal.notify.check_alerts import about_checks
 from selfheal.notify.data_alerts import about_data
 from selfheal.notify.foreseen_alerts import about_foreseen
 from selfheal.notify.told import is_told
+from selfheal.notify.work_alerts import planned_asks
 from selfheal.vocabulary import Severity
 from selfheal.world import Incident, World
 from selfheal.world.knowledge import seen_before
@@ -58,15 +59,11 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
                 event.at, incident, "critical", title, f"{incident.sign}. {event.reason}{_seen(incident, event.at)}"
             )
             return (replace(told, suspects=_suspects(incident)),)
-        case ApprovalAsked(incident=name) if name in world.incidents:
-            incident = world.incidents[name]
-            title = f"may {event.fix} be applied to {event.agent}?"
-            text = f"{incident.sign}. 'selfheal approve {name}' or 'selfheal reject {name}' decides"
-            text += _seen(incident, event.at)
-            asked = replace(_alert(event.at, incident, "warning", title, text), agent=event.agent)
-            return (replace(asked, asks=event.fix, asked_at=event.at),)
-        case ApprovalAnswered(incident=name) if name in world.incidents and is_told(world, name):
-            return (_answered(world.incidents[name], event),)
+        case ApprovalAsked():
+            return _asked(world, event)
+        case ApprovalAnswered(incident=name) if is_told(world, name):
+            known = world.case(name)
+            return (_answered(known, event),) if known is not None else ()
         case IncidentResolved(incident=name) | IncidentSuppressed(incident=name) if name in world.incidents:
             return _over(world, world.incidents[name], event.at, event.reason)
         case LoopFailed(gave_up=True):
@@ -121,6 +118,18 @@ def likely(incident: Incident) -> tuple[str, ...]:
 def _suspects(incident: Incident) -> tuple[str, ...]:
     """What is asked along with an alert: nothing where it was said already."""
     return () if incident.label is not None else likely(incident)
+
+
+def _asked(world: World, event: ApprovalAsked) -> tuple[AlertRaised, ...]:
+    if event.incident in world.cases:
+        return (planned_asks(world, event),)
+    incident = world.incidents.get(event.incident)
+    if incident is None:
+        return ()
+    title = f"may {event.fix} be applied to {event.agent}?"
+    text = f"{incident.sign}. 'selfheal approve {incident.id}' or 'selfheal reject {incident.id}' decides"
+    asked = _alert(event.at, incident, "warning", title, text + _seen(incident, event.at))
+    return (replace(asked, agent=event.agent, asks=event.fix, asked_at=event.at),)
 
 
 def _answered(incident: Incident, event: ApprovalAnswered) -> AlertRaised:

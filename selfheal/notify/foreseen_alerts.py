@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from selfheal.causes import foreseen_cause
 from selfheal.events import AlertRaised, FailurePredicted, PredictionEnded, WorkDone, WorkPlanned
 from selfheal.modes import HIGH_RISK, MODES
-from selfheal.notify.told import is_told, last_told, share_text
+from selfheal.notify.told import foreseen_key, is_told, last_told, share_text
+from selfheal.notify.work_alerts import given_up, in_words, no_longer_asked
 from selfheal.vocabulary import FAILURE_MODES, FailureMode, PredictionOutcome
 from selfheal.world import Agent, Work, World
 
@@ -35,10 +37,8 @@ def about_foreseen(
             return _over(world, event.at, agent, mode, event.outcome, event.why)
         case WorkPlanned(agent=agent):
             return _planned(world, event.at, agent)
-        case WorkDone(work=name, outcome="succeeded") if name in world.foresight.work:
-            return _prevented(world, event, world.foresight.work[name].planned.agent)
         case WorkDone(work=name) if name in world.foresight.work:
-            return _planned(world, event.at, world.foresight.work[name].planned.agent)
+            return _work_over(world, event, world.foresight.work[name])
         case _:
             return ()
 
@@ -48,30 +48,38 @@ def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
     agent = world.agents.get(event.agent)
     if event.probability < HIGH_RISK or (agent is not None and agent.maintenance_until is not None):
         return ()
-    last = last_told(world, _key(event.agent, event.mode))
+    last = last_told(world, foreseen_key(event.agent, event.mode))
     if last is not None and event.at - last.at < (QUIET_S if last.resolved else event.eta_high_s + QUIET_S):
         return ()
     return (_alert(world, event, event.at),)
 
 
+def _work_over(world: World, event: WorkDone, work: Work) -> tuple[AlertRaised, ...]:
+    agent = work.planned.agent
+    about = _prevented(world, event, work) if event.outcome == "succeeded" else _planned(world, event.at, agent)
+    return (*no_longer_asked(world, work, event.at), *about)
+
+
 def _planned(world: World, at: float, agent: str) -> tuple[AlertRaised, ...]:
     """What is told of this agent and not over says what is planned now, where that is something else than it said."""
     known = (world.foresight.predictions[key] for key in world.foresight.predictions if key[0] == agent)
-    told = [one for one in known if is_told(world, _key(agent, one.mode)) and MODES[one.mode].restart_prevents]
+    told = [one for one in known if is_told(world, foreseen_key(agent, one.mode))]
     changed = (_alert(world, one, at) for one in told)
     return tuple(one for one in changed if one.text != _said(world, one.key))
 
 
-def _prevented(world: World, event: WorkDone, agent: str) -> tuple[AlertRaised, ...]:
+def _prevented(world: World, event: WorkDone, work: Work) -> tuple[AlertRaised, ...]:
     """A restart in good time ends all that it cures. The prediction itself ends later, when that is looked at again."""
-    cured = (mode for mode in FAILURE_MODES if MODES[mode].restart_prevents)
-    return tuple(alert for mode in cured for alert in _over(world, event.at, agent, mode, "averted", event.output))
+    agent, mode = work.planned.agent, work.planned.mode
+    is_restart = mode is None or MODES[mode].restart_prevents
+    cured = [one for one in FAILURE_MODES if one == mode or (is_restart and MODES[one].restart_prevents)]
+    return tuple(alert for one in cured for alert in _over(world, event.at, agent, one, "averted", event.output))
 
 
 def _over(
     world: World, at: float, agent: str, mode: FailureMode, outcome: PredictionOutcome, why: str
 ) -> tuple[AlertRaised, ...]:
-    key = _key(agent, mode)
+    key = foreseen_key(agent, mode)
     if not is_told(world, key):
         return ()
     title = ENDS[outcome].format(agent=agent, will=MODES[mode].will)
@@ -84,7 +92,7 @@ def _alert(world: World, event: FailurePredicted, at: float) -> AlertRaised:
     between = f" (between {_span(low_s)} and {_span(high_s)})" if low_s < high_s else ""
     text = f"expected at {_time(at + eta_s)}{between}, {share_text(event.probability)} likely: {_seen(event)}"
     text += f". {_what_is_done(world, event)}"
-    return AlertRaised(at, _key(event.agent, event.mode), "warning", title, text, event.agent, None)
+    return AlertRaised(at, foreseen_key(event.agent, event.mode), "warning", title, text, event.agent, None)
 
 
 def _seen(event: FailurePredicted) -> str:
@@ -95,13 +103,18 @@ def _seen(event: FailurePredicted) -> str:
 
 
 def _what_is_done(world: World, event: FailurePredicted) -> str:
-    """What will be done, and when, by what is planned now."""
-    if not MODES[event.mode].restart_prevents:
+    """What will be done, and when, by what is planned now; or why nothing is."""
+    works = [one for one in world.foresight.work.values() if _is_for(one, event)]
+    planned = next((one for one in works if not one.over), None)
+    if planned is not None:
+        return f"Planned: {in_words(planned.planned)}"
+    if foreseen_cause(event.mode) is None:
         return "Nothing is done by itself: a restart would not prevent it"
-    work = next((one for one in world.foresight.work.values() if _is_for(one, event.agent)), None)
-    if work is None:
-        return f"Nothing is planned yet{_why_not(world.agents.get(event.agent), world)}"
-    return f"A {work.planned.action} is planned for {_time(work.planned.due_at)}, before that"
+    if world.foresight.arms.get((event.agent, event.mode)) == "left":
+        return "It is left to come, by chance: a restart ends it within seconds"
+    if works and works[-1].planned.at >= event.since and (gone := given_up(works[-1])):
+        return f"Planned was a {gone}"
+    return f"Nothing is planned yet{_why_not(world.agents.get(event.agent), world)}"
 
 
 def _why_not(agent: Agent | None, world: World) -> str:
@@ -110,8 +123,8 @@ def _why_not(agent: Agent | None, world: World) -> str:
     return ": it is a dry run" if world.dry_run else ""
 
 
-def _is_for(work: Work, agent: str) -> bool:
-    return work.done_at is None and work.planned.agent == agent
+def _is_for(work: Work, event: FailurePredicted) -> bool:
+    return work.planned.agent == event.agent and work.planned.mode in (None, event.mode)
 
 
 def _said(world: World, key: str) -> str:
@@ -133,7 +146,3 @@ def _span(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 3 * 3600 else f"{seconds / 3600:.1f} h"
-
-
-def _key(agent: str, mode: FailureMode) -> str:
-    return f"foreseen-{agent}-{mode}"

@@ -14,6 +14,7 @@ from selfheal.events import Contribution, FailurePredicted, PredictionEnded
 from selfheal.modes import MODES, rate_text
 from selfheal.predict.dying import death_foreseen
 from selfheal.predict.hazard import Prior, prior_of
+from selfheal.predict.maintenance import is_begun
 from selfheal.predict.outcomes import outcome_of, why_over
 from selfheal.predict.resources import Resource, resources
 from selfheal.predict.slopes import Point
@@ -56,8 +57,8 @@ def forecasts(world: World, history: Signals, now: float) -> tuple[Told, ...]:
 def forecasts_of(agent: Agent, world: World, history: Signals, now: float, prior: Prior) -> tuple[Told, ...]:
     """The part of `forecasts` about one agent, for who would rather not look at a large fleet in one go."""
     works = (work for work in world.foresight.work.values() if work.planned.agent == agent.name)
-    if any(work.done_at is None and work.planned.due_at <= now for work in works):
-        return ()  # it is being restarted by us: the work's outcome says what became of the prediction
+    if any(not work.over and is_begun(world, work) for work in works):
+        return ()  # something is being done by us: the work's outcome says what became of the prediction
     seen = _seen(agent, world, history, now, prior)
     known = (mode for name, mode in world.foresight.predictions if name == agent.name)
     told = (_told(agent, mode, seen.get(mode), world, history, now) for mode in dict.fromkeys((*known, *seen)))

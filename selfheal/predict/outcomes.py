@@ -68,11 +68,12 @@ def _happened(
 def _acted_on(then: FailurePredicted, episode: Episode, agent: Agent, world: World, limit: float) -> Outcome | None:
     if then.mode not in ("crash", "certificate_expired") and limit > then.limit:
         return Outcome("averted", "its limit was raised")
+    works = (work for work in world.foresight.work.values() if work.planned.agent == agent.name)
+    done = [one for one in works if one.outcome == "succeeded" and (one.done_at or 0.0) >= episode.began_at]
+    if any(one.planned.mode == then.mode or then.mode in OF_PROCESS for one in done):
+        return Outcome("averted", f"{done[-1].planned.action.replace('_', ' ')} was done in good time")
     if then.mode not in OF_PROCESS:
         return None
-    works = (work for work in world.foresight.work.values() if work.planned.agent == agent.name)
-    if any(work.outcome == "succeeded" and (work.done_at or 0.0) >= episode.began_at for work in works):
-        return Outcome("averted", "it was restarted in good time")
     if agent.run is None or agent.run.started_at <= then.at:
         return None
     died = agent.last_exit is not None and not agent.last_exit.expected

@@ -39,6 +39,8 @@ PROMISED = {
     "selfheal_failure_probability": "gauge",
     "selfheal_failure_eta_seconds": "gauge",
     "selfheal_prediction_outcomes_total": "counter",
+    "selfheal_maintenance_total": "counter",
+    "selfheal_predictions_left_alone_total": "counter",
     "selfheal_breaker_open": "gauge",
     "selfheal_loop_duration_seconds": "histogram",
     "selfheal_loop_lag_seconds": "histogram",

@@ -32,7 +32,7 @@ def test_a_leak_is_foreseen_and_the_agent_restarted_before_the_limit(tmp_path: P
         await r.until(lambda: bool(r.seen(PredictionEnded)), within_s=700.0)
         assert r.seen(PredictionEnded)[0].outcome == "averted"
         assert r.world.incidents == {}
-        assert r.seen(FixStarted) == []
+        assert [(one.incident, one.fix, one.agent) for one in r.seen(FixStarted)] == [("work-1", "restart", "api")]
         assert r.agent("web").restarts == 0
 
     rehearse(tmp_path, LEAKING, story, {"api": LEAK})
@@ -48,7 +48,7 @@ def test_work_that_is_due_now_is_done_now(tmp_path: Path) -> None:
         told = [alert for alert in r.world.alerts if alert.key == "foreseen-api-out_of_memory"]
         assert [alert.resolved for alert in told] == [False, False, True]
         assert "Nothing is planned yet" in told[0].text
-        assert "A restart is planned for" in told[1].text  # takes the place of the first, which nobody has got yet
+        assert "Planned: restart now" in told[1].text  # takes the place of the first, which nobody has got yet
         assert told == list(r.world.alerts)
 
     quick = LEAKING + '[daemon]\nprevention_interval = "7s"'

@@ -3,7 +3,8 @@
     fleet        the summary, agents, signals, loops
     incidents    incidents, their diagnoses, attempts and traces, and what was learned
     anomalies    what is not as usual
-    foresight    predictions, maintenance
+    foresight    predictions
+    maintenance  work before a failure, and what it was worth
     stream       events, as the live stream tells them
 
 Pure: a world in, an answer out. `now` is wall time.

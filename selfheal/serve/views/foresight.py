@@ -1,18 +1,16 @@
-"""What is foreseen, and what is planned?"""
+"""What is foreseen?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from selfheal.modes import HIGH_RISK, MODES
-from selfheal.serve.models.foresight import ContributionView, PredictionView, WindowView, WorkView
+from selfheal.modes import HIGH_RISK
+from selfheal.serve.models.foresight import ContributionView, PredictionView
 from selfheal.serve.times import moment, rfc3339
 from selfheal.world.episodes import Episode
 
 if TYPE_CHECKING:
-    from selfheal.config.models import WindowConfig
     from selfheal.events import FailurePredicted
     from selfheal.world import Work, World
 
@@ -39,19 +37,6 @@ def predictions(world: World, now: float) -> list[PredictionView]:
     """Return what is foreseen, likeliest first."""
     known = sorted(world.foresight.predictions.values(), key=lambda one: -one.probability)
     return [_prediction(world, one, now) for one in known]
-
-
-def work(world: World) -> list[WorkView]:
-    """Return what is planned or was done before it broke, newest first."""
-    return [_work(one) for one in list(world.foresight.work.values())[::-1]]
-
-
-def windows(configured: Sequence[WindowConfig]) -> list[WindowView]:
-    """Return the maintenance windows in force."""
-    return [
-        WindowView(agents=list(one.agents), cron=one.cron, timezone=one.timezone, minutes=one.minutes)
-        for one in configured
-    ]
 
 
 def high_risks(world: World) -> int:
@@ -92,21 +77,5 @@ def _prediction(world: World, seen: FailurePredicted, now: float) -> PredictionV
 
 def _planned(world: World, seen: FailurePredicted) -> Work | None:
     """The work that shall prevent it."""
-    if not MODES[seen.mode].restart_prevents:
-        return None
-    works = world.foresight.work.values()
-    return next((one for one in works if one.done_at is None and one.planned.agent == seen.agent), None)
-
-
-def _work(one: Work) -> WorkView:
-    return WorkView(
-        id=one.planned.work,
-        agent=one.planned.agent,
-        action=one.planned.action,
-        why=one.planned.why,
-        planned_at=rfc3339(one.planned.at),
-        due_at=rfc3339(one.planned.due_at),
-        done_at=moment(one.done_at),
-        outcome=one.outcome,
-        output=one.output,
-    )
+    works = (one for one in world.foresight.work.values() if one.planned.agent == seen.agent and not one.over)
+    return next((one for one in works if one.planned.mode in (None, seen.mode)), None)
