@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HIDDEN = 12
 RATE, DECAY, BATCH = 0.01, 1e-4, 64
 MOST_ROUNDS, PATIENCE = 60, 8
-MOST_WINDOWS = 20_000
+MOST_WINDOWS = 5_000
 # A step that is longer goes astray.
 _MOST_STEP = 1.0
 # The newest share of the windows says when to stop; where it holds fewer of either kind nobody can say.
@@ -69,7 +69,9 @@ def fit(
         happened = torch.tensor([float(label) for label in labels])
         _train(torch, network, (told[:until], happened[:until]), (told[until:], happened[until:]))
         made = network.written(tuple(features), steps, measure)
-        _compare(made, windows, network.margins(told).tolist())
+        some = range(0, len(windows), max(1, len(windows) // 10))
+        with torch.no_grad():
+            _compare(made, [windows[place] for place in some], network.margins(told[list(some)]).tolist())
     if calibration is None:
         return made
     margins = [made.margin(window) for window in calibration[0]]
@@ -201,9 +203,8 @@ def _told(torch: ModuleType, windows: Sequence[Window], measure: _Measure) -> Te
 
 
 def _compare(made: Recurrent, windows: Sequence[Window], margins: Sequence[float]) -> None:
-    """Raise NoNetwork where some window weighs another thing than in the library."""
-    some = range(0, len(windows), max(1, len(windows) // 10))
-    if any(abs(made.margin(windows[place]) - margins[place]) > _SAME for place in some):
+    """Raise NoNetwork where a window weighs another thing than in the library."""
+    if any(abs(made.margin(window) - margin) > _SAME for window, margin in zip(windows, margins, strict=True)):
         raise NoNetwork("this network does not weigh what it weighs in the library: its release computes otherwise")
 
 
