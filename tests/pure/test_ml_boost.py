@@ -86,10 +86,10 @@ def story(count: int, width: int, seed: int = 1) -> tuple[list[list[float]], lis
     return rows, [dice.random() < logistic(1.5 * row[0] + row[1] * row[2] - 2.0) for row in known]
 
 
-@settings(max_examples=60)
-@given(st.integers(0, 10_000), st.integers(1, 5), st.lists(cells, min_size=5, max_size=5))
-def test_the_parts_of_a_row_are_its_shapley_values(seed: int, width: int, row: list[float]) -> None:
-    made = columns(width, seed=seed)
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 7), st.integers(0, 7), st.lists(cells, min_size=7, max_size=7))
+def test_the_parts_of_a_row_are_its_shapley_values(seed: int, width: int, deepest: int, row: list[float]) -> None:
+    made = columns(width, seed=seed, deepest=deepest)
     trees, seen = grown(made, width), cells_of(row[:width])
     expected = shapley(lambda known: known_weight(made, seen, known), width)
     assert trees.contributions(seen) == pytest.approx(expected, abs=1e-9)
