@@ -90,7 +90,7 @@ def library() -> Iterator[ModuleType]:
 
 def settings_for(features: Sequence[str], seed: int, monotone: Mapping[str, int]) -> dict[str, str | int | float]:
     """What the library is told."""
-    return {
+    settings: dict[str, str | int | float] = {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
         "tree_method": "hist",
@@ -98,10 +98,12 @@ def settings_for(features: Sequence[str], seed: int, monotone: Mapping[str, int]
         "eta": RATE,
         "subsample": _SOME,
         "colsample_bytree": _SOME,
-        "monotone_constraints": "(" + ",".join(str(monotone.get(name, 0)) for name in features) + ")",
         "nthread": 1,
         "seed": seed % 2**31,
     }
+    if any(monotone.values()):
+        settings["monotone_constraints"] = "(" + ",".join(str(monotone.get(name, 0)) for name in features) + ")"
+    return settings
 
 
 def _enough(xgboost: ModuleType, seen: Lesson, settings: Mapping[str, str | int | float]) -> int:

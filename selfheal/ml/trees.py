@@ -89,7 +89,7 @@ def grown(columns: Columns, width: int) -> Trees:
         raise NoTrees("its columns are not of equal length")
     if not all(map(isfinite, columns.numbers)):
         raise NoTrees("a node holds what is no number")
-    if not all(isfinite(cover) and cover > 0.0 for cover in columns.covers):
+    if not all(isfinite(cover) and cover >= 0.0 for cover in columns.covers):
         raise NoTrees("a node was come by less often than never")
     reader, place, roots = _Reader(columns, width), 0, list[Node]()
     for _ in range(columns.trees):
@@ -125,6 +125,8 @@ class _Reader:
         if not left_at < right_at < len(columns.features):
             raise NoTrees("a branch leads back, or out of all trees")
         together = columns.covers[left_at] + columns.covers[right_at]
+        if not 0.0 < together < inf:
+            raise NoTrees("a branch was never come by, or more often than there are numbers")
         to_left = Step(feature, -inf, cut, missing_left, columns.covers[left_at] / together)
         to_right = Step(feature, cut, inf, not missing_left, columns.covers[right_at] / together)
         left, after = self.read(left_at, (*way, to_left))
