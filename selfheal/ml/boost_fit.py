@@ -23,8 +23,9 @@ from selfheal.ml.trees import NoTrees, cells_of
 
 # Few features together tell of a failure, and what comes of deeper trees on a hundred incidents is chance.
 DEPTH, MOST_TREES, RATE = 4, 200, 0.1
-# A tree sees four fifths of the rows and features: neighbours in time are much alike.
-_SOME = 0.8
+# A tree sees half of the rows and features: neighbours in time are much alike. With engines that ran to failure neither
+# this share nor depth nor rate made a difference beyond chance (benchmarks/engines.py, eight partings).
+_SOME = 0.5
 # The newest share of the rows says when to stop; where it holds fewer of either kind it says nothing …
 _TAIL, _LEAST_IN_TAIL, _PATIENCE = 0.2, 5, 20
 # … and then there are as many trees as cannot do much harm.
@@ -89,7 +90,7 @@ def library() -> Iterator[ModuleType]:
 
 def settings_for(features: Sequence[str], seed: int, monotone: Mapping[str, int]) -> dict[str, str | int | float]:
     """What the library is told."""
-    return {
+    settings: dict[str, str | int | float] = {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
         "tree_method": "hist",
@@ -97,10 +98,12 @@ def settings_for(features: Sequence[str], seed: int, monotone: Mapping[str, int]
         "eta": RATE,
         "subsample": _SOME,
         "colsample_bytree": _SOME,
-        "monotone_constraints": "(" + ",".join(str(monotone.get(name, 0)) for name in features) + ")",
         "nthread": 1,
         "seed": seed % 2**31,
     }
+    if any(monotone.values()):
+        settings["monotone_constraints"] = "(" + ",".join(str(monotone.get(name, 0)) for name in features) + ")"
+    return settings
 
 
 def _enough(xgboost: ModuleType, seen: Lesson, settings: Mapping[str, str | int | float]) -> int:

@@ -46,14 +46,23 @@ def serve(orders: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None:
     """Do orders until there are no more, or none came for `idle_s`. Raises Garbage where one is none."""
     _send(answers, Hello(pid=os.getpid()))
     while select.select([orders], [], [], idle_s)[0]:
-        head = orders.read(HEAD.size)
+        head = _read(orders, HEAD.size)
         if len(head) < HEAD.size:
             return
-        order = order_of(orders.read(length_of(head)))
+        order = order_of(_read(orders, length_of(head)))
         signal.setitimer(signal.ITIMER_REAL, max(0.001, order.limit_s))
         answer = do(order)
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         _send(answers, answer)
+
+
+def _read(orders: BinaryIO, count: int) -> bytes:
+    """So many bytes, fewer where there are no more. A pipe gives what is in it just now, at most 64 KB of an order."""
+    parts, missing = list[bytes](), count
+    while missing and (part := orders.read(missing)):
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
 
 
 def do(order: Order) -> Answer:

@@ -3,29 +3,26 @@
 Trees come as columns, the nodes of all of them in the order of a walk that goes left first: the left branch of a node
 is always the next one, and no branch can lead back. They are asked as nested tuples, several times as fast as the
 library for one row.
-
-The contributions are Shapley values over the paths of a tree (Lundberg et al., "From local explanations to global
-understanding with explainable AI for trees", 2020, algorithm 2, path-dependent), worked out leaf by leaf: what a leaf
-is worth goes to the features on its way, those that the row follows and those that it does not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import factorial, inf, isfinite
-from operator import mul
+from math import inf, isfinite
 from typing import TypeAlias
 
 import msgspec
 
 from selfheal.ml.forest import LEAF, singles
+from selfheal.ml.shapley import MOST_DEPTH as MOST_DEPTH
+from selfheal.ml.shapley import Leaf, Step, average, contributions, leaf_of
 
 Node: TypeAlias = "float | tuple[int, float, Node, Node]"
 """A leaf is what it weighs; a branch is the place of a cell, where it is cut, and its two sides."""
 
 # Far beyond what is fitted here: whoever has more than that has another purpose.
-MOST_TREES, MOST_NODES, MOST_DEPTH = 1_000, 60_000, 12
+MOST_TREES, MOST_NODES = 1_000, 60_000
 # A cell beyond this is as large as this: the library cuts at twice the largest, and cannot write down what has no end.
 MOST_CELL = 1e30
 # Log-odds of a million to one are 14; no leaf of ours comes near this.
@@ -52,28 +49,6 @@ class Columns(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One feature on the way to a leaf: the row comes by where its cell is in every range of these.
-
-    `share` is how much of what was learned went the same way where that feature was asked, all its branches together.
-    """
-
-    feature: int
-    low: float
-    high: float
-    missing: bool
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """What a leaf weighs, and the features that decide whether a row comes to it, each once."""
-
-    weight: float
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Trees:
     """Trees that can be asked. `width` is the number of features of a row; `bias` is what they weigh on average."""
 
@@ -95,10 +70,7 @@ class Trees:
 
     def contributions(self, row: Sequence[float]) -> tuple[float, ...]:
         """What each feature brings to the weight of a row, beside the average: their sum and `bias` are the weight."""
-        cells, brought = cells_of(row), [0.0] * self.width
-        for leaf in self.leaves:
-            _share_out(leaf, cells, brought)
-        return tuple(brought)
+        return tuple(contributions(self.leaves, cells_of(row), self.width))
 
 
 def cells_of(row: Sequence[float]) -> list[float]:
@@ -117,7 +89,7 @@ def grown(columns: Columns, width: int) -> Trees:
         raise NoTrees("its columns are not of equal length")
     if not all(map(isfinite, columns.numbers)):
         raise NoTrees("a node holds what is no number")
-    if not all(isfinite(cover) and cover > 0.0 for cover in columns.covers):
+    if not all(isfinite(cover) and cover >= 0.0 for cover in columns.covers):
         raise NoTrees("a node was come by less often than never")
     reader, place, roots = _Reader(columns, width), 0, list[Node]()
     for _ in range(columns.trees):
@@ -125,7 +97,7 @@ def grown(columns: Columns, width: int) -> Trees:
         roots.append(root)
     if place != count:
         raise NoTrees(f"{count - place} nodes belong to no tree")
-    return Trees(width, tuple(roots), tuple(reader.leaves), sum(map(_average, reader.leaves)))
+    return Trees(width, tuple(roots), tuple(reader.leaves), sum(map(average, reader.leaves)))
 
 
 class _Reader:
@@ -153,6 +125,8 @@ class _Reader:
         if not left_at < right_at < len(columns.features):
             raise NoTrees("a branch leads back, or out of all trees")
         together = columns.covers[left_at] + columns.covers[right_at]
+        if not 0.0 < together < inf:
+            raise NoTrees("a branch was never come by, or more often than there are numbers")
         to_left = Step(feature, -inf, cut, missing_left, columns.covers[left_at] / together)
         to_right = Step(feature, cut, inf, not missing_left, columns.covers[right_at] / together)
         left, after = self.read(left_at, (*way, to_left))
@@ -167,85 +141,8 @@ class _Reader:
         if abs(weight) > MOST_WEIGHT:
             raise NoTrees(f"a leaf weighs {weight:g}, and may weigh {MOST_WEIGHT:g}")
         single = _single(weight)
-        self.leaves.append(Leaf(single, _merged(way)))
+        self.leaves.append(leaf_of(single, way))
         return single
-
-
-def _merged(way: Sequence[Step]) -> tuple[Step, ...]:
-    """The way to a leaf with each feature once: in the range of all its branches, with the product of their shares."""
-    merged = dict[int, Step]()
-    for step in way:
-        known = merged.get(step.feature)
-        if known is not None:
-            low, high, missing = max(known.low, step.low), min(known.high, step.high), known.missing and step.missing
-            step = Step(step.feature, low, high, missing, known.share * step.share)  # noqa: PLW2901 - both in one
-        merged[step.feature] = step
-    return tuple(merged.values())
-
-
-def _average(leaf: Leaf) -> float:
-    """What a leaf adds to the average: its weight by how much of what was learned came to it."""
-    share = leaf.weight
-    for step in leaf.steps:
-        share *= step.share
-    return share
-
-
-def _share_out(leaf: Leaf, cells: Sequence[float], brought: list[float]) -> None:
-    """Give what a leaf is worth to the features on its way: more to those that the row follows, less to the others.
-
-    With s features followed and the others not, the Shapley values need for each number k the sum of the products of
-    the shares of all but k of the followed: these sums are what multiplying (share + x) over the followed gives.
-    """
-    worth, followed, others = leaf.weight, list[Step](), list[Step]()
-    for step in leaf.steps:
-        if _comes_by(step, cells[step.feature]):
-            followed.append(step)
-        else:
-            others.append(step)
-            worth *= step.share
-    weights, sums = _WEIGHTS[len(leaf.steps)], _product(followed)
-    if others:
-        # What is not followed takes away the same, whichever it is: without it the row would be no nearer to the leaf.
-        lost = worth * sum(map(mul, weights, sums))
-        for step in others:
-            brought[step.feature] -= lost
-    for step in followed:
-        rest = _without(sums, step.share)
-        brought[step.feature] += worth * (1.0 - step.share) * sum(map(mul, weights, rest))
-
-
-def _comes_by(step: Step, cell: float) -> bool:
-    if cell != cell:  # noqa: PLR0124 - NaN is what it is not
-        return step.missing
-    return step.low <= cell < step.high
-
-
-def _product(followed: Sequence[Step]) -> list[float]:
-    """The polynomial that multiplying (share + x) over the steps gives, its constant first."""
-    sums = [1.0]
-    for step in followed:
-        share = step.share
-        sums = [share * low + high for low, high in zip([*sums, 0.0], [0.0, *sums], strict=True)]
-    return sums
-
-
-def _without(sums: Sequence[float], share: float) -> list[float]:
-    """The polynomial divided by (share + x), from the top: nothing is divided by a share that may be next to none."""
-    rest, carried = [0.0] * (len(sums) - 1), 0.0
-    for power in range(len(rest) - 1, -1, -1):
-        carried = sums[power + 1] - share * carried
-        rest[power] = carried
-    return rest
-
-
-def _weights(count: int) -> tuple[float, ...]:
-    """How much a set of k others counts among `count` features, by k: the share of orders in which it comes first."""
-    return tuple(factorial(k) * factorial(count - 1 - k) / factorial(count) for k in range(count))
-
-
-# By the number of features on a way.
-_WEIGHTS = ((), *(_weights(count) for count in range(1, MOST_DEPTH + 1)))
 
 
 def _sides(row: Sequence[float]) -> list[float]:

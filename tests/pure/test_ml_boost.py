@@ -86,10 +86,10 @@ def story(count: int, width: int, seed: int = 1) -> tuple[list[list[float]], lis
     return rows, [dice.random() < logistic(1.5 * row[0] + row[1] * row[2] - 2.0) for row in known]
 
 
-@settings(max_examples=60)
-@given(st.integers(0, 10_000), st.integers(1, 5), st.lists(cells, min_size=5, max_size=5))
-def test_the_parts_of_a_row_are_its_shapley_values(seed: int, width: int, row: list[float]) -> None:
-    made = columns(width, seed=seed)
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 7), st.integers(0, 7), st.lists(cells, min_size=7, max_size=7))
+def test_the_parts_of_a_row_are_its_shapley_values(seed: int, width: int, deepest: int, row: list[float]) -> None:
+    made = columns(width, seed=seed, deepest=deepest)
     trees, seen = grown(made, width), cells_of(row[:width])
     expected = shapley(lambda known: known_weight(made, seen, known), width)
     assert trees.contributions(seen) == pytest.approx(expected, abs=1e-9)
@@ -204,7 +204,9 @@ def changed(column: str, place: int, value: float) -> Columns:
         (changed("numbers", BRANCH_AT, nan), "no number"),
         (changed("numbers", LEAF_AT, inf), "no number"),
         (changed("numbers", LEAF_AT, 1e9), "a leaf weighs 1e+09"),
-        (changed("covers", LEAF_AT, 0.0), "less often than never"),
+        (changed("covers", LEAF_AT, -1.0), "less often than never"),
+        (replace(SOUND, covers=(0.0,) * len(SOUND.covers)), "never come by"),
+        (replace(SOUND, covers=(1.7e308,) * len(SOUND.covers)), "more often than there are numbers"),
         (changed("covers", LEAF_AT, nan), "less often than never"),
     ],
 )
@@ -307,6 +309,16 @@ def test_rows_that_count_for_nothing_teach_nothing() -> None:
     chances = [made.probability(row) for row in rows]
     yes = [chance for chance, label in zip(chances, labels, strict=True) if label]
     assert sum(yes) / len(yes) > sum(chances) / len(chances)
+
+
+@pytest.mark.parametrize("count", range(2, 8))
+def test_a_handful_of_rows_teaches_little_and_breaks_nothing(count: int) -> None:
+    pytest.importorskip("xgboost", reason="XGBoost is not installed (the extra ml)")
+    from selfheal.ml.boost_fit import fit  # noqa: PLC0415
+
+    rows = rows_of(3, count=count)
+    made = fit(rows, [place == 0 for place in range(count)], ("a", "b", "c"))
+    assert all(0.0 < made.probability(row) < 1.0 for row in rows)
 
 
 @pytest.mark.parametrize("label", [True, False])

@@ -205,6 +205,9 @@ def test_windows_that_teach_nothing_are_told() -> None:
         fit(windows, labels, ("a", "b", "c"))
     with pytest.raises(ValueError, match="other steps"):
         fit([*windows[:-1], windows[-1][1:]], labels, ("a", "b"))
+    wide = [[row * 33 for row in window] for window in windows]
+    with pytest.raises(ValueError, match="66 cells"):
+        fit(wide, labels, tuple(map(str, range(66))))
     with pytest.raises(ValueError, match="72 steps"):
         fit([window * 6 for window in windows], labels, ("a", "b"))
 

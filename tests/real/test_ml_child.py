@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 import selfheal
 from selfheal.ml.client import Child, ChildFailed
@@ -123,6 +124,15 @@ def test_without_the_library_that_is_said(tmp_path: Path) -> None:
     answer = asyncio.run(work())
     assert isinstance(answer, NotFitted)
     assert answer.slug == "not_installed"
+
+
+def test_an_order_that_is_larger_than_a_pipe_arrives_whole() -> None:
+    large = columns_for(hour(until=UNTIL, every_s=0.1, count=36_000))
+    asked = replace(order(since=UNTIL - 600.0), points=large)
+    assert len(frame(asked)) > 2_000_000
+    answer = with_child(lambda child: child.fit(asked))
+    assert isinstance(answer, NotFitted), answer
+    assert answer.slug == "too_little"
 
 
 def test_it_gives_way_to_everything_and_has_little_memory() -> None:
