@@ -36,6 +36,7 @@ _SHOWN = 20
 
 def _backtest(arguments: Namespace) -> int:
     from selfheal.predict.alarms import Task
+    from selfheal.predict.replay import parts_of
     from selfheal.recorded.backtest import MODELS, backtest
     from selfheal.recorded.fleet_files import read_fleet
 
@@ -45,7 +46,8 @@ def _backtest(arguments: Namespace) -> int:
         bar("reading", 0.0)
         recording = read_fleet(arguments.dir)
         wanted = MODELS if arguments.model == "all" else (arguments.model,)
-        found = backtest(recording, Task(arguments.horizon, arguments.lead), wanted, arguments.train_until, bar)
+        parts = parts_of(recording, arguments.train_until)
+        found = backtest(recording, Task(arguments.horizon, arguments.lead), wanted, parts, bar)
     finally:
         bar.clear()
     if arguments.json:

@@ -238,7 +238,7 @@ def _lasting(signal: str, limited: bool) -> tuple[float, float]:
     """How many hours a failure announces itself: where nobody knows the limit, that it grows is all that does."""
     if signal in ("rss", "fds", "disk"):
         return 2.0, 16.0
-    return (1.5, 8.0) if limited else (1.25, 2.75)
+    return (1.5, 8.0) if limited else (1.75, 3.5)
 
 
 def _growth(dice: Random) -> Callable[[float], float]:

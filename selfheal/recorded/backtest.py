@@ -62,11 +62,9 @@ class Backtest:
     predictions: Sequence[Foreseen]
 
 
-def backtest(
-    recording: Recording, task: Task, wanted: Sequence[str], until: float | None, progress: Progress
-) -> Backtest:
+def backtest(recording: Recording, task: Task, wanted: Sequence[str], parts: Parts, progress: Progress) -> Backtest:
     """Learn, choose and judge. Raises SelfhealError where none of the models that are wanted can be asked."""
-    parts, dice = parts_of(recording, until), Random(0)  # noqa: S311 - no secret hangs on it
+    dice = Random(0)  # noqa: S311 - no secret hangs on it
     left_out: dict[str, str] = {}
     progress("learning", 0.0)
     candidates = list(_candidates(recording, task, parts, wanted, left_out))
