@@ -129,7 +129,7 @@ def _held(dice: Random, at: Sequence[float], load: Sequence[float]) -> list[floa
         for much, rest in zip(load, _noise(dice, at, dice.uniform(0.001, 0.015)), strict=True)
     ]
     if dice.random() < 0.35:
-        _saw(dice, at, shares, dice.uniform(0.05, 0.35), dice.uniform(600.0, 4.0 * _HOUR))
+        _saw(dice, at, shares, dice.uniform(0.05, 0.35), dice.uniform(300.0, 1.5 * _HOUR))
     if dice.random() < 0.3:
         _nightly(dice, at, shares, dice.uniform(0.08, 0.35))
     return shares

@@ -49,7 +49,8 @@ _APART: tuple[tuple[str, frozenset[Role]], ...] = (
     ("rest", frozenset({"memory", "fds", "disk", "other"})),
 )
 _CONTEXT = (
-    "age", "restarts_half", "restarts_1", "restarts_12", "open_breakers", "anomalies", "changes",
+    "age", "restart_gap", "restart_gap_before", "restarts_half", "restarts_1", "restarts_12", "error_share",
+    "open_breakers", "anomalies", "changes",
 )  # fmt: skip
 FEATURES: tuple[str, ...] = (
     *(f"limit.{name}" for name in _TOWARDS),
@@ -70,6 +71,7 @@ class Windows:
         unlimited = [name for name in track.columns if roles[name] not in _NEVER_REST or name not in track.limits]
         self._apart = [[track.columns[name] for name in unlimited if roles[name] in group] for _, group in _APART]
         self._context = [_of_role(track, roles, role) for role in ("breakers", "anomalies", "changes")]
+        self._errors = [column for name, column in track.columns.items() if roles[name] == "errors"]
         self._restarts = _restarts(track, roles)
         self._day = round(DAY_S / track.step_s) if track.step_s <= DAY_S / STEPS else 0
 
@@ -123,7 +125,18 @@ class Windows:
         age = asinh((end - 1 - restarts[until - 1]) / STEPS) if until else nan
         counts = [float(until - bisect_right(restarts, end - 1 - steps)) for steps in (STEPS // 2, STEPS, 12 * STEPS)]
         seen = [column.mean(end - 12, end) if column else nan for column in self._context]
-        return [age, *counts, *seen]
+        gaps = [_gap(restarts, until, back) for back in (1, 2)]
+        return [age, *gaps, *counts, self._error_share(end), *seen]
+
+    def _error_share(self, end: int) -> float:
+        """The share of what fails, where what is measured is a share: then it means the same for every agent."""
+        shares = [column.mean(end - 3, end) for column in self._errors if 0.0 <= column.tops[end] <= 1.0]
+        return max(shares, default=nan)
+
+
+def _gap(restarts: Sequence[int], until: int, back: int) -> float:
+    """The time between two restarts, so many back from the latest, in horizons."""
+    return asinh((restarts[until - back] - restarts[until - back - 1]) / STEPS) if until > back else nan
 
 
 _NEVER_REST: frozenset[Role] = frozenset({"memory", "fds", "disk", "other"})

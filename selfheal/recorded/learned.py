@@ -6,6 +6,7 @@ given that it does. A model of every fleet knows roles and shares; one of this f
 
 from __future__ import annotations
 
+import zlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -153,7 +154,7 @@ def write_learned(file: Path, learned: Learned) -> None:
     """Write a model that is there as a whole or not at all. Raises SelfhealError."""
     part = file.with_name(f".{file.name}.part")
     try:
-        part.write_bytes(sealed(_FIRST, learned))
+        part.write_bytes(zlib.compress(sealed(_FIRST, learned), 9))
         part.replace(file)
     except OSError as why:
         part.unlink(missing_ok=True)
@@ -172,13 +173,18 @@ def read_learned(file: Path) -> Learned:
 def learned_of(data: bytes, name: str) -> Learned:
     """The model in some bytes. Raises SelfhealError where they are none that can be asked."""
     try:
-        learned = opened(_FIRST, data, Learned, MOST_BYTES)
-    except (ModelRefused, NoTrees, ValueError) as why:
+        learned = opened(_FIRST, _unpacked(data), Learned, MOST_BYTES)
+    except (ModelRefused, NoTrees, ValueError, zlib.error) as why:
         raise SelfhealError(f"cannot use {name!r}: {why}; make a model with 'selfheal train DIR --save FILE'") from why
     wanted = features_of(learned.scope, learned.signals)
     if learned.format != FORMAT or any(one.features != wanted for one in (learned.whether, *learned.modes.values())):
         raise SelfhealError(f"cannot use {name!r}: its features are not those that are made now; train it anew")
     return learned
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What was packed; of more than may be there only so much that it is refused."""
+    return zlib.decompressobj().decompress(data, MOST_BYTES + 1)
 
 
 def _likeliest(modes: Mapping[str, Booster], row: Sequence[float]) -> str | None:

@@ -30,9 +30,9 @@ LEAST_FAILURES = 5
 _LEAST_OF_MODE = 20
 # What comes later than this share of the horizon is not learned as a failure within it: an alarm that comes a little
 # before the horizon is as wrong as one that comes long before, and the times of failures are never known to a minute.
-NEAR = 0.85
+NEAR = 0.75
 # Failures that are kept to be told as the nearest past case.
-_MOST_CASES = 60
+_MOST_CASES = 40
 _BINS = (0.0, 0.2, 0.4, 0.6, 0.8)
 _LEAST_IN_BIN = 20
 
@@ -174,7 +174,7 @@ def _cases(whether: Booster, taught: Sequence[Example], task: Task) -> Iterator[
             if key not in best or abs(one.left_s - half) < abs(best[key].left_s - half):
                 best[key] = one
     for (agent, at), one in sorted(best.items(), key=lambda item: -item[0][1])[:_MOST_CASES]:
-        brought = tuple(round(part, 3) for part in whether.contributions(one.row)[:-1])
+        brought = tuple(round(part, 2) for part in whether.contributions(one.row)[:-1])
         yield PastCase(agent, float(at), str(one.mode), brought)
 
 
