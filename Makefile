@@ -83,6 +83,12 @@ $(VENV)/.dev: requirements-dev.lock requirements-build.lock pyproject.toml | $(B
 	@$(LINK)
 	@touch $@ $(VENV)/.run
 
+# Torch, against which the small networks are tested, in the build that knows no graphics cards.
+$(VENV)/.lstm: requirements-lstm.lock $(VENV)/.dev
+	@echo 'Installing torch into $(VENV) …'
+	@$(INSTALL) -r requirements-lstm.lock
+	@touch $@
+
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null \
 		|| { echo 'selfheal needs Python 3.11 or newer, and there is no "$(PYTHON)": install it, or name another as in "make demo PYTHON=python3.12".' >&2; exit 1; }
@@ -99,11 +105,17 @@ $(BIN)/python:
 COMPILE := build/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header --no-annotate \
 	--no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
+# A version of which the index has a build for processors alone; without one the lock would hold twenty packages, of
+# several gigabytes, for graphics cards. Torch needs setuptools, which a lock leaves out where nobody allows it.
+TORCH ?= torch==2.13.0
+
 lock: $(BIN)/python ## choose the newest versions that fit, and write them down
 	$(BIN)/python -m venv build/lock && build/lock/bin/pip install --quiet pip-tools
 	$(COMPILE) -o requirements.lock pyproject.toml
 	$(COMPILE) -o requirements-build.lock --only-build-deps --build-deps-for wheel --build-deps-for editable -c requirements.lock pyproject.toml
 	$(COMPILE) -o requirements-dev.lock --extra dev -c requirements.lock -c requirements-build.lock pyproject.toml
+	$(COMPILE) -o requirements-lstm.lock --extra lstm --allow-unsafe --upgrade-package $(TORCH) -c requirements.lock -c requirements-dev.lock pyproject.toml
+	sed -i -e '/^#/d' -e '/^$$/d' requirements-lstm.lock
 	$(COMPILE) -o requirements-bench.lock --extra bench -c requirements.lock -c requirements-dev.lock pyproject.toml
 	$(COMPILE) -o requirements-judges.lock --extra judges -c requirements.lock -c requirements-dev.lock pyproject.toml
 

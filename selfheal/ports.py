@@ -16,7 +16,7 @@ from selfheal.clock import Clock
 from selfheal.config.models import Config
 from selfheal.data.jobs import AnyJob
 from selfheal.kinds import CallHttp, CheckKind, Notifier, RunCommand
-from selfheal.ml.wire import Fit, FitBooster, Fitted, FittedBooster, NotFitted
+from selfheal.ml.wire import Fit, FitBooster, FitRecurrent, Fitted, FittedBooster, FittedRecurrent, NotFitted
 from selfheal.model.wire import Answer, Question
 from selfheal.net import Dialer
 from selfheal.render.api import RenderApi
@@ -52,6 +52,10 @@ class Learner(Protocol):
 
     async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
         """Have what comes before a failure learned by boosted trees. Raises as `fit` does."""
+        ...
+
+    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
+        """Have it learned by an LSTM. Raises as `fit` does."""
         ...
 
     async def close(self) -> None:

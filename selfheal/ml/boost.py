@@ -19,7 +19,7 @@ MOST_FEATURES = 500
 _MOST_NAME = 200
 
 
-class Booster(msgspec.Struct, frozen=True, dict=True):
+class Booster(msgspec.Struct, frozen=True, dict=True, tag="xgboost"):
     """Boosted trees over the cells of a row, in the order of `features`; NaN is a cell that was not seen.
 
     `base` is what every row begins with, in log-odds as all margins; `calibration` makes of a margin the share that

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Sequence
 from typing import BinaryIO
 
-from selfheal.ml.boost_model import Learned, encode, proofs, schema
+from selfheal.ml.boost import Booster
+from selfheal.ml.kept import encode, learned
 from selfheal.ml.lessons import CannotLearn, NothingToLearn
+from selfheal.ml.recurrent import Recurrent, Window
 from selfheal.ml.rows import table
 from selfheal.ml.wire import (
     HEAD,
@@ -20,8 +23,10 @@ from selfheal.ml.wire import (
     Answer,
     Fit,
     FitBooster,
+    FitRecurrent,
     Fitted,
     FittedBooster,
+    FittedRecurrent,
     Hello,
     NotFitted,
     Order,
@@ -31,6 +36,7 @@ from selfheal.ml.wire import (
     order_of,
     points_in,
     rows_in,
+    windows_in,
 )
 
 IDLE_S = 30.0
@@ -55,7 +61,7 @@ def do(order: Order) -> Answer:
     if order.version != VERSION:
         return NotFitted(job=order.job, slug="version", why=f"an order of version {order.version}; {VERSION} is spoken")
     try:
-        return _fit(order) if isinstance(order, Fit) else _boost(order)
+        return _done(order)
     except CannotLearn as why:
         return NotFitted(job=order.job, slug="not_installed", why=str(why))
     except NothingToLearn as why:
@@ -66,6 +72,16 @@ def do(order: Order) -> Answer:
         return NotFitted(job=order.job, slug="no_memory", why="the memory that it may have is not enough")
     except Exception as why:  # noqa: BLE001 - the library may raise anything; the daemon has to hear of it
         return NotFitted(job=order.job, slug="error", why=f"{type(why).__name__}: {why}"[:500])
+
+
+def _done(order: Order) -> Answer:
+    match order:
+        case Fit():
+            return _fit(order)
+        case FitBooster():
+            return _boost(order)
+        case FitRecurrent():
+            return _recur(order)
 
 
 def _fit(order: Fit) -> Fitted | NotFitted:
@@ -80,18 +96,38 @@ def _fit(order: Fit) -> Fitted | NotFitted:
 def _boost(order: FitBooster) -> FittedBooster:
     rows, labels, weights = rows_in(order.rows, len(order.features))
     held, happened, _ = rows_in(order.calibration, len(order.features))
-    from selfheal.ml.boost_fit import fit, name_of_library  # noqa: PLC0415 - numpy and the library, as above
+    from selfheal.ml.boost_fit import fit, name_of_library  # noqa: PLC0415 - as above
 
-    booster = fit(
+    model = fit(
         rows, labels, order.features,
         weights=weights, calibration=(held, happened) if held else None, seed=order.seed, monotone=order.monotone,
     )  # fmt: skip
-    learned = Learned(
-        schema=schema(order.features, order.meaning), subject=order.subject, meaning=order.meaning,
-        since=order.since, until=order.until, rows=len(rows), positives=sum(labels),
-        library=name_of_library(), booster=booster, proofs=proofs(booster, rows),
+    return FittedBooster(job=order.job, model=_kept(order, model, [(row,) for row in rows], labels, name_of_library()))
+
+
+def _recur(order: FitRecurrent) -> FittedRecurrent:
+    windows, labels = windows_in(order.windows, len(order.features))
+    held = None if order.calibration is None else windows_in(order.calibration, len(order.features))
+    from selfheal.ml.recurrent_fit import fit, name_of_library  # noqa: PLC0415 - as above
+
+    model = fit(windows, labels, order.features, calibration=held, seed=order.seed)
+    return FittedRecurrent(job=order.job, model=_kept(order, model, windows, labels, name_of_library()))
+
+
+def _kept(
+    order: FitBooster | FitRecurrent,
+    model: Booster | Recurrent,
+    windows: Sequence[Window],
+    labels: Sequence[bool],
+    library: str,
+) -> bytes:
+    """The file of a model."""
+    return encode(
+        learned(
+            model, windows, labels,
+            subject=order.subject, meaning=order.meaning, since=order.since, until=order.until, library=library,
+        )
     )  # fmt: skip
-    return FittedBooster(job=order.job, model=encode(learned))
 
 
 def _send(answers: BinaryIO, said: Said) -> None:

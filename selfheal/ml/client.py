@@ -18,8 +18,10 @@ from selfheal.ml.wire import (
     HEAD,
     Fit,
     FitBooster,
+    FitRecurrent,
     Fitted,
     FittedBooster,
+    FittedRecurrent,
     Garbage,
     Hello,
     NotFitted,
@@ -38,7 +40,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 _BEGIN_S, _GRACE_S = 20.0, 5.0
 _REAP_S = 2.0
 
-_Done = TypeVar("_Done", Fitted, FittedBooster)
+_Done = TypeVar("_Done", Fitted, FittedBooster, FittedRecurrent)
 
 Trouble = Literal["died", "hung", "garbage", "not_started"]
 
@@ -74,6 +76,10 @@ class Child:
     async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
         """Have boosted trees fitted. Raises as `fit` does."""
         return await self._have_done(order, FittedBooster)
+
+    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
+        """Have an LSTM fitted. Raises as `fit` does."""
+        return await self._have_done(order, FittedRecurrent)
 
     async def _have_done(self, order: Order, kind: type[_Done]) -> _Done | NotFitted:
         answered = False

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import factorial, inf, isfinite
 from operator import mul
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -51,8 +51,7 @@ class Columns(msgspec.Struct, frozen=True):
     covers: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One feature on the way to a leaf: the row comes by where its cell is in every range of these.
 
     `share` is how much of what was learned went the same way where that feature was asked, all its branches together.
@@ -197,46 +196,32 @@ def _share_out(leaf: Leaf, cells: Sequence[float], brought: list[float]) -> None
     With s features followed and the others not, the Shapley values need for each number k the sum of the products of
     the shares of all but k of the followed: these sums are what multiplying (share + x) over the followed gives.
     """
-    worth, followed, others = leaf.weight, list[Step](), list[Step]()
-    for step in leaf.steps:
-        if _comes_by(step, cells[step.feature]):
-            followed.append(step)
+    worth, sums, followed, others = leaf.weight, [1.0], list[tuple[int, float]](), list[int]()
+    for feature, low, high, missing, share in leaf.steps:
+        cell = cells[feature]
+        if low <= cell < high or (missing and cell != cell):  # noqa: PLR0124 - NaN is what it is not
+            followed.append((feature, share))
+            sums = [share * one + other for one, other in zip([*sums, 0.0], [0.0, *sums], strict=True)]
         else:
-            others.append(step)
-            worth *= step.share
-    weights, sums = _WEIGHTS[len(leaf.steps)], _product(followed)
+            others.append(feature)
+            worth *= share
+    weights = _WEIGHTS[len(leaf.steps)]
     if others:
         # What is not followed takes away the same, whichever it is: without it the row would be no nearer to the leaf.
         lost = worth * sum(map(mul, weights, sums))
-        for step in others:
-            brought[step.feature] -= lost
-    for step in followed:
-        rest = _without(sums, step.share)
-        brought[step.feature] += worth * (1.0 - step.share) * sum(map(mul, weights, rest))
+        for feature in others:
+            brought[feature] -= lost
+    for feature, share in followed:
+        brought[feature] += worth * (1.0 - share) * _without(weights, sums, share)
 
 
-def _comes_by(step: Step, cell: float) -> bool:
-    if cell != cell:  # noqa: PLR0124 - NaN is what it is not
-        return step.missing
-    return step.low <= cell < step.high
-
-
-def _product(followed: Sequence[Step]) -> list[float]:
-    """The polynomial that multiplying (share + x) over the steps gives, its constant first."""
-    sums = [1.0]
-    for step in followed:
-        share = step.share
-        sums = [share * low + high for low, high in zip([*sums, 0.0], [0.0, *sums], strict=True)]
-    return sums
-
-
-def _without(sums: Sequence[float], share: float) -> list[float]:
-    """The polynomial divided by (share + x), from the top: nothing is divided by a share that may be next to none."""
-    rest, carried = [0.0] * (len(sums) - 1), 0.0
-    for power in range(len(rest) - 1, -1, -1):
-        carried = sums[power + 1] - share * carried
-        rest[power] = carried
-    return rest
+def _without(weights: Sequence[float], sums: Sequence[float], share: float) -> float:
+    """The weighed sums of a polynomial that is divided by (share + x): from the top, so never by a small share."""
+    weighed = rest = 0.0
+    for power in range(len(sums) - 1, 0, -1):
+        rest = sums[power] - share * rest
+        weighed += weights[power - 1] * rest
+    return weighed
 
 
 def _weights(count: int) -> tuple[float, ...]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from selfheal.ml.forest import NoForest, packed, unpacked_numbers, unpacked_singles
+from selfheal.ml.forest import NoForest, packed, unpacked_numbers, unpacked_singles, unpacked_whole
 from selfheal.ml.rows import Points, Span
 from selfheal.ml.trees import cells_of
 
@@ -82,6 +82,36 @@ class FitBooster(msgspec.Struct, frozen=True, kw_only=True, tag="fit_booster"):
     version: int = VERSION
 
 
+class Windows(msgspec.Struct, frozen=True):
+    """Windows of `steps` rows each, oldest first, and whether it happened after each.
+
+    `cells` are rows as `Rows` has them; a window ends before the row whose number `ends` has, in four bytes each, so
+    that a row of several windows is sent once. Who sends rows of several agents one after the other lets no window
+    reach over.
+    """
+
+    steps: int
+    cells: bytes = b""
+    ends: bytes = b""
+    labels: bytes = b""
+
+
+class FitRecurrent(msgspec.Struct, frozen=True, kw_only=True, tag="fit_recurrent"):
+    """An order: learn what comes before `subject` from these windows, and correct its chances by other ones."""
+
+    job: int
+    subject: str
+    features: tuple[str, ...]
+    meaning: int
+    windows: Windows
+    calibration: Windows | None = None
+    since: float
+    until: float
+    seed: int
+    limit_s: float
+    version: int = VERSION
+
+
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     """The first word of a child."""
 
@@ -105,6 +135,14 @@ class FittedBooster(msgspec.Struct, frozen=True, kw_only=True, tag="fitted_boost
     version: int = VERSION
 
 
+class FittedRecurrent(msgspec.Struct, frozen=True, kw_only=True, tag="fitted_recurrent"):
+    """It was learned: the bytes of the network's file."""
+
+    job: int
+    model: bytes
+    version: int = VERSION
+
+
 class NotFitted(msgspec.Struct, frozen=True, kw_only=True, tag="not_fitted"):
     """It could not be learned. `slug` is one of REASONS."""
 
@@ -114,8 +152,8 @@ class NotFitted(msgspec.Struct, frozen=True, kw_only=True, tag="not_fitted"):
     version: int = VERSION
 
 
-Order = Fit | FitBooster
-Answer = Fitted | FittedBooster | NotFitted
+Order = Fit | FitBooster | FitRecurrent
+Answer = Fitted | FittedBooster | FittedRecurrent | NotFitted
 Said = Hello | Answer
 REASONS = ("too_little", "not_installed", "no_memory", "version", "error")
 
@@ -168,11 +206,8 @@ def points_in(columns: Mapping[str, Column]) -> dict[str, tuple[array[float], ar
 
 def rows_for(rows: Sequence[Sequence[float]], labels: Sequence[bool], weights: Sequence[float] | None = None) -> Rows:
     """Rows as a message holds them."""
-    cells = array("f")
-    for row in rows:
-        cells.extend(cells_of(row))
     counted = b"" if weights is None else packed(array("d", weights))
-    return Rows(packed(cells), bytes(map(bool, labels)), counted)
+    return Rows(_packed_rows(rows), bytes(map(bool, labels)), counted)
 
 
 def rows_in(rows: Rows, width: int) -> tuple[list[array[float]], list[bool], array[float] | None]:
@@ -188,6 +223,34 @@ def rows_in(rows: Rows, width: int) -> tuple[list[array[float]], list[bool], arr
         raise Garbage("a row has a label or a weight that is none")
     parted = [cells[place * width : (place + 1) * width] for place in range(count)]
     return parted, list(map(bool, rows.labels)), weights or None
+
+
+def windows_for(rows: Sequence[Sequence[float]], ends: Sequence[int], labels: Sequence[bool], steps: int) -> Windows:
+    """Windows over these rows as a message holds them."""
+    return Windows(steps, _packed_rows(rows), packed(array("i", ends)), bytes(map(bool, labels)))
+
+
+def windows_in(windows: Windows, width: int) -> tuple[list[list[array[float]]], list[bool]]:
+    """The windows of a message, of rows of so many cells, and their labels. Raises Garbage."""
+    try:
+        cells, ends = unpacked_singles(windows.cells), unpacked_whole(windows.ends)
+    except NoForest as why:
+        raise Garbage(str(why)) from why
+    rows = [cells[place : place + width] for place in range(0, len(cells), width or 1)]
+    if len(rows) * width != len(cells) or len(ends) != len(windows.labels):
+        raise Garbage("there are not as many cells as the rows have, or labels as windows")
+    if not all(0 < windows.steps <= end <= len(rows) for end in ends):
+        raise Garbage("a window reaches over the rows that there are")
+    if not set(windows.labels) <= {0, 1}:
+        raise Garbage("a window has a label that is none")
+    return [rows[end - windows.steps : end] for end in ends], list(map(bool, windows.labels))
+
+
+def _packed_rows(rows: Sequence[Sequence[float]]) -> bytes:
+    cells = array("f")
+    for row in rows:
+        cells.extend(cells_of(row))
+    return packed(cells)
 
 
 def _decoded(body: bytes, kind: type[_T]) -> _T:

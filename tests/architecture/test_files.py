@@ -27,7 +27,7 @@ def test_no_file_names_a_place_that_only_its_author_has() -> None:
 def test_the_locks_hold_versions_and_hashes_and_no_address() -> None:
     pinned = re.compile(r"[a-z0-9][a-z0-9-]*==\S+(?: ; [^\\]+)? \\|    --hash=sha256:[0-9a-f]{64}(?: \\)?")
     locks = sorted(ROOT.glob("*.lock"))
-    parts = ("", "-bench", "-build", "-dev", "-judges")
+    parts = ("", "-bench", "-build", "-dev", "-judges", "-lstm")
     assert {path.name for path in locks} == {f"requirements{part}.lock" for part in parts}
     strange = [
         f"{path.name}: {line}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from selfheal.ml.boost import Booster
-from selfheal.ml.boost_model import Learned, proofs, schema
 from selfheal.ml.calibration import Calibration
 from selfheal.ml.forest import LEAF, singles
+from selfheal.ml.kept import Learned, learned
 from selfheal.ml.trees import Columns
 
 
@@ -48,10 +48,11 @@ def rows_of(width: int, *, seed: int = 1, count: int = 60) -> list[list[float]]:
     return [[dice.gauss(0.0, 1.0) if dice.random() > 0.1 else float("nan") for _ in range(width)] for _ in range(count)]
 
 
-def learned(one: Booster | None = None, subject: str = "leak", meaning: int = 1) -> Learned:
+def kept(one: Booster | None = None, subject: str = "leak", meaning: int = 1) -> Learned:
     """What is kept of a made-up booster."""
-    kept = one or booster()
-    return Learned(
-        schema=schema(kept.features, meaning), subject=subject, meaning=meaning, since=0.0, until=3600.0, rows=60,
-        positives=7, library="none", booster=kept, proofs=proofs(kept, rows_of(len(kept.features))),
+    model = one or booster()
+    rows = rows_of(len(model.features))
+    return learned(
+        model, [(row,) for row in rows], [place < 7 for place in range(len(rows))],
+        subject=subject, meaning=meaning, since=0.0, until=3600.0, library="none",
     )  # fmt: skip

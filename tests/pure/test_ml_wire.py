@@ -18,12 +18,15 @@ from selfheal.ml.wire import (
     Column,
     Fit,
     FitBooster,
+    FitRecurrent,
     Fitted,
     FittedBooster,
+    FittedRecurrent,
     Garbage,
     Hello,
     NotFitted,
     Rows,
+    Windows,
     columns_for,
     frame,
     length_of,
@@ -32,6 +35,8 @@ from selfheal.ml.wire import (
     rows_for,
     rows_in,
     said_in,
+    windows_for,
+    windows_in,
 )
 from tests.pure.forests import hour
 
@@ -90,7 +95,7 @@ def test_rows_that_are_none_are_refused(rows: Rows) -> None:
         NotFitted(job=1, slug="error", why="who knows"),
     ],
 )
-def test_what_the_child_says_arrives(said: Hello | Fitted | FittedBooster | NotFitted) -> None:
+def test_what_the_child_says_arrives(said: Hello | Fitted | FittedBooster | FittedRecurrent | NotFitted) -> None:
     assert said_in(frame(said)[HEAD.size :]) == said
 
 
@@ -114,6 +119,41 @@ def test_what_is_too_large_is_not_sent() -> None:
 def test_points_that_are_none_are_refused(column: Column) -> None:
     with pytest.raises(Garbage):
         points_in({"x": column})
+
+
+TO_RECUR = FitRecurrent(
+    job=3, subject="leak", features=("a", "b"), meaning=1, windows=windows_for(ROWS, (2, 3), (True, False), 2),
+    since=0.0, until=9.0, seed=1, limit_s=5.0,
+)  # fmt: skip
+
+
+def test_windows_arrive_though_a_row_of_two_is_sent_once() -> None:
+    assert order_of(frame(TO_RECUR)[HEAD.size :]) == TO_RECUR
+    assert len(TO_RECUR.windows.cells) == 4 * 6
+    windows, labels = windows_in(TO_RECUR.windows, 2)
+    assert labels == [True, False]
+    assert [len(window) for window in windows] == [2, 2]
+    assert windows[0][1].tolist() == windows[1][0].tolist() == [1.0, -2.0]
+    assert windows_in(Windows(2), 2) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        Windows(2, bytes(20), packed(array("i", [2])), b"\1"),
+        Windows(2, bytes(16), packed(array("i", [3])), b"\1"),
+        Windows(2, bytes(16), packed(array("i", [1])), b"\1"),
+        Windows(2, bytes(16), packed(array("i", [-1])), b"\1"),
+        Windows(0, bytes(16), packed(array("i", [2])), b"\1"),
+        Windows(-1, bytes(16), packed(array("i", [2])), b"\1"),
+        Windows(2, bytes(16), packed(array("i", [2])), b"\1\0"),
+        Windows(2, bytes(16), packed(array("i", [2])), b"\2"),
+        Windows(2, bytes(16), b"123", b"\1"),
+    ],
+)
+def test_windows_that_are_none_are_refused(windows: Windows) -> None:
+    with pytest.raises(Garbage):
+        windows_in(windows, 2)
 
 
 @given(st.binary(max_size=300))

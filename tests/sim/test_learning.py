@@ -21,7 +21,17 @@ from selfheal.ml.child import do
 from selfheal.ml.client import ChildFailed
 from selfheal.ml.model import decode, encode
 from selfheal.ml.rows import filled, table
-from selfheal.ml.wire import Answer, Fit, FitBooster, Fitted, FittedBooster, NotFitted, points_in
+from selfheal.ml.wire import (
+    Answer,
+    Fit,
+    FitBooster,
+    FitRecurrent,
+    Fitted,
+    FittedBooster,
+    FittedRecurrent,
+    NotFitted,
+    points_in,
+)
 from selfheal.rehearse.machine import SimulatedMachine
 from selfheal.serve.views.fleet import agents
 from selfheal.serve.views.strangeness import anomaly_counts
@@ -49,6 +59,9 @@ class Child:
         return answer
 
     async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
+        raise AssertionError("forests alone are learned here")
+
+    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
         raise AssertionError("forests alone are learned here")
 
     async def close(self) -> None:
