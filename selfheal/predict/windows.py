@@ -38,7 +38,7 @@ _TOWARDS = (
 )  # fmt: skip
 _DEPARTS = (
     "now", "above_earlier", "since_yesterday", "yesterdays_rise", "speeds_up", "volatility",
-    *(f"{what}_{steps}" for steps, _ in WINDOWS[1:] for what in ("gain", "clear", "rises")),
+    *(f"{what}_{steps}" for steps, _ in WINDOWS for what in ("gain", "clear", "rises")),
 )  # fmt: skip
 # Which roles are told beside each other, each as the one of its signals that is furthest from its past.
 _APART: tuple[tuple[str, frozenset[Role]], ...] = (
@@ -294,7 +294,7 @@ def _furthest(columns: Sequence[Column], end: int, day: int) -> list[float]:
 def _departs(column: Column, base: float, unit: float, now: float, top: float, end: int, day: int) -> list[float]:
     cells: list[float] = []
     gains: list[float] = []
-    for steps, size in WINDOWS[1:]:
+    for steps, size in WINDOWS:
         found = _line(column, 0, end, steps, size)
         if found is None:
             cells += [nan] * 3
@@ -309,7 +309,7 @@ def _departs(column: Column, base: float, unit: float, now: float, top: float, e
         asinh((now - top) / unit) if isfinite(top) else nan,
         asinh((now - yesterday) / unit),
         asinh(rise / unit),
-        asinh(gains[0] - gains[1]),
+        asinh(gains[1] - gains[2]),
         _volatility(column, end),
         *cells,
     ]

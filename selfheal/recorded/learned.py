@@ -115,22 +115,32 @@ class Rows:
 
 def foreseen(learned: Learned, one: Known, place: int, row: Sequence[float], task: Task) -> Foreseen:
     """What a model says of a step in full; a trend says when, where there is one."""
-    probability = learned.whether.probability(row)
-    nearing = trend(one, place, task)
-    mode = _likeliest(learned.modes, row) or (mode_of(nearing.signal) if nearing else "failure")
-    at = one.track.ends_at(place)
-    if nearing is not None and nearing.forecast.eta_s <= 2 * task.horizon_s:
-        return by_trend(one.agent, at, probability, nearing, mode)
+    probability, nearing = learned.whether.probability(row), trend(one, place, task)
+    at, mode = one.track.ends_at(place), _likeliest(learned.modes, row)
     eta = _eta(learned.etas, probability)
+    return by_trend(one, at, probability, nearing, task, mode, eta)
+
+
+# Where nothing better is known: somewhere within the horizon.
+_SOMEWHERE = Eta(0.0, 0.05, 0.5, 1.0)
+
+
+def by_trend(
+    one: Known,
+    at: float,
+    probability: float,
+    nearing: Nearing | None,
+    task: Task,
+    mode: str | None = None,
+    eta: Eta = _SOMEWHERE,
+) -> Foreseen:
+    """The same with the times of a trend, where there is one that is about to meet its limit; with `eta` elsewhere."""
+    named = mode or (mode_of(nearing.signal) if nearing else "failure")
+    if nearing is not None and nearing.forecast.eta_s <= 2 * task.horizon_s:
+        seen = nearing.forecast
+        return Foreseen(one.agent, at, probability, named, seen.eta_s, seen.eta_low_s, seen.eta_high_s, nearing.signal)
     low, middle, high = (share * task.horizon_s for share in (eta.low, eta.middle, eta.high))
-    return Foreseen(one.agent, at, probability, mode, middle, low, high, one.windows.nearest(place))
-
-
-def by_trend(agent: str, at: float, probability: float, nearing: Nearing, mode: str | None = None) -> Foreseen:
-    """The same with the times of a trend."""
-    seen = nearing.forecast
-    named = mode or mode_of(nearing.signal)
-    return Foreseen(agent, at, probability, named, seen.eta_s, seen.eta_low_s, seen.eta_high_s, nearing.signal)
+    return Foreseen(one.agent, at, probability, named, middle, low, high, one.windows.nearest(one.place_of(at)))
 
 
 def reasons(learned: Learned, row: Sequence[float]) -> list[Reason]:
@@ -194,4 +204,4 @@ def _likeliest(modes: Mapping[str, Booster], row: Sequence[float]) -> str | None
 def _eta(etas: Sequence[Eta], probability: float) -> Eta:
     """What was seen with a probability as this one; half a horizon, somewhere in it, where nothing was."""
     after = bisect_right([one.probability for one in etas], probability)
-    return etas[after - 1] if after else Eta(0.0, 0.05, 0.5, 1.0)
+    return etas[after - 1] if after else _SOMEWHERE
