@@ -11,7 +11,7 @@ from benchmarks.prediction.rules import Rule, asked
 from selfheal.predict.alarms import Task
 from selfheal.predict.figures import Figures, Reliability, measure
 from selfheal.predict.recording import Recording
-from selfheal.predict.replay import Parts
+from selfheal.predict.replay import Parts, mode_of
 from selfheal.recorded.backtest import MODELS, Backtest, backtest
 from selfheal.recorded.learned import Foreseen
 
@@ -70,7 +70,9 @@ def times(trial: Trial, recording: Recording) -> Times | None:
 def _pairs(predictions: Sequence[Foreseen], recording: Recording) -> Iterator[tuple[Foreseen, float]]:
     for said in predictions:
         following = next((one for one in recording.failures if one.agent == said.agent and one.at > said.at), None)
-        if following is not None and SOONEST_S <= following.at - said.at <= LATEST_S and said.signal is not None:
+        if following is None or said.signal is None or following.mode != mode_of(said.signal):
+            continue
+        if SOONEST_S <= following.at - said.at <= LATEST_S:
             yield said, following.at - said.at
 
 

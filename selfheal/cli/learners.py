@@ -309,7 +309,7 @@ def _save(parser: ArgumentParser) -> None:
 def _simulated(parser: ArgumentParser) -> None:
     told = "write a simulated fleet of N agents into DIR first, and learn what holds for every fleet"
     parser.add_argument("--simulate", type=count, metavar="N", help=told)
-    parser.add_argument("--hours", type=float, default=72.0, metavar="H", help="how long it is simulated (72)")
+    parser.add_argument("--hours", type=count, default=72, metavar="H", help="how long it is simulated (72)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same fleet and model (0)")
 
 

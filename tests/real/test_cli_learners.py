@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -244,3 +245,20 @@ def test_a_file_that_is_no_model_is_told(tmp_path: Path, capsys: pytest.CaptureF
     model.write_bytes({"empty": b"", "foreign": b"PK\x03\x04", "cut": whole[:-20]}[damage])
     assert main(["predict", str(a_fleet(tmp_path / "fleet", agents=1, hours=2)), "--model", str(model)]) == 1
     assert "cannot use" in capsys.readouterr().err
+
+
+def test_a_model_whose_library_is_missing_says_how_to_have_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    folder = a_fleet(tmp_path / "fleet", agents=4, hours=72)
+    assert main(["backtest", str(folder), "--model", "lstm"]) == 1
+    assert "pip install 'selfheal[lstm]'" in capsys.readouterr().err
+    told = outcome(capsys, folder)
+    left_out = told["left_out"]
+    assert isinstance(left_out, dict)
+    assert "pip install 'selfheal[ml]'" in left_out["boost of this fleet"]
+    assert "pip install 'selfheal[lstm]'" in left_out["lstm"]
+    assert main(["train", str(folder), "--save", str(tmp_path / "x.model")]) == 1
+    assert "pip install 'selfheal[ml]'" in capsys.readouterr().err
