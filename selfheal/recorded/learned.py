@@ -150,10 +150,11 @@ def reasons(learned: Learned, row: Sequence[float]) -> list[Reason]:
     return [one for one in told[:REASONS] if one.contribution > 0.0]
 
 
-def nearest_case(learned: Learned, row: Sequence[float]) -> PastCase | None:
-    """The failure learned from whose reasons were most like those of a row; None where none is kept."""
+def nearest_case(learned: Learned, row: Sequence[float], mode: str) -> PastCase | None:
+    """The failure learned from whose reasons were most like those of a row, one of its mode where any was; else None."""
     now = learned.whether.contributions(row)[:-1]
-    return min(learned.cases, key=lambda case: _apart(case.contributions, now), default=None)
+    alike = [case for case in learned.cases if case.mode == mode] or learned.cases
+    return min(alike, key=lambda case: _apart(case.contributions, now), default=None)
 
 
 def _apart(one: Sequence[float], other: Sequence[float]) -> float:
