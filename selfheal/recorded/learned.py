@@ -151,7 +151,7 @@ def reasons(learned: Learned, row: Sequence[float]) -> list[Reason]:
 
 
 def nearest_case(learned: Learned, row: Sequence[float], mode: str) -> PastCase | None:
-    """The failure learned from whose reasons were most like those of a row, one of its mode where any was; else None."""
+    """The failure learned from whose reasons were most like those of a row, one of its mode where there is one."""
     now = learned.whether.contributions(row)[:-1]
     alike = [case for case in learned.cases if case.mode == mode] or learned.cases
     return min(alike, key=lambda case: _apart(case.contributions, now), default=None)
