@@ -43,7 +43,7 @@ judges: $(VENV)/.dev ## others judge our counterparts: Render's client, the pack
 
 foresight: $(VENV)/.dev ## learn the model of every fleet that comes with selfheal from a simulated fleet, some ten minutes
 	rm -rf build/simulated
-	$(BIN)/python -m selfheal train build/simulated --simulate 500 --seed 1 --save selfheal/recorded/every_fleet.model
+	$(BIN)/python -m selfheal train build/simulated --simulate 400 --seed 1 --save selfheal/recorded/every_fleet.model
 
 bench: $(VENV)/.dev ## measure it side by side with other programs
 	@$(INSTALL) -r requirements-bench.lock

@@ -38,15 +38,11 @@ COLUMNS = ("", "foreseen", "recall", "precision", "false/day", "false positives"
 
 def main() -> int:
     arguments = _arguments()
-    figures: dict[str, object] = {}
-    goals: list[Goal] = []
     for part in arguments.parts:
-        told, reached = _MEASURED[part](arguments)
-        figures[part] = told
-        goals += reached
-    print_goals(goals)
-    settings = {"parts": arguments.parts, "agents": arguments.agents, "seeds": arguments.seeds}
-    save("prediction", settings, figures, goals, arguments.out)
+        figures, goals = _MEASURED[part](arguments)
+        print_goals(goals)
+        settings = {"agents": arguments.agents, "seeds": arguments.seeds} if part == "simulated" else {}
+        save(f"prediction_{part}", settings, figures, goals, arguments.out)
     return 0
 
 
@@ -54,7 +50,7 @@ def _arguments() -> Namespace:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("SELFHEAL_DATA", "data")))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--agents", type=int, default=150, help="of each simulated fleet")
+    parser.add_argument("--agents", type=int, default=60, help="of each simulated fleet")
     parser.add_argument("--seeds", type=int, nargs="+", default=UNSEEN)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results")
     parser.add_argument("--note", default="-", help="what is tried, for the log")

@@ -24,10 +24,12 @@ from selfheal.cli.progress import Bar
 from selfheal.cli.verb import Group, Verb, WrongUse, a_path, as_json, count, seconds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from selfheal.predict.figures import Figures
     from selfheal.predict.recording import Recording
     from selfheal.recorded.backtest import Backtest
-    from selfheal.recorded.learned import Foreseen
+    from selfheal.recorded.learned import Foreseen, Learned
     from selfheal.recorded.outlook import Outlook
 
 _HORIZON_S, _LEAD_S = 7200.0, 1800.0
@@ -77,19 +79,7 @@ def _train(arguments: Namespace) -> int:
         bar.clear()
     write_learned(arguments.save, learned)
     if arguments.json:
-        show_json(
-            {
-                "model": str(arguments.save),
-                "scope": learned.scope,
-                "horizon_seconds": learned.horizon_s,
-                "lead_seconds": learned.lead_s,
-                "threshold": learned.threshold,
-                "failures": learned.failures,
-                "rows": learned.rows,
-                "modes": sorted(learned.modes),
-                "features": len(learned.whether.features),
-            }
-        )
+        show_json(_trained(learned, arguments.save))
     else:
         say(f"learned from {counted(learned.failures, 'failure')} in {learned.rows} rows; it is in {arguments.save}")
     return 0
@@ -193,6 +183,20 @@ def _said(one: Foreseen, recording: Recording) -> dict[str, object]:
 def _time(epoch: float, recording: Recording) -> float | str:
     """A time as the recording writes them, so that both can be joined."""
     return epoch if recording.epoch else at(epoch).isoformat().replace("+00:00", "Z")
+
+
+def _trained(learned: Learned, file: Path) -> dict[str, object]:
+    return {
+        "model": str(file),
+        "scope": learned.scope,
+        "horizon_seconds": learned.horizon_s,
+        "lead_seconds": learned.lead_s,
+        "threshold": learned.threshold,
+        "failures": learned.failures,
+        "rows": learned.rows,
+        "modes": sorted(learned.modes),
+        "features": len(learned.whether.features),
+    }
 
 
 def _outlook_document(found: Outlook, recording: Recording) -> dict[str, object]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from math import asinh, isfinite, nan
+from math import asinh, isfinite, log, nan
 
 from selfheal.predict.roles import ROLES, Role, role_of
 from selfheal.predict.steps import STEPS, Column, Track
@@ -37,7 +37,7 @@ _TOWARDS = (
     *(f"{what}_{steps}" for steps, _ in WINDOWS for what in ("gain", "left", "left_low", "clear", "rises")),
 )  # fmt: skip
 _DEPARTS = (
-    "now", "above_earlier", "since_yesterday", "yesterdays_rise", "speeds_up", "volatility",
+    "now", "times", "times_gain", "above_earlier", "since_yesterday", "yesterdays_rise", "speeds_up", "volatility",
     *(f"{what}_{steps}" for steps, _ in WINDOWS for what in ("gain", "clear", "rises")),
 )  # fmt: skip
 # Which roles are told beside each other, each as the one of its signals that is furthest from its past.
@@ -306,6 +306,8 @@ def _departs(column: Column, base: float, unit: float, now: float, top: float, e
     yesterday, rise = _yesterday(column, end, day)
     return [
         asinh((now - base) / unit),
+        _log(now / base) if base > 0.0 else nan,
+        asinh(gains[1] * unit / base) if base > 0.0 else nan,
         asinh((now - top) / unit) if isfinite(top) else nan,
         asinh((now - yesterday) / unit),
         asinh(rise / unit),
@@ -313,6 +315,11 @@ def _departs(column: Column, base: float, unit: float, now: float, top: float, e
         _volatility(column, end),
         *cells,
     ]
+
+
+def _log(times: float) -> float:
+    """How many times as much, as a logarithm: five and a fifth are as far from one."""
+    return max(-5.0, min(5.0, log(times))) if times > 0.0 else -5.0
 
 
 def _volatility(column: Column, end: int) -> float:
