@@ -9,7 +9,7 @@ INSTALL := $(PIP) install --require-hashes
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak guards judges lint format bench lock clean
+.PHONY: help demo test soak guards judges lint format foresight bench lock clean
 
 help: ## what can be made here
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ format: $(VENV)/.dev ## put the code into the one form
 judges: $(VENV)/.dev ## others judge our counterparts: Render's client, the packages of model makers (JUDGE_RENDER_OPENAPI=FILE, JUDGE_AIMOCK=PROGRAM for more)
 	@$(INSTALL) -r requirements-judges.lock
 	$(BIN)/python -m pytest -q tests/judges $(ARGS)
+
+foresight: $(VENV)/.dev ## learn the model of every fleet that comes with selfheal from a simulated fleet, some ten minutes
+	rm -rf build/simulated
+	$(BIN)/python -m selfheal train build/simulated --simulate 400 --seed 1 --save selfheal/recorded/every_fleet.model
 
 bench: $(VENV)/.dev ## measure it side by side with other programs
 	@$(INSTALL) -r requirements-bench.lock

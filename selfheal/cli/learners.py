@@ -24,10 +24,12 @@ from selfheal.cli.progress import Bar
 from selfheal.cli.verb import Group, Verb, WrongUse, a_path, as_json, count, seconds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from selfheal.predict.figures import Figures
     from selfheal.predict.recording import Recording
     from selfheal.recorded.backtest import Backtest
-    from selfheal.recorded.learned import Foreseen
+    from selfheal.recorded.learned import Foreseen, Learned
     from selfheal.recorded.outlook import Outlook
 
 _HORIZON_S, _LEAD_S = 7200.0, 1800.0
@@ -36,6 +38,7 @@ _SHOWN = 20
 
 def _backtest(arguments: Namespace) -> int:
     from selfheal.predict.alarms import Task
+    from selfheal.predict.replay import parts_of
     from selfheal.recorded.backtest import MODELS, backtest
     from selfheal.recorded.fleet_files import read_fleet
 
@@ -45,7 +48,8 @@ def _backtest(arguments: Namespace) -> int:
         bar("reading", 0.0)
         recording = read_fleet(arguments.dir)
         wanted = MODELS if arguments.model == "all" else (arguments.model,)
-        found = backtest(recording, Task(arguments.horizon, arguments.lead), wanted, arguments.train_until, bar)
+        parts = parts_of(recording, arguments.train_until)
+        found = backtest(recording, Task(arguments.horizon, arguments.lead), wanted, parts, bar)
     finally:
         bar.clear()
     if arguments.json:
@@ -75,19 +79,7 @@ def _train(arguments: Namespace) -> int:
         bar.clear()
     write_learned(arguments.save, learned)
     if arguments.json:
-        show_json(
-            {
-                "model": str(arguments.save),
-                "scope": learned.scope,
-                "horizon_seconds": learned.horizon_s,
-                "lead_seconds": learned.lead_s,
-                "threshold": learned.threshold,
-                "failures": learned.failures,
-                "rows": learned.rows,
-                "modes": sorted(learned.modes),
-                "features": len(learned.whether.features),
-            }
-        )
+        show_json(_trained(learned, arguments.save))
     else:
         say(f"learned from {counted(learned.failures, 'failure')} in {learned.rows} rows; it is in {arguments.save}")
     return 0
@@ -191,6 +183,20 @@ def _said(one: Foreseen, recording: Recording) -> dict[str, object]:
 def _time(epoch: float, recording: Recording) -> float | str:
     """A time as the recording writes them, so that both can be joined."""
     return epoch if recording.epoch else at(epoch).isoformat().replace("+00:00", "Z")
+
+
+def _trained(learned: Learned, file: Path) -> dict[str, object]:
+    return {
+        "model": str(file),
+        "scope": learned.scope,
+        "horizon_seconds": learned.horizon_s,
+        "lead_seconds": learned.lead_s,
+        "threshold": learned.threshold,
+        "failures": learned.failures,
+        "rows": learned.rows,
+        "modes": sorted(learned.modes),
+        "features": len(learned.whether.features),
+    }
 
 
 def _outlook_document(found: Outlook, recording: Recording) -> dict[str, object]:
@@ -307,7 +313,7 @@ def _save(parser: ArgumentParser) -> None:
 def _simulated(parser: ArgumentParser) -> None:
     told = "write a simulated fleet of N agents into DIR first, and learn what holds for every fleet"
     parser.add_argument("--simulate", type=count, metavar="N", help=told)
-    parser.add_argument("--hours", type=float, default=72.0, metavar="H", help="how long it is simulated (72)")
+    parser.add_argument("--hours", type=count, default=72, metavar="H", help="how long it is simulated (72)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same seed, the same fleet and model (0)")
 
 

@@ -19,7 +19,7 @@ from selfheal.decide.ahead import Chosen, siblings
 from selfheal.events import FailurePredicted, PredictionLeft, WorkPlanned
 from selfheal.ledger import Ledger
 from selfheal.ports import Ports
-from selfheal.predict.exhaustion import forecasts
+from selfheal.predict.exhaustion import fleet_prior, forecasts_of, forecasts_of_the_gone
 from selfheal.predict.left_alone import why_not_left
 from selfheal.predict.load import HOUR_S, Load, learned, telling
 from selfheal.predict.maintenance import Slot, Times, in_words, slot, void, wanted
@@ -30,6 +30,8 @@ from selfheal.world.cases import case_of
 
 # What an hour of the week is like is known from so many of them.
 WEEKS_S = 4 * 7 * 24 * HOUR_S
+# Agents that are looked at in one go: some milliseconds.
+AT_ONCE = 50
 
 
 class Prevention:
@@ -51,13 +53,27 @@ class Prevention:
     async def foresee(self) -> None:
         """Renew the forecasts and what is planned because of them."""
         now = self._clock.now()
-        await self._memory.courses.renew(self._ledger.world, now)
-        self._ledger.record(*forecasts(self._ledger.world, self._memory.courses, now))
+        await self._forecast(now)
         self._ledger.record(*void(self._ledger.world, now))
         times = {one.agent: await self._times(one.agent, now) for one in wanted(self._ledger.world, now)}
         for prediction in wanted(self._ledger.world, now):
             if prediction.agent in times:
                 self._ledger.record(*self._decided(prediction, times[prediction.agent], self._clock.now()))
+
+    async def _forecast(self, now: float) -> None:
+        """Agent by agent: between some of them the loop gets its turn."""
+        self._memory.courses.begin()
+        prior = fleet_prior(self._ledger.world, now)
+        for place, name in enumerate(tuple(self._ledger.world.agents)):
+            world = self._ledger.world
+            if name in world.agents:
+                await self._memory.courses.renew(world.agents[name], world, now)
+            world = self._ledger.world
+            if name in world.agents:
+                self._ledger.record(*forecasts_of(world.agents[name], world, self._memory.courses, now, prior))
+            if place % AT_ONCE == AT_ONCE - 1:
+                await self._clock.sleep(0)
+        self._ledger.record(*forecasts_of_the_gone(self._ledger.world, now))
 
     def has_nothing_planned(self) -> bool:
         """Whether there will be nothing to do before something is planned."""

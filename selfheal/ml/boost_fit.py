@@ -45,17 +45,19 @@ def fit(
     calibration: tuple[Sequence[Row], Sequence[bool]] | None = None,
     seed: int = 0,
     monotone: Mapping[str, int] = MappingProxyType({}),
+    depth: int = DEPTH,
 ) -> Booster:
     """Return a booster of rows, oldest first, and of whether it happened after each; the same for the same seed.
 
     `rows` are (n, features), NaN for what was not seen. `calibration` are rows and labels of another time, by which
     its probabilities are corrected. `monotone` has 1 for a feature that can only make it likelier, -1 for one that can
-    only make it less likely. Raises CannotLearn, NothingToLearn, and ValueError where the sizes do not fit.
+    only make it less likely. `depth` is that of a tree, for who has thousands of failures. Raises CannotLearn,
+    NothingToLearn, and ValueError where the sizes do not fit.
     """
     seen = Lesson(rows, labels, weights)
     seen.check(len(features))
     with library() as xgboost:
-        settings, all_rows = settings_for(features, seed, monotone), matrix(xgboost, seen)
+        settings, all_rows = settings_for(features, seed, monotone, depth), matrix(xgboost, seen)
         fitted = xgboost.train(settings, all_rows, _enough(xgboost, seen, settings))
         booster = exported(bytes(fitted.save_raw("json")), features)
         _compare(booster, rows, fitted.predict(all_rows, output_margin=True).tolist())
@@ -88,13 +90,15 @@ def library() -> Iterator[ModuleType]:
         yield xgboost
 
 
-def settings_for(features: Sequence[str], seed: int, monotone: Mapping[str, int]) -> dict[str, str | int | float]:
+def settings_for(
+    features: Sequence[str], seed: int, monotone: Mapping[str, int], depth: int = DEPTH
+) -> dict[str, str | int | float]:
     """What the library is told."""
     settings: dict[str, str | int | float] = {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
         "tree_method": "hist",
-        "max_depth": DEPTH,
+        "max_depth": depth,
         "eta": RATE,
         "subsample": _SOME,
         "colsample_bytree": _SOME,

@@ -4,9 +4,9 @@ An alarm is raised where the probability is at or above its threshold in two of 
 horizon; if the probability is as high after that it is raised again. A failure begins everything anew.
 
 A failure is foreseen when an alarm of its agent was raised at least the lead, and at most the horizon, before it. An
-alarm is right when it foresees a failure; every other one is wrong, be it too early, too late, or for nothing. One
-whose horizon reaches past the end of what was recorded, with no failure until there, is undecided and counts neither
-way. What nothing announces (a kill, a bad deploy) is counted apart.
+alarm is right when it foresees a failure, and false when no failure of its agent came within the horizon. One that came
+too late is neither: the failure counts as missed. One whose horizon reaches past the end of what was recorded, with no
+failure until there, is undecided. What nothing announces (a kill, a bad deploy) is counted apart.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Judged:
     undecided: int
     early: int
     late: int
+    false: int
     days: float
     windows: int
     windows_alarmed: int
@@ -87,26 +88,29 @@ def judge(watched: Watched, threshold: float, task: Task) -> Judged:
     """Hold the alarms of an agent against its failures."""
     steps = watched.steps
     if not steps:
-        return Judged(0, (), 0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, {})
+        return Judged(0, (), 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, {})
     alarms = [steps[place].at for place in raised(steps, threshold, task, watched.failures)]
     begun, ended = steps[0].at, steps[-1].at
     ours = list(_events(watched.failures, task, begun, ended))
     announced = [one for one in ours if foreseeable(one.mode)]
     told = {one: _told(one, alarms, task) for one in ours}
-    right = sum(any(_foresees(at, one, task) for one in announced) for at in alarms)
-    late = [at for at in alarms if any(0.0 <= one.at - at < task.lead_s for one in announced)]
-    early = [at for at in alarms if any(task.horizon_s < one.at - at <= 2 * task.horizon_s for one in announced)]
+    right = [at for at in alarms if any(_foresees(at, one, task) for one in announced)]
+    rest = [at for at in alarms if at not in set(right)]
+    late = [at for at in rest if any(0.0 <= one.at - at < task.lead_s for one in announced)]
+    early = [at for at in rest if any(task.horizon_s < one.at - at <= 2 * task.horizon_s for one in announced)]
+    open_ended = [
+        at for at in rest if at > ended - task.horizon_s and not any(at <= one.at for one in watched.failures)
+    ]
     quiet, alarmed = _healthy(watched.failures, alarms, task, begun, ended)
     return Judged(
         failures=len(announced),
         leads=tuple(lead for one in announced if (lead := told[one]) is not None),
         alarms=len(alarms),
-        right=right,
-        undecided=sum(
-            at > ended - task.horizon_s and not any(at <= one.at for one in watched.failures) for at in alarms
-        ),
+        right=len(right),
+        undecided=len(open_ended),
         early=len(early),
         late=len(late),
+        false=len(rest) - len(late) - len(open_ended),
         days=(ended - begun) / DAY_S,
         windows=quiet,
         windows_alarmed=alarmed,

@@ -88,7 +88,7 @@ def measure(agents: Sequence[Watched], threshold: float, task: Task, dice: Rando
     """Hold what a model said of some agents against what came."""
     judged = [judge(one, threshold, task) for one in agents]
     failures, foreseen = sum(one.failures for one in judged), sum(len(one.leads) for one in judged)
-    decided, right = sum(one.alarms - one.undecided for one in judged), sum(one.right for one in judged)
+    false, right = sum(one.false for one in judged), sum(one.right for one in judged)
     windows, alarmed = sum(one.windows for one in judged), sum(one.windows_alarmed for one in judged)
     leads = [lead for one in judged for lead in one.leads]
     steps = [list(labelled(one, task)) for one in agents]
@@ -96,7 +96,7 @@ def measure(agents: Sequence[Watched], threshold: float, task: Task, dice: Rando
     bins = _reliability(pairs)
     intervals = {
         "event_recall": wilson(foreseen, failures),
-        "precision": wilson(right, decided),
+        "precision": wilson(right, right + false),
         "false_positive_rate": wilson(alarmed, windows),
         "false_alarms_per_agent_day": _drawn(judged, _false_a_day, dice),
         "median_lead_seconds": _drawn([one for one in judged if one.leads], _usual_lead, dice),
@@ -105,7 +105,7 @@ def measure(agents: Sequence[Watched], threshold: float, task: Task, dice: Rando
     return Figures(
         threshold=threshold,
         event_recall=_ratio(foreseen, failures),
-        precision=_ratio(right, decided),
+        precision=_ratio(right, right + false),
         false_alarms_per_agent_day=_false_a_day(judged),
         false_positive_rate=_ratio(alarmed, windows),
         median_lead_seconds=median(leads) if leads else None,
@@ -133,7 +133,7 @@ def choose(agents: Sequence[Watched], task: Task, fallback: float) -> tuple[floa
         failures = sum(one.failures for one in judged)
         if not failures:
             return fallback, 0.0
-        wrong = sum(one.alarms - one.undecided - one.right for one in judged)
+        wrong = sum(one.false for one in judged)
         right, foreseen = sum(one.right for one in judged), sum(len(one.leads) for one in judged)
         days = sum(one.days for one in judged)
         worth = 2.0 * foreseen / (failures + foreseen + wrong) if right else 0.0
@@ -174,7 +174,7 @@ def _ratio(part: int, whole: int) -> float | None:
 
 def _false_a_day(judged: Sequence[Judged]) -> float | None:
     days = sum(one.days for one in judged)
-    return sum(one.alarms - one.undecided - one.right for one in judged) / days if days > 0.0 else None
+    return sum(one.false for one in judged) / days if days > 0.0 else None
 
 
 def _usual_lead(judged: Sequence[Judged]) -> float | None:
@@ -215,6 +215,7 @@ def _counts(judged: Sequence[Judged], pairs: Sequence[tuple[Step, bool]]) -> Map
         "foreseen": sum(len(one.leads) for one in judged),
         "alarms": sum(one.alarms for one in judged),
         "right_alarms": sum(one.right for one in judged),
+        "false_alarms": sum(one.false for one in judged),
         "undecided_alarms": sum(one.undecided for one in judged),
         "early_alarms": sum(one.early for one in judged),
         "late_alarms": sum(one.late for one in judged),

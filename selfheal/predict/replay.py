@@ -13,16 +13,16 @@ from math import inf, isfinite
 from typing import NamedTuple
 
 from selfheal.predict.alarms import Step, Task, Watched
-from selfheal.predict.exhaustion import Forecast, foresee
 from selfheal.predict.recording import Failure, Recording, Samples
 from selfheal.predict.roles import MODES, foreseeable, role_of
 from selfheal.predict.slopes import Point
 from selfheal.predict.steps import Track, place_of, step_length, track, usual_gap
+from selfheal.predict.timeleft import Forecast, foresee
 from selfheal.predict.windows import Windows
 
-# How much of the past the trend is taken from, in horizons: older is another story.
-TREND_HORIZONS = 3
-_MOST_POINTS = 720
+# How much of the past a trend is told, in horizons: three days of two hours, which is where the time of day is seen.
+TREND_HORIZONS = 36
+_MOST_POINTS = 1500
 # Of the time, where nobody says otherwise: to learn from, to choose by, the rest to be judged on.
 _TRAIN, _CALIBRATE = 0.6, 0.2
 # Of the time before `until`, where somebody does.

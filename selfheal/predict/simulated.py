@@ -129,7 +129,7 @@ def _held(dice: Random, at: Sequence[float], load: Sequence[float]) -> list[floa
         for much, rest in zip(load, _noise(dice, at, dice.uniform(0.001, 0.015)), strict=True)
     ]
     if dice.random() < 0.35:
-        _saw(dice, at, shares, dice.uniform(0.05, 0.35), dice.uniform(600.0, 4.0 * _HOUR))
+        _saw(dice, at, shares, dice.uniform(0.05, 0.35), dice.uniform(300.0, 1.5 * _HOUR))
     if dice.random() < 0.3:
         _nightly(dice, at, shares, dice.uniform(0.08, 0.35))
     return shares
@@ -153,7 +153,7 @@ def _kept(dice: Random, at: Sequence[float], _: Sequence[float]) -> list[float]:
 
 
 def _slow(dice: Random, at: Sequence[float], load: Sequence[float]) -> list[float]:
-    level, follows, spread = dice.uniform(0.06, 0.2), dice.uniform(0.2, 1.0), dice.uniform(0.03, 0.2)
+    level, follows, spread = dice.uniform(0.06, 0.2), dice.uniform(0.0, 1.0), dice.uniform(0.01, 0.2)
     noise = _noise(dice, at, spread, 2.0)
     return [level * much**follows * exp(rest) for much, rest in zip(load, noise, strict=True)]
 
@@ -168,7 +168,7 @@ def _wrong(dice: Random, at: Sequence[float], _: Sequence[float]) -> list[float]
 
 
 def _waiting(dice: Random, at: Sequence[float], load: Sequence[float]) -> list[float]:
-    level, noise = dice.uniform(0.01, 0.08), _noise(dice, at, 0.5, 5.0)
+    level, noise = dice.uniform(0.01, 0.08), _noise(dice, at, dice.uniform(0.02, 0.5), 5.0)
     return [max(0.0, level * much * much * exp(rest)) for much, rest in zip(load, noise, strict=True)]
 
 
@@ -238,7 +238,7 @@ def _lasting(signal: str, limited: bool) -> tuple[float, float]:
     """How many hours a failure announces itself: where nobody knows the limit, that it grows is all that does."""
     if signal in ("rss", "fds", "disk"):
         return 2.0, 16.0
-    return (1.5, 8.0) if limited else (1.25, 2.75)
+    return (1.5, 8.0) if limited else (1.75, 6.0)
 
 
 def _growth(dice: Random) -> Callable[[float], float]:
@@ -283,7 +283,7 @@ def _harmless(dice: Random, life: _Life, now: float, signal: str) -> float:
         kind = dice.choice(("warm_up", "step", "peak", "filled_and_released", "deploy"))
         room = max(0.05, dice.uniform(0.4, _HARMLESS) - usual)
     else:
-        kind = dice.choice(("step", "peak", "burst", "deploy"))
+        kind = dice.choice(("warm_up", "step", "peak", "burst", "deploy"))
         room = usual * dice.uniform(0.3, 2.0) if signal != "error_rate" else dice.uniform(0.02, 0.3)
     if kind == "peak":
         lasts = dice.uniform(0.5, 4.0) * _HOUR

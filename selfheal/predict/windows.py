@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from math import asinh, isfinite, nan
+from math import asinh, isfinite, log, nan
 
 from selfheal.predict.roles import ROLES, Role, role_of
 from selfheal.predict.steps import STEPS, Column, Track
@@ -37,8 +37,8 @@ _TOWARDS = (
     *(f"{what}_{steps}" for steps, _ in WINDOWS for what in ("gain", "left", "left_low", "clear", "rises")),
 )  # fmt: skip
 _DEPARTS = (
-    "now", "above_earlier", "since_yesterday", "yesterdays_rise", "speeds_up", "volatility",
-    *(f"{what}_{steps}" for steps, _ in WINDOWS[1:] for what in ("gain", "clear", "rises")),
+    "now", "times", "times_gain", "above_earlier", "since_yesterday", "yesterdays_rise", "speeds_up", "volatility",
+    *(f"{what}_{steps}" for steps, _ in WINDOWS for what in ("gain", "clear", "rises")),
 )  # fmt: skip
 # Which roles are told beside each other, each as the one of its signals that is furthest from its past.
 _APART: tuple[tuple[str, frozenset[Role]], ...] = (
@@ -49,7 +49,8 @@ _APART: tuple[tuple[str, frozenset[Role]], ...] = (
     ("rest", frozenset({"memory", "fds", "disk", "other"})),
 )
 _CONTEXT = (
-    "age", "restarts_half", "restarts_1", "restarts_12", "open_breakers", "anomalies", "changes",
+    "age", "restart_gap", "restart_gap_before", "restarts_half", "restarts_1", "restarts_12", "error_share",
+    "open_breakers", "anomalies", "changes",
 )  # fmt: skip
 FEATURES: tuple[str, ...] = (
     *(f"limit.{name}" for name in _TOWARDS),
@@ -70,6 +71,7 @@ class Windows:
         unlimited = [name for name in track.columns if roles[name] not in _NEVER_REST or name not in track.limits]
         self._apart = [[track.columns[name] for name in unlimited if roles[name] in group] for _, group in _APART]
         self._context = [_of_role(track, roles, role) for role in ("breakers", "anomalies", "changes")]
+        self._errors = [column for name, column in track.columns.items() if roles[name] == "errors"]
         self._restarts = _restarts(track, roles)
         self._day = round(DAY_S / track.step_s) if track.step_s <= DAY_S / STEPS else 0
 
@@ -123,7 +125,18 @@ class Windows:
         age = asinh((end - 1 - restarts[until - 1]) / STEPS) if until else nan
         counts = [float(until - bisect_right(restarts, end - 1 - steps)) for steps in (STEPS // 2, STEPS, 12 * STEPS)]
         seen = [column.mean(end - 12, end) if column else nan for column in self._context]
-        return [age, *counts, *seen]
+        gaps = [_gap(restarts, until, back) for back in (1, 2)]
+        return [age, *gaps, *counts, self._error_share(end), *seen]
+
+    def _error_share(self, end: int) -> float:
+        """The share of what fails, where what is measured is a share: then it means the same for every agent."""
+        shares = [column.mean(end - 3, end) for column in self._errors if 0.0 <= column.tops[end] <= 1.0]
+        return max(shares, default=nan)
+
+
+def _gap(restarts: Sequence[int], until: int, back: int) -> float:
+    """The time between two restarts, so many back from the latest, in horizons."""
+    return asinh((restarts[until - back] - restarts[until - back - 1]) / STEPS) if until > back else nan
 
 
 _NEVER_REST: frozenset[Role] = frozenset({"memory", "fds", "disk", "other"})
@@ -281,7 +294,7 @@ def _furthest(columns: Sequence[Column], end: int, day: int) -> list[float]:
 def _departs(column: Column, base: float, unit: float, now: float, top: float, end: int, day: int) -> list[float]:
     cells: list[float] = []
     gains: list[float] = []
-    for steps, size in WINDOWS[1:]:
+    for steps, size in WINDOWS:
         found = _line(column, 0, end, steps, size)
         if found is None:
             cells += [nan] * 3
@@ -293,13 +306,20 @@ def _departs(column: Column, base: float, unit: float, now: float, top: float, e
     yesterday, rise = _yesterday(column, end, day)
     return [
         asinh((now - base) / unit),
+        _log(now / base) if base > 0.0 else nan,
+        asinh(gains[1] * unit / base) if base > 0.0 else nan,
         asinh((now - top) / unit) if isfinite(top) else nan,
         asinh((now - yesterday) / unit),
         asinh(rise / unit),
-        asinh(gains[0] - gains[1]),
+        asinh(gains[1] - gains[2]),
         _volatility(column, end),
         *cells,
     ]
+
+
+def _log(times: float) -> float:
+    """How many times as much, as a logarithm: five and a fifth are as far from one."""
+    return max(-5.0, min(5.0, log(times))) if times > 0.0 else -5.0
 
 
 def _volatility(column: Column, end: int) -> float:

@@ -1,1 +1,4 @@
-"""What was recorded elsewhere, or by somebody else, as selfheal's own data: read from files, never written."""
+"""What was recorded elsewhere, or by somebody else: read from files, and learned from.
+
+No daemon is asked, and nothing of a daemon's own is written.
+"""

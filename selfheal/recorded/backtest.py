@@ -16,12 +16,13 @@ from random import Random
 import msgspec
 
 from selfheal.errors import SelfhealError
-from selfheal.predict.alarms import Step, Task, Watched, raised
+from selfheal.predict.alarms import Step, Task, Watched, judge, raised
 from selfheal.predict.figures import Figures, choose, measure
 from selfheal.predict.recording import Recording
 from selfheal.predict.replay import Known, Parts, known, parts_of, places, trend
 from selfheal.recorded.learned import Foreseen, Learned, Rows, by_trend, foreseen
 from selfheal.recorded.learning import LEAST_FAILURES, learn, shipped
+from selfheal.recorded.sequences import Remembering, Sequences, learn_sequences
 
 TREND, BOOST, LSTM = "trend", "boost", "lstm"
 MODELS = (TREND, BOOST, LSTM)
@@ -39,7 +40,7 @@ class Candidate:
 
     name: str
     task: Task
-    learned: Learned | None
+    learned: Learned | Remembering | None
     fallback: float
     chosen_by: list[Watched] = field(default_factory=list)
     judged: list[Watched] = field(default_factory=list)
@@ -62,11 +63,9 @@ class Backtest:
     predictions: Sequence[Foreseen]
 
 
-def backtest(
-    recording: Recording, task: Task, wanted: Sequence[str], until: float | None, progress: Progress
-) -> Backtest:
+def backtest(recording: Recording, task: Task, wanted: Sequence[str], parts: Parts, progress: Progress) -> Backtest:
     """Learn, choose and judge. Raises SelfhealError where none of the models that are wanted can be asked."""
-    parts, dice = parts_of(recording, until), Random(0)  # noqa: S311 - no secret hangs on it
+    dice = Random(0)  # noqa: S311 - no secret hangs on it
     left_out: dict[str, str] = {}
     progress("learning", 0.0)
     candidates = list(_candidates(recording, task, parts, wanted, left_out))
@@ -131,13 +130,23 @@ def _candidates(
     if TREND in wanted:
         yield Candidate(TREND, task, None, TREND_THRESHOLD)
     if LSTM in wanted:
-        left_out[LSTM] = "cannot ask an LSTM: this version has none that is better than trees"
+        try:
+            remembering = learn_sequences(recording, task, parts)
+        except SelfhealError as why:
+            left_out[LSTM] = str(why)
+        else:
+            if remembering is not None:
+                yield Candidate(LSTM, task, remembering, 0.5)
+            else:
+                left_out[LSTM] = (
+                    "cannot fit an LSTM: too few failures that announce themselves in the time to learn from"
+                )
 
 
 def _ask(one: Known, candidates: Sequence[Candidate], parts: Parts, which: Sequence[bool]) -> None:
     """Ask each model at each step of the part that is chosen by (True), and of the one that is judged (False)."""
-    own = next((each.learned for each in candidates if each.learned and each.learned.scope == "this fleet"), None)
-    rows = Rows(one, own.signals if own else None)
+    rows = Rows(one, next((signals for each in candidates if (signals := _own_signals(each.learned))), None))
+    asked = [_asked(each, one) for each in candidates]
     for chosen_by in which:
         span = (parts.train_until, parts.choose_until) if chosen_by else (parts.choose_until, inf)
         said: list[list[Step]] = [[] for _ in candidates]
@@ -145,17 +154,32 @@ def _ask(one: Known, candidates: Sequence[Candidate], parts: Parts, which: Seque
             row = rows.row(place)
             if row is None:
                 continue
-            for steps, each in zip(said, candidates, strict=True):
-                steps.append(Step(one.track.ends_at(place), _probability(each, one, place, row)))
+            for steps, probability in zip(said, asked, strict=True):
+                steps.append(Step(one.track.ends_at(place), probability(place, row)))
         ours = [failure for failure in one.failures if not chosen_by or failure.at < parts.choose_until]
         for steps, each in zip(said, candidates, strict=True):
             (each.chosen_by if chosen_by else each.judged).append(Watched(steps, ours))
 
 
-def _probability(each: Candidate, one: Known, place: int, row: Sequence[float]) -> float:
-    if each.learned is not None:
-        return each.learned.whether.probability(row_for(each.learned, row))
-    nearing = trend(one, place, each.task)
+def _own_signals(learned: Learned | Remembering | None) -> Sequence[str] | None:
+    """The signals that a row tells by name for this model."""
+    return learned.signals if isinstance(learned, Learned) and learned.scope == "this fleet" else None
+
+
+def _asked(each: Candidate, one: Known) -> Callable[[int, Sequence[float]], float]:
+    """How a model is asked of one agent: by the place of a step, and its row."""
+    match each.learned:
+        case Learned() as learned:
+            return lambda _, row: learned.whether.probability(row_for(learned, row))
+        case Remembering(network=network, signals=signals):
+            seen = Sequences(one, signals)
+            return lambda place, _: network.probability(seen.window(place))
+        case None:
+            return lambda place, _: _by_trend(one, place, each.task)
+
+
+def _by_trend(one: Known, place: int, task: Task) -> float:
+    nearing = trend(one, place, task)
     return nearing.forecast.probability if nearing else 0.0
 
 
@@ -168,7 +192,7 @@ def _finalists(candidates: Sequence[Candidate], task: Task) -> Iterator[Candidat
     """Each model once, with its threshold; of two of a name the one that did better where it is chosen by."""
     best: dict[str, Candidate] = {}
     for each in candidates:
-        failures = sum(len(one.failures) for one in each.chosen_by)
+        failures = sum(judge(one, each.fallback, task).failures for one in each.chosen_by)
         threshold, worth = choose(each.chosen_by, task, each.fallback)
         each.worth = worth
         each.threshold = threshold if failures >= LEAST_TO_CHOOSE else each.fallback
@@ -195,29 +219,29 @@ def in_order(said: Sequence[Foreseen]) -> list[Foreseen]:
 
 
 def told(
-    one: Known, seen: Watched, learned: Learned | None, threshold: float, task: Task
+    one: Known, seen: Watched, learned: Learned | Remembering | None, threshold: float, task: Task
 ) -> tuple[list[Foreseen], list[Foreseen]]:
     """The alarms of one agent, and what is foreseen of it, with modes and times."""
-    rows = Rows(one, learned.signals if learned is not None and learned.scope == "this fleet" else None)
+    rows = Rows(one, _own_signals(learned))
     alarmed = {seen.steps[place].at for place in raised(seen.steps, threshold, task, seen.failures)}
     predictions = [_in_full(one, rows, step, learned, task) for step in seen.steps if step.probability >= threshold]
     return [said for said in predictions if said.at in alarmed], predictions
 
 
-def _in_full(one: Known, rows: Rows, step: Step, learned: Learned | None, task: Task) -> Foreseen:
+def _in_full(one: Known, rows: Rows, step: Step, learned: Learned | Remembering | None, task: Task) -> Foreseen:
     place = one.place_of(step.at)
-    if learned is None:
-        nearing = trend(one, place, task)
-        assert nearing is not None  # it had a probability
-        return by_trend(one.agent, step.at, step.probability, nearing)
-    row = rows.row(place)
-    assert row is not None  # it had a probability
-    return foreseen(learned, one, place, row_for(learned, row), task)
+    if isinstance(learned, Learned):
+        row = rows.row(place)
+        assert row is not None  # it had a probability
+        return foreseen(learned, one, place, row_for(learned, row), task)
+    return by_trend(one, step.at, step.probability, trend(one, place, task), task)
 
 
 def _origin(one: Candidate) -> str:
     if one.learned is None:
         return "no learning"
+    if isinstance(one.learned, Remembering):
+        return f"this recording: {one.learned.failures} failures"
     if one.learned.scope == "every fleet":
         return f"simulated fleets: {one.learned.failures} failures"
     return f"this recording: {one.learned.failures} failures, {one.learned.rows} rows"

@@ -6,6 +6,7 @@ given that it does. A model of every fleet knows roles and shares; one of this f
 
 from __future__ import annotations
 
+import zlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -114,22 +115,32 @@ class Rows:
 
 def foreseen(learned: Learned, one: Known, place: int, row: Sequence[float], task: Task) -> Foreseen:
     """What a model says of a step in full; a trend says when, where there is one."""
-    probability = learned.whether.probability(row)
-    nearing = trend(one, place, task)
-    mode = _likeliest(learned.modes, row) or (mode_of(nearing.signal) if nearing else "failure")
-    at = one.track.ends_at(place)
-    if nearing is not None and nearing.forecast.eta_s <= 2 * task.horizon_s:
-        return by_trend(one.agent, at, probability, nearing, mode)
+    probability, nearing = learned.whether.probability(row), trend(one, place, task)
+    at, mode = one.track.ends_at(place), _likeliest(learned.modes, row)
     eta = _eta(learned.etas, probability)
+    return by_trend(one, at, probability, nearing, task, mode, eta)
+
+
+# Where nothing better is known: somewhere within the horizon.
+_SOMEWHERE = Eta(0.0, 0.05, 0.5, 1.0)
+
+
+def by_trend(
+    one: Known,
+    at: float,
+    probability: float,
+    nearing: Nearing | None,
+    task: Task,
+    mode: str | None = None,
+    eta: Eta = _SOMEWHERE,
+) -> Foreseen:
+    """The same with the times of a trend, where there is one that is about to meet its limit; with `eta` elsewhere."""
+    named = mode or (mode_of(nearing.signal) if nearing else "failure")
+    if nearing is not None and nearing.forecast.eta_s <= 2 * task.horizon_s:
+        seen = nearing.forecast
+        return Foreseen(one.agent, at, probability, named, seen.eta_s, seen.eta_low_s, seen.eta_high_s, nearing.signal)
     low, middle, high = (share * task.horizon_s for share in (eta.low, eta.middle, eta.high))
-    return Foreseen(one.agent, at, probability, mode, middle, low, high, one.windows.nearest(place))
-
-
-def by_trend(agent: str, at: float, probability: float, nearing: Nearing, mode: str | None = None) -> Foreseen:
-    """The same with the times of a trend."""
-    seen = nearing.forecast
-    named = mode or mode_of(nearing.signal)
-    return Foreseen(agent, at, probability, named, seen.eta_s, seen.eta_low_s, seen.eta_high_s, nearing.signal)
+    return Foreseen(one.agent, at, probability, named, middle, low, high, one.windows.nearest(one.place_of(at)))
 
 
 def reasons(learned: Learned, row: Sequence[float]) -> list[Reason]:
@@ -139,10 +150,11 @@ def reasons(learned: Learned, row: Sequence[float]) -> list[Reason]:
     return [one for one in told[:REASONS] if one.contribution > 0.0]
 
 
-def nearest_case(learned: Learned, row: Sequence[float]) -> PastCase | None:
-    """The failure learned from whose reasons were most like those of a row; None where none is kept."""
+def nearest_case(learned: Learned, row: Sequence[float], mode: str) -> PastCase | None:
+    """The failure learned from whose reasons were most like those of a row, one of its mode where there is one."""
     now = learned.whether.contributions(row)[:-1]
-    return min(learned.cases, key=lambda case: _apart(case.contributions, now), default=None)
+    alike = [case for case in learned.cases if case.mode == mode] or learned.cases
+    return min(alike, key=lambda case: _apart(case.contributions, now), default=None)
 
 
 def _apart(one: Sequence[float], other: Sequence[float]) -> float:
@@ -153,7 +165,7 @@ def write_learned(file: Path, learned: Learned) -> None:
     """Write a model that is there as a whole or not at all. Raises SelfhealError."""
     part = file.with_name(f".{file.name}.part")
     try:
-        part.write_bytes(sealed(_FIRST, learned))
+        part.write_bytes(zlib.compress(sealed(_FIRST, learned), 9))
         part.replace(file)
     except OSError as why:
         part.unlink(missing_ok=True)
@@ -172,13 +184,18 @@ def read_learned(file: Path) -> Learned:
 def learned_of(data: bytes, name: str) -> Learned:
     """The model in some bytes. Raises SelfhealError where they are none that can be asked."""
     try:
-        learned = opened(_FIRST, data, Learned, MOST_BYTES)
-    except (ModelRefused, NoTrees, ValueError) as why:
+        learned = opened(_FIRST, _unpacked(data), Learned, MOST_BYTES)
+    except (ModelRefused, NoTrees, ValueError, zlib.error) as why:
         raise SelfhealError(f"cannot use {name!r}: {why}; make a model with 'selfheal train DIR --save FILE'") from why
     wanted = features_of(learned.scope, learned.signals)
     if learned.format != FORMAT or any(one.features != wanted for one in (learned.whether, *learned.modes.values())):
         raise SelfhealError(f"cannot use {name!r}: its features are not those that are made now; train it anew")
     return learned
+
+
+def _unpacked(data: bytes) -> bytes:
+    """What was packed; of more than may be there only so much that it is refused."""
+    return zlib.decompressobj().decompress(data, MOST_BYTES + 1)
 
 
 def _likeliest(modes: Mapping[str, Booster], row: Sequence[float]) -> str | None:
@@ -188,4 +205,4 @@ def _likeliest(modes: Mapping[str, Booster], row: Sequence[float]) -> str | None
 def _eta(etas: Sequence[Eta], probability: float) -> Eta:
     """What was seen with a probability as this one; half a horizon, somewhere in it, where nothing was."""
     after = bisect_right([one.probability for one in etas], probability)
-    return etas[after - 1] if after else Eta(0.0, 0.05, 0.5, 1.0)
+    return etas[after - 1] if after else _SOMEWHERE

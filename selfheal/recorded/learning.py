@@ -7,7 +7,7 @@ thresholds chosen on, is of later time and taken as it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from math import inf
@@ -28,11 +28,16 @@ MOST_CHECKED = 40_000
 # Fewer failures than this teach nothing but chance.
 LEAST_FAILURES = 5
 _LEAST_OF_MODE = 20
+# A simulated fleet has failures without end, one's own has not; to tell modes apart takes little.
+_DEPTHS: Mapping[Scope, int] = {"every fleet": 6, "this fleet": 4}
+_DEPTH_OF_MODE = 3
+# Steps before failures by which modes are told apart.
+_MOST_OF_MODES = 6_000
 # What comes later than this share of the horizon is not learned as a failure within it: an alarm that comes a little
 # before the horizon is as wrong as one that comes long before, and the times of failures are never known to a minute.
 NEAR = 0.85
 # Failures that are kept to be told as the nearest past case.
-_MOST_CASES = 60
+_MOST_CASES = 40
 _BINS = (0.0, 0.2, 0.4, 0.6, 0.8)
 _LEAST_IN_BIN = 20
 
@@ -112,6 +117,7 @@ def learn(recording: Recording, task: Task, parts: Parts, scope: Scope, seed: in
         weights=[one.weight for one in taught],
         calibration=_evenly(checked, dice),
         seed=seed,
+        depth=_DEPTHS[scope],
     )
     return Learned(
         scope=scope,
@@ -148,8 +154,12 @@ def _modes(taught: Sequence[Example], features: Sequence[str], seed: int) -> dic
     usual = [mode for mode, count in sorted(counts.items()) if count >= _LEAST_OF_MODE]
     if len(usual) < 2:
         return {}
+    failing = failing[:: max(1, len(failing) // _MOST_OF_MODES)]
     rows = [one.row for one in failing]
-    return {mode: fit(rows, [one.mode == mode for one in failing], features, seed=seed) for mode in usual}
+    return {
+        mode: fit(rows, [one.mode == mode for one in failing], features, seed=seed, depth=_DEPTH_OF_MODE)
+        for mode in usual
+    }
 
 
 def _etas(whether: Booster, checked: Sequence[Example], task: Task) -> tuple[Eta, ...]:
@@ -174,7 +184,7 @@ def _cases(whether: Booster, taught: Sequence[Example], task: Task) -> Iterator[
             if key not in best or abs(one.left_s - half) < abs(best[key].left_s - half):
                 best[key] = one
     for (agent, at), one in sorted(best.items(), key=lambda item: -item[0][1])[:_MOST_CASES]:
-        brought = tuple(round(part, 3) for part in whether.contributions(one.row)[:-1])
+        brought = tuple(round(part, 2) for part in whether.contributions(one.row)[:-1])
         yield PastCase(agent, float(at), str(one.mode), brought)
 
 

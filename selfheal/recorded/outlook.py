@@ -70,4 +70,4 @@ def _latest(one: Known, steps: Sequence[Step], last: tuple[int, Sequence[float]]
             break
         since = step.at
     said = foreseen(learned, one, *last, learned.task)
-    return Latest(said, since, reasons(learned, last[1]), nearest_case(learned, last[1]))
+    return Latest(said, since, reasons(learned, last[1]), nearest_case(learned, last[1], said.mode))

@@ -129,7 +129,7 @@ ORDERS = {
     "kb correct", "kb add", "kb remove", "kb restore", "kb import", "backup", "verify", "restore", "anomalies dismiss",
 }  # fmt: skip
 # And these know no daemon: they read the numbers that they are given.
-ALONE = {"rca", "detect"}
+ALONE = {"rca", "detect", "backtest", "train", "predict"}
 
 
 def canary(name: str) -> str:

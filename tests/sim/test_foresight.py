@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import signal
+from array import array
 from pathlib import Path
 
+import pytest
+
+from selfheal.compose.condense import condense, seal
 from selfheal.events import AgentStarted, FailurePredicted, FixStarted, PredictionEnded, WorkDone, WorkPlanned
+from selfheal.history.batches import pack
 from selfheal.rehearse.machine import Program
 from selfheal.rehearse.virtual import EPOCH
+from selfheal.store.shelf import Shelf
 from tests.sim.fleets import agent
 from tests.sim.rehearsal import Rehearsal, rehearse
 
@@ -87,3 +93,69 @@ def test_a_steady_fleet_is_left_alone_for_a_day(tmp_path: Path) -> None:
         assert r.machine.spawned == 1
 
     rehearse(tmp_path, agent("api", more='limits = { memory = "400MB" }'), story)
+
+
+def daily_batch(at: float) -> float:
+    """What a batch leaves on the disk each day, for two hours from one hour after the beginning on."""
+    hour = ((at - EPOCH) % 86400.0) / 3600.0
+    return 0.3 + (0.3 * (hour - 1.0) if 1.0 <= hour < 3.0 else 0.0)
+
+
+def remember(state_dir: Path, days: int) -> None:
+    """Write down how full the disk was on the days before, as an earlier daemon would have."""
+    shelf = Shelf(state_dir / "history", lambda: 10_000_000)
+    shelf.open()
+    for hour in range(-24 * days, 0):
+        begin = EPOCH + hour * 3600.0
+        times = [begin + second for second in range(0, 3600, 60)]
+        shelf.append(pack([("api", "disk", array("d", [x for at in times for x in (at, daily_batch(at))]))]))
+        seal(shelf, lambda: False)
+        condense(shelf, begin, lambda: False)
+
+
+@pytest.mark.parametrize("days", [0, 3])
+def test_what_each_day_brings_is_no_failure_once_it_was_seen_on_two(tmp_path: Path, days: int) -> None:
+    remember(tmp_path, days)
+
+    async def story(r: Rehearsal) -> None:
+        r.disk = lambda: daily_batch(r.clock.now())
+        await r.wait(3.2 * 3600.0)
+        assert bool(r.seen(FailurePredicted)) == (days == 0)  # as it would be full soon, were it something new
+        assert {ended.outcome for ended in r.seen(PredictionEnded)} <= {"withdrawn"}
+
+    calm = '[daemon]\nself_healing_interval = "2h"\n[agents.api]\ncommand = "api"\n'
+    rehearse(tmp_path, calm, story, views=True)
+
+
+def test_a_signal_of_ones_own_is_foreseen_to_reach_the_limit_that_the_file_gives_it(tmp_path: Path) -> None:
+    signals = 'signals = [{ prometheus = "http://127.0.0.1:9/metrics", limits = { jobs_queue = 1000, sessions = 50 } }]'
+
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        assert r.agent("api").signal_limits == (("jobs_queue", 1000.0), ("sessions", 50.0))
+        for minute in range(70):
+            r.daemon.senses.signals("api", r.clock.now(), {"jobs_queue": 100.0 + 8.0 * minute, "sessions": 20.0})
+            await r.wait(60.0)
+        seen = r.seen(FailurePredicted)[-1]
+        assert (seen.mode, seen.signal, seen.limit) == ("queue_full", "jobs_queue", 1000.0)
+        assert seen.at + seen.eta_s == pytest.approx(EPOCH + 112.5 * 60.0, abs=600.0)
+        assert r.seen(WorkPlanned) == []
+        assert ("api", "limit_reached") not in r.world.foresight.predictions
+
+    rehearse(tmp_path, agent("api", more=signals), story)
+
+
+def test_one_that_dies_again_and_again_is_foreseen_to_and_nothing_is_planned_for_it(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        for _ in range(4):
+            r.machine.kill("api")
+            await r.wait(900.0)
+        seen = [one for one in r.seen(FailurePredicted) if one.mode == "crash"]
+        assert seen
+        assert seen[-1].model == "hazard"
+        assert 0.05 < seen[-1].probability < 0.95
+        assert [ended.outcome for ended in r.seen(PredictionEnded)][:1] == ["happened"]
+        assert r.seen(WorkPlanned) == []
+
+    rehearse(tmp_path, agent("api"), story)

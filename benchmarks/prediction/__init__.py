@@ -1,0 +1,1 @@
+"""How well are failures foreseen, on data of others and on simulated fleets?"""

@@ -1,0 +1,264 @@
+"""Do backtest, train and predict read what people have, and say what they found?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from selfheal import recorded
+from selfheal.cli import main
+
+AT = 1_767_312_000  # 2026-01-02 in UTC
+HOUR = 3600
+FIGURES = {
+    "event_recall", "precision", "false_alarms_per_agent_day", "false_positive_rate", "median_lead_seconds", "accuracy",
+    "brier", "ece", "counts", "intervals",
+}  # fmt: skip
+SAID = {"agent", "timestamp", "mode", "probability", "eta_seconds", "eta_low", "eta_high"}
+
+
+def moment(at: float, form: str) -> str:
+    when = datetime.fromtimestamp(at, UTC)
+    return {"epoch": f"{at:.0f}", "rfc": f"{when:%Y-%m-%dT%H:%M:%SZ}", "plain": f"{when:%Y-%m-%d %H:%M:%S}"}[form]
+
+
+def memory(agent: int, since: float, dice: Random) -> float:
+    """Every other agent leaks for eight hours, fails, and begins anew; the others warm up and stay."""
+    noise = dice.gauss(0.0, 2.0)
+    if agent % 2:
+        return 100.0 + 400.0 * ((since + agent * HOUR) % (8 * HOUR)) / (8 * HOUR) + noise
+    return 100.0 + min(250.0, 250.0 * since / HOUR) + noise
+
+
+def a_fleet(folder: Path, form: str = "epoch", agents: int = 6, hours: int = 48, failing: bool = True) -> Path:
+    signals, failures = ["agent,timestamp,rss"], ["agent,timestamp,mode"]
+    for agent in range(agents):
+        dice = Random(agent)
+        for minute in range(0, hours * 60, 5):
+            value = memory(agent, minute * 60.0, dice)
+            signals.append(f"a{agent},{moment(AT + minute * 60, form)},{value:.2f}")
+        ends = [at for at in range(1, hours) if agent % 2 and (at + agent) % 8 == 0]
+        failures += [f"a{agent},{moment(AT + at * HOUR, form)},out_of_memory" for at in ends if failing]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "signals.csv").write_text("\n".join(signals) + "\n")
+    (folder / "failures.csv").write_text("\n".join(failures) + "\n")
+    (folder / "limits.csv").write_text("agent,signal,limit\n*,rss,500\n")
+    return folder
+
+
+def document(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, object]:
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert isinstance(told, dict)
+    return told
+
+
+def outcome(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> dict[str, object]:
+    return document(capsys, "backtest", str(folder), *words)
+
+
+def figures(told: dict[str, object], name: str) -> dict[str, object]:
+    models = told["models"]
+    assert isinstance(models, dict)
+    found = models[name]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_backtest_tells_what_was_promised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = outcome(capsys, a_fleet(tmp_path / "fleet"))
+    assert told["winner"] in {"boost", "trend"}
+    for name in ("boost", "trend"):
+        assert figures(told, name).keys() >= FIGURES
+    alarms = told["alarms"]
+    assert isinstance(alarms, list)
+    assert alarms
+    assert all(set(alarm) >= SAID for alarm in alarms)
+    predictions = told["predictions"]
+    assert isinstance(predictions, list)
+    begun = told["test_from"]
+    assert isinstance(begun, float)
+    assert all(said["timestamp"] >= begun for said in predictions)
+    assert [said["timestamp"] for said in predictions] == sorted(said["timestamp"] for said in predictions)
+    assert {(said["agent"], said["timestamp"]) for said in alarms} <= {
+        (said["agent"], said["timestamp"]) for said in predictions
+    }
+
+
+def test_leaks_are_foreseen_in_time_and_what_warms_up_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = outcome(capsys, a_fleet(tmp_path / "fleet"), "--model", "trend")
+    found = figures(told, "trend")
+    assert found["event_recall"] == 1.0
+    assert found["false_positive_rate"] == 0.0
+    alarms = told["alarms"]
+    assert isinstance(alarms, list)
+    assert {alarm["agent"] for alarm in alarms} <= {"a1", "a3", "a5"}
+    assert {alarm["mode"] for alarm in alarms} == {"out_of_memory"}
+    for alarm in alarms:
+        assert alarm["eta_low"] <= alarm["eta_seconds"] <= alarm["eta_high"]
+
+
+def test_where_nothing_failed_models_that_need_no_training_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = outcome(capsys, a_fleet(tmp_path / "fleet", failing=False))
+    found = figures(told, "boost")
+    assert found["event_recall"] is None
+    assert "simulated" in str(found["learned_from"])
+    (tmp_path / "fleet" / "failures.csv").unlink()
+    assert set(figures(outcome(capsys, tmp_path / "fleet"), "trend")) >= FIGURES
+
+
+@pytest.mark.parametrize("form", ["epoch", "rfc", "plain"])
+def test_times_are_read_in_three_forms_and_told_as_they_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    until = moment(AT + 30 * HOUR, form)
+    told = outcome(capsys, a_fleet(tmp_path / form, form, agents=2), "--model", "trend", "--train-until", until)
+    begun = told["test_from"]
+    assert begun == (float(AT + 30 * HOUR) if form == "epoch" else moment(AT + 30 * HOUR, "rfc"))
+    assert figures(told, "trend")["event_recall"] == 1.0
+
+
+def test_what_comes_later_changes_no_alarm_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    until = str(AT + 20 * HOUR)
+    long = outcome(capsys, a_fleet(tmp_path / "long", agents=2, hours=48), "--model", "boost", "--train-until", until)
+    short = outcome(capsys, a_fleet(tmp_path / "short", agents=2, hours=36), "--model", "boost", "--train-until", until)
+    ends = AT + 36 * HOUR - 300
+
+    def early(told: dict[str, object]) -> list[object]:
+        said = told["predictions"]
+        assert isinstance(said, list)
+        return [one for one in said if one["timestamp"] < ends]
+
+    assert early(long) == early(short)
+    assert early(long)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("signals.csv", "agent,timestamp\na,5\n", "signals.csv', line 1: it has no column of values"),
+        ("signals.csv", "timestamp,rss\n5,1\n", "signals.csv', line 1: it has no column agent"),
+        ("signals.csv", "agent,timestamp,rss\na,soon,1\n", "signals.csv', line 2: 'soon' is no time"),
+        ("signals.csv", "agent,timestamp,rss\na,5,much\n", "signals.csv', line 2: rss is 'much', which is no number"),
+        ("signals.csv", "agent,timestamp,rss\n,5,1\n", "signals.csv', line 2: it names no agent"),
+        ("signals.csv", "agent,timestamp,rss,rss\na,5,1,1\n", "it names 'rss' twice"),
+        ("failures.csv", "agent,timestamp,mode\na,never,x\n", "failures.csv', line 2: 'never' is no time"),
+        ("limits.csv", "agent,signal,limit\na,rss,-5\n", "limits.csv', line 2: limit is '-5'; a limit is above 0"),
+        ("limits.csv", "agent,limit\na,5\n", "limits.csv', line 1: it has no column signal"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, text: str, said: str
+) -> None:
+    folder = a_fleet(tmp_path / "fleet", agents=1, hours=2)
+    (folder / file).write_text(text)
+    assert main(["backtest", str(folder)]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_an_empty_recording_and_a_missing_folder_are_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backtest", str(tmp_path / "none")]) == 1
+    assert "there is no such folder" in capsys.readouterr().err
+    (tmp_path / "signals.csv").write_text("agent,timestamp,rss\n")
+    told = outcome(capsys, tmp_path)
+    assert told["alarms"] == []
+
+
+def test_a_lead_as_long_as_the_horizon_cannot_be_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(tmp_path), "--horizon", "1h", "--lead", "1h"]) == 2
+    assert "the lead has to be shorter than the horizon" in capsys.readouterr().err
+
+
+def test_a_person_gets_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backtest", str(a_fleet(tmp_path / "fleet")), "--model", "trend"]) == 0
+    shown = capsys.readouterr().out
+    assert "FORESEEN" in shown
+    assert "never alarming would be" in shown
+
+
+def test_what_comes_with_selfheal_says_of_each_agent_what_why_and_since_when(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = a_fleet(tmp_path / "fleet", agents=2, hours=14)
+    told = document(capsys, "predict", str(folder))
+    agents = told["agents"]
+    assert isinstance(agents, list)
+    worst = max(agents, key=lambda one: one["probability"])
+    assert worst["agent"] == "a1"
+    assert worst["alarm"]
+    assert worst["since"] is not None
+    assert worst["mode"] == "out_of_memory"
+    assert worst["nearest_case"]["mode"] == "out_of_memory"
+    assert worst["reasons"][0]["contribution"] > 0.0
+    assert all(reason["feature"] for reason in worst["reasons"])
+    assert main(["predict", str(folder)]) == 0
+    assert "a1" in capsys.readouterr().out
+
+
+def test_a_model_is_trained_kept_and_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("xgboost", reason="XGBoost is not installed (the extra ml)")
+    folder, model = a_fleet(tmp_path / "fleet", agents=8, hours=96), tmp_path / "fleet.model"
+    told = document(capsys, "train", str(folder), "--save", str(model))
+    assert told["scope"] == "this fleet"
+    asked = document(capsys, "predict", str(folder), "--model", str(model))
+    alarms = asked["alarms"]
+    assert isinstance(alarms, list)
+    assert {alarm["agent"] for alarm in alarms} <= {"a1", "a3", "a5", "a7"}
+    assert alarms
+    again = tmp_path / "again.model"
+    document(capsys, "train", str(folder), "--save", str(again))
+    assert again.read_bytes() == model.read_bytes()
+
+
+def test_a_simulated_fleet_is_written_as_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("xgboost", reason="XGBoost is not installed (the extra ml)")
+    folder, model = tmp_path / "simulated", tmp_path / "every.model"
+    told = document(capsys, "train", str(folder), "--simulate", "16", "--hours", "48", "--save", str(model))
+    assert told["scope"] == "every fleet"
+    assert main(["train", str(folder), "--simulate", "16", "--save", str(model)]) == 2
+    assert "it holds a signals.csv" in capsys.readouterr().err
+    assert figures(outcome(capsys, folder, "--model", "trend"), "trend")["counts"]
+
+
+def test_too_few_failures_teach_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = a_fleet(tmp_path / "fleet", agents=2, hours=14)
+    assert main(["train", str(folder), "--save", str(tmp_path / "x.model")]) == 1
+    assert "cannot learn: fewer than 5 failures" in capsys.readouterr().err
+    assert not (tmp_path / "x.model").exists()
+
+
+@pytest.mark.parametrize("damage", ["empty", "foreign", "cut"])
+def test_a_file_that_is_no_model_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str) -> None:
+    whole = (Path(recorded.__file__).parent / "every_fleet.model").read_bytes()
+    model = tmp_path / "x.model"
+    model.write_bytes({"empty": b"", "foreign": b"PK\x03\x04", "cut": whole[:-20]}[damage])
+    assert main(["predict", str(a_fleet(tmp_path / "fleet", agents=1, hours=2)), "--model", str(model)]) == 1
+    assert "cannot use" in capsys.readouterr().err
+
+
+def test_a_model_whose_library_is_missing_says_how_to_have_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.setitem(sys.modules, "xgboost", None)
+    folder = a_fleet(tmp_path / "fleet", agents=4, hours=72)
+    assert main(["backtest", str(folder), "--model", "lstm"]) == 1
+    assert "pip install 'selfheal[lstm]'" in capsys.readouterr().err
+    told = outcome(capsys, folder)
+    left_out = told["left_out"]
+    assert isinstance(left_out, dict)
+    assert "pip install 'selfheal[ml]'" in left_out["boost of this fleet"]
+    assert "pip install 'selfheal[lstm]'" in left_out["lstm"]
+    assert main(["train", str(folder), "--save", str(tmp_path / "x.model")]) == 1
+    assert "pip install 'selfheal[ml]'" in capsys.readouterr().err
