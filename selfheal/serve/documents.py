@@ -121,7 +121,8 @@ class Pages:
 
     def predictions(self, material: Material) -> Document:
         foreseen = foresight.predictions(material.world, material.now)
-        return {"predictions": [*map(raw, foreseen)], "ended": dict(material.world.foresight.ended)}
+        over = [*map(raw, foresight.ended(material.world))]
+        return {"predictions": [*map(raw, foreseen)], "ended": dict(material.world.foresight.ended), "over": over}
 
     def anomalies(self, material: Material) -> Document:
         """As of the last change of any of them: that one lasts longer is no reason to write all of them again."""

@@ -21,11 +21,12 @@ from selfheal.events import (
     LimitRaised,
     PredictionEnded,
     Run,
+    StopAsked,
 )
 from selfheal.history.rings import History
 from selfheal.modes import MODES, rate_text
 from selfheal.predict.exhaustion import forecasts, worth_a_longer_look
-from selfheal.predict.maintenance import plan
+from selfheal.predict.maintenance import wanted
 from selfheal.predict.resources import resources
 from selfheal.vocabulary import FAILURE_MODES, FailureMode
 from selfheal.world import EMPTY, Agent, World, fold
@@ -86,11 +87,10 @@ def test_what_has_no_limit_cannot_run_out() -> None:
     assert forecasts(_world(), _history("sessions", _rising(50.0)), NOW) == ()
 
 
-def test_only_what_a_restart_prevents_is_planned_for() -> None:
+def test_only_what_leaks_or_fills_a_disk_is_planned_for() -> None:
     for mode in FAILURE_MODES:
         seen = FailurePredicted(NOW, "api", mode, "x", 0.95, 900.0, 800.0, 1000.0, 300.0, 400.0, 1.0)
-        planned = plan(_world(seen), NOW)
-        assert bool(planned) == (mode in ("out_of_memory", "out_of_fds"))
+        assert bool(wanted(_world(seen), NOW)) == (mode in ("out_of_memory", "out_of_fds", "disk_full", "out_of_inodes"))
 
 
 def test_of_two_signals_for_one_failure_the_nearer_one_is_told() -> None:
@@ -136,6 +136,17 @@ def test_what_has_reached_its_limit_has_happened() -> None:
     full = _history("disk", [(place * 5.0, min(1.0, 0.5 + place / 200)) for place in range(131)])
     (end,) = forecasts(_world(_full()), full, NOW)
     assert end == PredictionEnded(NOW, "api", "disk_full", "happened", "disk has reached its limit")
+
+
+def test_what_is_at_its_limit_is_not_foreseen_any_more() -> None:
+    full = _history("disk", [(place * 5.0, min(1.0, 0.5 + place / 200)) for place in range(131)])
+    assert forecasts(_world(), full, NOW) == ()
+    assert forecasts(_world(), _history("tls_expires_in", [(0.0, 100.0)]), NOW) == ()
+
+
+def test_of_one_that_was_stopped_nobody_knows() -> None:
+    told = forecasts(_world(_full(), StopAsked(620.0, "api", "ada")), _history("disk", _rising(1.0)), NOW)
+    assert told == (PredictionEnded(NOW, "api", "disk_full", "averted", "it was stopped"),)
 
 
 def test_an_incident_of_that_cause_has_made_it_true_however_often_the_forecast_moved_since() -> None:

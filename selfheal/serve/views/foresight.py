@@ -6,13 +6,17 @@ import math
 from typing import TYPE_CHECKING
 
 from selfheal.modes import HIGH_RISK
-from selfheal.serve.models.foresight import ContributionView, PredictionView
+from selfheal.serve.models.foresight import ContributionView, EndedView, PredictionView
 from selfheal.serve.times import moment, rfc3339
-from selfheal.world.episodes import Episode
+from selfheal.world.episodes import Ended, Episode
 
 if TYPE_CHECKING:
     from selfheal.events import FailurePredicted
     from selfheal.world import Work, World
+
+
+# The document is written anew with every change.
+ENDED_SHOWN = 50
 
 
 def finite(value: float) -> float | None:
@@ -37,6 +41,11 @@ def predictions(world: World, now: float) -> list[PredictionView]:
     """Return what is foreseen, likeliest first."""
     known = sorted(world.foresight.predictions.values(), key=lambda one: -one.probability)
     return [_prediction(world, one, now) for one in known]
+
+
+def ended(world: World) -> list[EndedView]:
+    """Return what became of what was foreseen, newest first."""
+    return [_ended(one) for one in world.foresight.over[: -ENDED_SHOWN - 1 : -1]]
 
 
 def high_risks(world: World) -> int:
@@ -79,3 +88,16 @@ def _planned(world: World, seen: FailurePredicted) -> Work | None:
     """The work that shall prevent it."""
     works = (one for one in world.foresight.work.values() if one.planned.agent == seen.agent and not one.over)
     return next((one for one in works if one.planned.mode in (None, seen.mode)), None)
+
+
+def _ended(one: Ended) -> EndedView:
+    return EndedView(
+        agent=one.episode.last.agent,
+        mode=one.episode.last.mode,
+        model=one.episode.last.model,
+        foreseen_since=rfc3339(one.episode.began_at),
+        high_risk_since=moment(one.episode.high_at),
+        ended_at=rfc3339(one.at),
+        outcome=one.outcome,
+        why=one.why,
+    )
