@@ -99,7 +99,7 @@ class Anomalies:
     """`known` are the latest by name, oldest first; `seen` counts all that there ever were.
 
     `suppressed` are the latest departures that were not raised, oldest first, and `counted` how many of them there ever
-    were, by reason. `dismissals` are what a person has said was not worth telling.
+    were, by reason. `dismissals` are what a person has said was not worth telling. `at` is when any of it changed last.
     """
 
     known: Mapping[str, Anomaly] = field(default_factory=dict)
@@ -107,6 +107,7 @@ class Anomalies:
     suppressed: tuple[AnomalySuppressed, ...] = ()
     counted: Mapping[Suppression, int] = field(default_factory=dict)
     dismissals: Dismissals = field(default_factory=dict)
+    at: float = 0.0
 
     def things(self) -> Iterator[tuple[str, Anomaly]]:
         """Each thing once, oldest first, with its name."""
@@ -163,6 +164,7 @@ def recent(anomalies: Anomalies, agent: str, now: float) -> Recent:
 
 def fold_anomalies(then: Anomalies, event: AnomalyEvent) -> Anomalies:
     """Return what is not as usual after `event`."""
+    then = replace(then, at=max(then.at, event.at))
     if isinstance(event, AnomalySeen):
         known = _kept({**then.known, event.anomaly: began(event)})
         return replace(then, known=known, seen=then.seen + 1)
