@@ -91,7 +91,7 @@ def strange_lines(agent: Document, now: datetime) -> Iterator[str]:
             own = [part for part in one.parts("signals") if part.text("agent") == agent.text("name")]
             told = "; ".join(_moved(part, now) for part in own if not part.text("over_at"))
             others = [name for name in one.texts("agents") if name != agent.text("name")]
-            also = f"; so is {_several(others)}" if others else ""
+            also = f"; also {_several(others)}" if others else ""
             yield f"not as usual ({one.text('id')}, {one.text('level')}): {told}{also}"
 
 

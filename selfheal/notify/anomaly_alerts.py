@@ -34,20 +34,20 @@ def about_anomalies(world: World, event: AnomalyEvent) -> tuple[AlertRaised, ...
         case AnomalySeen(anomaly=name) | AnomalyJoined(anomaly=name) | AnomalyGrew(anomaly=name):
             return _strange(world, name, event.at)
         case AnomalyOver(anomaly=name):
-            return _over(world, name, event.at, "is as usual again", "")
+            return _over(world, name, event.at, "", "")
         case AnomalyDismissed(anomaly=name, by=by):
-            return _over(world, name, event.at, "is not worth telling", f"says {by}; the same is told less easily")
+            return _over(world, name, event.at, f"{name} was dismissed by {by}", "the same is told less easily")
         case AnomalyMerged(anomaly=name, into=into):
-            return _over(world, name, event.at, "is not alone", f"it is the same as {into}")
+            return _over(world, name, event.at, f"{name} is the same as {into}", "")
         case _:
             return ()
 
 
 def _strange(world: World, name: str, at: float) -> tuple[AlertRaised, ...]:
-    one, key = world.anomalies.known.get(name), _key(name)
-    if one is None or one.dismissed or is_told(world, key) or severity(one, at) < HIGH:
+    one = world.anomalies.known.get(name)
+    if one is None or one.dismissed or severity(one, at) < HIGH:
         return ()
-    if any(world.open_incident_of(agent) is not None for agent in one.agents) or _told_lately(world, one, at):
+    if not _is_waiting(world, name) and (_told_lately(world, one, at) or _has_incident(world, one)):
         return ()
     agents = bottom_up(world, one.agents)
     first = next(member for member in one.members if member.agent == agents[0])
@@ -55,7 +55,16 @@ def _strange(world: World, name: str, at: float) -> tuple[AlertRaised, ...]:
     left = len(one.members) + one.more - SIGNALS_TOLD
     text = told + (f"; and {left} signals more" if left > 0 else "")
     title = f"{_names(agents)} not as usual: {first.signal} is {amount(first.signal, first.value)}"
-    return (AlertRaised(at, key, "info", title, text, agents[0], None, anomaly=name),)
+    return (AlertRaised(at, _key(name), "info", title, text, agents[0], None, anomaly=name),)
+
+
+def _is_waiting(world: World, name: str) -> bool:
+    """Whether it is about to be told: then what has joined it meanwhile is told with it."""
+    return (_key(name), False) in world.undelivered
+
+
+def _has_incident(world: World, one: Anomaly) -> bool:
+    return any(world.open_incident_of(agent) is not None for agent in one.agents)
 
 
 def _told_lately(world: World, one: Anomaly, at: float) -> bool:
@@ -64,13 +73,13 @@ def _told_lately(world: World, one: Anomaly, at: float) -> bool:
     return any(other is not None and not set(one.agents).isdisjoint(other.agents) for other in known)
 
 
-def _over(world: World, name: str, at: float, end: str, text: str) -> tuple[AlertRaised, ...]:
+def _over(world: World, name: str, at: float, title: str, text: str) -> tuple[AlertRaised, ...]:
     """The end is told to whom the beginning was told, and to nobody else."""
     one, key = world.anomalies.known.get(name), _key(name)
     if one is None or not is_told(world, key):
         return ()
     agent = bottom_up(world, one.agents)[0]
-    return (AlertRaised(at, key, "info", f"{agent} {end}", text, agent, None, resolved=True),)
+    return (AlertRaised(at, key, "info", title or f"{agent} is as usual again", text, agent, None, resolved=True),)
 
 
 def _names(agents: tuple[str, ...]) -> str:
