@@ -30,7 +30,6 @@ ANOMALIES_KEPT = 200
 SUPPRESSED_KEPT = 100
 # One thing that shows in more signals than these is everywhere; the others are counted.
 MEMBERS_KEPT = 60
-HOUR_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,34 +131,6 @@ class Anomalies:
         while one is not None and one.into in self.known:
             name, one = one.into, self.known[one.into]
         return (name, one) if one is not None else None
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """What was not as usual about an agent in the last hour: for who foresees failures from it.
-
-    `count` are things, not signals; `strongest` is the highest score of its signals, 0 where there is none; `passed_s`
-    is how long ago the latest began, None where none did.
-    """
-
-    count: int = 0
-    strongest: float = 0.0
-    passed_s: float | None = None
-
-
-def recent(anomalies: Anomalies, agent: str, now: float) -> Recent:
-    """Return what was not as usual about `agent` in the hour before `now`, what was dismissed left out."""
-    own = [
-        [member for member in one.members if member.agent == agent and member.at <= now]
-        for _, one in anomalies.of(agent)
-        if not one.dismissed and (one.over_at is None or one.over_at > now - HOUR_S)
-    ]
-    found = [members for members in own if members]
-    if not found:
-        return Recent()
-    latest = max(member.since for members in found for member in members)
-    strongest = max(member.score for members in found for member in members)
-    return Recent(len(found), strongest, max(0.0, now - latest))
 
 
 def fold_anomalies(then: Anomalies, event: AnomalyEvent) -> Anomalies:

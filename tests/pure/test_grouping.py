@@ -122,6 +122,20 @@ def test_members_are_bounded_and_the_others_are_counted() -> None:
     assert not office.things()["ano-1"].lasts
 
 
+def test_what_is_everywhere_takes_in_whoever_departs_and_a_stranger_is_none_of_the_many_signals_of_one() -> None:
+    names = [f"a{number}" for number in range(400)]
+    office = Office(fleet(needs=dict.fromkeys(names, ())))
+    for number, name in enumerate(names):
+        office.depart(name, at=10.0 + number / 10)
+    (anomaly,) = office.things().values()
+    assert (len(anomaly.members), anomaly.more) == (MEMBERS_KEPT, 400 - MEMBERS_KEPT)
+    other = Office()
+    for number in range(MEMBERS_KEPT + 7):
+        other.depart("api", f"own_{number}", 10.0)
+    other.depart("cron", at=12.0)
+    assert [one.agents for one in other.things().values()] == [("api",), ("cron",)]
+
+
 def test_what_is_part_of_nothing_comes_back_and_grows_without_a_word() -> None:
     office = Office()
     office.come_back("api")
