@@ -134,7 +134,9 @@ def bundled(alerts: Sequence[AlertRaised]) -> AlertRaised:
     named = ", ".join(agents[:5]) + (f" and {len(agents) - 5} more" if len(agents) > 5 else "")
     title = f"{len(alerts)} troubles are over: {named}" if first.resolved else f"{len(alerts)} alerts: {named}"
     text = "\n".join(f"{alert.title}: {alert.text}" if alert.text else alert.title for alert in alerts)
-    return replace(first, key=f"bundle-{first.key}", severity=_worst(alerts), title=title, text=text, incident=None)
+    return replace(
+        first, key=f"bundle-{first.key}", severity=_worst(alerts), title=title, text=text, incident=None, anomaly=""
+    )
 
 
 def may_be_bundled(alerts: Iterable[AlertRaised], known: Collection[str]) -> list[AlertRaised]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from selfheal.events import AlertRaised, AnomalyDismissed, AnomalyMerged, Event, IncidentOpened
 from selfheal.notify.alerts import alerts
+from selfheal.notify.rules import bundled
 from tests.pure.departures import BEGIN, Office
 
 
@@ -72,3 +73,11 @@ def test_a_thing_that_turns_out_to_be_another_is_told_to_be_that() -> None:
     desk.take(AnomalyMerged(BEGIN + 15.0, "ano-1", "ano-2"))
     assert (desk.alerts[-1].key, desk.alerts[-1].resolved) == ("anomaly-ano-1", True)
     assert desk.alerts[-1].title == "ano-1 is the same as ano-2"
+
+
+def test_of_several_told_in_one_message_none_can_be_dismissed_by_its_button() -> None:
+    desk = Desk()
+    desk.depart("api", "latency", 10.0, 0.95)
+    (alert,) = desk.alerts
+    assert alert.anomaly == "ano-1"
+    assert bundled([alert, alert, alert]).anomaly == ""
