@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from selfheal.events import AlertRaised, AnomalyDismissed, AnomalyMerged, Event, IncidentOpened
 from selfheal.notify.alerts import alerts
-from selfheal.notify.rules import bundled
+from selfheal.notify.rules import NEVER, Rules, bundled, due_at
 from tests.pure.departures import BEGIN, Office
+
+RULES = Rules(anomaly_s=60.0)
 
 
 @dataclass
@@ -55,6 +57,31 @@ def test_of_an_agent_whose_incident_is_told_nothing_more_is_said() -> None:
     desk.take(IncidentOpened(BEGIN + 5.0, "inc-1", "api", "check", "too slow", BEGIN + 5.0))
     desk.depart("api", "latency", 10.0, 0.95)
     assert desk.alerts == []
+
+
+def test_what_becomes_an_incident_before_it_was_told_is_not_told() -> None:
+    desk = Desk()
+    desk.depart("web", "latency", 10.0, 0.95)
+    desk.depart("cron", "latency", 10.0, 0.95)
+    desk.take(IncidentOpened(BEGIN + 30.0, "inc-1", "web", "check", "too slow", BEGIN + 30.0))
+    assert [(alert.key, alert.resolved) for alert in desk.alerts[-2:]] == [
+        ("anomaly-ano-2", False),
+        ("anomaly-ano-1", True),
+    ]
+    began, over = desk.alerts[0], desk.alerts[-1]
+    pending = {(alert.key, alert.resolved): alert for alert in (began, over)}
+    for alert in (began, over):
+        assert due_at(RULES, "inbox", alert, pending, desk.world.post, BEGIN + 30.0) == NEVER
+
+
+def test_what_lasts_for_a_minute_is_told_then_and_what_joins_it_does_not_put_that_off() -> None:
+    desk = Desk()
+    desk.depart("web", "latency", 10.0, 0.95)
+    desk.depart("api", "latency", 40.0, 0.95)
+    first, second = desk.alerts
+    assert (first.at, second.at) == (BEGIN + 10.0, BEGIN + 10.0)
+    pending = {(second.key, False): second}
+    assert due_at(RULES, "inbox", second, pending, desk.world.post, BEGIN + 50.0) == BEGIN + 70.0
 
 
 def test_what_is_dismissed_is_over_for_whoever_was_told_whatever_the_name_of_who_says_so() -> None:

@@ -106,7 +106,7 @@ def test_a_person_on_telegram_says_that_it_was_not_worth_it() -> None:
     given = {"TELEGRAM_BOT_TOKEN": TOKEN, "TELEGRAM_CHAT_ID": str(CHAT)}
     with telegram() as chat, house(TELEGRAM_API_URL=chat.url, **given) as place:
         measure(place, "0.01")
-        place.boot(f"[notify]\ngroup = 0\n{fleet()}")
+        place.boot(f"[notify]\ngroup = 0\nanomaly = 0\n{fleet()}")
         learn(place)
         measure(place, "0.9")
         sent = until(lambda: next((one for one in chat.messages.values() if one.buttons), None))
