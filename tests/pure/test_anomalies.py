@@ -181,3 +181,9 @@ def test_what_was_out_of_line_of_an_agent_that_leaves_is_told_once() -> None:
     assert watch.forget("api") == ("queue",)
     assert watch.forget("api") == ()
     assert not watch.is_out("api", "queue")
+
+
+def test_a_number_that_stands_for_something_is_never_strange() -> None:
+    watch = AnomalyWatch()
+    codes = [watch.look("api", "http.status", float(at), code) for at, code in enumerate([200.0] * 100 + [503.0] * 9)]
+    assert codes == [None] * 109

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfheal.detect.grouping import MANY, TOGETHER_S
-from selfheal.events import AnomalyDismissed
+from selfheal.events import AnomalyDismissed, AnomalyMerged
 from selfheal.world.anomalies import MEMBERS_KEPT
 from tests.pure.departures import NEEDS, Office, departed, fleet, kinds
 
@@ -175,3 +175,18 @@ def test_whatever_departs_and_comes_back_each_signal_is_out_in_one_thing_at_most
         assert sorted(parts) == sorted(out)
         assert all(any(member.over_at is None for member in one.members) for one in lasting)
     assert office.world.anomalies.seen == len(office.world.anomalies.known)
+
+
+def test_what_is_merged_with_itself_with_nothing_or_twice_stays_as_it_is() -> None:
+    office = Office()
+    office.depart("api", at=10.0)
+    office.depart("cron", at=200.0)
+    before = office.things()
+    at = departed("api", at=300.0).at
+    office.take(AnomalyMerged(at, "ano-1", "ano-1"), AnomalyMerged(at, "ano-1", "ano-9"))
+    assert office.things() == before
+    office.take(AnomalyMerged(at, "ano-2", "ano-1"))
+    once = office.things()
+    office.take(AnomalyMerged(at, "ano-2", "ano-1"), AnomalyMerged(at, "ano-1", "ano-2"))
+    assert office.things() == once
+    assert [*once] == ["ano-1"]
