@@ -57,11 +57,12 @@ Mode = Literal["auto", "ask", "suggest", "off"]
 Tier = Literal[0, 1, 2, 3]
 # Where evidence for a cause comes from. What is seen of the process by the kernel, of the data themselves, or by the
 # system when it refuses to start a program is direct; all else may be the mark of something else. `past` is an incident
-# that looked like this one, `ranking` what several channels say together of where it is: neither is a sign of its own.
+# that looked like this one, `ranking` what several channels say together of where it is, `anomaly` a signal that was
+# out of line before: none of them is a sign of its own.
 Channel = Literal[
-    "kernel", "data", "start", "exit", "log", "check", "dependency", "change", "external", "past", "ranking"
+    "kernel", "data", "start", "exit", "log", "check", "dependency", "change", "external", "past", "ranking", "anomaly"
 ]
-NO_SECOND_SIGN: frozenset[Channel] = frozenset({"past", "ranking"})
+NO_SECOND_SIGN: frozenset[Channel] = frozenset({"past", "ranking", "anomaly"})
 DIRECT: frozenset[Channel] = frozenset({"kernel", "data", "start"})
 # By which rule a fix is chosen: what is expected to end it soonest, or the fixed order.
 Policy = Literal["look_ahead", "ladder"]

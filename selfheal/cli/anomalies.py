@@ -84,6 +84,22 @@ def _moment(moment: datetime | None, now: datetime) -> str:
     return clock_time(moment, now) if moment else "-"
 
 
+def strange_lines(agent: Document, now: datetime) -> Iterator[str]:
+    """What is not as usual about an agent now, in a line each, for whoever asks why it is as it is."""
+    for one in agent.parts("anomalies"):
+        if not one.text("over_at") and not one.flag("dismissed"):
+            own = [part for part in one.parts("signals") if part.text("agent") == agent.text("name")]
+            told = "; ".join(_moved(part, now) for part in own if not part.text("over_at"))
+            others = [name for name in one.texts("agents") if name != agent.text("name")]
+            also = f"; also {_several(others)}" if others else ""
+            yield f"not as usual ({one.text('id')}, {one.text('level')}): {told}{also}"
+
+
+def _moved(part: Document, now: datetime) -> str:
+    value, expected = _number(part.number("value")), _number(part.number("expected"))
+    return f"{part.text('signal')} {value}, usually {expected}, since {_moment(part.moment('since'), now)}"
+
+
 def _dismiss(arguments: Namespace) -> int:
     verb = "restore" if arguments.undo else "dismiss"
     where = path("control", "anomalies", arguments.anomaly, verb)

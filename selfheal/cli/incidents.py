@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from selfheal.causes import CAUSES
+from selfheal.cli.anomalies import strange_lines
 from selfheal.cli.client import Answer, Client, Document, daemon_of, path
 from selfheal.cli.output import (
     Cell,
@@ -110,7 +111,7 @@ def _tell_standing(agent: Answer, json: bool, rest: str) -> int:
     if json:
         show_json({"agent": agent.body.raw, "incident": None})
     else:
-        show(f"{_standing(agent, coloured(sys.stdout))}; {rest}")
+        show(f"{_standing(agent, coloured(sys.stdout))}; {rest}", *strange_lines(agent.body, agent.now))
     return 0
 
 
@@ -144,7 +145,7 @@ def _tell(answer: Answer, json: bool, agent: Answer | None = None) -> int:
         return 0
     colour = coloured(sys.stdout)
     if agent is not None:
-        show(_standing(agent, colour), "")
+        show(_standing(agent, colour), *strange_lines(agent.body, agent.now), "")
     show(*_header(answer.body, colour), "", *_story(answer, colour))
     return 0
 

@@ -16,6 +16,7 @@ from selfheal.decide.reflex import ReflexRules, reflex
 from selfheal.diagnose.look import look
 from selfheal.diagnose.signatures import Signatures
 from selfheal.diagnose.similar import Past, remembered
+from selfheal.diagnose.strange import strange
 from selfheal.diagnose.telling import telling
 from selfheal.diagnose.verdict import diagnose, heard
 from selfheal.events import Verified
@@ -74,7 +75,7 @@ class Judgement:
         lines = heard(agent, incident, telling(clues.log))
         seen = look(world, incident, lines, (hit.signature.id for hit in known.hits(lines)))
         near = self._past.follow(world.knowledge.past).nearest(seen, incident.id)
-        votes = [*remembered(near, incident)]
+        votes = [*remembered(near, incident), *strange(world, incident)]
         return Diagnosis(diagnose(world, self._vitals, incident, clues, known, votes), seen, near)
 
     def signatures(self, world: World) -> Signatures:

@@ -74,6 +74,9 @@ class NotifyConfig(Section):
         {}, description="The least severity that a notifier is sent, by its name; '*' means every other."
     )
     group: Duration = Field(5.0, description="So long more of the same is waited for, to be told in one message.")
+    anomaly: Duration = Field(
+        60.0, description="An anomaly is told once it has lasted for so long, and one that becomes an incident is not."
+    )
     repeat: Duration = Field(0.0, description="What still needs a person is said again after so long; 0: never.")
     escalate: EscalateConfig | None = Field(None, description="Who is told of what nobody has ended by then.")
     quiet: QuietConfig | None = Field(None, description="When only what is critical wakes anybody.")

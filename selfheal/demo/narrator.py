@@ -51,6 +51,7 @@ from selfheal.events import (
 )
 from selfheal.vocabulary import Outcome, WorkState
 from selfheal.world import Incident, World
+from selfheal.world.amounts import amount
 
 Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]
 
@@ -194,7 +195,8 @@ def _of_future(world: World, event: Event) -> _Told | None:
             agent = world.foresight.work[name].planned.agent if name in world.foresight.work else ""
             return agent, *_of_work(outcome, event.state, _first_line(output))
         case AnomalySeen(agent=agent, signal=signal, value=value, expected=expected):
-            return agent, "uneasy", f"{signal} is strange: {value:.4g} where {expected:.4g} is usual"
+            seen, usual = amount(signal, value), amount(signal, expected)
+            return agent, "uneasy", f"{signal} is strange: {seen} where {usual} is usual"
         case _:
             return None
 

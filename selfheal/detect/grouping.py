@@ -113,6 +113,8 @@ def _is_part(world: World, one: Departed, it: Anomaly) -> bool:
         return True  # it had come back, and the others have not
     if not _began_together(one, it):
         return False
+    if it.more and len(it.agents) >= MANY:
+        return True  # it shows in more signals than are kept: it is everywhere, and who stands on what says no more
     under = ground(world, one.agent)
     return any(not under.isdisjoint(ground(world, name)) for name in it.agents)
 

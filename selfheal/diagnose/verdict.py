@@ -78,7 +78,7 @@ def diagnose(
     past: Sequence[Vote] = (),
 ) -> tuple[Cause, ...]:
     """Rank the causes of `incident`, likeliest first. `signatures` are what is known of logs, `past` the votes of
-    incidents that looked like it.
+    incidents that looked like it, and of what was not as usual before.
     """
     agent = world.agents.get(incident.agent, Agent(incident.agent))
     log = telling(clues.log)

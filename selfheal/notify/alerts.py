@@ -25,6 +25,7 @@ from selfheal.events import (
     FlappingBegan,
     FlappingOver,
     IncidentEscalated,
+    IncidentOpened,
     IncidentResolved,
     IncidentSuppressed,
     LoopFailed,
@@ -81,7 +82,7 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
         case CheckBroke() | CheckMended() | FlappingBegan() | FlappingOver() | MaintenanceOver():
             return about_checks(world, event)
         case _:
-            return about_anomalies(world, event) if isinstance(event, AnomalyEvent) else ()
+            return about_anomalies(world, event) if isinstance(event, AnomalyEvent | IncidentOpened) else ()
 
 
 def about_saving(world: World, at: float, trouble: str | None) -> tuple[AlertRaised, ...]:

@@ -1,10 +1,12 @@
 """Which anomalies should a person know of?
 
-Pure. Only those that matter much, where no incident tells of the same agents already, and of an agent once an hour at
+Pure. Only those that matter much and last, where no incident tells of the same agents, and of an agent once an hour at
 most: nothing has failed yet, and the page has all of them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from selfheal.events import (
     AlertRaised,
@@ -15,6 +17,7 @@ from selfheal.events import (
     AnomalyMerged,
     AnomalyOver,
     AnomalySeen,
+    IncidentOpened,
 )
 from selfheal.notify.told import is_told
 from selfheal.world import Anomaly, World
@@ -28,26 +31,28 @@ SIGNALS_TOLD = 5
 AGENTS_TOLD = 3
 
 
-def about_anomalies(world: World, event: AnomalyEvent) -> tuple[AlertRaised, ...]:
+def about_anomalies(world: World, event: AnomalyEvent | IncidentOpened) -> tuple[AlertRaised, ...]:
     """Return the alerts that `event`, which is already part of `world`, is worth."""
     match event:
         case AnomalySeen(anomaly=name) | AnomalyJoined(anomaly=name) | AnomalyGrew(anomaly=name):
             return _strange(world, name, event.at)
         case AnomalyOver(anomaly=name):
-            return _over(world, name, event.at, "is as usual again", "")
+            return _over(world, name, event.at, "", "")
         case AnomalyDismissed(anomaly=name, by=by):
-            return _over(world, name, event.at, "is not worth telling", f"says {by}; the same is told less easily")
+            return _over(world, name, event.at, f"{name} was dismissed by {by}", "the same is told less easily")
         case AnomalyMerged(anomaly=name, into=into):
-            return _over(world, name, event.at, "is not alone", f"it is the same as {into}")
+            return _over(world, name, event.at, f"{name} is the same as {into}", "")
+        case IncidentOpened(agent=agent):
+            return tuple(_overtaken(world, agent, event.at))
         case _:
             return ()
 
 
 def _strange(world: World, name: str, at: float) -> tuple[AlertRaised, ...]:
-    one, key = world.anomalies.known.get(name), _key(name)
-    if one is None or one.dismissed or is_told(world, key) or severity(one, at) < HIGH:
+    one = world.anomalies.known.get(name)
+    if one is None or one.dismissed or severity(one, at) < HIGH:
         return ()
-    if any(world.open_incident_of(agent) is not None for agent in one.agents) or _told_lately(world, one, at):
+    if not _is_waiting(world, name) and (_told_lately(world, one, at) or _has_incident(world, one)):
         return ()
     agents = bottom_up(world, one.agents)
     first = next(member for member in one.members if member.agent == agents[0])
@@ -55,7 +60,25 @@ def _strange(world: World, name: str, at: float) -> tuple[AlertRaised, ...]:
     left = len(one.members) + one.more - SIGNALS_TOLD
     text = told + (f"; and {left} signals more" if left > 0 else "")
     title = f"{_names(agents)} not as usual: {first.signal} is {amount(first.signal, first.value)}"
-    return (AlertRaised(at, key, "info", title, text, agents[0], None, anomaly=name),)
+    waiting = world.undelivered.get((_key(name), False))
+    since = waiting.at if waiting is not None else at  # it waits no longer for what joins it
+    return (AlertRaised(since, _key(name), "info", title, text, agents[0], None, anomaly=name),)
+
+
+def _is_waiting(world: World, name: str) -> bool:
+    """Whether it is about to be told: then what has joined it meanwhile is told with it."""
+    return (_key(name), False) in world.undelivered
+
+
+def _overtaken(world: World, agent: str, at: float) -> Iterator[AlertRaised]:
+    """An incident tells more of an agent than that it was not as usual: what waits to be told of it is not told."""
+    waiting = [name for name, _ in world.anomalies.of(agent) if _is_waiting(world, name)]
+    for name in waiting:
+        yield from _over(world, name, at, f"{agent} has an incident", "")
+
+
+def _has_incident(world: World, one: Anomaly) -> bool:
+    return any(world.open_incident_of(agent) is not None for agent in one.agents)
 
 
 def _told_lately(world: World, one: Anomaly, at: float) -> bool:
@@ -64,13 +87,13 @@ def _told_lately(world: World, one: Anomaly, at: float) -> bool:
     return any(other is not None and not set(one.agents).isdisjoint(other.agents) for other in known)
 
 
-def _over(world: World, name: str, at: float, end: str, text: str) -> tuple[AlertRaised, ...]:
+def _over(world: World, name: str, at: float, title: str, text: str) -> tuple[AlertRaised, ...]:
     """The end is told to whom the beginning was told, and to nobody else."""
     one, key = world.anomalies.known.get(name), _key(name)
     if one is None or not is_told(world, key):
         return ()
     agent = bottom_up(world, one.agents)[0]
-    return (AlertRaised(at, key, "info", f"{agent} {end}", text, agent, None, resolved=True),)
+    return (AlertRaised(at, key, "info", title or f"{agent} is as usual again", text, agent, None, resolved=True),)
 
 
 def _names(agents: tuple[str, ...]) -> str:

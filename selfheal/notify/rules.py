@@ -31,6 +31,7 @@ class Rules:
     group_s: float = 0.0
     repeat_s: float = 0.0
     escalate_s: float = 0.0
+    anomaly_s: float = 0.0
     called_later: frozenset[str] = frozenset()
 
 
@@ -43,6 +44,7 @@ def rules_of(config: NotifyConfig) -> Rules:
         config.group,
         config.repeat,
         later.after if later is not None else 0.0,
+        config.anomaly,
         frozenset(later.to) if later is not None else frozenset(),
     )
 
@@ -81,6 +83,8 @@ def _due_at(rules: Rules, notifier: str, alert: AlertRaised, post: Post, now: fl
     at = max(post.quiet_until(alert.agent), min(alert.at, now))
     if told is None and not alert.asks and alert.at <= now:
         at = max(at, alert.at + rules.group_s)
+    if alert.anomaly and alert.at <= now:
+        at = max(at, alert.at + rules.anomaly_s)
     if family in rules.called_later:
         at = max(at, (told.since if told is not None else alert.at) + rules.escalate_s)
     if rules.quiet is not None and alert.severity != "critical":
@@ -134,7 +138,9 @@ def bundled(alerts: Sequence[AlertRaised]) -> AlertRaised:
     named = ", ".join(agents[:5]) + (f" and {len(agents) - 5} more" if len(agents) > 5 else "")
     title = f"{len(alerts)} troubles are over: {named}" if first.resolved else f"{len(alerts)} alerts: {named}"
     text = "\n".join(f"{alert.title}: {alert.text}" if alert.text else alert.title for alert in alerts)
-    return replace(first, key=f"bundle-{first.key}", severity=_worst(alerts), title=title, text=text, incident=None)
+    return replace(
+        first, key=f"bundle-{first.key}", severity=_worst(alerts), title=title, text=text, incident=None, anomaly=""
+    )
 
 
 def may_be_bundled(alerts: Iterable[AlertRaised], known: Collection[str]) -> list[AlertRaised]:

@@ -48,6 +48,9 @@ class Who(BaseModel):
     by: str = Field("", max_length=64, examples=["ann"])
 
 
+Signed = Annotated[Who | None, Body()]
+
+
 class Size(BaseModel):
     """How many instances an agent shall have."""
 
@@ -167,12 +170,12 @@ class Controls:
         told = f"no alerts{whose} for {span(how_long.seconds)}" if how_long.seconds else f"alerts{whose} are told again"
         return Done(done="mute", target=agent, message=told)
 
-    async def dismiss(self, request: Request, anomaly: Anomaly, who: Annotated[Who | None, Body()] = None) -> Done:
+    async def dismiss_anomaly(self, request: Request, anomaly: Anomaly, who: Signed = None) -> Done:
         """Say that an anomaly was not worth telling: the same again is told less easily, for some weeks."""
         await self._control.dismiss(anomaly, self._signed(request, who))
         return Done(done="dismiss", target=anomaly, message=f"{anomaly}: dismissed, the same is told less easily")
 
-    async def restore(self, request: Request, anomaly: Anomaly, who: Annotated[Who | None, Body()] = None) -> Done:
+    async def restore_anomaly(self, request: Request, anomaly: Anomaly, who: Signed = None) -> Done:
         """Take back that an anomaly was dismissed."""
         await self._control.restore(anomaly, self._signed(request, who))
         return Done(done="restore", target=anomaly, message=f"{anomaly}: the same is told as before")
@@ -284,8 +287,8 @@ def routes(controls: Controls, gate: Gate) -> APIRouter:
         ("/control/incidents/{id}/approve", controls.approve, gate.control),
         ("/control/incidents/{id}/reject", controls.reject, gate.control),
         ("/control/incidents/{id}/cause", controls.label, gate.control),
-        ("/control/anomalies/{id}/dismiss", controls.dismiss, gate.control),
-        ("/control/anomalies/{id}/restore", controls.restore, gate.control),
+        ("/control/anomalies/{id}/dismiss", controls.dismiss_anomaly, gate.control),
+        ("/control/anomalies/{id}/restore", controls.restore_anomaly, gate.control),
         ("/control/pause", controls.pause, gate.control),
         ("/control/resume", controls.resume, gate.control),
         ("/control/mute", controls.mute, gate.control),

@@ -126,7 +126,7 @@ class Pages:
 
     def anomalies(self, material: Material) -> Document:
         """As of the last change of any of them: that one lasts longer is no reason to write all of them again."""
-        known, now = material.world.anomalies, material.now
+        known, now = material.world.anomalies, material.world.anomalies.at
         return {
             "seen": known.seen,
             "anomalies": self._lists.get("anomalies", known, lambda: [*map(raw, anomalies(material.world, now))]),

@@ -32,7 +32,6 @@ SUPPRESSED_KEPT = 100
 # One thing that shows in more signals than these is everywhere; the others are counted.
 MEMBERS_KEPT = 60
 LEVELS_KEPT = 200
-HOUR_S = 3600.0
 
 Levels = Mapping[tuple[str, str], LevelShifted]
 
@@ -104,7 +103,7 @@ class Anomalies:
 
     `suppressed` are the latest departures that were not raised, oldest first, and `counted` how many of them there ever
     were, by reason. `dismissals` are what a person has said was not worth telling. `levels` are the latest changes of
-    what is normal, by agent and signal, oldest first.
+    what is normal, by agent and signal, oldest first. `at` is when any of it changed last.
     """
 
     known: Mapping[str, Anomaly] = field(default_factory=dict)
@@ -113,6 +112,7 @@ class Anomalies:
     counted: Mapping[Suppression, int] = field(default_factory=dict)
     dismissals: Dismissals = field(default_factory=dict)
     levels: Levels = field(default_factory=dict)
+    at: float = 0.0
 
     def things(self) -> Iterator[tuple[str, Anomaly]]:
         """Each thing once, oldest first, with its name."""
@@ -139,36 +139,9 @@ class Anomalies:
         return (name, one) if one is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """What was not as usual about an agent in the last hour: for who foresees failures from it.
-
-    `count` are things, not signals; `strongest` is the highest score of its signals, 0 where there is none; `passed_s`
-    is how long ago the latest began, None where none did.
-    """
-
-    count: int = 0
-    strongest: float = 0.0
-    passed_s: float | None = None
-
-
-def recent(anomalies: Anomalies, agent: str, now: float) -> Recent:
-    """Return what was not as usual about `agent` in the hour before `now`, what was dismissed left out."""
-    own = [
-        [member for member in one.members if member.agent == agent and member.at <= now]
-        for _, one in anomalies.of(agent)
-        if not one.dismissed and (one.over_at is None or one.over_at > now - HOUR_S)
-    ]
-    found = [members for members in own if members]
-    if not found:
-        return Recent()
-    latest = max(member.since for members in found for member in members)
-    strongest = max(member.score for members in found for member in members)
-    return Recent(len(found), strongest, max(0.0, now - latest))
-
-
 def fold_anomalies(then: Anomalies, event: AnomalyEvent) -> Anomalies:
     """Return what is not as usual after `event`."""
+    then = replace(then, at=max(then.at, event.at))
     if isinstance(event, AnomalySeen):
         known = _kept({**then.known, event.anomaly: began(event)})
         return replace(then, known=known, seen=then.seen + 1)

@@ -90,7 +90,8 @@ def decode(parts: Iterable[bytes]) -> World:
 def _earlier(part: bytes) -> Anomalies:
     _, _, found = _EARLIER.decode(part)
     known = {name: replace(one, members=began(one.seen).members) for name, one in found.anomalies.items()}
-    return Anomalies(known, found.anomalies_seen)
+    at = max((max(one.seen.at, one.over_at or 0.0) for one in known.values()), default=0.0)
+    return Anomalies(known, found.anomalies_seen, at=at)
 
 
 def agrees(world: World, part: bytes) -> bool:

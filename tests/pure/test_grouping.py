@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfheal.detect.grouping import MANY, TOGETHER_S
-from selfheal.events import AnomalyDismissed
+from selfheal.events import AnomalyDismissed, AnomalyMerged
 from selfheal.world.anomalies import MEMBERS_KEPT
 from tests.pure.departures import NEEDS, Office, departed, fleet, kinds
 
@@ -122,6 +122,20 @@ def test_members_are_bounded_and_the_others_are_counted() -> None:
     assert not office.things()["ano-1"].lasts
 
 
+def test_what_is_everywhere_takes_in_whoever_departs_and_a_stranger_is_none_of_the_many_signals_of_one() -> None:
+    names = [f"a{number}" for number in range(400)]
+    office = Office(fleet(needs=dict.fromkeys(names, ())))
+    for number, name in enumerate(names):
+        office.depart(name, at=10.0 + number / 10)
+    (anomaly,) = office.things().values()
+    assert (len(anomaly.members), anomaly.more) == (MEMBERS_KEPT, 400 - MEMBERS_KEPT)
+    other = Office()
+    for number in range(MEMBERS_KEPT + 7):
+        other.depart("api", f"own_{number}", 10.0)
+    other.depart("cron", at=12.0)
+    assert [one.agents for one in other.things().values()] == [("api",), ("cron",)]
+
+
 def test_what_is_part_of_nothing_comes_back_and_grows_without_a_word() -> None:
     office = Office()
     office.come_back("api")
@@ -161,3 +175,18 @@ def test_whatever_departs_and_comes_back_each_signal_is_out_in_one_thing_at_most
         assert sorted(parts) == sorted(out)
         assert all(any(member.over_at is None for member in one.members) for one in lasting)
     assert office.world.anomalies.seen == len(office.world.anomalies.known)
+
+
+def test_what_is_merged_with_itself_with_nothing_or_twice_stays_as_it_is() -> None:
+    office = Office()
+    office.depart("api", at=10.0)
+    office.depart("cron", at=200.0)
+    before = office.things()
+    at = departed("api", at=300.0).at
+    office.take(AnomalyMerged(at, "ano-1", "ano-1"), AnomalyMerged(at, "ano-1", "ano-9"))
+    assert office.things() == before
+    office.take(AnomalyMerged(at, "ano-2", "ano-1"))
+    once = office.things()
+    office.take(AnomalyMerged(at, "ano-2", "ano-1"), AnomalyMerged(at, "ano-1", "ano-2"))
+    assert office.things() == once
+    assert [*once] == ["ano-1"]

@@ -90,7 +90,8 @@ def test_what_has_no_limit_cannot_run_out() -> None:
 def test_only_what_leaks_or_fills_a_disk_is_planned_for() -> None:
     for mode in FAILURE_MODES:
         seen = FailurePredicted(NOW, "api", mode, "x", 0.95, 900.0, 800.0, 1000.0, 300.0, 400.0, 1.0)
-        assert bool(wanted(_world(seen), NOW)) == (mode in ("out_of_memory", "out_of_fds", "disk_full", "out_of_inodes"))
+        leaks_or_fills = mode in ("out_of_memory", "out_of_fds", "disk_full", "out_of_inodes")
+        assert bool(wanted(_world(seen), NOW)) == leaks_or_fills
 
 
 def test_of_two_signals_for_one_failure_the_nearer_one_is_told() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.world.anomalies import Recent, recent
-from selfheal.world.severity import LASTING_S, level, matters, severity
+from selfheal.world.severity import LASTING_S, Recent, level, matters, recent, severity
 from tests.pure.departures import BEGIN, Office, seen
 
 NOW = BEGIN + 30.0
@@ -68,7 +67,8 @@ def test_what_was_strange_about_an_agent_lately_is_told_to_those_who_foresee() -
     office.depart("api", "rss", 12.0, 0.9)
     office.depart("cron", "cpu", 14.0, 0.95)
     found = recent(office.world.anomalies, "api", NOW)
-    assert (found.count, found.strongest) == (1, 0.9)
+    (anomaly,) = (one for one in office.things().values() if "api" in one.agents)
+    assert (found.count, found.strongest) == (1, severity(anomaly, NOW))
     assert found.passed_s == 30.0 - (12.0 - 10.0)
     office.come_back("api", "cpu", 20.0)
     office.come_back("api", "rss", 20.0)

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from selfheal.learn.strategies import Lessons
 from selfheal.serve.views import fleet, foresight, incidents, maintenance
-from selfheal.serve.views.anomalies import anomalies
+from selfheal.serve.views.anomalies import anomalies, dismissals
 from selfheal.serve.views.markdown import markdown
 from selfheal.serve.views.report import report
 from selfheal.vitals import Vitals
@@ -61,7 +61,11 @@ class Daemon:
             case ["predictions"]:
                 return 200, {"items": foresight.predictions(world, self.now)}
             case ["anomalies"]:
-                return 200, {"items": anomalies(world, self.now)}
+                return 200, {
+                    "items": anomalies(world, self.now),
+                    "suppressed_total": dict(world.anomalies.counted),
+                    "dismissals": dismissals(world.anomalies, self.now),
+                }
             case ["maintenance"]:
                 return 200, {"items": maintenance.work(world), "totals": maintenance.totals(world)}
             case ["scorecard"]:

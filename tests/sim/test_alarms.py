@@ -16,6 +16,7 @@ from selfheal.events import (
     AnomalyOver,
     AnomalySeen,
     AnomalySuppressed,
+    Diagnosed,
     LevelShifted,
 )
 from selfheal.rehearse.machine import Program
@@ -281,3 +282,23 @@ def test_a_quiet_fleet_has_none_for_hours(tmp_path: Path) -> None:
         assert (r.seen(AnomalySeen), r.seen(AnomalySuppressed)) == ([], [])
 
     rehearse(tmp_path, SHOP, story, PROGRAMS)
+
+
+def test_what_was_out_of_line_before_an_incident_is_evidence_for_its_cause(tmp_path: Path) -> None:
+    checked = 'checks = [{ sim = "it answers", interval = 5, timeout = 5, fall = 3, rise = 2, slower_than = 1.0 }]'
+    fleet = agent("db") + agent("api", "db", checked=False, more=checked)
+
+    async def story(r: Rehearsal) -> None:
+        await warm(r)
+        r.machine.own_s["db"] = 0.4
+        await r.until(lambda: bool(r.seen(AnomalyJoined)))
+        await r.wait(60.0)
+        assert r.world.incidents == {}
+        r.machine.own_s["db"] = 1.5
+        await r.until(lambda: bool(r.seen(Diagnosed)))
+        causes = r.seen(Diagnosed)[0].causes
+        (below,) = (one for one in causes if (one.slug, one.agent) == ("slow_dependency", "db"))
+        assert "anomaly" in below.channels
+        assert any(text.startswith("db: latency went to") for text in below.evidence)
+
+    rehearse(tmp_path, fleet, story, {"api": Program(needs=("db",))})

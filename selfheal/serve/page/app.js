@@ -6,6 +6,7 @@ const UNHEARD_AFTER = 15000; // ms without a word of the daemon at its gateway: 
 const GATHER = 250; // ms in which events are gathered into one reading
 const AT_LEAST_EVERY = 15000; // ms; signals and forecasts change without an event
 const INCIDENTS = 30;
+const ANOMALIES = 8;
 const SURE_FOR = 4000; // ms in which a second press confirms
 
 const mayControl = document.body.dataset.control === "yes";
@@ -176,6 +177,7 @@ function showFigures(summary) {
     ["Healthy", `${summary.agents.by_state.healthy} of ${summary.agents.total}`, summary.ready ? "all are looked at" : "the first look is not done"],
     ["Incidents", `${summary.incidents.open} open`, `${summary.incidents.last_24h} within 24 h`],
     ["Recovery", recovery.p95_seconds === null ? "–" : span(recovery.p95_seconds), recovery.count ? `95 % are faster, of ${recovery.count}` : "nothing recovered yet"],
+    ["Not as usual", `${summary.anomalies.open}`, `${summary.anomalies.last_hour} within the hour`],
     ["Foreseen", `${summary.predictions.total}`, `${summary.predictions.high_risk} likely`],
     ["Uptime", uptime && uptime.value !== null ? percent(uptime.value, 2) : "–", "healthy while wanted up"],
   ];
@@ -341,6 +343,53 @@ function worthOf({ averted, came_all_the_same: came, worth }) {
 // Work that waits for a person stands where incidents do that wait for one.
 const questionsOf = (works) => works.filter((one) => one.state === "waiting_approval").map((one) => ({
   id: one.id, state: one.state, cause: one.mode ?? "unknown", approval: { fix: one.action, agent: one.agent, expires_at: one.until } }));
+// What a signal measures says how its numbers are read; the name of its check may stand before its own.
+function amount(signal, value) {
+  if (value === null) return "–";
+  const plain = (number) => Number(number.toPrecision(3)).toString();
+  const bytes = (size) => size >= 1e9 ? `${plain(size / 1e9)} GB` : size >= 1e6 ? `${plain(size / 1e6)} MB` : size >= 1e3 ? `${plain(size / 1e3)} kB` : `${plain(size)} B`;
+  switch (signal.split(".").at(-1)) {
+    case "latency": return value >= 1 ? `${plain(value)} s` : `${plain(value * 1000)} ms`;
+    case "rss": return bytes(value);
+    case "io_read": case "io_write": return `${bytes(value)}/s`;
+    case "error_rate": case "disk": return `${plain(value * 100)} %`;
+    case "cpu": return `${plain(value)} cores`;
+    default: return plain(value);
+  }
+}
+
+const movedTo = (one) => `${one.signal} ${one.direction === "up" ? "↑" : "↓"} ${amount(one.signal, one.value)}, usually ${amount(one.signal, one.expected)}`;
+
+function spurn(anomaly) {
+  if (!mayControl || heardAt !== null) return null;
+  const [verb, label] = anomaly.dismissed ? ["restore", "Worth it after all"] : ["dismiss", "Not worth it"];
+  const button = h("button", { type: "button", "data-focus": verb, "aria-label": `${label}: ${anomaly.id} of ${anomaly.agent}` }, label);
+  button.addEventListener("click", () => order(`/control/anomalies/${encodeURIComponent(anomaly.id)}/${verb}`, button));
+  return h("div", { class: "buttons" }, button);
+}
+
+function anomalyItem(anomaly) {
+  const rest = anomaly.signals.filter((one) => one.agent !== anomaly.agent || one.signal !== anomaly.signal);
+  const near = anomaly.near.map((one) => `${one.agent} ${one.signal}${one.why ? ` (${one.why})` : ` (${one.anomaly})`}`);
+  const end = anomaly.over_at ? h("span", {}, ", as usual again for ", age(anomaly.over_at)) : null;
+  const line = (one) => h("li", {}, h("b", {}, one.agent), ` ${movedTo(one)}`, one.over_at ? " – as usual again" : "");
+  const more = rest.length + anomaly.more;
+  return h("li", { "data-quiet": anomaly.over_at || anomaly.dismissed ? "yes" : "no" },
+    h("span", { class: anomaly.level === "high" ? "risk high" : "risk", title: `severity ${anomaly.severity.toFixed(2)} of 1` }, anomaly.level), " ",
+    h("b", {}, anomaly.agents.join(", ")), " ", h("span", { class: "when" }, age(anomaly.since, " ago"), end),
+    h("p", {}, `${anomaly.agent}: ${movedTo(anomaly)}`),
+    more ? h("details", {}, h("summary", { "data-focus": "more" }, `${more} more signal${more === 1 ? "" : "s"}`), h("ul", {}, ...rest.map(line))) : null,
+    near.length ? h("p", {}, `Near it: ${near.join(", ")}`) : null,
+    anomaly.dismissed ? h("p", {}, `Not worth it, says ${anomaly.dismissed_by}.`) : null,
+    spurn(anomaly));
+}
+
+// What lasts, and what was over within the hour: the rest is in the API.
+function showAnomalies(anomalies) {
+  const lately = anomalies.filter((one) => !one.over_at || ageOf(one.over_at) < 3600).slice(0, ANOMALIES);
+  sync($("anomalies"), lately.map((one) => ({ ...one, severity: Math.round(one.severity * 20) / 20 })), (one) => one.id, anomalyItem);
+  $("no-anomalies").hidden = lately.length > 0;
+}
 
 function showAlerts(alerts) {
   sync($("alerts"), alerts.slice(0, 8), (one) => `${one.key} ${one.at}`, (one) => h("li", {},
@@ -373,10 +422,10 @@ async function read() {
   if (reading) { again = true; return; }
   reading = true;
   try {
-    const [summary, agents, incidents, predictions, maintenance] = await Promise.all([
+    const [summary, agents, incidents, predictions, maintenance, anomalies] = await Promise.all([
       ask("/observability/summary"), ask("/observability/agents?limit=1000"),
       ask(`/observability/incidents?limit=${INCIDENTS}`), ask("/observability/predictions?limit=20"),
-      ask("/observability/maintenance?limit=50"),
+      ask("/observability/maintenance?limit=50"), ask("/observability/anomalies?limit=30"),
     ]);
     skew = Date.parse(summary.at) - Date.now();
     agentsNow = agents.items;
@@ -385,6 +434,7 @@ async function read() {
     showAgents(agentsNow);
     showPredictions(predictions.items);
     showWork(maintenance);
+    showAnomalies(anomalies.items);
     showAlerts(summary.alerts);
     await showIncidents(incidents.items, questionsOf(maintenance.items));
     answered = true;
