@@ -5,10 +5,10 @@ more often and leak after a quiet time, and one that is well. `--quiet 3600` is 
 that are well, in which nothing may be told.
 
 A trouble is visible with the first sample that is further out of the range of the quiet time, but for its first half
-minute, than half of what that is wide, and away from its middle by the least deviation of its kind (`detect/senses.py`):
-of a service of twenty megabytes a leak is visible when four are gone, and no earlier. The bare range is left by chance
-each two minutes where it was looked at for two minutes; samples since that was left are given, too. Counters are seen by
-their rate.
+minute, than half of what that is wide, and away from its middle by the least deviation of its kind, of which
+`detect/senses.py` says: of a service of twenty megabytes a leak is visible when four are gone, and no earlier. The bare
+range is left by chance each two minutes where it was looked at for two minutes; samples since that was left are given,
+too. Counters are seen by their rate.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def main() -> None:
         wrong += others
     cells = [(one.trouble, one.hidden, one.visible, one.out, ", ".join(one.signals)) for one in rows]
     print_table(
-        "Samples", ("", "until it is visible", "visible, until it is told", "out of the range", "told of"), cells
+        "Samples", ("", "until visible", "visible, until told", "out of the range, until told", "told of"), cells
     )
     worst = max((one.visible if one.visible is not None else WATCHED_S for one in rows), default=WATCHED_S)
     print_goals([Goal("visible samples until it is told", worst, WITHIN, ""), Goal("told for nothing", wrong, 0, "")])

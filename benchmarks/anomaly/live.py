@@ -3,9 +3,10 @@
 `python -m benchmarks.anomaly.live`: alarms of an agent a day where nothing is wrong, for agents of 1, 8 and 40 signals
 that come each second, five seconds and minute, of each family of noise and of all mixed; then after how many samples a
 slow-down, a ramp of errors and a leak are told; then what a sample costs and a series holds. `--samples` is how many
-are drawn for each figure: a million takes a minute, and all of it three quarters of an hour.
+are drawn for each figure: a million takes ten seconds, and all of it a quarter of an hour.
 
-The constants were chosen by looking at the seeds from 1000 on; those that are printed are others, unless `--seed` says so.
+The constants were chosen by looking at the seeds from 1000 on; those that are printed are others, unless `--seed` says
+so.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ TROUBLES: Mapping[str, tuple[str, Trouble]] = {
     "slow-down, twice": ("latency", slow(2.0)),
     "slow-down, three times": ("latency", slow(3.0)),
     "errors, a ramp": ("error_rate", errors),
-    "leak": ("rss", leak),
+    "leak, a hundredth each": ("rss", leak),
 }
 
 

@@ -26,6 +26,10 @@ PRIOR = Prior(line=2.0, least=4.0, most=16.0, samples=10_000.0, excess=0.3, shap
 # A signal strays by this share of the least change that is minded, or more: it is not asked for more than that change
 # until its bar is twice the least.
 FINEST = 0.125
+# What is not far out, but lasts: the mean of the latest samples, about nine, none of which counts for more than REACH.
+# Three spikes make it rise beyond its least bar, two do not.
+LATELY, REACH = 0.2, 7.0
+LASTING = Prior(line=1.0, least=3.0, most=7.0, samples=10_000.0, excess=0.3, shape=0.02, peaks=4.0)
 # From this share of its bar on a signal is somewhat strange, which is something where another one is, too.
 SOMEWHAT = 0.6
 # Calm is well below, so that a signal at its bar does not flap.
@@ -87,6 +91,8 @@ class Watched(msgspec.Struct, array_like=True):
     level: Level = msgspec.field(default_factory=Level)
     tail: Tail | None = None
     spikes: Spikes | None = None
+    lasting: Tail | None = None
+    lately: float = 0.0
     usual: Usual | None = None
     counter: Counter | None = None
     settling: Settling | None = None
@@ -160,11 +166,13 @@ class Watched(msgspec.Struct, array_like=True):
         self._break()
         if self.tail is not None:
             self.tail.skip(passed)
+        if self.lasting is not None:
+            self.lasting.skip(passed)
         if passed > LONG_GAP_S and self.since is None and self.settling is None:
             self.change(at, "gap")
 
     def _break(self) -> None:
-        self.far, self.held = (0.0, 0.0), None
+        self.far, self.held, self.lately = (0.0, 0.0), None, 0.0
 
     # --- counters ---
 
@@ -172,10 +180,10 @@ class Watched(msgspec.Struct, array_like=True):
         """What is to be judged; None where nothing is."""
         counter = self.counter = self.counter or Counter()
         before = counter.last
-        if known:
+        if known or self.since is not None:  # what rises because of a trouble does not count
             counter.last = value
         elif counter.take(value):
-            self.level, self.usual, self.settling = Level(), None, None
+            self.level, self.usual, self.settling = Level(), self.usual and Usual(), None
             self._break()
         if not (known or counter.counts):
             return value
@@ -191,7 +199,7 @@ class Watched(msgspec.Struct, array_like=True):
             return ()
         if not level.warm:
             level.learn(value, passed, level.spread())
-            self.tail, self.spikes = Tail(at), Spikes(at)
+            self.tail, self.spikes, self.lasting = Tail(at), Spikes(at), Tail(at)
             return ()
         least = sense.least_of(level.mean)
         spread = max(level.spread(), FINEST * least)
@@ -202,7 +210,8 @@ class Watched(msgspec.Struct, array_like=True):
         bar = self._bar(at, held, alone, a_day) if alone >= PRIOR.line or self.since is not None else BEYOND_MEASURE
         if self.since is not None:
             return self._within(value, passed, _share(alone, bar, spread, least), spread, others)
-        self.share = self._lasting(at, _share(held, bar, spread, least), others)
+        share = max(_share(held, bar, spread, least), self._share_of_lately(at, far, sense, a_day, spread, least))
+        self.share = self._patiently(at, share, others)
         if self.share >= 1.0:
             return (self.begin(value),)
         if settling is not None:
@@ -210,7 +219,7 @@ class Watched(msgspec.Struct, array_like=True):
         level.learn(value, passed, spread)
         return ()
 
-    def _lasting(self, at: float, share: float, others: Patience) -> float:
+    def _patiently(self, at: float, share: float, others: Patience) -> float:
         """How strange it is, if it is so for long enough."""
         patience = self.patience
         if share >= 1.0:
@@ -256,6 +265,17 @@ class Watched(msgspec.Struct, array_like=True):
             return max(-BEYOND_MEASURE, min(BEYOND_MEASURE, off / spread))
         return BEYOND_MEASURE if off > 0.0 else -BEYOND_MEASURE if off < 0.0 else 0.0
 
+    def _share_of_lately(self, at: float, far: float, sense: Sense, a_day: float, spread: float, least: float) -> float:
+        """How strange the mean of the latest samples is."""
+        self.lately += LATELY * (max(-REACH, min(REACH, far)) - self.lately)
+        off = abs(self.lately) if (sense.rises if self.lately > 0.0 else sense.falls) else 0.0
+        if off < LASTING.line:
+            return 0.0
+        assert self.lasting is not None
+        bar = self.lasting.bar(at, self.every_s, a_day, LASTING)
+        self.lasting.rise(at, off, bar, self.every_s, LASTING.line)
+        return _share(off, bar, spread, least) if self.lately * far > 0.0 else 0.0
+
     def _hold(self, at: float, far: float, sense: Sense) -> float:
         """The least distance of the last three samples, where all are on one side, and that is strange."""
         first, second = self.far
@@ -282,7 +302,7 @@ class Watched(msgspec.Struct, array_like=True):
         bar = max(tail.bar(at, self.every_s, a_day, PRIOR), spikes.bar(at, self.every_s, a_day, HITS))
         if held >= PRIOR.line:
             tail.rise(at, held, bar, self.every_s, PRIOR.line)
-        if self.since is None:
+        if abs(self.far[0]) < PRIOR.line:  # else it is one with the sample before
             spikes.rise(alone, PRIOR.line)
         return bar
 
@@ -333,6 +353,7 @@ class Watched(msgspec.Struct, array_like=True):
         return Verdict("level", before, now, since=settling.since, rising=now > before, why=settling.why)
 
     def _end(self) -> None:
+        self.lately = 0.0
         self.since, self.silent, self.calms = None, REFRACTORY, 0
         self.patience.drop()
 

@@ -90,6 +90,12 @@ def test_a_new_level_that_holds_becomes_normal_and_is_told() -> None:
     assert signal.goes(noise(6, 500, 200.0)) == []
 
 
+def test_what_is_not_far_out_but_lasts_is_seen() -> None:
+    signal = Signal()
+    signal.goes(noise(4, 700))
+    assert signal.goes(noise(5, 12, 140.0)) == ["seen"]
+
+
 def test_falling_is_good_news_where_the_sense_says_so() -> None:
     for sense, told in ((UPWARDS, []), (Sense(), ["seen"])):
         signal = Signal(sense)
@@ -181,6 +187,15 @@ def test_what_only_rises_shows_by_itself_that_it_counts() -> None:
     for _ in range(HITS):
         told += signal.goes([count := count + 30.0])
     assert told == ["seen"]
+
+
+def test_what_rises_because_of_a_trouble_does_not_count() -> None:
+    signal = Signal(Sense(counts=None))
+    signal.goes(noise(1, 300))
+    assert signal.goes([150.0 + 5.0 * step for step in range(300)]) == ["seen"]
+    assert signal.watched.counter is not None
+    assert not signal.watched.counter.counts
+    assert signal.goes(noise(2, 10)) == ["over"]
 
 
 # --- what was done to it ---
