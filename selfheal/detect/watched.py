@@ -326,8 +326,7 @@ class Watched(msgspec.Struct, array_like=True):
             self._end()
             self.settling = None if settling.why == "held" else settling
             return (over,)
-        lasting_s = NEW_NORMAL_S if settling.why == "held" else SETTLING_S
-        if self.strange_s < lasting_s or not settling.level.warm:
+        if self.strange_s < NEW_NORMAL_S or not settling.level.warm:
             return ()
         self._end()
         return over, self._adopt(settling)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from selfheal.vocabulary import FailureMode, Outcome
 
-LevelWhy = Literal["start", "deploy", "files", "gap", "held"]
+LevelWhy = Literal["start", "deploy", "files", "reload", "fix", "gap", "held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class AnomalyOver:
 @dataclass(frozen=True, slots=True)
 class LevelShifted:
     """A signal has another level, `value`, than was `expected` before, and that is normal from now on. `why` says
-    since what, at `since`: a start, a deploy, edited files, a gap in which nobody looked, an anomaly that has held.
+    since what, at `since`: a start, a deploy, edited files, another configuration, a fix, a gap in which nobody
+    looked, or an anomaly that has held.
     """
 
     at: float

@@ -215,6 +215,16 @@ def test_after_a_deploy_the_level_may_be_another_which_is_told_and_normal_from_t
     assert signal.goes([500.0] * HITS) == ["seen"]
 
 
+def test_what_a_fix_does_not_end_is_not_normal_any_sooner() -> None:
+    signal = Signal()
+    signal.goes(noise(1, 500))
+    assert signal.goes(noise(2, 20, 300.0)) == ["seen"]
+    signal.watched.change(signal.at, "fix")
+    assert signal.goes(noise(3, int(NEW_NORMAL_S / EVERY_S) - 30, 300.0)) == []
+    assert signal.goes(noise(4, 20, 300.0)) == ["over", "level"]
+    assert signal.told[-1].why == "fix"
+
+
 def test_a_start_that_changes_nothing_is_not_told_and_forgets_nothing() -> None:
     signal = Signal()
     signal.goes(noise(1, 500))
