@@ -1,9 +1,9 @@
 """Is one signal strange now, and is what was strange over?
 
-How far each sample is from the level of the signal, in spreads, is a share of a bar that follows from how far the signal
-strays by itself (straying.py), and at 1 an anomaly begins. Where it uses to be there at this time of the day (usual.py),
-it is only as far as it is from that. After a deploy or a start it may go where it likes for a while; where it then is
-otherwise than before, that is told, and normal from then on.
+How far each sample is from the level of the signal, in spreads, is a share of a bar that follows from how far the
+signal strays by itself (straying.py), and at 1 an anomaly begins. Where it uses to be there at this time of the day
+(usual.py), it is only as far as it is from that. After a deploy or a start it may go where it likes for a while; where
+it then is otherwise than before, that is told, and normal from then on.
 """
 
 from __future__ import annotations
