@@ -77,7 +77,7 @@ Direction = Literal["up", "down"]
 Level = Literal["low", "medium", "high"]
 Suppression = Literal["maintenance", "own_act", "dismissed"]
 # Since what a signal has another level that is normal.
-LevelWhy = Literal["start", "deploy", "files", "gap", "held"]
+LevelWhy = Literal["start", "deploy", "files", "reload", "fix", "gap", "held"]
 
 # The steps of the guard, in their order: each may hold an act back, or bar a fix, and its slug says which did.
 GuardCode = Literal[

@@ -18,8 +18,10 @@ from selfheal.detect.watched import Verdict, Watched
 from selfheal.events import (
     AgentDeclared,
     AgentStarted,
+    ConfigReloaded,
     Event,
     FilesChanged,
+    FixStarted,
     LevelShifted,
 )
 from selfheal.vocabulary import LevelWhy
@@ -71,7 +73,7 @@ class AnomalyWatch:
         return one.known.signals[signal]
 
     def heed(self, event: Event) -> None:
-        """After a start, a deploy, or where files were edited, the levels of an agent may be others."""
+        """After something was done to an agent its levels may be others."""
         match event:
             case AgentStarted(at=at, agent=name):
                 self._one(name).change(at, "start")
@@ -79,6 +81,11 @@ class AnomalyWatch:
                 self._declare(self._one(name), at, version)
             case FilesChanged(at=at, agent=name, files=files) if files:
                 self._change(name, at, "files")
+            case ConfigReloaded(at=at, changed=names):
+                for name in names:
+                    self._change(name, at, "reload")
+            case FixStarted(at=at, agent=name, reflex=False):
+                self._change(name, at, "fix")
             case _:
                 pass
 

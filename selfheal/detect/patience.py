@@ -1,7 +1,7 @@
 """For how many samples has a signal to be strange before that is worth telling?
 
 For three. But what has come three times within a day, and each time went by itself, is what the signal does: a burst
-has to last half as long again as the longest but one of them.
+has to last half as long again as the longest of them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import msgspec
 DAY_S = 86_400.0
 # Samples in a row that are beyond the bar: one spike, or two, are not worth a person's attention.
 HITS = 3
-OFTEN, LONGEST, LONGER = 3, 2, 1.5
-REMEMBERED = 8
+OFTEN, LONGER = 3, 1.5
+REMEMBERED = 24
 
 
 class Patience(msgspec.Struct, array_like=True):
@@ -28,8 +28,8 @@ class Patience(msgspec.Struct, array_like=True):
 
     def needed(self, at: float) -> int:
         """For how many samples it has to be strange."""
-        lately = sorted(length for when, length in self.spells if at - when < DAY_S)
-        return max(HITS, ceil(LONGER * lately[-LONGEST])) if len(lately) >= OFTEN else HITS
+        lately = [length for when, length in self.spells if at - when < DAY_S]
+        return max(HITS, ceil(LONGER * max(lately))) if len(lately) >= OFTEN else HITS
 
     def go_on(self, since: float) -> None:
         """It is strange still; at first, for three samples, the first of which came at `since`."""

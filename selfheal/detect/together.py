@@ -21,6 +21,8 @@ from selfheal.vocabulary import LevelWhy
 
 # What an agent may alarm for nothing, all signals together, and two of them together as much again.
 ALARMS_A_DAY = 0.05
+# A signal is far out, or it lasts.
+WAYS = 2
 # The bar of two, as shares of their own: what the less strange one has to be.
 PRIOR = Prior(line=SOMEWHAT, least=0.75, most=1.0, samples=10_000.0, excess=0.05, shape=0.02, peaks=4.0)
 # Two signals are strange at the same time where no more than so many samples lie between them.
@@ -81,14 +83,15 @@ class OneAgent:
         before = self._senses
         self._read()
         for signal, watched in self.known.signals.items():
-            if self._senses[signal] != before[signal]:  # it was taken for something else
+            if self._senses[signal] != before[signal] and watched.since is None:  # it was taken for something else
                 self.known.signals[signal] = Watched(usual=watched.usual and Usual())
 
     def _read(self) -> None:
         """How each signal is read, and how often each may alarm."""
         counters = self.known.counters
         self._senses = {name: sense_of(name, counters.get(name.rpartition(".")[2])) for name in self.known.signals}
-        self._a_day = ALARMS_A_DAY / max(1, sum(sense is not None for sense in self._senses.values()))
+        read = sum(sense is not None for sense in self._senses.values())
+        self._a_day = ALARMS_A_DAY / WAYS / max(1, read)
 
     def _are_two(self, signal: str, at: float, watched: Watched) -> bool:
         """Whether another one is strange as well, enough for both of them to be strange."""

@@ -1,9 +1,9 @@
 """Is one signal strange now, and is what was strange over?
 
-How far it is from its level, in spreads, is looked at for three samples: what it has held for all of them is a share
-of its bar, and an anomaly begins at 1. The bar follows from how far the signal strays by itself (tail.py). Where it
-uses to be there at this time of the day (usual.py), it is only as far as it is from that. After a deploy or a start it
-may go where it likes for a while; where it then is otherwise than before, that is told, and normal from then on.
+How far each sample is from the level of the signal, in spreads, is a share of a bar that follows from how far the
+signal strays by itself (straying.py), and at 1 an anomaly begins. Where it uses to be there at this time of the day
+(usual.py), it is only as far as it is from that. After a deploy or a start it may go where it likes for a while; where
+it then is otherwise than before, that is told, and normal from then on.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from selfheal.detect.counter import Counter
 from selfheal.detect.level import Level
 from selfheal.detect.patience import HITS, Patience
 from selfheal.detect.senses import Sense
-from selfheal.detect.tail import DAY_S, Prior, Spikes, Tail
+from selfheal.detect.straying import FAR, Straying
+from selfheal.detect.tail import DAY_S
 from selfheal.detect.usual import Usual
 from selfheal.vocabulary import LevelWhy
 
-# The bar of one signal, in spreads. A lasting shift of six is beyond the least in 97 samples of 100.
-PRIOR = Prior(line=2.0, least=4.0, most=16.0, samples=10_000.0, excess=0.3, shape=0.02, peaks=4.0)
 # A signal strays by this share of the least change that is minded, or more: it is not asked for more than that change
 # until its bar is twice the least.
 FINEST = 0.125
@@ -80,24 +79,23 @@ class Settling(msgspec.Struct, array_like=True):
 class Watched(msgspec.Struct, array_like=True):
     """One signal. It is changed in place, for its speed; all of it can be kept.
 
-    `far` are the distances of the latest samples and `held` their values, `share` how strange they are where 1 is the
-    bar. `since` is when the anomaly began that it is in, `strange_s` for how long that was looked at, and `told` how
-    far out it was told to be, in bars.
+    `held` and `times` are of the latest samples, `share` is how strange they are where 1 is the bar. `since` is when
+    the anomaly began that it is in, `strange_s` for how long that was looked at, `rising` where the latest sample lies,
+    and `told` how far out it was told to be, in bars.
     """
 
     at: float | None = None
     every_s: float = 0.0
     level: Level = msgspec.field(default_factory=Level)
-    tail: Tail | None = None
-    spikes: Spikes | None = None
+    straying: Straying | None = None
     usual: Usual | None = None
     counter: Counter | None = None
     settling: Settling | None = None
     patience: Patience = msgspec.field(default_factory=Patience)
-    far: tuple[float, float] = (0.0, 0.0)
     held: tuple[float, float] | None = None
     times: tuple[float, float, float] = (0.0, 0.0, 0.0)
     share: float = 0.0
+    rising: bool = True
     since: float | None = None
     strange_s: float = 0.0
     calms: int = 0
@@ -161,13 +159,15 @@ class Watched(msgspec.Struct, array_like=True):
     def _resume(self, at: float, passed: float) -> None:
         """Go on after a gap."""
         self._break()
-        if self.tail is not None:
-            self.tail.skip(passed)
+        if self.straying is not None:
+            self.straying.skip(passed)
         if passed > LONG_GAP_S and self.since is None and self.settling is None:
             self.change(at, "gap")
 
     def _break(self) -> None:
-        self.far, self.held = (0.0, 0.0), None
+        self.held = None
+        if self.straying is not None:
+            self.straying.stop()
 
     # --- counters ---
 
@@ -175,10 +175,10 @@ class Watched(msgspec.Struct, array_like=True):
         """What is to be judged; None where nothing is."""
         counter = self.counter = self.counter or Counter()
         before = counter.last
-        if known:
+        if known or self.since is not None:  # what rises because of a trouble does not count
             counter.last = value
         elif counter.take(value):
-            self.level, self.usual, self.settling = Level(), None, None
+            self.level, self.usual, self.settling = Level(), self.usual and Usual(), None
             self._break()
         if not (known or counter.counts):
             return value
@@ -194,18 +194,18 @@ class Watched(msgspec.Struct, array_like=True):
             return ()
         if not level.warm:
             level.learn(value, passed, level.spread())
-            self.tail, self.spikes = Tail(at), Spikes(at)
+            self.straying = Straying.since(at)
             return ()
+        assert self.straying is not None
         least = sense.least_of(level.mean)
         spread = max(level.spread(), FINEST * least)
         far = self._far(at, value, spread)
-        held = self._hold(at, far, sense)
-        self._remember(at, value)
-        alone = abs(far) if (sense.rises if far > 0.0 else sense.falls) else 0.0
-        bar = self._bar(at, held, alone, a_day) if alone >= PRIOR.line or self.since is not None else BEYOND_MEASURE
+        minded = least / spread if spread > 0.0 else 0.0
+        share, alone = self.straying.take(at, far, minded, self.every_s, a_day, sense)
+        self._remember(at, value, far)
         if self.since is not None:
-            return self._within(value, passed, _share(alone, bar, spread, least), spread, others)
-        self.share = self._lasting(at, _share(held, bar, spread, least), others)
+            return self._within(value, passed, alone, spread, others)
+        self.share = self._patiently(at, share, others)
         if self.share >= 1.0:
             return (self.begin(value),)
         if settling is not None:
@@ -213,7 +213,7 @@ class Watched(msgspec.Struct, array_like=True):
         level.learn(value, passed, spread)
         return ()
 
-    def _lasting(self, at: float, share: float, others: Patience) -> float:
+    def _patiently(self, at: float, share: float, others: Patience) -> float:
         """How strange it is, if it is so for long enough."""
         patience = self.patience
         if share >= 1.0:
@@ -226,7 +226,7 @@ class Watched(msgspec.Struct, array_like=True):
         if share < SOMEWHAT:
             return share
         needed = patience.needed(at)
-        if self.tail is not None and at - self.tail.began < DAY_S:
+        if self.straying is not None and at - self.straying.began < DAY_S:
             needed = max(needed, others.needed(at))
         return share if needed <= max(HITS, patience.now) else 0.0
 
@@ -246,7 +246,7 @@ class Watched(msgspec.Struct, array_like=True):
         off = value - self.level.mean
         if abs(off) <= GRAIN * abs(value):
             return 0.0
-        if self.usual is not None and abs(off) > PRIOR.line * spread:
+        if self.usual is not None and abs(off) > FAR.line * spread:
             beyond = self.usual.beyond(at, value)
             if beyond is not None and abs(beyond) < abs(off):
                 off = beyond
@@ -259,35 +259,15 @@ class Watched(msgspec.Struct, array_like=True):
             return max(-BEYOND_MEASURE, min(BEYOND_MEASURE, off / spread))
         return BEYOND_MEASURE if off > 0.0 else -BEYOND_MEASURE if off < 0.0 else 0.0
 
-    def _hold(self, at: float, far: float, sense: Sense) -> float:
-        """The least distance of the last three samples, where all are on one side, and that is strange."""
-        first, second = self.far
-        self.far = (second, far)
-        least, most = min(first, second, far), max(first, second, far)
-        if least > 0.0:
-            return least if sense.rises else 0.0
-        return -most if most < 0.0 and sense.falls else 0.0
-
-    def _remember(self, at: float, value: float) -> None:
-        """Keep what was held, by the time of the day."""
+    def _remember(self, at: float, value: float, far: float) -> None:
+        """Keep what was held, by the time of the day, and on which side."""
+        self.rising = far > 0.0
         first, second = self.held or (value, value)
         self.held, self.times = (second, value), (*self.times[1:], at)
         if self.usual is not None:
             if self.every_s > RARE_S:
                 first = second = value
             self.usual.take(at, max(first, second, value), min(first, second, value))
-
-    def _bar(self, at: float, held: float, alone: float, a_day: float) -> float:
-        """Where its bar is now. What was held, and what this sample is alone, are learned for later ones."""
-        tail, spikes = self.tail, self.spikes
-        assert tail is not None
-        assert spikes is not None
-        bar = max(tail.bar(at, self.every_s, a_day, PRIOR), spikes.bar(at, self.every_s, a_day, HITS))
-        if held >= PRIOR.line:
-            tail.rise(at, held, bar, self.every_s, PRIOR.line)
-        if self.since is None:
-            spikes.rise(alone, PRIOR.line)
-        return bar
 
     # --- new levels ---
 
@@ -309,8 +289,7 @@ class Watched(msgspec.Struct, array_like=True):
             self._end()
             self.settling = None if settling.why == "held" else settling
             return (over,)
-        lasting_s = NEW_NORMAL_S if settling.why == "held" else SETTLING_S
-        if self.strange_s < lasting_s or not settling.level.warm:
+        if self.strange_s < NEW_NORMAL_S or not settling.level.warm:
             return self._further(value, share)
         self._end()
         return over, self._adopt(settling)
@@ -331,7 +310,7 @@ class Watched(msgspec.Struct, array_like=True):
         if at - settling.since < SETTLING_S or not new.warm:
             return ()
         off = abs(new.mean - self.level.mean)
-        if off >= max(least, PRIOR.least * spread) and off > GRAIN * abs(new.mean):
+        if off >= max(least, FAR.least * spread) and off > GRAIN * abs(new.mean):
             return (self._adopt(settling),)
         self.settling = None
         return ()
@@ -343,6 +322,7 @@ class Watched(msgspec.Struct, array_like=True):
         return Verdict("level", before, now, since=settling.since, why=settling.why)
 
     def _end(self) -> None:
+        self._break()
         self.since, self.silent, self.calms = None, REFRACTORY, 0
         self.patience.drop()
 
@@ -350,8 +330,3 @@ class Watched(msgspec.Struct, array_like=True):
 def _score(share: float) -> float:
     """From 0 to 1, one half at the bar."""
     return share / (1.0 + share)
-
-
-def _share(far: float, bar: float, spread: float, least: float) -> float:
-    """How strange it is to be so many spreads away, where 1 is both the bar and the least that is minded."""
-    return min(far / bar, far * spread / least) if least > 0.0 else far / bar

@@ -117,7 +117,8 @@ class AnomalyRestored:
 @dataclass(frozen=True, slots=True)
 class LevelShifted:
     """A signal has another level, `value`, than was `expected` before, and that is normal from now on. `why` says
-    since what, at `since`: a start, a deploy, edited files, a gap in which nobody looked, an anomaly that has held.
+    since what, at `since`: a start, a deploy, edited files, another configuration, a fix, a gap in which nobody
+    looked, or an anomaly that has held.
     """
 
     at: float

@@ -17,8 +17,10 @@ from selfheal.events import (
     AgentStarted,
     AnomalyOver,
     AnomalySeen,
+    ConfigReloaded,
     Event,
     FilesChanged,
+    FixStarted,
     LevelShifted,
     Run,
 )
@@ -170,6 +172,8 @@ def test_what_an_exporter_says_of_its_series_is_heeded() -> None:
         (_started(3000.0), "start"),
         (_declared("2"), "deploy"),
         (FilesChanged(3000.0, "api", ("/etc/api.conf",)), "files"),
+        (ConfigReloaded(3000.0, "ada", False, changed=("web", "api")), "reload"),
+        (FixStarted(3000.0, "inc-1", 1, "scale", "application", "api", "slow"), "fix"),
     ],
 )
 def test_a_new_level_after_something_was_done_is_told_with_what_that_was(event: Event, why: str) -> None:

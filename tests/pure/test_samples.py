@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from selfheal.observe.samples import Selector, scanner, sums
+from selfheal.observe.samples import Selector, counters, scanner, sums
 
 TEXT = """\
 # HELP jobs_total Jobs done.
@@ -110,3 +110,16 @@ def test_every_label_value_is_found_again(values: list[str]) -> None:
     text = "".join(f'm{{v="{value}",n="{number}"}} {number + 1}\n' for number, value in enumerate(escaped))
     for number, value in enumerate(escaped):
         assert total(f'm{{n="{number}",v="{value}"}}', text) == number + 1
+
+
+def test_what_counts_is_what_the_text_says_by_either_format() -> None:
+    registry = CollectorRegistry()
+    Counter("jobs", "Jobs done.", registry=registry)
+    Gauge("depth", "Jobs to do.", registry=registry)
+    Histogram("took", "How long.", registry=registry)
+    names = ("jobs_total", "depth", "took_count", "nobody")
+    assert counters(generate_latest(registry).decode(), names) == {"jobs_total": True, "depth": False}
+    assert counters("# TYPE jobs counter\njobs_total 3\n# TYPE depth gauge\n", names) == {
+        "jobs_total": True,
+        "depth": False,
+    }

@@ -82,7 +82,7 @@ def test_who_has_come_three_times_in_a_day_by_itself_has_to_last() -> None:
         for _ in range(length - HITS + 1):
             one.go_on(0.0)
         one.end(3600.0 * hour, others)
-    assert one.needed(9000.0) == others.needed(9000.0) == 8
+    assert one.needed(9000.0) == others.needed(9000.0) == 11
     assert one.needed(9000.0 + DAY_S) == HITS
 
 

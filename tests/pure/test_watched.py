@@ -90,6 +90,12 @@ def test_a_new_level_that_holds_becomes_normal_and_is_told() -> None:
     assert signal.goes(noise(6, 500, 200.0)) == []
 
 
+def test_what_is_not_far_out_but_lasts_is_seen() -> None:
+    signal = Signal()
+    signal.goes(noise(4, 700))
+    assert signal.goes(noise(5, 12, 140.0)) == ["seen"]
+
+
 def test_falling_is_good_news_where_the_sense_says_so() -> None:
     for sense, told in ((UPWARDS, []), (Sense(), ["seen"])):
         signal = Signal(sense)
@@ -183,6 +189,15 @@ def test_what_only_rises_shows_by_itself_that_it_counts() -> None:
     assert told == ["seen"]
 
 
+def test_what_rises_because_of_a_trouble_does_not_count() -> None:
+    signal = Signal(Sense(counts=None))
+    signal.goes(noise(1, 300))
+    assert signal.goes([150.0 + 5.0 * step for step in range(300)]) == ["seen"]
+    assert signal.watched.counter is not None
+    assert not signal.watched.counter.counts
+    assert signal.goes(noise(2, 10)) == ["over"]
+
+
 # --- what was done to it ---
 
 
@@ -198,6 +213,16 @@ def test_after_a_deploy_the_level_may_be_another_which_is_told_and_normal_from_t
     assert level.value == pytest.approx(210.0, abs=5.0)
     assert signal.goes(noise(3, 500, 210.0)) == []
     assert signal.goes([500.0] * HITS) == ["seen"]
+
+
+def test_what_a_fix_does_not_end_is_not_normal_any_sooner() -> None:
+    signal = Signal()
+    signal.goes(noise(1, 500))
+    assert signal.goes(noise(2, 20, 300.0)) == ["seen"]
+    signal.watched.change(signal.at, "fix")
+    assert signal.goes(noise(3, int(NEW_NORMAL_S / EVERY_S) - 30, 300.0)) == []
+    assert signal.goes(noise(4, 20, 300.0)) == ["over", "level"]
+    assert signal.told[-1].why == "fix"
 
 
 def test_a_start_that_changes_nothing_is_not_told_and_forgets_nothing() -> None:

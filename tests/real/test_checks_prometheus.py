@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
@@ -12,7 +14,7 @@ from pydantic import ValidationError
 from selfheal.errors import CheckFailed
 from selfheal.observe.prometheus import PROMETHEUS
 from tests.real.daemon_process import free_port
-from tests.real.servers import answering, build, cause, outcome, page, serving
+from tests.real.servers import answering, build, cause, context, outcome, page, serving
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,19 @@ def test_the_series_that_are_named_become_signals_and_without_names_the_first_of
     reason, signals = seen(exporter)
     assert (reason, len(signals), signals["queue_depth"]) == ("", 32, 120.0)
     assert "limit" not in signals
+
+
+def test_it_is_told_once_which_of_its_series_count(exporter: str) -> None:
+    told: list[Mapping[str, bool]] = []
+    given = replace(context(Path()), count=told.append)
+    check = build(PROMETHEUS, {"prometheus": exporter, "take": ["queue_depth"]}, given)
+
+    async def story() -> None:
+        await check.run()
+        await check.run()
+
+    asyncio.run(story())
+    assert told == [{"queue_depth": False}]
 
 
 @pytest.mark.parametrize(
