@@ -7,6 +7,7 @@ little to do. The work itself is the healer's: it passes the same door as a fix.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from selfheal.causes import foreseen_cause
@@ -18,6 +19,7 @@ from selfheal.config.models import WindowConfig, process_of
 from selfheal.decide.ahead import Chosen, siblings
 from selfheal.events import FailurePredicted, PredictionLeft, WorkPlanned
 from selfheal.ledger import Ledger
+from selfheal.notify.rules import quiet_until
 from selfheal.ports import Ports
 from selfheal.predict.exhaustion import fleet_prior, forecasts_of, forecasts_of_the_gone
 from selfheal.predict.left_alone import why_not_left
@@ -116,8 +118,14 @@ class Prevention:
         process = process_of(plan.config)
         policy = process.restart if process is not None else "never"
         has_spare = standing is not None and standing.ready
+        awake = replace(times, quiet=lambda moment: times.quiet(moment) or self._is_night(moment))
         agent = world.agents[prediction.agent]
-        return not chosen.asks and not why_not_left(world, prediction, agent, policy, has_spare, times)
+        return not chosen.asks and not why_not_left(world, prediction, agent, policy, has_spare, awake)
+
+    def _is_night(self, moment: float) -> bool:
+        """Whether it is in the quiet hours of alerts, in which nobody shall be needed."""
+        quiet = self._fleet.config.notify.quiet
+        return quiet is not None and quiet_until(quiet, moment) > moment
 
     async def _times(self, agent: str, now: float) -> Times:
         config = self._fleet.config
@@ -135,10 +143,19 @@ class Prevention:
 
 
 def _planned(draft: WorkPlanned, chosen: Chosen, when: Slot, how: str, *, drawn: bool) -> WorkPlanned:
-    return WorkPlanned(
-        draft.at, draft.work, draft.agent, chosen.fix.name, when.due_at, draft.why, draft.mode, draft.cause,
-        draft.probability, when.until, when.why, how, chosen.asks, chosen.backups, chosen.alternatives, drawn,
-    )  # fmt: skip
+    return replace(
+        draft,
+        action=chosen.fix.name,
+        due_at=when.due_at,
+        until=when.until,
+        timing=when.why,
+        how=how,
+        asks=chosen.asks,
+        backups=chosen.backups,
+        alternatives=chosen.alternatives,
+        drawn=drawn,
+        reason=chosen.reason,
+    )
 
 
 def _how(world: World, agent: str, chosen: Chosen) -> str:

@@ -11,14 +11,14 @@ from selfheal.config.section import Section
 from selfheal.config.units import Number
 
 
-class QuietConfig(WindowConfig):
+class QuietTimeConfig(WindowConfig):
     """A quiet time: planned work is done in it rather than at any other."""
 
 
 class PreventionConfig(Section):
     """What is done before a failure that is foreseen."""
 
-    quiet: tuple[QuietConfig, ...] = Field(
+    quiet: tuple[QuietTimeConfig, ...] = Field(
         (), description="When planned work is best done; with none, when the agent has least to do, as was learned."
     )
     left_alone: Annotated[Number, Field(ge=0, le=0.5)] = Field(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from selfheal.decide.bars import Bar, bars
+from selfheal.decide.bars import bars
 from selfheal.decide.choice import choose, must_ask
 from selfheal.decide.guard import PASSED, held, overspent
 from selfheal.decide.incident import Healing
@@ -52,120 +52,56 @@ def choose_ahead(world: World, case: Incident, agent: Agent, healing: Healing, n
         return None
     fix = next(one for one in fixes if one.name == choice.plan.fix)
     backups = tuple(_at_risk(world, agent)) if case.cause in RISKS_DATA else ()
-    return Chosen(fix, _asks(case, fix, healing, agent), choice.plan.reason, backups, choice.alternatives)
+    return Chosen(fix, _asks(case, fix, agent, healing), choice.plan.reason, backups, choice.alternatives)
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Planned work, its case, and all that it is judged by at `now`."""
+
+    world: World
+    vitals: Vitals
+    work: Work
+    case: Incident
+    healing: Healing
+    now: float
+
+    @property
+    def until(self) -> float:
+        """By when it has to be begun, as the forecast is now: it may have moved since the work was planned."""
+        planned = self.work.planned
+        if planned.mode is not None and (planned.agent, planned.mode) in self.world.foresight.predictions:
+            return latest_start(self.world.foresight.predictions[planned.agent, planned.mode])
+        return planned.until or planned.due_at
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """What is next: a fix on an agent. `fix` is None of a backup, which heals nothing and has no bars."""
+
+    plan: Plan
+    agent: Agent
+    fix: Fix | None
 
 
 def next_act(world: World, vitals: Vitals, work: Work, case: Incident, healing: Healing, now: float) -> Step:
     """Say what is to be done about planned work now, or until when nothing is."""
-    attempt = case.attempt
+    desk, attempt = _Desk(world, vitals, work, case, healing, now), case.attempt
     if attempt is not None and attempt.undone is False:
         return Undo(attempt.number)
     if work.over or case.acting:
         return Rest()
     if attempt is not None and not attempt.verified:
-        verdict = _judged(world, vitals, case, attempt, healing, now)
+        verdict = _judged(desk, attempt)
         if verdict is not None:
             return Judge(verdict) if isinstance(verdict, Verified) else Rest(verdict)
     if attempt is not None and attempt.verified and attempt.outcome != "succeeded" and not _may_go_on(work, attempt):
         return _failed(attempt, healing)
-    target = _next(work, case)
+    target = _target(work, case)
     if target is None:
         return Close("succeeded", "done", attempt.output if attempt is not None else "nothing was left to do")
-    return _begin(world, vitals, work, case, healing, now, *target)
-
-
-def until(world: World, work: Work) -> float:
-    """By when work has to be begun, as the forecast is now: it may have moved since it was planned."""
-    planned = work.planned
-    foreseen = world.foresight.predictions.get((planned.agent, planned.mode)) if planned.mode is not None else None
-    return latest_start(foreseen) if foreseen is not None else planned.until or planned.due_at
-
-
-def _begin(
-    world: World, vitals: Vitals, work: Work, case: Incident, healing: Healing, now: float, fix_name: str, name: str
-) -> Step:
-    agent, planned = world.agents.get(name), work.planned
-    known = {one.name: one for one in healing.fixes.get(name, ())}
-    fix = known.get(fix_name)
-    if agent is None or (fix is None and fix_name != BACK_UP):
-        return Close("rejected", "skipped", f"{fix_name} of {name} is no longer in the configuration")
-    plan = Plan(fix_name, name, case.cause, planned.why, planned.alternatives, passed=PASSED)
-    asking = _question(case, fix, healing, agent, plan, until(world, work), now) if fix is not None else None
-    if asking is not None:
-        return asking
-    if now < min(planned.due_at, until(world, work)):
-        return Rest(planned.due_at)
-    if fix is not None and healing.rules.mode(name, fix) == "suggest":
-        told = Close("rejected", "skipped", f"{fix_name} is only suggested (mode = suggest)")
-        return told if fix_name in case.suggested else Suggest(plan)
-    hold = _hold(world, vitals, case, healing, agent, fix, plan, now)
-    if hold is None:
-        return plan
-    late = now >= until(world, work)
-    return Close("rejected", "skipped", f"not done in time: {hold.reason}") if late else hold
-
-
-def _question(
-    case: Incident, fix: Fix, healing: Healing, agent: Agent, plan: Plan, latest: float, now: float
-) -> Step | None:
-    """Ask as soon as it is planned: a person has all the time that there is. None where nothing is asked any more."""
-    refused_by = case.refused.get((fix.name, agent.name))
-    if refused_by is not None:
-        return Close("rejected", "skipped", f"{fix.name} was rejected by {refused_by}")
-    if not _asks(case, fix, healing, agent) or (fix.name, agent.name) in case.allowed:
-        return None
-    asked = case.approval
-    if asked is not None and asked.approved is None:
-        return Rest(asked.expires_at)
-    return Ask(plan, max(latest, now + AGAIN_S))
-
-
-def _asks(case: Incident, fix: Fix, healing: Healing, agent: Agent) -> bool:
-    return fix.tier >= ASKED_FROM_TIER or must_ask(case, fix, healing.rules.mode(agent.name, fix))
-
-
-def _hold(
-    world: World, vitals: Vitals, case: Incident, healing: Healing, agent: Agent, fix: Fix | None, plan: Plan,
-    now: float,
-) -> Hold | None:  # fmt: skip
-    """Why it is not done now. First whether the agent is fit for it, then what holds every fix."""
-    hold = _unfit(world, agent, plan.fix, now) or _rolling(world, agent, plan.fix, now)
-    if hold is not None:
-        return hold
-    if fix is not None:
-        bar = bars(world, case, agent, (fix,), healing.rules, False, now).get(fix.name)
-        if bar is not None:
-            return _as_hold(bar, fix.name, now)
-    hold = held(world, vitals, case, plan, healing.rules, now)
-    if hold is not None:
-        return hold
-    opened = overspent(agent, plan, healing.rules, now)
-    return Hold(opened.why, opened.retry_at, "breaker", plan.fix) if opened is not None else None
-
-
-def _as_hold(bar: Bar, fix: str, now: float) -> Hold:
-    return Hold(f"{fix}: {bar.reason}", bar.until or now + AGAIN_S, bar.code, fix)
-
-
-def _unfit(world: World, agent: Agent, fix: str, now: float) -> Hold | None:
-    """Whether an agent may be worked on in peace: it is wanted and there, and nobody is healing it."""
-    if not agent.wanted or (agent.has_process and agent.run is None):
-        return Hold(f"{agent.name} does not run", now + AGAIN_S, "precondition", fix)
-    incident = world.open_incident_of(agent.name)
-    if incident is not None:
-        return Hold(f"{agent.name} is in {incident.id}, which comes first", now + AGAIN_S, "duplicate", fix)
-    return None
-
-
-def _rolling(world: World, agent: Agent, fix: str, now: float) -> Hold | None:
-    """Of several instances one at a time, and the next one only when the last is well again."""
-    for other in siblings(world, agent.name):
-        if other.down or other.fixing or world.open_incident_of(other.name) is not None:
-            return Hold(f"{other.name} is not well, which would be alone", now + AGAIN_S, "rolling", fix)
-        judged = (case for case in world.cases.values() if case.agent == other.name and not case.over)
-        if any(case.attempts for case in judged):
-            return Hold(f"{other.name} is worked on", now + AGAIN_S, "rolling", fix)
-    return None
+    found = _next(desk, *target)
+    return found if isinstance(found, Close) else _begin(desk, found)
 
 
 def siblings(world: World, name: str) -> tuple[Agent, ...]:
@@ -175,14 +111,10 @@ def siblings(world: World, name: str) -> tuple[Agent, ...]:
     return tuple(one for one in found if one.wanted)
 
 
-def _at_risk(world: World, agent: Agent) -> Iterator[str]:
-    """The data agents whose data suffer along: itself, and those that it depends on. Each has backups."""
-    for name in (agent.name, *world.dependencies(agent.name)):
-        if name in world.holdings and world.agents[name].layer == "data" and world.holdings[name].backup is not None:
-            yield name
+# --- whether to begin ------------------------------------------------------------------------------------------------
 
 
-def _next(work: Work, case: Incident) -> tuple[str, str] | None:
+def _target(work: Work, case: Incident) -> tuple[str, str] | None:
     """The fix and the agent that are next; None where all is done."""
     done = {(one.fix, one.agent) for one in case.attempts if one.verified}
     planned = work.planned
@@ -190,20 +122,116 @@ def _next(work: Work, case: Incident) -> tuple[str, str] | None:
     return next((one for one in wanted if one not in done), None)
 
 
-def _judged(
-    world: World, vitals: Vitals, case: Incident, attempt: Attempt, healing: Healing, now: float
-) -> Verified | float | None:
+def _next(desk: _Desk, fix_name: str, name: str) -> _Next | Close:
+    agent, planned = desk.world.agents.get(name), desk.work.planned
+    fix = next((one for one in desk.healing.fixes.get(name, ()) if one.name == fix_name), None)
+    if agent is None or (fix is None and fix_name != BACK_UP):
+        return Close("rejected", "skipped", f"{fix_name} of {name} is no longer in the configuration")
+    plan = Plan(fix_name, name, desk.case.cause, planned.why, planned.alternatives, passed=PASSED)
+    return _Next(plan, agent, fix)
+
+
+def _begin(desk: _Desk, wanted: _Next) -> Step:
+    """Ask, wait, only say it, or do it; give it up where something holds it for too long."""
+    asking = _question(desk, wanted)
+    if asking is not None:
+        return asking
+    due_at = min(desk.work.planned.due_at, desk.until)
+    if desk.now < due_at:
+        return Rest(due_at)
+    fix, name = wanted.fix, wanted.agent.name
+    if fix is not None and desk.healing.rules.mode(name, fix) == "suggest":
+        told = Close("rejected", "skipped", f"{fix.name} is only suggested (mode = suggest)")
+        return told if fix.name in desk.case.suggested else Suggest(wanted.plan)
+    hold = _hold(desk, wanted)
+    if hold is None:
+        return wanted.plan
+    late = desk.now >= desk.until
+    return Close("rejected", "skipped", f"not done in time: {hold.reason}") if late else hold
+
+
+def _question(desk: _Desk, wanted: _Next) -> Step | None:
+    """Ask as soon as it is planned: a person has all the time that there is. None where nothing is asked any more."""
+    fix, agent, case = wanted.fix, wanted.agent, desk.case
+    if fix is None:
+        return None
+    refused_by = case.refused.get((fix.name, agent.name))
+    if refused_by is not None:
+        return Close("rejected", "skipped", f"{fix.name} was rejected by {refused_by}")
+    if not _asks(case, fix, agent, desk.healing) or (fix.name, agent.name) in case.allowed:
+        return None
+    asked = case.approval
+    if asked is not None and asked.approved is None:
+        return Rest(asked.expires_at)
+    return Ask(wanted.plan, max(desk.until, desk.now + AGAIN_S))
+
+
+def _asks(case: Incident, fix: Fix, agent: Agent, healing: Healing) -> bool:
+    return fix.tier >= ASKED_FROM_TIER or must_ask(case, fix, healing.rules.mode(agent.name, fix))
+
+
+def _hold(desk: _Desk, wanted: _Next) -> Hold | None:
+    """Why it is not done now: first whether the agent is fit for it, then what holds every fix."""
+    fix, agent, plan, rules = wanted.fix, wanted.agent, wanted.plan, desk.healing.rules
+    hold = _unfit(desk, agent, plan.fix) or _rolling(desk, agent, plan.fix)
+    if hold is not None:
+        return hold
+    bar = bars(desk.world, desk.case, agent, (fix,), rules, False, desk.now).get(fix.name) if fix is not None else None
+    if bar is not None:
+        return Hold(f"{plan.fix}: {bar.reason}", bar.until or desk.now + AGAIN_S, bar.code, plan.fix)
+    hold = held(desk.world, desk.vitals, desk.case, plan, rules, desk.now)
+    if hold is not None:
+        return hold
+    opened = overspent(agent, plan, rules, desk.now)
+    return Hold(opened.why, opened.retry_at, "breaker", plan.fix) if opened is not None else None
+
+
+def _unfit(desk: _Desk, agent: Agent, fix: str) -> Hold | None:
+    """Whether an agent may be worked on in peace: it is wanted and there, and nobody is healing it."""
+    if not agent.wanted or (agent.has_process and agent.run is None):
+        return Hold(f"{agent.name} does not run", desk.now + AGAIN_S, "precondition", fix)
+    incident = desk.world.open_incident_of(agent.name)
+    if incident is not None:
+        return Hold(f"{agent.name} is in {incident.id}, which comes first", desk.now + AGAIN_S, "duplicate", fix)
+    return None
+
+
+def _rolling(desk: _Desk, agent: Agent, fix: str) -> Hold | None:
+    """Of several instances one at a time, and the next one only when the last is well again."""
+    for other in siblings(desk.world, agent.name):
+        if other.down or other.fixing or desk.world.open_incident_of(other.name) is not None:
+            why = f"another instance, {other.name}, is not well"
+            return Hold(why, desk.now + AGAIN_S, "rolling", fix)
+        cases = (case for case in desk.world.cases.values() if case.agent == other.name and not case.over)
+        if any(case.attempts for case in cases):
+            return Hold(f"another instance, {other.name}, is worked on", desk.now + AGAIN_S, "rolling", fix)
+    return None
+
+
+def _at_risk(world: World, agent: Agent) -> Iterator[str]:
+    """The data agents whose data suffer along: itself, and those that it depends on. Each has backups."""
+    for name in (agent.name, *world.dependencies(agent.name)):
+        known = world.agents.get(name)
+        if known is not None and known.layer == "data" and name in world.holdings and world.holdings[name].backup:
+            yield name
+
+
+# --- what came of it -------------------------------------------------------------------------------------------------
+
+
+def _judged(desk: _Desk, attempt: Attempt) -> Verified | float | None:
     """The verdict on what was done: it has helped where the agent is well afterwards. None: it is to be done anew."""
-    agent = world.agents.get(attempt.agent)
+    agent = desk.world.agents.get(attempt.agent)
     if attempt.fix == BACK_UP or attempt.outcome not in (None, "succeeded", "interrupted"):
         outcome = attempt.outcome or "interrupted"
-        return None if outcome == "interrupted" else Verified(now, case.id, attempt.number, outcome, attempt.output)
+        said = Verified(desk.now, desk.case.id, attempt.number, outcome, attempt.output)
+        return None if outcome == "interrupted" else said
     began_anew = agent is not None and agent.run is not None and agent.run.started_at >= attempt.started_at
     if attempt.outcome == "interrupted" and not began_anew:
         return None
     if agent is not None and agent.maintenance_until is not None:
         return agent.maintenance_until  # nothing is known of it before that
-    return healing.verify(world, vitals, case, healing.rules.verify_s, now)
+    return desk.healing.verify(desk.world, desk.vitals, desk.case, desk.healing.rules.verify_s, desk.now)
 
 
 def _may_go_on(work: Work, attempt: Attempt) -> bool:

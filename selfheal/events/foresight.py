@@ -63,7 +63,8 @@ class WorkPlanned:
 
     It is begun at `due_at`, which `timing` gives the reason for, and until `until` at the latest. `how` says in words
     what spares those who use the agent; `backups` are the data agents that are backed up before it. `alternatives` are
-    the fixes that were weighed, the best first. `drawn` says that it might have been left alone to see what happens.
+    the fixes that were weighed, the best first, and `reason` why that one was taken. `drawn` says that it might have
+    been left alone to see what happens.
     """
 
     at: float
@@ -82,6 +83,7 @@ class WorkPlanned:
     backups: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     drawn: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

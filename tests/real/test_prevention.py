@@ -16,6 +16,7 @@ from pathlib import Path
 from selfheal.cli.client import Document
 from selfheal.demo import fleet
 from tests.real.daemon_process import LOOPBACK, House, free_port, house, until
+from tests.real.telegram_fake import CHAT, TOKEN, telegram
 
 PROGRAM = Path(fleet.__file__).with_name("programs") / "reports.py"
 PORT = free_port()
@@ -103,6 +104,24 @@ def test_two_that_leak_are_renewed_one_after_the_other_and_nobody_outside_notice
         schedule = json.loads((place.state_dir / "maintenance_schedule.json").read_text())
         assert {one["agent"] for one in schedule["work"]} == {"reports:0", "reports:1"}
         assert schedule["totals"]["work"]["done"] >= 2
+
+
+def test_a_person_on_telegram_allows_it_by_a_button() -> None:
+    ask = FLEET.replace("instances = 2\n", "").replace('verify = "2s"', 'verify = "2s"\nmodes = { restart = "ask" }')
+    with telegram() as chat, house(
+        TELEGRAM_BOT_TOKEN=TOKEN, TELEGRAM_CHAT_ID=str(CHAT), TELEGRAM_API_URL=chat.url
+    ) as place:  # fmt: skip
+        place.boot(ask.replace("[guard]", "[notify]\ngroup = 0\n[guard]"))
+        question = until(lambda: next((one for one in chat.messages.values() if "Approve" in one.buttons), None), 40.0)
+        assert question is not None
+        assert "may restart be applied to reports, before it fails?" in question.text
+        chat.press(question.number, question.buttons["Approve"])
+        until(lambda: any("restart of reports: done" in text for text in question.texts), 30.0, lambda: question.texts)
+        (work, *_) = done(place)
+        assert (work.text("state"), work.text("answered_by")) == ("done", "telegram:user4711")
+        assert place.incidents("reports") == []
+        foreseen = [text for one in chat.messages.values() for text in one.texts if "Planned: restart now" in text]
+        assert foreseen, "what will be done is told with what is foreseen"
 
 
 def _totals(place: House) -> Document:

@@ -307,6 +307,19 @@ def test_one_that_is_left_alone_fails_is_back_at_once_and_is_counted(tmp_path: P
     rehearse(tmp_path, SPARED + "[prevention]\nleft_alone = 0.5\n", story, {"api": LEAK})
 
 
+def test_at_night_none_is_left_alone(tmp_path: Path) -> None:
+    night = "[notify]\nquiet = { begin = 08:00:00, end = 23:00:00 }\n"
+
+    async def story(r: Rehearsal) -> None:
+        await r.until(lambda: "api" in r.machine.standbys)
+        r.machine.standbys["api"](Standing("spare", True, 7, 20_000_000))
+        await r.until(lambda: len(r.seen(WorkDone)) >= 4, 20_000.0)
+        assert r.seen(PredictionLeft) == []
+        assert not any(planned.drawn for planned in r.seen(WorkPlanned))
+
+    rehearse(tmp_path, SPARED + night + "[prevention]\nleft_alone = 0.5\n", story, {"api": LEAK})
+
+
 def test_on_a_dry_run_it_is_said_what_would_be_done(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         done = await first(r, WorkDone)
@@ -314,3 +327,36 @@ def test_on_a_dry_run_it_is_said_what_would_be_done(tmp_path: Path) -> None:
         assert "dry run: restart would be applied to api" in done.output
 
     rehearse(tmp_path, LEAKING + "[guard]\ndry_run = true\n", story, {"api": LEAK})
+
+
+DATA = """
+[agents.ledger]
+kind = "sqlite"
+path = "ledger.db"
+interval = 30
+backup = { every = "7d" }
+
+[fixes.tidy]
+command = "tidy"
+causes = ["disk_full"]
+"""
+
+
+def test_a_disk_that_fills_is_tidied_after_a_backup_of_the_data_on_it(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        began, tidied = r.clock.now(), ("tidy",)
+
+        def used() -> float:  # full after 67 minutes, where nobody tidies up
+            return 0.4 if tidied in r.machine.commands_run else 0.4 + 0.00015 * (r.clock.now() - began)
+
+        r.disk = used
+        planned = await first(r, WorkPlanned)
+        assert (planned.agent, planned.action, planned.backups) == ("shop", "tidy", ("ledger",))
+        assert planned.how == "after a backup of ledger"
+        await r.until(lambda: any(done.state == "done" for done in r.seen(WorkDone)), 4000.0)
+        (case,) = (one for one in r.world.cases.values() if one.attempts)
+        assert [(one.fix, one.agent) for one in case.attempts] == [("back_up", "ledger"), ("tidy", "shop")]
+        assert [job for who, job in r.machine.data.done if who == "ledger"].count("backup") == 2
+        assert r.agent("ledger").restarts == r.agent("shop").restarts == 0
+
+    rehearse(tmp_path, DATA + agent("shop", "ledger", more='fixes = ["tidy"]'), story)

@@ -33,6 +33,7 @@ class WorkView(View):
     begun_at: Time | None
     hold: str = Field(description="What holds it back now; empty where nothing does.")
     hold_code: GuardCode | None = Field(description="The guard that does.")
+    reason: str = Field(description="Why this was chosen; empty in an old journal.")
     alternatives: list[AlternativeView] = Field(description="What else was weighed, the best first.")
 
 
@@ -68,7 +69,7 @@ class Totals(View):
 
     work: dict[WorkState, int] = Field(description="How often work stands, or ended, in each state.")
     averted: int = Field(description="Failures against which something was done in time.")
-    came_all_the_same: int = Field(description="Failures that were foreseen and came.")
+    came_all_the_same: int = Field(description="Failures that were foreseen, not left alone, and came.")
     worth: WorthView
 
 

@@ -47,7 +47,7 @@ def totals(world: World) -> Totals:
     return Totals(
         work=dict(counted),
         averted=foresight.ended.get("averted", 0),
-        came_all_the_same=foresight.ended.get("happened", 0),
+        came_all_the_same=foresight.ended.get("happened", 0) - found.came,
         worth=WorthView(
             acted=found.acted,
             left=found.left,
@@ -87,5 +87,6 @@ def _work(world: World, one: Work) -> WorkView:
         begun_at=moment(case.attempts[0].started_at if case is not None and case.attempts else None),
         hold=held.reason if held is not None else "",
         hold_code=held.code if held is not None else None,
+        reason=planned.reason,
         alternatives=[alternative_view(other) for other in planned.alternatives],
     )
