@@ -134,6 +134,12 @@ MODE_OF: Mapping[str, FailureMode] = {
 }  # fmt: skip
 LEAKS: Mapping[str, str] = {"out_of_memory": "memory_leak", "out_of_fds": "fd_leak"}
 
+
+def foreseen_cause(mode: FailureMode) -> str:
+    """The cause of a failure before it comes: what will have run out leaks by now."""
+    return LEAKS.get(mode, mode)
+
+
 # Causes that a restart cannot cure.
 NOT_CURED_BY_RESTART: frozenset[str] = frozenset(slug for slug, one in CLASSES.items() if not one.restart_cures)
 

@@ -66,9 +66,10 @@ class Hands(Protocol):
         """
         ...
 
-    async def replace(self, agent: str) -> str:
+    async def replace(self, agent: str, *, ahead: bool = False) -> str:
         """Let what stands by take the place of a process at once, which is soon killed; return when it is ready.
 
+        `ahead` of a failure the process is given its time to stop, and where nothing stands by another is started.
         Returns in words how it began.
         """
         ...
@@ -147,6 +148,10 @@ class Hands(Protocol):
 
     async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
         """End what holds a port, where it is an earlier run of the agent, or with `copies` was started as that is."""
+        ...
+
+    async def back_up(self, data: str) -> str:
+        """Make a backup of the data of this agent that counts: it was restored to a scratch place and proved."""
         ...
 
     async def hold_writers(self, data: str) -> str:

@@ -22,7 +22,7 @@ from selfheal.hands import CallHttp as CallHttp
 from selfheal.hands import Hands as Hands
 from selfheal.hands import HttpAnswer as HttpAnswer
 from selfheal.hands import HttpCall as HttpCall
-from selfheal.vocabulary import CheckResult, Layer, Mode, ServiceState, Tier
+from selfheal.vocabulary import CheckResult, Layer, Mode, ServiceState, StartReason, Tier
 from selfheal.world import Agent, World
 
 if TYPE_CHECKING:
@@ -174,7 +174,8 @@ class Target:
     """What a fix is applied to, and against what. `dependents` depend on `agent` and suffer too, nearest first.
 
     `incident` is the same for each attempt: what an act makes under a name of it is found again by the next attempt.
-    `settings` is what the fix is told about this agent, in its table under `healing`.
+    `settings` is what the fix is told about this agent, in its table under `healing`. `ahead` says that nothing has
+    failed yet: there is time for what is gentle.
     """
 
     agent: str
@@ -182,6 +183,12 @@ class Target:
     dependents: tuple[str, ...] = ()
     incident: str = ""
     settings: Section | None = None
+    ahead: bool = False
+
+    @property
+    def reason(self) -> StartReason:
+        """Why an agent is started by it: what is planned says nothing against the agent."""
+        return "maintenance" if self.ahead else "fix"
 
 
 Apply = Callable[[Hands, Target], Awaitable[str]]
@@ -219,7 +226,8 @@ class Fix:
     ended; not after a crash, for then they are gone on with. `undo` takes back what they did, where it did not help;
     it may be done twice. `settings` is the model of what it has to be told: it fits the agents that have such a table.
     `fits` says which agents it fits besides, by their configuration, whatever their kind.
-    `unfit` says why it cannot be applied as the fleet is at the moment, empty where it can.
+    `unfit` says why it cannot be applied as the fleet is at the moment, empty where it can. `useful_from` is, by those
+    settings, the share of what is used up from which on there is anything for it to do.
     """
 
     name: str
@@ -238,6 +246,7 @@ class Fix:
     settings: type[Section] | None = None
     fits: Fits = lambda agent: False
     unfit: Unfit = lambda world, agent: ""
+    useful_from: Callable[[Section | None], float] = lambda settings: 0.0
 
     def repeats(self, act: str) -> bool:
         """Whether a fix that was interrupted in this act may be gone on with; with no act, in any of them."""

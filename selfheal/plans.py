@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from selfheal.events import Alternative, BreakerOpened, BreakerTried, Cause, Ranked, Similar, Verified
-from selfheal.vocabulary import GuardCode, Policy, StartReason
+from selfheal.vocabulary import GuardCode, Outcome, Policy, StartReason, WorkState
 from selfheal.world import Agent, Incident, World
 
 # --- what was found out before a decision ----------------------------------------------------------------------------
@@ -176,9 +176,10 @@ class Undo:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A person must approve `plan` first."""
+    """A person must approve `plan` first, by `until` at the latest; None: within the time that is configured."""
 
     plan: Plan
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,5 +218,29 @@ class Escalate:
     reason: str
 
 
-Step = Rest | Diagnose | Hold | Plan | Suggest | Undo | Ask | Judge | Switch | Attribute | Resolve | Suppress | Escalate
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Planned work is over: done, or given up, and why."""
+
+    outcome: Outcome
+    state: WorkState
+    reason: str
+
+
+Step = (
+    Rest
+    | Diagnose
+    | Hold
+    | Plan
+    | Suggest
+    | Undo
+    | Ask
+    | Judge
+    | Switch
+    | Attribute
+    | Resolve
+    | Suppress
+    | Escalate
+    | Close
+)
 NextStep = Callable[[World, Incident, float], Step]

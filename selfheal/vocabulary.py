@@ -17,6 +17,9 @@ CheckResult = Literal["ok", "failed", "timeout", "inconclusive", "error"]
 Outcome = Literal["succeeded", "failed", "relapsed", "timed_out", "undone", "interrupted", "rejected"]
 BreakerState = Literal["closed", "open", "half_open"]
 FailureMode = Literal["out_of_memory", "out_of_fds", "disk_full"]
+# How planned work stands. `skipped` is what could not be done in time, or was not allowed; `called_off` what nobody
+# needs any more.
+WorkState = Literal["planned", "waiting_approval", "doing", "verifying", "done", "failed", "skipped", "called_off"]
 FleetStatus = Literal["ok", "degraded", "critical"]
 # How a service that a platform runs is, and what can be done to it there.
 ServiceState = Literal["well", "deploying", "suspended", "failed"]
@@ -77,6 +80,7 @@ GuardCode = Literal[
     "confidence",
     "fix_budget",
     "approval",
+    "rolling",
 ]
 
 # Why a run of an agent began. `reflex` is the restart in the callback that saw the death, `adopted` a process that
@@ -104,6 +108,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 MODEL_OUTCOMES: tuple[ModelOutcome, ...] = get_args(ModelOutcome)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 LIMITS: tuple[Limit, ...] = get_args(Limit)
+WORK_STATES: tuple[WorkState, ...] = get_args(WorkState)
 FAILURE_MODES: tuple[FailureMode, ...] = get_args(FailureMode)
 
 # Open incidents are all that are neither over nor silenced.
@@ -134,4 +139,5 @@ GUARDS: dict[GuardCode, str] = {
     "confidence": "the cause is not sure enough for what the fix risks",
     "fix_budget": "the fix was applied often enough for now",
     "approval": "a person is asked first",
+    "rolling": "another instance of it is worked on, or is not well",
 }

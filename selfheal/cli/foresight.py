@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from selfheal.cli.client import Document, daemon_of
-from selfheal.cli.output import Cell, clock_time, duration, share, show_json, show_table, size, state
+from selfheal.cli.output import Cell, clock_time, duration, share, show, show_json, show_table, size, state
 from selfheal.cli.verb import Group, Verb, as_json, limit, the_daemon
 
 _Row = tuple[Cell | str, ...]
@@ -53,8 +53,15 @@ def _anomaly(one: Document, now: datetime) -> _Row:
 
 
 def _maintenance(arguments: Namespace) -> int:
-    header = ("ID", "AGENT", "WORK", "DUE", "DONE", "OUTCOME", "WHY")
-    return _list(arguments, "maintenance", header, _work, "Nothing is planned, and nothing was done ahead of time.")
+    answer = daemon_of(arguments).get("/observability/maintenance", limit=arguments.limit)
+    if arguments.json:
+        show_json(answer.body.raw)
+        return 0
+    header = ("ID", "AGENT", "WORK", "DUE", "DONE", "STATE", "WHY")
+    rows = [_work(one, answer.now) for one in answer.body.parts("items")]
+    show_table(header, rows, "Nothing is planned, and nothing was done ahead of time.")
+    show(*_worth(answer.body.part("totals")))
+    return 0
 
 
 def _work(one: Document, now: datetime) -> _Row:
@@ -64,9 +71,34 @@ def _work(one: Document, now: datetime) -> _Row:
         one.text("action"),
         _moment(one.moment("due_at"), now),
         _moment(one.moment("done_at"), now),
-        state(one.text("outcome")) if one.text("outcome") else "planned",
-        one.text("why"),
+        state(one.text("state")),
+        "; ".join(filter(None, (one.text("why"), one.text("how"), _standing(one)))),
     )
+
+
+def _standing(one: Document) -> str:
+    """Why it stands as it does: what holds it, what came of it, or why it is done when it is."""
+    if one.text("hold"):
+        return f"held: {one.text('hold')}"
+    return one.text("output") or one.text("timing")
+
+
+def _worth(totals: Document) -> Iterator[str]:
+    worth = totals.part("worth")
+    acted, left = worth.number("acted") or 0.0, worth.number("left") or 0.0
+    if totals.number("averted") or totals.number("came_all_the_same"):
+        yield (
+            f"{totals.text('averted', '0')} foreseen failures were acted on in time, "
+            f"{totals.text('came_all_the_same', '0')} came all the same."
+        )
+    would, low, high = (worth.number(key) for key in ("would_have_failed", "low", "high"))
+    if would is not None and low is not None and high is not None:
+        yield (
+            f"Of {acted:.0f} acted on that might have been left alone, an estimated {would:.0f} ({low:.0f}-{high:.0f}) "
+            f"would have failed, by what became of {left:.0f} left alone."
+        )
+    elif acted:
+        yield "How many of them would have failed is not known: none was left alone yet."
 
 
 def _list(

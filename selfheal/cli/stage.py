@@ -26,7 +26,7 @@ from selfheal.world import EMPTY, World
 USUAL_PORT = 8787
 LOG_NAME = "demo.log"
 LOG_SIZE = 2_000_000  # an hour's worth; the hour before is kept as well
-_NAME_WIDTH = 8
+_NAME_WIDTH = 9
 
 
 class Teller:

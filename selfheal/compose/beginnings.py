@@ -31,8 +31,8 @@ def beginnings(
             yield declared
         if plan.name not in world.agents:
             yield from plan.held_back(now)
-    for incident in world.open_incidents():
-        if incident.attempt is not None and incident.acting:
+    for incident in world.acting():
+        if incident.attempt is not None:
             yield FixEnded(now, incident.id, incident.attempt.number, "interrupted", "the daemon ended meanwhile")
 
 

@@ -130,7 +130,7 @@ class Chat:
 
     async def _decided(self, data: str, user: User) -> str:
         press = read_press(data)
-        incident = self._ledger.world.incidents.get(press.incident) if press is not None else None
+        incident = self._ledger.world.case(press.incident) if press is not None else None
         if press is None or incident is None or incident.approval is None:
             return "This is no question any more."
         asked = incident.approval

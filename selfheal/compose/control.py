@@ -184,9 +184,11 @@ class FleetControl:
         await self._saved()
 
     async def _answer(self, name: str, approved: bool, by: str) -> None:
-        incident = self._ledger.world.incidents.get(name)
+        incident = self._ledger.world.case(name)
         if incident is None:
-            raise UnknownName(f"cannot find incident {name!r}; 'selfheal incidents' lists them")
+            raise UnknownName(
+                f"cannot find incident or work {name!r}; 'selfheal incidents' and 'selfheal maintenance' list them"
+            )
         if incident.approval is None:
             raise RefusedByPolicy(f"cannot decide about {name}: it asks for no approval")
         if incident.approval.approved is not None:

@@ -25,6 +25,7 @@ from selfheal.kinds import AgentKind, CheckKind, Fix
 from selfheal.observe.data import DataCheckConfig
 from selfheal.observe.process import ProcessCheckConfig
 from selfheal.observe.render import RenderCheckConfig
+from selfheal.recover import AHEAD
 from selfheal.recover.limits import RAISE_LIMIT, RaiseLimitSettings
 from selfheal.recover.own import own_fix
 from selfheal.supervise.launcher import Launch, Standby
@@ -177,7 +178,9 @@ class Fleet:
         plans = {name: self._within_limits(plan) for name, plan in plans.items()}  # one may have been raised meanwhile
         _exchange(self.plans, plans)
         _exchange(self.settling, settling(tuple(plans.values()), self._checks))
-        _exchange(self.fixes, {fix.name: fix for plan in plans.values() for fix in plan.fixes})
+        _exchange(
+            self.fixes, {fix.name: fix for fix in (*AHEAD, *(one for plan in plans.values() for one in plan.fixes))}
+        )
 
 
 _Key = TypeVar("_Key")

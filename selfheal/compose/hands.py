@@ -97,8 +97,13 @@ class FleetHands:
             raise FixFailed(f"cannot send SIG{signal} to {agent}: {why}")
         return f"process {process.run.pid}"
 
-    async def replace(self, agent: str) -> str:
+    async def replace(self, agent: str, *, ahead: bool = False) -> str:
         standing = self._vitals.standby(agent)
+        if ahead:
+            await self._supervisor.restart(agent, "maintenance")
+            run = self._supervisor.run_of(agent)
+            taken = standing is not None and run is not None and run.pid == standing.pid
+            return f"process {run.pid}, which stood by, took over" if run is not None and taken else "it began anew"
         if standing is None or not standing.ready:
             why = standing.why if standing is not None and standing.why else "it is not ready yet"
             raise FixFailed(f"cannot replace {agent} by what stands by for it: {why}")
@@ -164,6 +169,10 @@ class FleetHands:
     async def end_listeners(self, agent: str, port: int, *, copies: bool) -> str:
         return await self._door.clear(agent, port, copies=copies)
 
+    async def back_up(self, data: str) -> str:
+        made = await _done(self._custody.back_up(data))
+        return f"backup {made.id} of {data} was made and proved"
+
     async def hold_writers(self, data: str) -> str:
         return await self._writers.hold(data)
 
@@ -183,7 +192,7 @@ class FleetHands:
         return await self._estate.do(agent, act, most)
 
 
-async def _done(work: Awaitable[str]) -> str:
+async def _done(work: Awaitable[_T]) -> _T:
     """What a job on data gave; of a fix that is what did not work."""
     try:
         return await work

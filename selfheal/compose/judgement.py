@@ -8,6 +8,7 @@ from random import Random
 from selfheal.compose.fleet import Fleet
 from selfheal.config.healing import ALL_FIXES
 from selfheal.config.models import process_of
+from selfheal.decide.ahead import Chosen, choose_ahead, next_act
 from selfheal.decide.choice import PRIOR_WEIGHT, Belief, prior
 from selfheal.decide.guard import Rules
 from selfheal.decide.incident import Healing, next_step
@@ -87,8 +88,15 @@ class Judgement:
         return self._speaking
 
     def next_step(self, world: World, incident: Incident, now: float) -> Step:
-        """An incident is open: what comes next?"""
+        """An incident is open, or work is planned: what comes next?"""
+        work = world.foresight.work.get(incident.id)
+        if work is not None:
+            return next_act(world, self._vitals, work, incident, self._healing, now)
         return next_step(world, self._vitals, incident, self._healing, now)
+
+    def ahead(self, world: World, case: Incident, now: float) -> Chosen | None:
+        """A failure is foreseen, told as the case that work on it would be: what should be done before it?"""
+        return choose_ahead(world, case, world.agents[case.agent], self._healing, now)
 
     def lessons(self, world: World, now: float) -> Lessons:
         """What `world` teaches, seen as the decisions see it; safe to ask in a thread."""

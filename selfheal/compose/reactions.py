@@ -79,7 +79,9 @@ class Reactions:
             heed(event)
         self._metrics.on_event(seq, event, world)
         self._wake("save")
-        if isinstance(event, AgentEvent | IncidentEvent):
+        if isinstance(event, IncidentEvent) and event.incident in world.cases:
+            self._wake("maintain")
+        elif isinstance(event, AgentEvent | IncidentEvent):
             self._wake("heal")
         if isinstance(event, AlertRaised):
             self._wake("notify")

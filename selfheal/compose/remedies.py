@@ -79,7 +79,8 @@ class Remedies:
 
     async def clear_away(self) -> None:
         """Delete what was moved aside in incidents that are over; the last daemon may have left some."""
-        still_open = frozenset(incident.id for incident in self._ledger.world.open_incidents())
+        world = self._ledger.world
+        still_open = frozenset(one.id for one in (*world.open_incidents(), *world.acting()))
         for plan in tuple(self._plans.values()):
             caches = caches_of(plan.config.healing.get("clean_restart"))
             if caches:

@@ -156,7 +156,7 @@ def _moved(value: object, base: Path) -> object:
 
 
 def _with_full_names(config: Config, groups: Mapping[str, tuple[str, ...]]) -> Config:
-    """Let `depends_on` and the maintenance windows name every instance."""
+    """Let `depends_on` and all windows name every instance."""
     seen: dict[tuple[str, ...], tuple[str, ...]] = {}  # a thousand instances share one tuple
 
     def full(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -168,8 +168,10 @@ def _with_full_names(config: Config, groups: Mapping[str, tuple[str, ...]]) -> C
         name: agent.model_copy(update={"depends_on": full(agent.depends_on)}) for name, agent in config.agents.items()
     }
     windows = tuple(w.model_copy(update={"agents": full(w.agents)}) for w in config.guard.maintenance)
+    quiet = tuple(w.model_copy(update={"agents": full(w.agents)}) for w in config.prevention.quiet)
     guard: GuardConfig = config.guard.model_copy(update={"maintenance": windows})
-    return config.model_copy(update={"agents": agents, "guard": guard})
+    prevention = config.prevention.model_copy(update={"quiet": quiet})
+    return config.model_copy(update={"agents": agents, "guard": guard, "prevention": prevention})
 
 
 def _origin_of(raw: Table, written: list[Written], origins: Origins) -> Callable[[KeyPath], str]:

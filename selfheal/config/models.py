@@ -25,6 +25,7 @@ from selfheal.config.healing import GuardConfig as GuardConfig
 from selfheal.config.healing import WindowConfig as WindowConfig
 from selfheal.config.model import ModelConfig
 from selfheal.config.notify import NotifyConfig as NotifyConfig
+from selfheal.config.prevention import PreventionConfig
 from selfheal.config.python import module_name, python_command
 from selfheal.config.section import Section as Section
 from selfheal.config.texts import Text
@@ -230,6 +231,7 @@ class Config(Section):
     agents: dict[str, SerializeAsAny[AgentConfig]] = Field({}, description="What is watched and healed, by name.")
     fixes: dict[str, FixConfig] = Field({}, description="Fixes of the user's own, by name.")
     guard: GuardConfig = Field(GuardConfig(), description="What holds the healer back.")
+    prevention: PreventionConfig = Field(PreventionConfig(), description="What is done before a failure.")
     history: HistoryConfig = Field(HistoryConfig(), description="What is kept of the signals, and for how long.")
     backup: BackupsConfig = Field(BackupsConfig(), description="Where backups are kept, and what else gets them.")
     model: ModelConfig = Field(ModelConfig(), description="The language model that helps to find causes.")

@@ -101,10 +101,10 @@ def check_names(
             _check_healing(table.get("healing"), (*agent.path, "healing"), agent, fix_models, names, found)
     guard = raw.get("guard")
     _check_modes(guard.get("modes") if isinstance(guard, dict) else None, ("guard", "modes"), fix_names, found)
-    for index, window in enumerate(_windows(raw)):
-        if isinstance(window, dict):
-            path = ("guard", "maintenance", index, "agents")
-            _check_references(window.get("agents"), path, "agent", names, found)
+    for section, key in (("guard", "maintenance"), ("prevention", "quiet")):
+        for index, window in enumerate(_windows(raw, section, key)):
+            if isinstance(window, dict):
+                _check_references(window.get("agents"), (section, key, index, "agents"), "agent", names, found)
 
 
 def check_render(agents: Collection[Written], environment: Mapping[str, str], found: Findings) -> None:
@@ -217,9 +217,9 @@ def _check_modes(value: object, path: KeyPath, fixes: Collection[str], found: Fi
             found.add((*path, str(name)), f"there is no fix {name!r}", cure)
 
 
-def _windows(raw: Table) -> list[object]:
-    guard = raw.get("guard")
-    windows = guard.get("maintenance") if isinstance(guard, dict) else None
+def _windows(raw: Table, section: str, key: str) -> list[object]:
+    table = raw.get(section)
+    windows = table.get(key) if isinstance(table, dict) else None
     return windows if isinstance(windows, list) else []
 
 

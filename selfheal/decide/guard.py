@@ -158,7 +158,7 @@ def _dry_run(matter: Matter) -> Hold | None:
 
 def _concurrency(matter: Matter) -> Hold | None:
     world, agent = matter.world, _agent(matter)
-    busy = sum(one.acting and not one.asking and not _in_its_way(world, one, agent) for one in world.open_incidents())
+    busy = sum(not one.asking and not _in_its_way(world, one, agent) for one in world.acting())
     limit = at_once(world, matter.rules)
     if busy < limit:
         return None

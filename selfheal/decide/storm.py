@@ -2,7 +2,7 @@
 
 Pure. What fails at once is healed one by one: the first is a trial. Has it helped, the others follow; has it not,
 nobody else is touched while that lasts, and a person is called. A process that is gone or stopped is its own trouble,
-in a storm too.
+in a storm too. Work that is planned on who is well waits while it lasts, and no longer.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ def storm(matter: Matter) -> Hold | None:
     if 1 + len(failed) <= limit:
         return None
     well = {name for name in failed if _answers(matter, matter.world.agents[name])}
+    planned = matter.incident.trigger == "foreseen"
     if 1 + len(failed - well) <= limit:
-        return _abates(matter, well)
+        return None if planned else _abates(matter, well)
+    if planned:
+        return Hold("much of the fleet fails at once, and planned work waits for the end of that", matter.now + 1.0)
     latest = max(_trials(matter, began), key=lambda attempt: attempt.started_at, default=None)
     if latest is None:
         return None

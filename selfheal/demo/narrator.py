@@ -39,6 +39,7 @@ from selfheal.events import (
     LoopFailed,
     Planned,
     PredictionEnded,
+    PredictionLeft,
     ScaleAsked,
     StandbyFailed,
     StartAsked,
@@ -48,7 +49,7 @@ from selfheal.events import (
     WorkDone,
     WorkPlanned,
 )
-from selfheal.vocabulary import Outcome
+from selfheal.vocabulary import Outcome, WorkState
 from selfheal.world import Incident, World
 
 Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]
@@ -151,6 +152,8 @@ def _of_incident(world: World, event: Event) -> _Told | None:
 
 def _of_fix(world: World, event: Event) -> _Told | None:
     match event:
+        case Planned(incident=name) if name in world.cases:
+            return None  # it was said when it was planned
         case Planned(agent=agent, fix=fix, reason=reason):
             return agent, "busy", f"plan: {_words(fix)}, {reason}"
         case Held(incident=incident, reason=reason):
@@ -181,20 +184,25 @@ def _of_future(world: World, event: Event) -> _Told | None:
             return agent, tone, text
         case WorkPlanned(at=at, agent=agent, action=action, due_at=due_at, why=why):
             when = f"in {_lasting(due_at - at)}" if due_at - at >= 1 else "now"
-            return agent, "busy", f"planned: {_words(action)} {when}, before it fails; {why}"
+            spares = f", {event.how}" if event.how else ""
+            return agent, "busy", f"planned: {_words(action)} {when}, before it fails{spares}; {why}"
+        case PredictionLeft(agent=agent, share=share, why=why):
+            return agent, "quiet", f"left to come, as one in {1 / share:.0f} is, to learn from it: {why}"
         case WorkDone(work=name, outcome=outcome, output=output):
             agent = world.foresight.work[name].planned.agent if name in world.foresight.work else ""
-            return agent, *_of_work(outcome, _first_line(output))
+            return agent, *_of_work(outcome, event.state, _first_line(output))
         case AnomalySeen(agent=agent, signal=signal, value=value, expected=expected):
             return agent, "uneasy", f"{signal} is strange: {value:.4g} where {expected:.4g} is usual"
         case _:
             return None
 
 
-def _of_work(outcome: Outcome, output: str) -> tuple[Tone, str]:
+def _of_work(outcome: Outcome, state: WorkState | None, output: str) -> tuple[Tone, str]:
     match outcome:
         case "succeeded":
             return "good", f"done as planned: {output}"
+        case "rejected" if state == "skipped":
+            return "uneasy", f"the planned work is given up: {output}"
         case "rejected":
             return "quiet", f"the plan is {output}"
         case _:
@@ -293,7 +301,7 @@ def _uptime(world: World) -> str:
 
 
 def _agent(world: World, incident: str) -> str:
-    known = world.incidents.get(incident)
+    known = world.case(incident)
     return known.agent if known is not None else ""
 
 

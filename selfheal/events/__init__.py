@@ -75,6 +75,7 @@ from selfheal.events.foresight import (
     FailurePredicted,
     ForesightEvent,
     PredictionEnded,
+    PredictionLeft,
     WorkDone,
     WorkPlanned,
 )
@@ -197,6 +198,7 @@ __all__ = [
     "OWN",
     "Planned",
     "PredictionEnded",
+    "PredictionLeft",
     "Proof",
     "Ranked",
     "RestartDelayed",

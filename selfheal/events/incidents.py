@@ -10,7 +10,8 @@ from selfheal.events.knowledge import Similar
 from selfheal.events.ranking import Ranked
 from selfheal.vocabulary import Channel, GuardCode, Layer, ModelOutcome, Outcome, Policy, StartReason
 
-Trigger = Literal["exit", "check", "start", "external"]
+# `foreseen` is planned work, which goes through the same door as an incident does and is none.
+Trigger = Literal["exit", "check", "start", "external", "foreseen"]
 
 
 @dataclass(frozen=True, slots=True)

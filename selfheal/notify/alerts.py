@@ -33,10 +33,12 @@ from selfheal.events import (
     PredictionEnded,
     StateDamaged,
     WorkDone,
+    WorkPlanned,
 )
 from selfheal.notify.check_alerts import about_checks
 from selfheal.notify.data_alerts import about_data
-from selfheal.notify.told import is_told, last_told, share_text
+from selfheal.notify.told import foreseen_key, is_told, last_told, share_text
+from selfheal.notify.work_alerts import planned_asks, work_over, work_planned
 from selfheal.vocabulary import FAILURE_MODES, FailureMode, Severity
 from selfheal.world import Incident, World
 from selfheal.world.knowledge import seen_before
@@ -59,15 +61,11 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
                 event.at, incident, "critical", title, f"{incident.sign}. {event.reason}{_seen(incident, event.at)}"
             )
             return (replace(told, suspects=_suspects(incident)),)
-        case ApprovalAsked(incident=name) if name in world.incidents:
-            incident = world.incidents[name]
-            title = f"may {event.fix} be applied to {event.agent}?"
-            text = f"{incident.sign}. 'selfheal approve {name}' or 'selfheal reject {name}' decides"
-            text += _seen(incident, event.at)
-            asked = replace(_alert(event.at, incident, "warning", title, text), agent=event.agent)
-            return (replace(asked, asks=event.fix, asked_at=event.at),)
-        case ApprovalAnswered(incident=name) if name in world.incidents and is_told(world, name):
-            return (_answered(world.incidents[name], event),)
+        case ApprovalAsked():
+            return _asked(world, event)
+        case ApprovalAnswered(incident=name) if is_told(world, name):
+            known = world.case(name)
+            return (_answered(known, event),) if known is not None else ()
         case IncidentResolved(incident=name) | IncidentSuppressed(incident=name) if name in world.incidents:
             return _over(world, world.incidents[name], event.at, event.reason)
         case LoopFailed(gave_up=True):
@@ -82,8 +80,8 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             return _foreseen(world, event)
         case PredictionEnded(agent=agent, mode=mode, outcome=outcome):
             return _no_longer_foreseen(world, event.at, agent, mode, _ENDS[outcome], "")
-        case WorkDone(work=name, outcome="succeeded") if name in world.foresight.work:
-            return _prevented(world, event, world.foresight.work[name].planned.agent)
+        case WorkPlanned() | WorkDone():
+            return _about_work(world, event)
         case BackupFailed() | BackupMade() | BackupDamaged() | DataRestored():
             return about_data(world, event)
         case CheckBroke() | CheckMended() | FlappingBegan() | FlappingOver() | MaintenanceOver():
@@ -135,6 +133,18 @@ def _suspects(incident: Incident) -> tuple[str, ...]:
     return () if incident.label is not None else likely(incident)
 
 
+def _asked(world: World, event: ApprovalAsked) -> tuple[AlertRaised, ...]:
+    if event.incident in world.cases:
+        return (planned_asks(world, event),)
+    incident = world.incidents.get(event.incident)
+    if incident is None:
+        return ()
+    title = f"may {event.fix} be applied to {event.agent}?"
+    text = f"{incident.sign}. 'selfheal approve {incident.id}' or 'selfheal reject {incident.id}' decides"
+    asked = _alert(event.at, incident, "warning", title, text + _seen(incident, event.at))
+    return (replace(asked, agent=event.agent, asks=event.fix, asked_at=event.at),)
+
+
 def _answered(incident: Incident, event: ApprovalAnswered) -> AlertRaised:
     """What was asked is decided: the question goes."""
     asked = incident.approval
@@ -164,7 +174,7 @@ def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
     agent = world.agents.get(event.agent)
     if agent is not None and agent.maintenance_until is not None:
         return ()
-    key = _foreseen_key(event.agent, event.mode)
+    key = foreseen_key(event.agent, event.mode)
     last = last_told(world, key)
     if last is not None and event.at - last.at < (QUIET_S if last.resolved else event.eta_high_s + QUIET_S):
         return ()
@@ -173,6 +183,16 @@ def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
     when = datetime.fromtimestamp(event.at + event.eta_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     text = f"expected at {when}, {share_text(event.probability)} likely: {event.signal} is {value} of {limit}"
     return (AlertRaised(event.at, key, "warning", title, text, event.agent, None),)
+
+
+def _about_work(world: World, event: WorkPlanned | WorkDone) -> tuple[AlertRaised, ...]:
+    if isinstance(event, WorkPlanned):
+        return work_planned(world, event)
+    work = world.foresight.work.get(event.work)
+    if work is None:
+        return ()
+    told = work_over(world, work, event.at)
+    return (*told, *_prevented(world, event, work.planned.agent)) if event.outcome == "succeeded" else told
 
 
 def _prevented(world: World, event: WorkDone, agent: str) -> tuple[AlertRaised, ...]:
@@ -188,7 +208,7 @@ def _prevented(world: World, event: WorkDone, agent: str) -> tuple[AlertRaised, 
 def _no_longer_foreseen(
     world: World, at: float, agent: str, mode: FailureMode, end: str, text: str
 ) -> tuple[AlertRaised, ...]:
-    key = _foreseen_key(agent, mode)
+    key = foreseen_key(agent, mode)
     if not is_told(world, key):
         return ()
     title = end.format(agent=agent, mode=mode.replace("_", " "))
@@ -200,7 +220,3 @@ _ENDS: Mapping[str, str] = {
     "happened": "{agent} has failed as foreseen: {mode}",
     "withdrawn": "{agent} is no longer expected to be {mode}",
 }
-
-
-def _foreseen_key(agent: str, mode: FailureMode) -> str:
-    return f"foreseen-{agent}-{mode}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from selfheal.events import AlertRaised
+from selfheal.vocabulary import FailureMode
 from selfheal.world import World
 
 
@@ -15,6 +16,11 @@ def is_told(world: World, key: str) -> bool:
 def last_told(world: World, key: str) -> AlertRaised | None:
     """The latest alert of this key that is remembered."""
     return next((alert for alert in reversed(world.alerts) if alert.key == key), None)
+
+
+def foreseen_key(agent: str, mode: FailureMode) -> str:
+    """The key of all that is told of a failure that is foreseen, what is done about it among that."""
+    return f"foreseen-{agent}-{mode}"
 
 
 def share_text(probability: float) -> str:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from selfheal.predict.exhaustion import Forecast, forecasts, foresee
-from selfheal.predict.maintenance import due, plan, void
+from selfheal.predict.maintenance import slot, void, wanted
 
-__all__ = ["Forecast", "due", "forecasts", "foresee", "plan", "void"]
+__all__ = ["Forecast", "forecasts", "foresee", "slot", "void", "wanted"]

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from selfheal.causes import MODE_OF
 from selfheal.events import FailurePredicted, PredictionEnded
+from selfheal.predict.maintenance import is_begun
 from selfheal.vocabulary import FailureMode
 from selfheal.world import Agent, Work, World
 
@@ -95,8 +96,8 @@ def forecasts_of(
     agent: Agent, world: World, history: Signals, now: float
 ) -> tuple[FailurePredicted | PredictionEnded, ...]:
     """The part of `forecasts` about one agent, for who would rather not look at a large fleet in one go."""
-    if any(work.done_at is None and work.planned.due_at <= now for work in _works(world, agent.name)):
-        return ()  # it is being restarted by us: the work's outcome says what became of the prediction
+    if any(not work.over and is_begun(world, work) for work in _works(world, agent.name)):
+        return ()  # something is being done by us: the work's outcome says what became of the prediction
     told = (_forecast(agent, resource, world, history, now) for resource in RESOURCES)
     return tuple(event for event in told if event is not None)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from selfheal.kinds import Fix
+from selfheal.recover.back_up import BACK_UP
 from selfheal.recover.clean_restart import CLEAN_RESTART
 from selfheal.recover.data import CHECKPOINT_WAL, RESTORE_BACKUP, RESTORE_DATABASE, SALVAGE_DATA, TRUNCATE_TAIL
 from selfheal.recover.failover import FAILOVER
@@ -24,6 +25,8 @@ FIXES: tuple[Fix, ...] = (
     CHECKPOINT_WAL, TRUNCATE_TAIL, SALVAGE_DATA, RESTORE_BACKUP, RESTORE_DATABASE,
     *RENDER_FIXES,
 )  # fmt: skip
+# What heals nothing, and is done along with planned work alone.
+AHEAD: tuple[Fix, ...] = (BACK_UP,)
 
 
 def helping(fixes: Iterable[Fix]) -> Mapping[str, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Who carries out what was decided?
 
-The healer: for every open incident it asks for the next step and takes it. Every act passes one door, `_apply`: the
+The healer: for every open incident it asks for the next step and takes it, and so it does for planned work, when it is
+told to attend to that. Every act passes one door, `_apply`: the
 intent is recorded before the act (durable before one that cannot be repeated), the act has a deadline, one at a time
 per incident, and its outcome is recorded whatever happens. Verification is the next step's affair.
 """
@@ -28,12 +29,14 @@ from selfheal.events import (
     Planned,
     UndoEnded,
     UndoStarted,
+    WorkDone,
 )
 from selfheal.kinds import Fix, Hands, Target
 from selfheal.ledger import Ledger
 from selfheal.plans import (
     Ask,
     Attribute,
+    Close,
     Clues,
     Diagnose,
     Diagnosis,
@@ -103,13 +106,19 @@ class Healer:
             await self._take_steps(incident.id)
         self._heed_answers()
 
+    async def attend(self, work: str) -> None:
+        """Take all steps that can be taken now with planned work, which no incident stands for."""
+        await self._take_steps(work)
+        self._heed_answers()
+
     async def _take_steps(self, name: str) -> None:
         for _ in range(STEPS_AT_MOST):
-            incident = self._ledger.world.incidents.get(name)
+            incident = self._ledger.world.case(name)
             if incident is None or incident.over:
                 return
             self._expire_approval(incident)
-            step = self._next_step(self._ledger.world, self._ledger.world.incidents[name], self._clock.now())
+            incident = self._ledger.world.case(name) or incident
+            step = self._next_step(self._ledger.world, incident, self._clock.now())
             if not await self._take(incident, step):
                 return
 
@@ -125,9 +134,9 @@ class Healer:
             case Undo(attempt=number):
                 self._undo(incident, number)
                 return False
-            case Ask(plan=plan):
+            case Ask(plan=plan, until=until):
                 self._planned(incident, plan)
-                expires_at = now + self._approval_timeout_s()
+                expires_at = until if until is not None else now + self._approval_timeout_s()
                 await self._ledger.durable(ApprovalAsked(now, incident.id, plan.fix, plan.agent, expires_at))
                 return False
             case Plan():
@@ -138,7 +147,7 @@ class Healer:
                 await self._diagnose(incident)
             case Suggest(plan=plan):
                 self._planned(incident, plan, shadow=True)
-            case Judge() | Switch() | Attribute() | Resolve() | Suppress() | Escalate():
+            case Judge() | Switch() | Attribute() | Resolve() | Suppress() | Escalate() | Close():
                 self._ledger.record(_event(incident, step, now))
         return True
 
@@ -206,7 +215,8 @@ class Healer:
 
     def _applying(self, incident: Incident, number: int, fix: Fix, agent: str, cause: str) -> Applying:
         settings = self._told(agent, fix.name)
-        target = Target(agent, cause, self._dependents(agent), incident.id, settings)
+        ahead = incident.trigger == "foreseen"
+        target = Target(agent, cause, self._dependents(agent), incident.id, settings, ahead)
         return Applying(
             self._ledger, self._clock, self._hands, self._ask, self._redact, incident.id, number, fix, target
         )
@@ -229,7 +239,7 @@ class Healer:
         now = self._clock.now()
         await self._ledger.durable(ApprovalAsked(now, name, fix.name, target.agent, now + self._approval_timeout_s()))
         await self._answers.wait(name)
-        incident = self._ledger.world.incidents.get(name)
+        incident = self._ledger.world.case(name)
         answer = incident.approval if incident is not None else None
         if answer is not None and answer.approved:
             return ""
@@ -237,7 +247,7 @@ class Healer:
 
     def _heed_answers(self) -> None:
         for name in tuple(self._answers.waiting):
-            incident = self._ledger.world.incidents.get(name)
+            incident = self._ledger.world.case(name)
             if incident is None or incident.over or not incident.asking:
                 self._answers.answered(name)
 
@@ -247,7 +257,9 @@ class Healer:
         return tuple(name for name in world.dependents(agent) if world.agents[name].touchable)
 
 
-def _event(incident: Incident, step: Judge | Switch | Attribute | Resolve | Suppress | Escalate, now: float) -> Event:
+def _event(
+    incident: Incident, step: Judge | Switch | Attribute | Resolve | Suppress | Escalate | Close, now: float
+) -> Event:
     """The event that a step is, where it is nothing else."""
     match step:
         case Judge(verdict=verdict):
@@ -262,3 +274,5 @@ def _event(incident: Incident, step: Judge | Switch | Attribute | Resolve | Supp
             return IncidentSuppressed(now, incident.id, reason)
         case Escalate(reason=reason):
             return IncidentEscalated(now, incident.id, reason)
+        case Close(outcome=outcome, state=state, reason=reason):
+            return WorkDone(now, incident.id, outcome, reason, state)

@@ -39,7 +39,7 @@ async def _free(hands: Hands, target: Target) -> str:
 async def _start(hands: Hands, target: Target) -> str:
     if hands.is_well(target.agent):
         return f"{target.agent} goes on"
-    await hands.restart(target.agent, "fix")
+    await hands.restart(target.agent, target.reason)
     return f"{target.agent} was started again"
 
 
@@ -113,4 +113,5 @@ FREE_DISK = Fix(
     tier=1,
     only_its_causes=True,
     settings=FreeDiskSettings,
+    useful_from=lambda settings: 1.0 - settings.until if isinstance(settings, FreeDiskSettings) else 0.0,
 )

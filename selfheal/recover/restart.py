@@ -7,13 +7,13 @@ from selfheal.world import Agent, World
 
 
 async def _restart(hands: Hands, target: Target) -> str:
-    stack = await hands.restart(target.agent, "fix", hung=target.cause == "hung")
+    stack = await hands.restart(target.agent, target.reason, hung=target.cause == "hung")
     return f"{target.agent} was stopped and started again{_wrote(stack)}"
 
 
 async def _restart_with_dependents(hands: Hands, target: Target) -> str:
     """The agent first, then those who depend on it, nearest first: each finds what it needs."""
-    stack = await hands.restart(target.agent, "fix", hung=target.cause == "hung")
+    stack = await hands.restart(target.agent, target.reason, hung=target.cause == "hung")
     for agent in target.dependents:
         await hands.restart(agent, "dependency")
     names = ", ".join((target.agent, *target.dependents))

@@ -1,4 +1,4 @@
-"""What stands by takes over from a process at once, which is not waited for."""
+"""What stands by takes over from a process: at once, or, before anything has failed, once that has ended in peace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from selfheal.recover.restart import RESTART
 
 
 async def _replace(hands: Hands, target: Target) -> str:
-    return f"{target.agent} was replaced: {await hands.replace(target.agent)}"
+    return f"{target.agent} was replaced: {await hands.replace(target.agent, ahead=target.ahead)}"
 
 
 def _fits(agent: AgentConfig) -> bool:

@@ -17,7 +17,7 @@ from msgspec import Raw
 from pydantic import BaseModel
 
 from selfheal.serve.times import rfc3339
-from selfheal.serve.views import fleet, foresight
+from selfheal.serve.views import fleet, foresight, maintenance
 from selfheal.serve.views.incidents import fixes, incident_view, incidents, rates, reports, strategies
 from selfheal.serve.views.knowledge import fingerprint_view, known_signatures, signature_view
 from selfheal.serve.views.traces import trace
@@ -172,10 +172,12 @@ class Pages:
         return self._lessons.get("lessons", odds, lambda: material.lessons(material.world, at))
 
     def maintenance(self, material: Material) -> Document:
-        known = material.world.foresight
+        world = material.world
         return {
-            "work": self._lists.get("work", known, lambda: [*map(raw, foresight.work(material.world))]),
-            "windows": [*map(raw, foresight.windows(material.windows))],
+            "work": self._lists.get("work", world.cases, lambda: [*map(raw, maintenance.work(world))]),
+            "windows": [*map(raw, maintenance.windows(material.windows))],
+            "totals": raw(maintenance.totals(world)),
+            "left_alone": [*map(raw, maintenance.left_alone(world))],
         }
 
     def metrics(self, material: Material) -> Document:

@@ -26,13 +26,14 @@ from selfheal.serve.models.fleet import (
     SignalsView,
     Summary,
 )
-from selfheal.serve.models.foresight import AnomalyView, Maintenance, PredictionView
+from selfheal.serve.models.foresight import AnomalyView, PredictionView
 from selfheal.serve.models.incidents import Analysis, Fixes, IncidentDetail, IncidentView, StrategyView, TraceView
+from selfheal.serve.models.maintenance import Maintenance
 from selfheal.serve.models.report import IncidentReport
 from selfheal.serve.ports import Lessons, Sources
 from selfheal.serve.problems import Refusal, documented
 from selfheal.serve.times import read_rfc3339, rfc3339
-from selfheal.serve.views import fleet, foresight
+from selfheal.serve.views import fleet, foresight, maintenance
 from selfheal.serve.views.counsel import model_view
 from selfheal.serve.views.incidents import (
     fixes,
@@ -152,9 +153,15 @@ class Reads:
 
     async def maintenance(self, limit: Limit = 100, since: Since = None) -> Maintenance:
         """Work that is planned or was done before a failure, and the windows; `since` it is due."""
-        found = [one for one in foresight.work(await self._sources.shown()) if one.due_at >= _text(since)]
-        windows = foresight.windows(self._sources.windows())
-        return Maintenance(items=found[:limit], total=len(found), windows=windows)
+        world = await self._sources.shown()
+        found = [one for one in maintenance.work(world) if one.due_at >= _text(since)]
+        return Maintenance(
+            items=found[:limit],
+            total=len(found),
+            windows=maintenance.windows(self._sources.windows()),
+            totals=maintenance.totals(world),
+            left_alone=maintenance.left_alone(world),
+        )
 
     async def fixes(self, limit: Limit = 100, since: Since = None) -> Fixes:
         """What was tried, newest first, `since` it began; and how likely each fix helps."""

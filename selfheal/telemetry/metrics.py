@@ -35,13 +35,16 @@ from selfheal.events import (
     IncidentSuppressed,
     LoopFailed,
     PredictionEnded,
+    PredictionLeft,
     StateDamaged,
     Verified,
+    WorkDone,
 )
 from selfheal.kinds import Observation
 from selfheal.telemetry.counters import PlainHistogram
 from selfheal.telemetry.data import DataMetrics
 from selfheal.telemetry.fleet import FAMILIES, FleetText
+from selfheal.telemetry.foresight_metrics import ForesightMetrics
 from selfheal.telemetry.learning import LearningMetrics
 from selfheal.telemetry.models import ModelMetrics
 from selfheal.telemetry.sharing import Shared
@@ -99,9 +102,7 @@ class Metrics:
             buckets=RECOVERY_BUCKETS,
             registry=registry,
         )
-        self._predictions = Counter(
-            "selfheal_prediction_outcomes_total", "How predictions ended.", ("outcome",), registry=registry
-        )
+        self._foresight = ForesightMetrics(registry)
         self._loop_duration = Histogram(
             "selfheal_loop_duration_seconds", "One run of a loop.", ("loop",), buckets=LOOP_BUCKETS, registry=registry
         )
@@ -126,8 +127,6 @@ class Metrics:
         ongoing.set_function(lambda: len(world().open_incidents()))
         for own in (ProcessCollector, PlatformCollector, GCCollector):
             own(registry=registry)
-        for outcome in ("happened", "averted", "withdrawn"):
-            self._predictions.labels(outcome)
         self._fleet = FleetText(world, vitals, clock)
         self._clock = clock
         self._scrapes = Shared()
@@ -144,15 +143,15 @@ class Metrics:
                 self._detection.observe(max(0.0, event.at - event.onset))
             case Diagnosed() | IncidentMerged() | IncidentResolved() | IncidentSuppressed():
                 self._on_known(event, world)
-            case FixEnded(outcome=outcome) if outcome != "succeeded":
+            case FixEnded(outcome=outcome) if outcome != "succeeded" and event.incident in world.incidents:
                 self._ended.setdefault(event.incident, set()).add(event.attempt)
                 self._on_outcome(event.incident, event.attempt, outcome, world)
             case Verified() if event.attempt not in self._ended.get(event.incident, ()):
                 self._on_outcome(event.incident, event.attempt, event.outcome, world)
             case AnomalySeen(agent=agent):
                 self._fleet.anomalies.add(agent, ())
-            case PredictionEnded(outcome=ended):
-                self._predictions.labels(ended).inc()
+            case PredictionEnded() | PredictionLeft() | WorkDone():
+                self._foresight.on_event(event, world)
             case AlertDelivered(notifier=notifier, error=error):
                 self._alerts.labels(notifier, "failed" if error else "delivered").inc()
             case LoopFailed(loop=loop):

@@ -18,7 +18,6 @@ from selfheal.events import (
     AlertFailed,
     AlertRaised,
     AlertsMuted,
-    Attributed,
     BreakerClosed,
     BreakerOpened,
     BreakerTried,
@@ -28,35 +27,25 @@ from selfheal.events import (
     DaemonStopped,
     DataEvent,
     Event,
-    FixEnded,
-    FixRelapsed,
-    FixStarted,
     ForesightEvent,
     HealingPaused,
     HealingResumed,
-    IncidentEscalated,
     IncidentEvent,
-    IncidentMerged,
-    IncidentOpened,
-    IncidentResolved,
-    IncidentSuppressed,
     KnowledgeEvent,
     LoopFailed,
     RestartDelayed,
     ScaleAsked,
     StartAsked,
     StateDamaged,
-    UndoEnded,
-    UndoStarted,
     WeightsLearned,
 )
-from selfheal.world.agents import HOUR_S, Agent, Breaker, Failing, LastExit, fold_agent, settled
+from selfheal.world.agents import Agent, Breaker, Failing, LastExit, fold_agent, settled
+from selfheal.world.cases import INCIDENTS_KEPT, Done, about_foresight, about_incident
 from selfheal.world.changes import Changed, fold_changes
 from selfheal.world.data import Holdings, fold_data
-from selfheal.world.foresight import Anomaly, Foresight, Work, fold_foresight
-from selfheal.world.incidents import Approval, Attempt, Incident, Label, StoryEvent, fold_incident, opened
-from selfheal.world.knowledge import Knowledge, fold_knowledge, named, taught
-from selfheal.world.learned import learned, taken_back
+from selfheal.world.foresight import Anomaly, Foresight, Work
+from selfheal.world.incidents import Approval, Attempt, Incident, Label, StoryEvent, fold_incident
+from selfheal.world.knowledge import Knowledge, fold_knowledge, named
 from selfheal.world.limits import Raised
 from selfheal.world.odds import KEPT_A_VERSION, Odds
 from selfheal.world.told import Post, Told, fold_post
@@ -64,6 +53,7 @@ from selfheal.world.uptime import Uptime
 
 __all__ = [
     "EMPTY",
+    "INCIDENTS_KEPT",
     "Agent",
     "Anomaly",
     "Approval",
@@ -91,20 +81,8 @@ __all__ = [
 ]
 
 # What is over is kept for the page and the learners; the oldest goes first.
-INCIDENTS_KEPT = 500
 ALERTS_KEPT = 100
 DAMAGES_KEPT = 50
-# More than any budget of an hour that makes sense.
-DONE_KEPT = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A reasoned act that was begun: what budgets count."""
-
-    at: float
-    agent: str
-    fix: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +98,9 @@ class World:
     """Everything known. `incidents` are in the order of their opening, `odds` by (agent, cause, fix).
 
     `scales` is by the name of an agent in the file, `holdings` by that of a data agent. `done` are the reasoned acts of
-    the last hour, oldest first. `changes` are what was done on purpose, oldest first. `weights` say how much each
-    channel counts that looks for causes, where that was learned.
+    the last hour, oldest first. `cases` are planned work as the healer deals with it, by its name. `changes` are
+    what was done on purpose, oldest first. `weights` say how much each channel counts that looks for causes, where
+    that was learned.
     """
 
     events: int = 0
@@ -145,12 +124,22 @@ class World:
     done: tuple[Done, ...] = ()
     post: Post = field(default_factory=Post)
     changes: tuple[Changed, ...] = ()
+    cases: Mapping[str, Incident] = field(default_factory=dict)
     knowledge: Knowledge = field(default_factory=Knowledge)
     weights: WeightsLearned | None = None
 
     def open_incidents(self) -> tuple[Incident, ...]:
         """Incidents that are neither over nor silenced, oldest first."""
         return tuple(incident for incident in self.incidents.values() if not incident.over)
+
+    def case(self, name: str) -> Incident | None:
+        """An incident, or planned work in the form of one, by its name."""
+        return self.incidents.get(name) or self.cases.get(name)
+
+    def acting(self) -> tuple[Incident, ...]:
+        """The incidents that are open and the work in which something is being done, oldest first."""
+        cases = (*self.open_incidents(), *self.cases.values())
+        return tuple(case for case in cases if case.acting)
 
     def open_incident_of(self, agent: str) -> Incident | None:
         """The open incident from which this agent suffers, its own before another's."""
@@ -191,9 +180,9 @@ def fold(world: World, event: Event) -> World:
     if isinstance(event, AgentEvent):
         return _about_agent(world, event)
     if isinstance(event, IncidentEvent):
-        return _about_incident(world, event)
+        return about_incident(world, event)
     if isinstance(event, ForesightEvent):
-        return replace(world, foresight=fold_foresight(world.foresight, event))
+        return about_foresight(world, event)
     if isinstance(event, DataEvent):
         return replace(world, holdings=fold_data(world.holdings, event))
     if isinstance(event, KnowledgeEvent):
@@ -248,66 +237,6 @@ def _into_story(world: World, event: RestartDelayed | BreakerOpened | BreakerTri
     if incident is None:
         return world
     return replace(world, incidents={**world.incidents, incident.id: fold_incident(incident, event)})
-
-
-def _open_breakers(world: World, name: str, at: float) -> tuple[BreakerOpened, ...]:
-    """The breakers that are open as an agent's incident opens: what cannot be started at all opens one before that."""
-    agent = world.agents.get(name)
-    known = agent.breakers.items() if agent is not None else ()
-    return tuple(BreakerOpened(at, name, fix, one.retry_at, one.why) for fix, one in known if one.state == "open")
-
-
-def _about_incident(world: World, event: IncidentEvent) -> World:
-    if isinstance(event, IncidentOpened):
-        began = opened(event, _open_breakers(world, event.agent, event.at))
-        incidents = _kept({**world.incidents, event.incident: began})
-        return replace(world, incidents=incidents, incidents_opened=world.incidents_opened + 1)
-    then = world.incidents.get(event.incident)
-    if then is None:
-        return world
-    knowledge, now = taught(world.knowledge, fold_incident(then, event), event)
-    world = replace(world, knowledge=knowledge, incidents={**world.incidents, event.incident: now})
-    if isinstance(event, FixStarted):
-        return _fixing(_counted(world, event), event.agent, True, event.at)
-    if isinstance(event, UndoStarted | UndoEnded) and now.attempt is not None:
-        return _fixing(world, now.attempt.agent, isinstance(event, UndoStarted), event.at)
-    if isinstance(event, FixRelapsed):
-        return replace(world, odds=taken_back(world.odds, then, event.attempt, event.at))
-    if isinstance(event, FixEnded) and now.attempt is not None:
-        return _fixing(world, now.attempt.agent, False, event.at)
-    if isinstance(event, Attributed):
-        return _learned(world, now, event.shares, event.at)
-    if isinstance(event, IncidentResolved | IncidentEscalated | IncidentSuppressed | IncidentMerged):
-        return _learned(world, now, {}, event.at)
-    return world
-
-
-def _fixing(world: World, name: str, fixing: bool, at: float) -> World:
-    agent = world.agents.get(name)
-    if agent is None:
-        return world
-    return replace(world, agents={**world.agents, name: settled(replace(agent, fixing=fixing), at)})
-
-
-def _learned(world: World, incident: Incident, shares: Mapping[str, float], at: float) -> World:
-    odds, known = learned(world.odds, incident, shares, at)
-    return replace(world, odds=odds, incidents={**world.incidents, incident.id: known})
-
-
-def _counted(world: World, event: FixStarted) -> World:
-    if event.reflex:
-        return world
-    recent = (one for one in world.done if one.at > event.at - HOUR_S)
-    return replace(world, done=(*recent, Done(event.at, event.agent, event.fix))[-DONE_KEPT:])
-
-
-def _kept(incidents: dict[str, Incident]) -> dict[str, Incident]:
-    """Drop the oldest that are over; an open one is never dropped."""
-    if len(incidents) <= INCIDENTS_KEPT:
-        return incidents
-    excess = len(incidents) - INCIDENTS_KEPT
-    gone = [key for key, incident in incidents.items() if incident.over][:excess]
-    return {key: incident for key, incident in incidents.items() if key not in gone}
 
 
 def _about_daemon(world: World, event: DaemonEvent) -> World:

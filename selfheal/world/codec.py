@@ -1,9 +1,10 @@
 """How does the world become bytes, and the same world again?
 
 In parts, so that whoever writes them may pause between two: one for each field of the world, one for each agent, one
-for each incident. What is added to the world later needs a default, as in the journal: then this version reads what an
-older one wrote, and passes over what a newer one knows besides. Any other change of what the parts mean is a new
-`VERSION`, and needs a way from the old one in `decode`: the journal before a snapshot may be gone.
+for each incident, one for each case of planned work. What is added to the world later needs a default, as in the
+journal: then this version reads what an older one wrote, and passes over what a newer one knows besides. Any other
+change of what the parts mean is a new `VERSION`, and needs a way from the old one in `decode`: the journal before a
+snapshot may be gone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ VERSION = 1
 
 # A type that has no tag within it cannot be told from its neighbours in a union: the story has a form of its own.
 _STORY = "story"
-_AGENTS, _INCIDENTS, _WORLD = "agents", "incidents", "world"
+_AGENTS, _INCIDENTS, _CASES, _WORLD = "agents", "incidents", "cases", "world"
 
 _ENCODER = msgspec.msgpack.Encoder()
 _PART = msgspec.msgpack.Decoder(tuple[str, str, msgspec.Raw])
@@ -36,7 +37,7 @@ def _decoders(kind: type[World] | type[Incident], *but: str) -> dict[str, msgspe
     return {one.name: msgspec.msgpack.Decoder(hints[one.name]) for one in fields(kind) if one.name not in but}
 
 
-_OF_WORLD = _decoders(World, _AGENTS, _INCIDENTS)
+_OF_WORLD = _decoders(World, _AGENTS, _INCIDENTS, _CASES)
 _OF_INCIDENT = _decoders(Incident, _STORY)
 
 
@@ -48,6 +49,8 @@ def encode(world: World) -> Iterator[bytes]:
         yield _ENCODER.encode((_AGENTS, name, agent))
     for name, incident in world.incidents.items():
         yield _ENCODER.encode((_INCIDENTS, name, _plain(incident)))
+    for name, case in world.cases.items():
+        yield _ENCODER.encode((_CASES, name, _plain(case)))
 
 
 def decode(parts: Iterable[bytes]) -> World:
@@ -55,21 +58,24 @@ def decode(parts: Iterable[bytes]) -> World:
     known: dict[str, Any] = {}
     agents: dict[str, Agent] = {}
     incidents: dict[str, Incident] = {}
+    cases: dict[str, Incident] = {}
     for part in parts:
         kind, name, value = _decoded(part)
         if kind == _AGENTS:
             agents[name] = value
         elif kind == _INCIDENTS:
             incidents[name] = value
+        elif kind == _CASES:
+            cases[name] = value
         elif name in _OF_WORLD:
             known[name] = value
-    return World(**known, agents=agents, incidents=incidents)
+    return World(**known, agents=agents, incidents=incidents, cases=cases)
 
 
 def agrees(world: World, part: bytes) -> bool:
     """Whether a part, read back, says of the world what is so. Raises ValueError where it cannot be read."""
     kind, name, value = _decoded(part)
-    own = {_AGENTS: world.agents, _INCIDENTS: world.incidents}.get(kind)
+    own = {_AGENTS: world.agents, _INCIDENTS: world.incidents, _CASES: world.cases}.get(kind)
     return bool(value == (own.get(name) if own is not None else getattr(world, name)))
 
 
@@ -78,7 +84,7 @@ def _decoded(part: bytes) -> tuple[str, str, Any]:
         kind, name, raw = _PART.decode(part)
         if kind == _AGENTS:
             return kind, name, _AGENT.decode(raw)
-        if kind == _INCIDENTS:
+        if kind in (_INCIDENTS, _CASES):
             return kind, name, _incident(_FIELDS.decode(raw))
         return kind, name, _OF_WORLD[name].decode(raw) if name in _OF_WORLD else None
     except (msgspec.DecodeError, KeyError, TypeError, UnicodeDecodeError) as why:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, assert_never
+from typing import Literal, TypeVar, assert_never
 
 from selfheal.events import (
     AnomalyOver,
@@ -12,14 +12,21 @@ from selfheal.events import (
     FailurePredicted,
     ForesightEvent,
     PredictionEnded,
+    PredictionLeft,
     WorkDone,
     WorkPlanned,
 )
-from selfheal.vocabulary import FailureMode, Outcome
+from selfheal.vocabulary import FailureMode, Outcome, WorkState
 
 # What is over is kept for the page and the learners; the oldest goes first.
 ANOMALIES_KEPT = 200
 WORK_KEPT = 200
+
+# What is done about a prediction: it was planned for, after a draw or without one, or left alone by that draw.
+Arm = Literal["planned", "drawn", "left"]
+
+# What a stop and a start may take, where that much time is left.
+SLOW_S, SLOW_SHARE = 60.0, 0.1
 
 _T = TypeVar("_T")
 
@@ -35,17 +42,26 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Maintenance that is planned, or was done."""
+    """Maintenance that is planned, or was done. How far it is stands in its case; `ended` is how it ended."""
 
     planned: WorkPlanned
     done_at: float | None = None
     outcome: Outcome | None = None
     output: str = ""
+    ended: WorkState | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.done_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """Predictions in force by (agent, mode), how earlier ones ended, anomalies and planned work, oldest first."""
+    """Predictions in force by (agent, mode), how earlier ones ended, anomalies and planned work, oldest first.
+
+    `arms` is what is done about each prediction in force for which that was decided. `drawn_ended` counts what became
+    of those that were left to a draw, by arm and outcome; `work_ended` how planned work ended, by action and state.
+    """
 
     predictions: Mapping[tuple[str, FailureMode], FailurePredicted] = field(default_factory=dict)
     ended: Mapping[str, int] = field(default_factory=dict)
@@ -53,6 +69,14 @@ class Foresight:
     anomalies_seen: int = 0
     work: Mapping[str, Work] = field(default_factory=dict)
     work_planned: int = 0
+    arms: Mapping[tuple[str, FailureMode], Arm] = field(default_factory=dict)
+    drawn_ended: Mapping[tuple[Arm, str], int] = field(default_factory=dict)
+    work_ended: Mapping[tuple[str, WorkState], int] = field(default_factory=dict)
+
+
+def latest_start(foreseen: FailurePredicted) -> float:
+    """By when something has to be begun against a failure: a slow stop and a slow start have to fit in before it."""
+    return foreseen.at + foreseen.eta_low_s - min(SLOW_S, SLOW_SHARE * foreseen.eta_low_s)
 
 
 def fold_foresight(then: Foresight, event: ForesightEvent) -> Foresight:
@@ -70,21 +94,50 @@ def fold_foresight(then: Foresight, event: ForesightEvent) -> Foresight:
             return replace(then, predictions={**then.predictions, (event.agent, event.mode): event})
         case PredictionEnded():
             return _prediction_ended(then, event)
+        case PredictionLeft():
+            return replace(then, arms={**then.arms, (event.agent, event.mode): "left"})
         case WorkPlanned():
-            work = _newest({**then.work, event.work: Work(event)}, WORK_KEPT)
-            return replace(then, work=work, work_planned=then.work_planned + 1)
-        case WorkDone(work=name):
-            if name not in then.work:
-                return then
-            done = replace(then.work[name], done_at=event.at, outcome=event.outcome, output=event.output)
-            return replace(then, work={**then.work, name: done})
+            return _work_planned(then, event)
+        case WorkDone():
+            return _work_done(then, event)
         case _:
             assert_never(event)
 
 
 def _prediction_ended(then: Foresight, event: PredictionEnded) -> Foresight:
-    others = {key: value for key, value in then.predictions.items() if key != (event.agent, event.mode)}
-    return replace(then, predictions=others, ended={**then.ended, event.outcome: then.ended.get(event.outcome, 0) + 1})
+    key = event.agent, event.mode
+    arm, drawn = then.arms.get(key), then.drawn_ended
+    if arm in ("drawn", "left"):
+        drawn = {**drawn, (arm, event.outcome): drawn.get((arm, event.outcome), 0) + 1}
+    return replace(
+        then,
+        predictions={known: value for known, value in then.predictions.items() if known != key},
+        ended={**then.ended, event.outcome: then.ended.get(event.outcome, 0) + 1},
+        arms={known: value for known, value in then.arms.items() if known != key},
+        drawn_ended=drawn,
+    )
+
+
+def _work_planned(then: Foresight, event: WorkPlanned) -> Foresight:
+    work = _newest({**then.work, event.work: Work(event)}, WORK_KEPT)
+    arm: Arm = "drawn" if event.drawn else "planned"
+    arms = then.arms if event.mode is None else {**then.arms, (event.agent, event.mode): arm}
+    return replace(then, work=work, work_planned=then.work_planned + 1, arms=arms)
+
+
+def _work_done(then: Foresight, event: WorkDone) -> Foresight:
+    if event.work not in then.work:
+        return then
+    known = then.work[event.work]
+    ended = event.state or _ENDED.get(event.outcome, "failed")
+    done = replace(known, done_at=event.at, outcome=event.outcome, output=event.output, ended=ended)
+    counted = known.planned.action, ended
+    work_ended = {**then.work_ended, counted: then.work_ended.get(counted, 0) + 1}
+    return replace(then, work={**then.work, event.work: done}, work_ended=work_ended)
+
+
+# What an earlier version meant, which told nothing but the outcome.
+_ENDED: Mapping[Outcome, WorkState] = {"succeeded": "done", "rejected": "called_off"}
 
 
 def _newest(items: dict[str, _T], keep: int) -> dict[str, _T]:

@@ -122,13 +122,14 @@ class Label:
 class Incident:
     """One failure from first sign to resolution. `agent` is where the cause is, `agents` all that suffer.
 
-    `refused` is who said no, by (fix, agent): the first decision is final, for as long as the incident lasts.
-    `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent anew in its midst,
-    at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its attempts have shown,
-    `label` what somebody says it truly was. `found` are the causes by the engine alone, `counsel` what a language model
-    was asked, `ranking` where the cause may lie. `look` is what it looked like when it was looked at first, `similar`
-    are those of the past that looked like that. `signs` are the signatures that spoke in any look at it, each with its
-    cause and the agent of that; `counted` is how far each was counted as right and as wrong, at `counted_at`.
+    `refused` is who said no, by (fix, agent): the first decision is final, for as long as the incident lasts. `allowed`
+    is who said yes. `suggested` are the fixes that were only said. `ordered_by` is the person who started its agent
+    anew in its midst, at `ordered_at`; empty where nobody did. `shares` is how likely each cause was by what its
+    attempts have shown, `label` what somebody says it truly was. `found` are the causes by the engine alone,
+    `counsel` what a language model was asked, `ranking` where the cause may lie. `look` is what it looked like when
+    it was looked at first, `similar` are those of the past that looked like that. `signs` are the signatures that
+    spoke in any look at it, each with its cause and the agent of that; `counted` is how far each was counted as
+    right and as wrong, at `counted_at`.
     """
 
     id: str
@@ -145,6 +146,7 @@ class Incident:
     hold: Held | None = None
     approval: Approval | None = None
     refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    allowed: Mapping[tuple[str, str], str] = field(default_factory=dict)
     suggested: tuple[str, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     first_good_at: float | None = None
@@ -319,9 +321,11 @@ def _answered(incident: Incident, event: ApprovalAnswered) -> Incident:
     if incident.approval is None or incident.approval.approved is not None:
         return incident
     answered = replace(incident.approval, approved=event.approved, by=event.by)
-    refused = incident.refused if event.approved else {**incident.refused, (answered.fix, answered.agent): event.by}
+    said = {(answered.fix, answered.agent): event.by}
+    refused = incident.refused if event.approved else {**incident.refused, **said}
+    allowed = {**incident.allowed, **said} if event.approved else incident.allowed
     state: IncidentState = "recovering" if incident.acting else incident.waiting
-    return replace(incident, approval=answered, refused=refused, state=state)
+    return replace(incident, approval=answered, refused=refused, allowed=allowed, state=state)
 
 
 def _fix_started(incident: Incident, event: FixStarted) -> Incident:

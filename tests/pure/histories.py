@@ -31,12 +31,13 @@ from selfheal.events import (
     SuspectedChange,
     Tally,
 )
-from selfheal.vocabulary import GUARD_CODES, GuardCode
+from selfheal.vocabulary import FAILURE_MODES, GUARD_CODES, WORK_STATES, FailureMode, GuardCode, WorkState
 
 AGENTS = ("cache", "api", "web:0")
 CHECKS = ("http", "process")
 FIXES = ("restart", "restart_with_dependents", "purge")
 INCIDENTS = ("inc-1", "inc-2", "inc-3", "inc-4")
+WORK = ("work-1", "work-2")
 BEGIN = 1_800_000_000.0
 
 AMOUNTS = st.integers(-8, 4000).map(lambda quarters: quarters / 4)
@@ -56,7 +57,8 @@ FIELDS: Mapping[str, st.SearchStrategy[object]] = {
     "run": RUNS,
     "generation": st.integers(0, 3),
     "fix": st.sampled_from(FIXES),
-    "incident": st.sampled_from(INCIDENTS),
+    "incident": st.sampled_from((*INCIDENTS, *WORK)),
+    "work": st.sampled_from(WORK),
     "into": st.sampled_from(INCIDENTS),
     "attempt": st.integers(1, 3),
     "cause": SLUGS,
@@ -129,6 +131,8 @@ BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
     tuple[str, ...]: st.lists(WORDS, max_size=2).map(tuple),
     tuple[GuardCode, ...]: st.lists(st.sampled_from(GUARD_CODES), max_size=2).map(tuple),
     GuardCode | None: st.none() | st.sampled_from(GUARD_CODES),
+    FailureMode | None: st.none() | st.sampled_from(FAILURE_MODES),
+    WorkState | None: st.none() | st.sampled_from(WORK_STATES),
 }
 
 

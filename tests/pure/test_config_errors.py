@@ -135,6 +135,11 @@ MISTAKES = {
         "[[guard.maintenance]]\nagents=['apy']\ncron='0 3 * * *'\nminutes=1\n[agents.api]\ncommand='x'",
         "guard.maintenance[0].agents[0]", 2, "there is no agent 'apy'", "did you mean 'api'?",
     ),
+    "quiet time's agent": (
+        "[[prevention.quiet]]\nagents=['apy']\ncron='0 3 * * *'\nminutes=1\n[agents.api]\ncommand='x'",
+        "prevention.quiet[0].agents[0]", 2, "there is no agent 'apy'", "did you mean 'api'?",
+    ),
+    "too many left alone": ("[prevention]\nleft_alone=0.6", "prevention.left_alone", 2, "0.6", "0.5"),
     "window for nobody": (
         "[[guard.maintenance]]\nagents=[]\ncron='0 3 * * *'\nminutes=1", "guard.maintenance[0].agents", 2, "empty", "",
     ),

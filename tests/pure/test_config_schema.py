@@ -38,7 +38,9 @@ def test_it_names_its_draft_and_every_reference_leads_somewhere() -> None:
 
 
 def test_the_top_has_every_table_and_nothing_else() -> None:
-    assert part("properties").keys() == {"daemon", "agents", "fixes", "guard", "history", "backup", "model", "notify"}
+    assert part("properties").keys() == {
+        "daemon", "agents", "fixes", "guard", "prevention", "history", "backup", "model", "notify",
+    }  # fmt: skip
     assert SCHEMA["additionalProperties"] is False
 
 

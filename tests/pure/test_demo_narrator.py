@@ -25,6 +25,7 @@ from selfheal.events import (
     IncidentResolved,
     Planned,
     PredictionEnded,
+    PredictionLeft,
     Run,
     Verified,
     WorkDone,
@@ -175,6 +176,18 @@ TOLD_OF_WORK: tuple[tuple[Outcome, str], ...] = (
     ("rejected", "called off: it was restarted since"),
     ("timed_out", "not done in time"),
 )
+
+
+def test_work_that_was_given_up_or_left_and_how_it_spares_its_users_is_told() -> None:
+    rolling = WorkPlanned(AT, "w1", "reports", "restart", AT, "rss grows", how="one instance after the other")
+    begun = Planned(AT, "w1", "restart", "reports", "rss grows", ())
+    given_up = WorkDone(AT + 1, "w1", "rejected", "not done in time: healing is paused", "skipped")
+    left = PredictionLeft(AT + 2, "reports", "out_of_memory", 0.9, 0.05, "a restart ends it within seconds")
+    assert [line.text for line in told([declared("reports"), rolling, begun, given_up, left])] == [
+        "planned: restart now, before it fails, one instance after the other; rss grows",
+        "the planned work is given up: not done in time: healing is paused",
+        "left to come, as one in 20 is, to learn from it: a restart ends it within seconds",
+    ]
 
 
 def test_a_plan_that_is_carried_out_at_once_is_one_line() -> None:

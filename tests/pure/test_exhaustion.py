@@ -20,6 +20,7 @@ from selfheal.events import (
     Diagnosed,
     Event,
     FailurePredicted,
+    FixStarted,
     IncidentOpened,
     PredictionEnded,
     Run,
@@ -223,7 +224,8 @@ def test_an_early_death_for_another_reason_does_not_make_it_true() -> None:
 def test_planned_work_averts_and_nothing_is_judged_while_it_is_in_hand() -> None:
     planned = WorkPlanned(640.0, "work-1", "api", "restart", 640.0, "why")
     restarted = AgentStarted(645.0, "api", Run(8, 2, 645.0, 2, "boot"), "fix")
-    assert forecasts(_world(_predicted(), planned, restarted), _history(LEAK), NOW) == ()
+    begun = FixStarted(641.0, "work-1", 1, "restart", "application", "api", "memory_leak")
+    assert forecasts(_world(_predicted(), planned, begun, restarted), _history(LEAK), NOW) == ()
     done = WorkDone(646.0, "work-1", "succeeded", "")
     assert forecasts(_world(_predicted(), planned, restarted, done), _history(LEAK), NOW) == (
         PredictionEnded(NOW, "api", "out_of_memory", "averted"),

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import BaseModel
 
 from selfheal.learn.strategies import Lessons
-from selfheal.serve.views import fleet, foresight, incidents
+from selfheal.serve.views import fleet, foresight, incidents, maintenance
 from selfheal.serve.views.markdown import markdown
 from selfheal.serve.views.report import report
 from selfheal.vitals import Vitals
@@ -62,7 +62,7 @@ class Daemon:
             case ["anomalies"]:
                 return 200, {"items": foresight.anomalies(world)}
             case ["maintenance"]:
-                return 200, {"items": foresight.work(world)}
+                return 200, {"items": maintenance.work(world), "totals": maintenance.totals(world)}
             case ["scorecard"]:
                 figure = {"value": 0.93, "count": 40, "interval": (0.81, 0.98)}
                 recovery = {"value": 0.4, "count": 9, "interval": None}

@@ -61,7 +61,7 @@ def demo(state_dir: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
     ]
     with out.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file, env=ENVIRONMENT) as process:
         try:
-            until(lambda: out.read_text().count(" ready after ") == 8)
+            until(lambda: out.read_text().count(" ready after ") == 9)
             yield process
         finally:
             process.kill()
@@ -90,7 +90,7 @@ def test_a_demo_of_some_seconds_ends_by_itself_with_a_report(state_dir: Path) ->
     ended = selfheal("demo", "--seconds", "2", SELFHEAL_STATE_DIR=str(state_dir), SELFHEAL_LISTEN=f"127.0.0.1:{port()}")
     assert ended.returncode == 0
     assert ended.stderr == ""
-    assert ended.stdout.startswith("8 small programs, most of which will fail. It ends after 2 s, with a report.\n")
+    assert ended.stdout.startswith("9 small programs, most of which will fail. It ends after 2 s, with a report.\n")
     assert f"--state-dir {state_dir}" in ended.stdout
     assert "noticed, explained and healed" in ended.stdout
     assert "The fleet was up for" in ended.stdout
@@ -101,9 +101,9 @@ def test_a_demo_of_some_seconds_ends_by_itself_with_a_report(state_dir: Path) ->
 
 def test_ctrl_c_ends_it_with_the_same_report(state_dir: Path, tmp_path: Path) -> None:
     with demo(state_dir, tmp_path / "out") as process:
-        assert len(alive(state_dir)) == 8
+        assert len(alive(state_dir)) == 9
         status = json.loads(selfheal("status", "--json", "--state-dir", str(state_dir)).stdout)
-        assert status["agents"]["total"] == 8
+        assert status["agents"]["total"] == 9
         second = selfheal("demo", "--state-dir", str(state_dir))
         assert second.returncode == 1
         assert str(process.pid) in second.stderr
@@ -115,7 +115,7 @@ def test_ctrl_c_ends_it_with_the_same_report(state_dir: Path, tmp_path: Path) ->
 
 def test_a_demo_that_is_killed_leaves_nothing_behind(state_dir: Path, tmp_path: Path) -> None:
     with demo(state_dir, tmp_path / "out") as process:
-        assert len(alive(state_dir)) == 8
+        assert len(alive(state_dir)) == 9
         process.kill()
         until(lambda: alive(state_dir) == [], limit_s=5.0)
 
@@ -143,7 +143,7 @@ def test_a_terminal_that_closes_ends_it_in_order(state_dir: Path) -> None:
         try:
             os.close(keyboard)
             said = b""
-            while said.count(b" ready after ") < 8:
+            while said.count(b" ready after ") < 9:
                 said += os.read(screen, 4096)
             os.close(screen)
             process.send_signal(signal.SIGHUP)  # from the kernel,

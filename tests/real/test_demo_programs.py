@@ -121,6 +121,22 @@ def test_reports_grows_by_what_it_was_told_to() -> None:
         until(lambda: rss(process.pid) > before + 20_000_000)
 
 
+def test_two_reports_share_a_port_and_one_that_ends_answers_who_waits(tmp_path: Path) -> None:
+    port = fleet.free_ports()["reports"]
+    with running("reports", port) as one, running("reports", port) as other:
+        for process in (one, other):
+            assert process.stdout is not None
+            assert "listening" in process.stdout.readline()
+        held = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(8)]
+        one.send_signal(signal.SIGTERM)
+        for waiting in held:
+            waiting.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert waiting.recv(64).startswith(b"HTTP/1.0 200")
+            waiting.close()
+        assert one.wait(timeout=5) == 0
+        assert health(port) == (200, "ok\n")
+
+
 def test_reports_stops_growing_before_it_fills_the_machine() -> None:
     port = fleet.free_ports()["reports"]
     with running("reports", port, "--mb-per-second", 40, "--most-mb", 20) as process:
@@ -155,7 +171,9 @@ def test_quotes_goes_away_and_comes_back_and_rates_with_it() -> None:
 def test_the_fleet_is_a_configuration_that_holds(tmp_path: Path) -> None:
     path = fleet.write_config(tmp_path, fleet.free_ports())
     config = load_config(path, {}).config
-    assert list(config.agents) == ["cache", "api", "worker", "billing", "mailer", "reports", "quotes", "rates"]
+    assert list(config.agents) == [
+        "cache", "api", "worker", "billing", "mailer", "reports:0", "reports:1", "quotes", "rates",
+    ]  # fmt: skip
     assert config.daemon.state_dir == tmp_path / "state"
     for agent in config.agents.values():
         process = process_of(agent)

@@ -16,6 +16,9 @@ from selfheal.events import (
     IncidentOpened,
     IncidentResolved,
     PredictionEnded,
+    PredictionLeft,
+    WorkDone,
+    WorkPlanned,
 )
 from selfheal.kinds import Observation
 from selfheal.vitals import Strangeness
@@ -39,6 +42,8 @@ PROMISED = {
     "selfheal_failure_probability": "gauge",
     "selfheal_failure_eta_seconds": "gauge",
     "selfheal_prediction_outcomes_total": "counter",
+    "selfheal_maintenance_total": "counter",
+    "selfheal_predictions_left_alone_total": "counter",
     "selfheal_breaker_open": "gauge",
     "selfheal_loop_duration_seconds": "histogram",
     "selfheal_loop_lag_seconds": "histogram",
@@ -91,7 +96,12 @@ def test_what_the_world_knows_is_shown_as_it_is_now() -> None:
         AnomalyOver(995.0, "ano-1"),
         PredictionEnded(995.0, "api", "out_of_memory", "averted"),
         BreakerOpened(996.0, "api", "restart", 1026.0, "too many"),
+        WorkPlanned(996.0, "work-1", "api", "restart", 996.0, "rss grows"),
+        WorkDone(997.0, "work-1", "succeeded", "done", "done"),
+        PredictionLeft(998.0, "api", "out_of_fds", 0.9, 0.05, "it is safe"),
     )
+    assert bench.value("selfheal_maintenance_total", action="restart", state="done") == 1.0
+    assert bench.value("selfheal_predictions_left_alone_total") == 1.0
     assert bench.value("selfheal_anomaly_score", agent="api") == 0.0
     assert bench.value("selfheal_failure_probability", agent="api", mode="out_of_memory") is None
     assert bench.value("selfheal_prediction_outcomes_total", outcome="averted") == 1.0

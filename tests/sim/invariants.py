@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from selfheal.events import AgentStarted, Event, FixEnded, FixStarted, WorkDone
+from selfheal.events import AgentStarted, Event, FixEnded, FixStarted
 from selfheal.world import EMPTY, Agent, World, fold
 
 # Starts that are somebody's order, or none at all.
@@ -66,10 +66,6 @@ def _judge(moment: Moment, world: World, acting: dict[tuple[str, int], str], lim
                 yield f"{fix} on {name} while {len(others)} others are under way"
             if name in moment.bystanders:
                 yield f"{fix} on {name}, which only suffers from what it depends on"
-        case WorkDone(outcome="succeeded", work=work):
-            yield from (
-                f"{work}: {why}" for why in _held(world, world.agents[world.foresight.work[work].planned.agent])
-            )
         case _:
             pass
 
@@ -78,7 +74,7 @@ def _start(world: World, agent: Agent, reason: str, at: float, limits: Limits) -
     died = agent.last_exit is not None and not agent.last_exit.expected
     # A daemon that is started starts its fleet, whatever holds the healer; and a fix that stopped an agent has to start
     # it again, whatever was said meanwhile: that it began is judged.
-    if reason in ("reflex", "backoff", "trial", "maintenance") or (reason == "first" and died):
+    if reason in ("reflex", "backoff", "trial") or (reason == "first" and died):
         yield from (f"a start of {agent.name} ({reason}): {why}" for why in _held(world, agent))
     if not agent.wanted:
         yield f"a start of {agent.name} ({reason}), which a person stopped"

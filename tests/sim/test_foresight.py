@@ -32,7 +32,7 @@ def test_a_leak_is_foreseen_and_the_agent_restarted_before_the_limit(tmp_path: P
         await r.until(lambda: bool(r.seen(PredictionEnded)), within_s=700.0)
         assert r.seen(PredictionEnded)[0].outcome == "averted"
         assert r.world.incidents == {}
-        assert r.seen(FixStarted) == []
+        assert [(one.incident, one.fix, one.agent) for one in r.seen(FixStarted)] == [("work-1", "restart", "api")]
         assert r.agent("web").restarts == 0
 
     rehearse(tmp_path, LEAKING, story, {"api": LEAK})
@@ -46,7 +46,9 @@ def test_work_that_is_due_now_is_done_now(tmp_path: Path) -> None:
         assert started.reason == "maintenance"
         assert started.at - planned.at < 0.5
         told = [(alert.key, alert.resolved) for alert in r.world.alerts]
-        assert told == [("foreseen-api-out_of_memory", False), ("foreseen-api-out_of_memory", True)]
+        key = "foreseen-api-out_of_memory"
+        assert told == [(key, False), (key, False), (key, True)]
+        assert "Planned: restart now" in r.world.alerts[1].text
 
     quick = LEAKING + '[daemon]\nprevention_interval = "7s"'
     rehearse(tmp_path, quick, story, {"api": Program(rss_bytes=50e6, leak_bytes_per_s=5e6)})

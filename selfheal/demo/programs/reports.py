@@ -1,16 +1,20 @@
 """Serves over HTTP and forgets to forget: its memory grows by `--mb-per-second` until somebody does something.
 
-Where nobody does, it ends at `--most-mb`: it is here to show a leak, not to fill a machine.
+Where nobody does, it ends at `--most-mb`: it is here to show a leak, not to fill a machine. Several of it share a port:
+the kernel gives each connection to one of them, and who is asked to end answers those that it was given before it goes.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 STEP_S = 0.25
+# How soon it heeds that it is to end.
+HEED_S = 0.02
 
 
 class Reports(BaseHTTPRequestHandler):
@@ -24,6 +28,24 @@ class Reports(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """A line for each request would drown the rest."""
+
+
+class Shared(HTTPServer):
+    """Listens along with others on one port."""
+
+    allow_reuse_port = True
+    timeout = 0.0
+    idle = False
+
+    def handle_timeout(self) -> None:
+        self.idle = True
+
+    def serve_to_the_end(self) -> None:
+        """Serve until SIGTERM, then answer who is in the queue."""
+        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=self.shutdown).start())
+        self.serve_forever(HEED_S)
+        while not self.idle:
+            self.handle_request()
 
 
 def leak(bytes_per_second: float, most: float) -> None:
@@ -46,4 +68,4 @@ if __name__ == "__main__":
     sizes = options.mb_per_second * 1e6, options.most_mb * 1e6
     threading.Thread(target=leak, args=sizes, daemon=True).start()
     print(f"reports: listening on port {options.port}", flush=True)
-    HTTPServer(("127.0.0.1", options.port), Reports).serve_forever()
+    Shared(("127.0.0.1", options.port), Reports).serve_to_the_end()

@@ -1,11 +1,11 @@
-"""How is shown what is foreseen, strange or planned?"""
+"""How is shown what is foreseen or strange?"""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from selfheal.serve.models.base import Items, Probability, Seconds, Time, View
-from selfheal.vocabulary import FailureMode, Outcome
+from selfheal.serve.models.base import Probability, Seconds, Time, View
+from selfheal.vocabulary import FailureMode
 
 
 class PredictionView(View):
@@ -38,32 +38,3 @@ class AnomalyView(View):
     at: Time
     over_at: Time | None
     dismissed: bool
-
-
-class WorkView(View):
-    """Work before a failure, planned or done."""
-
-    id: str
-    agent: str
-    action: str
-    why: str
-    planned_at: Time
-    due_at: Time
-    done_at: Time | None
-    outcome: Outcome | None
-    output: str
-
-
-class WindowView(View):
-    """A maintenance window of the configuration: alerts and fixes are silent for these agents."""
-
-    agents: list[str]
-    cron: str
-    timezone: str
-    minutes: float
-
-
-class Maintenance(Items[WorkView]):
-    """Work, newest first, and the windows in force."""
-
-    windows: list[WindowView]

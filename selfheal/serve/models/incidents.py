@@ -144,7 +144,7 @@ class IncidentView(View):
     agents: list[str] = Field(description="All that suffer.")
     state: IncidentState
     severity: Severity
-    trigger: Literal["exit", "check", "start", "external"]
+    trigger: Literal["exit", "check", "start", "external", "foreseen"]
     sign: str
     onset: Time
     opened_at: Time

@@ -282,13 +282,13 @@ function incidentItem(incident) {
 
 const isOpened = (incident) => opened.has(incident.id) ? opened.get(incident.id) : !isOver(incident);
 
-async function showIncidents(incidents) {
+async function showIncidents(incidents, questions) {
   const told = incidents.filter(isOpened).slice(0, 10);
   await Promise.all(told.map((incident) => readStory(incident.id)));
   const items = incidents.map((incident) => ({ ...incident, lines: stories.get(incident.id)?.length || 0 }));
   sync($("incidents"), items, (incident) => incident.id, incidentItem);
   $("no-incidents").hidden = incidents.length > 0;
-  showAttention(incidents);
+  showAttention([...incidents, ...questions]);
 }
 
 const buttons = (incident) => h("div", { class: "buttons" }, decision(incident, "approve", "primary"), decision(incident, "reject", null));
@@ -315,6 +315,31 @@ function showPredictions(predictions) {
     h("p", {}, `around ${new Date(one.expected_at).toLocaleTimeString()}, as ${one.signal} grows`)));
   $("no-predictions").hidden = predictions.length > 0;
 }
+
+function showWork(maintenance) {
+  const { items, totals } = maintenance;
+  sync($("work"), items.slice(0, 6), (one) => one.id, (one) => h("li", {},
+    stateOf(one.state), " ", h("b", {}, one.agent), ` ${words(one.action)} `, h("span", { class: "when" }, whenOf(one)),
+    h("p", {}, one.done_at ? [one.output, one.how].filter(Boolean).join("; ") : [one.why, one.how, one.hold ? `held: ${one.hold}` : one.timing].filter(Boolean).join("; "))));
+  $("no-work").hidden = items.length > 0;
+  $("worth").textContent = worthOf(totals);
+  $("worth").hidden = !$("worth").textContent;
+}
+
+const clockOf = (time) => new Date(time).toLocaleTimeString();
+const whenOf = (one) => one.done_at ? clockOf(one.done_at) : one.begun_at ? `since ${clockOf(one.begun_at)}` : `at ${clockOf(one.due_at)}`;
+
+function worthOf({ averted, came_all_the_same: came, worth }) {
+  if (!averted && !came) return "";
+  const counted = `${averted} acted on in time, ${came} came all the same.`;
+  if (worth.would_have_failed === null) return counted;
+  const [would, low, high] = [worth.would_have_failed, worth.low, worth.high].map(Math.round);
+  return `${counted} Of ${worth.acted} that might have been left alone an estimated ${would} (${low}\u2013${high}) would have failed, by what became of ${worth.left} left alone.`;
+}
+
+// Work that waits for a person stands where incidents do that wait for one.
+const questionsOf = (works) => works.filter((one) => one.state === "waiting_approval").map((one) => ({
+  id: one.id, state: one.state, cause: one.mode ?? "unknown", approval: { fix: one.action, agent: one.agent, expires_at: one.until } }));
 
 function showAlerts(alerts) {
   sync($("alerts"), alerts.slice(0, 8), (one) => `${one.key} ${one.at}`, (one) => h("li", {},
@@ -347,9 +372,10 @@ async function read() {
   if (reading) { again = true; return; }
   reading = true;
   try {
-    const [summary, agents, incidents, predictions] = await Promise.all([
+    const [summary, agents, incidents, predictions, maintenance] = await Promise.all([
       ask("/observability/summary"), ask("/observability/agents?limit=1000"),
       ask(`/observability/incidents?limit=${INCIDENTS}`), ask("/observability/predictions?limit=20"),
+      ask("/observability/maintenance?limit=50"),
     ]);
     skew = Date.parse(summary.at) - Date.now();
     agentsNow = agents.items;
@@ -357,8 +383,9 @@ async function read() {
     showFigures(summary);
     showAgents(agentsNow);
     showPredictions(predictions.items);
+    showWork(maintenance);
     showAlerts(summary.alerts);
-    await showIncidents(incidents.items);
+    await showIncidents(incidents.items, questionsOf(maintenance.items));
     answered = true;
     found();
   } catch (why) {

@@ -1,18 +1,16 @@
-"""What is foreseen, what is strange, and what is planned?"""
+"""What is foreseen, and what is strange?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from selfheal.serve.models.foresight import AnomalyView, PredictionView, WindowView, WorkView
+from selfheal.serve.models.foresight import AnomalyView, PredictionView
 from selfheal.serve.times import moment, rfc3339
 
 if TYPE_CHECKING:
-    from selfheal.config.models import WindowConfig
     from selfheal.events import FailurePredicted
-    from selfheal.world import Anomaly, Work, World
+    from selfheal.world import Anomaly, World
 
 HIGH_RISK = 0.7
 
@@ -46,19 +44,6 @@ def anomalies(world: World) -> list[AnomalyView]:
     return [_anomaly(name, one) for name, one in list(world.foresight.anomalies.items())[::-1]]
 
 
-def work(world: World) -> list[WorkView]:
-    """Return what is planned or was done before it broke, newest first."""
-    return [_work(one) for one in list(world.foresight.work.values())[::-1]]
-
-
-def windows(configured: Sequence[WindowConfig]) -> list[WindowView]:
-    """Return the maintenance windows in force."""
-    return [
-        WindowView(agents=list(one.agents), cron=one.cron, timezone=one.timezone, minutes=one.minutes)
-        for one in configured
-    ]
-
-
 def _prediction(seen: FailurePredicted, now: float) -> PredictionView:
     passed = now - seen.at
     return PredictionView(
@@ -89,18 +74,4 @@ def _anomaly(name: str, one: Anomaly) -> AnomalyView:
         at=rfc3339(one.seen.at),
         over_at=moment(one.over_at),
         dismissed=one.dismissed,
-    )
-
-
-def _work(one: Work) -> WorkView:
-    return WorkView(
-        id=one.planned.work,
-        agent=one.planned.agent,
-        action=one.planned.action,
-        why=one.planned.why,
-        planned_at=rfc3339(one.planned.at),
-        due_at=rfc3339(one.planned.due_at),
-        done_at=moment(one.done_at),
-        outcome=one.outcome,
-        output=one.output,
     )
