@@ -46,6 +46,7 @@ bench: $(VENV)/.dev ## measure it side by side with other programs
 	$(BIN)/python -m benchmarks.supervision
 	$(BIN)/python -m benchmarks.startup
 	$(BIN)/python -m benchmarks.standby
+	$(BIN)/python -m benchmarks.renewal
 	$(BIN)/python -m benchmarks.scrape
 	$(BIN)/python -m benchmarks.sweep
 	$(BIN)/python -m benchmarks.history
