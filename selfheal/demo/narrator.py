@@ -256,11 +256,11 @@ def report(world: World) -> Iterator[Line]:
     for cause, count in Counter(incident.cause for incident in over).most_common():
         yield Line(world.at, "", "plain", _of_cause(cause, count, [one for one in over if one.cause == cause]))
     yield Line(world.at, "", "strong", _foreseen(world))
-    done = Counter((work.planned.agent, work.planned.action, work.outcome) for work in world.foresight.work.values())
-    for (agent, action, outcome), count in done.items():
-        if outcome is not None:
-            ended = "called off" if outcome == "rejected" else _words(outcome)
-            yield Line(world.at, "", "plain", f"  {agent}: {_words(action)} ahead of time, {ended} {_often(count)}")
+    done = Counter((work.planned.agent, work.planned.action, work.ended) for work in world.foresight.work.values())
+    for (agent, action, ended), count in done.items():
+        if ended is not None:
+            how = {"done": "succeeded", "skipped": "given up"}.get(ended, _words(ended))
+            yield Line(world.at, "", "plain", f"  {agent}: {_words(action)} ahead of time, {how} {_often(count)}")
     yield Line(world.at, "", "strong", _uptime(world))
 
 
