@@ -12,6 +12,8 @@ import pytest
 
 from selfheal import recorded
 from selfheal.cli import main
+from selfheal.predict.simulated import fleet
+from selfheal.recorded.fleet_files import read_fleet
 
 AT = 1_767_312_000  # 2026-01-02 in UTC
 HOUR = 3600
@@ -224,11 +226,17 @@ def test_a_model_is_trained_kept_and_asked(tmp_path: Path, capsys: pytest.Captur
 def test_a_simulated_fleet_is_written_as_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("xgboost", reason="XGBoost is not installed (the extra ml)")
     folder, model = tmp_path / "simulated", tmp_path / "every.model"
-    told = document(capsys, "train", str(folder), "--simulate", "16", "--hours", "48", "--save", str(model))
+    told = document(capsys, "train", str(folder), "--simulate", "12", "--hours", "36", "--save", str(model))
     assert told["scope"] == "every fleet"
-    assert main(["train", str(folder), "--simulate", "16", "--save", str(model)]) == 2
+    assert main(["train", str(folder), "--simulate", "12", "--save", str(model)]) == 2
     assert "it holds a signals.csv" in capsys.readouterr().err
-    assert figures(outcome(capsys, folder, "--model", "trend"), "trend")["counts"]
+    made, _ = fleet(Random(0), 12, hours=36.0)
+    read = read_fleet(folder)
+    assert read.signals == made.signals
+    assert read.limits == made.limits
+    assert [(one.agent, round(one.at), one.mode) for one in read.failures] == [
+        (one.agent, round(one.at), one.mode) for one in made.failures
+    ]
 
 
 def test_too_few_failures_teach_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
