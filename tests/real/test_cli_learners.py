@@ -270,3 +270,16 @@ def test_a_model_whose_library_is_missing_says_how_to_have_it(
     assert "pip install 'selfheal[lstm]'" in left_out["lstm"]
     assert main(["train", str(folder), "--save", str(tmp_path / "x.model")]) == 1
     assert "pip install 'selfheal[ml]'" in capsys.readouterr().err
+
+
+def test_odd_recordings_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One look at an agent, times twice, offsets, nothing measured, limits and failures of what is not there."""
+    (tmp_path / "signals.csv").write_text(
+        "agent,timestamp,rss,empty\na,2026-01-01 00:00:00,1,\na,2026-01-01 00:00:00,2,nan\n"
+        "b b,2026-01-01T05:00:00+02:00,5,inf\na,2026-01-01T00:05:00Z,3,-\n"
+    )
+    (tmp_path / "failures.csv").write_text("agent,timestamp,mode\nzz,2026-01-01 01:00:00,x\na,2026-01-01 00:07:00,\n")
+    (tmp_path / "limits.csv").write_text("agent,signal,limit\na,nosuch,5\nnobody,rss,5\n*,rss,10\n")
+    assert outcome(capsys, tmp_path)["alarms"] == []
+    assert main(["backtest", str(tmp_path), "--horizon", "10m", "--lead", "1m"]) == 0
+    assert main(["predict", str(tmp_path)]) == 0
