@@ -65,8 +65,8 @@ class Windows:
     def __init__(self, track: Track) -> None:
         self.track = track
         roles = {name: role_of(name) for name in track.columns}
-        self._limited = [(name, track.columns[name], limit) for name, limit in track.limits.items() if limit > 0.0]
-        self._limited = [one for one in self._limited if one[0] in track.columns]
+        limits = {name: limit for name, limit in track.limits.items() if name in track.columns}
+        self._limited = [(name, track.columns[name], limit) for name, limit in limits.items()]
         self._roles = roles
         unlimited = [name for name in track.columns if roles[name] not in _NEVER_REST or name not in track.limits]
         self._apart = [[track.columns[name] for name in unlimited if roles[name] in group] for _, group in _APART]

@@ -12,6 +12,8 @@ import pytest
 
 from selfheal import recorded
 from selfheal.cli import main
+from selfheal.predict.simulated import fleet
+from selfheal.recorded.fleet_files import read_fleet
 
 AT = 1_767_312_000  # 2026-01-02 in UTC
 HOUR = 3600
@@ -224,11 +226,17 @@ def test_a_model_is_trained_kept_and_asked(tmp_path: Path, capsys: pytest.Captur
 def test_a_simulated_fleet_is_written_as_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("xgboost", reason="XGBoost is not installed (the extra ml)")
     folder, model = tmp_path / "simulated", tmp_path / "every.model"
-    told = document(capsys, "train", str(folder), "--simulate", "16", "--hours", "48", "--save", str(model))
+    told = document(capsys, "train", str(folder), "--simulate", "12", "--hours", "36", "--save", str(model))
     assert told["scope"] == "every fleet"
-    assert main(["train", str(folder), "--simulate", "16", "--save", str(model)]) == 2
+    assert main(["train", str(folder), "--simulate", "12", "--save", str(model)]) == 2
     assert "it holds a signals.csv" in capsys.readouterr().err
-    assert figures(outcome(capsys, folder, "--model", "trend"), "trend")["counts"]
+    made, _ = fleet(Random(0), 12, hours=36.0)
+    read = read_fleet(folder)
+    assert read.signals == made.signals
+    assert read.limits == made.limits
+    assert [(one.agent, round(one.at), one.mode) for one in read.failures] == [
+        (one.agent, round(one.at), one.mode) for one in made.failures
+    ]
 
 
 def test_too_few_failures_teach_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -262,3 +270,16 @@ def test_a_model_whose_library_is_missing_says_how_to_have_it(
     assert "pip install 'selfheal[lstm]'" in left_out["lstm"]
     assert main(["train", str(folder), "--save", str(tmp_path / "x.model")]) == 1
     assert "pip install 'selfheal[ml]'" in capsys.readouterr().err
+
+
+def test_odd_recordings_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One look at an agent, times twice, offsets, nothing measured, limits and failures of what is not there."""
+    (tmp_path / "signals.csv").write_text(
+        "agent,timestamp,rss,empty\na,2026-01-01 00:00:00,1,\na,2026-01-01 00:00:00,2,nan\n"
+        "b b,2026-01-01T05:00:00+02:00,5,inf\na,2026-01-01T00:05:00Z,3,-\n"
+    )
+    (tmp_path / "failures.csv").write_text("agent,timestamp,mode\nzz,2026-01-01 01:00:00,x\na,2026-01-01 00:07:00,\n")
+    (tmp_path / "limits.csv").write_text("agent,signal,limit\na,nosuch,5\nnobody,rss,5\n*,rss,10\n")
+    assert outcome(capsys, tmp_path)["alarms"] == []
+    assert main(["backtest", str(tmp_path), "--horizon", "10m", "--lead", "1m"]) == 0
+    assert main(["predict", str(tmp_path)]) == 0
