@@ -131,6 +131,9 @@ MODE_OF: Mapping[str, FailureMode] = {
     "out_of_memory": "out_of_memory", "memory_leak": "out_of_memory",
     "out_of_fds": "out_of_fds", "fd_leak": "out_of_fds",
     "disk_full": "disk_full",
+    "pool_exhausted": "out_of_connections",
+    "queue_backlog": "queue_full",
+    "tls_expired": "certificate_expired",
 }  # fmt: skip
 LEAKS: Mapping[str, str] = {"out_of_memory": "memory_leak", "out_of_fds": "fd_leak"}
 

@@ -16,7 +16,23 @@ IncidentState = Literal["open", "recovering", "verifying", "waiting_approval", "
 CheckResult = Literal["ok", "failed", "timeout", "inconclusive", "error"]
 Outcome = Literal["succeeded", "failed", "relapsed", "timed_out", "undone", "interrupted", "rejected"]
 BreakerState = Literal["closed", "open", "half_open"]
-FailureMode = Literal["out_of_memory", "out_of_fds", "disk_full"]
+# How an agent may fail that can be foreseen: what is used up, and that it dies as it often did. Its words and units are in
+# `selfheal.modes`.
+FailureMode = Literal[
+    "out_of_memory",
+    "out_of_fds",
+    "disk_full",
+    "out_of_inodes",
+    "out_of_connections",
+    "queue_full",
+    "certificate_expired",
+    "limit_reached",
+    "crash",
+]
+# What became of a prediction. Nobody can know whether what was averted would have come: it counts neither for nor against.
+PredictionOutcome = Literal["happened", "averted", "withdrawn"]
+# Which model foresees: the trend towards a limit, the rate of its deaths so far, or one that was trained.
+PredictionModel = Literal["trend", "hazard", "boost", "lstm"]
 FleetStatus = Literal["ok", "degraded", "critical"]
 # How a service that a platform runs is, and what can be done to it there.
 ServiceState = Literal["well", "deploying", "suspended", "failed"]

@@ -54,4 +54,5 @@ def _is_declared(agent: Agent | None, event: AgentDeclared) -> bool:
         schedule=agent.schedule,
         hosts=agent.hosts,
         version=agent.version,
+        signal_limits=agent.signal_limits,
     )

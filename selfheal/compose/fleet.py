@@ -75,6 +75,7 @@ class AgentPlan:
             f"{process.schedule} {process.timezone}" if process and process.schedule else "",
             self.hosts,
             self.version,
+            tuple(limit for signals in self.config.signals for limit in signals.limits.items()),
         )
 
     def held_back(self, at: float) -> tuple[StopAsked, ...]:

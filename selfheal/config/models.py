@@ -191,6 +191,9 @@ class SignalConfig(Section):
     prometheus: Url = Field(description="URL of the exporter.")
     take: tuple[str, ...] = Field((), description="Names of the series to keep; none given keeps all.")
     interval: Duration = Field(15.0, gt=0, description="Scraped each so often.")
+    limits: dict[str, Number] = Field(
+        {}, description="What a series may reach, by its name: the time left until then is foreseen, and told."
+    )
 
 
 class AgentConfig(Section):

@@ -26,6 +26,7 @@ class AgentDeclared:
     an end by themselves, and `schedule` when they begin, in words of cron and a time zone.
 
     `implicit` are those of its checks that nobody configured: they are asked, and alone do not make it well.
+    `signal_limits` are what the user's own signals may reach.
     """
 
     at: float
@@ -42,6 +43,7 @@ class AgentDeclared:
     schedule: str = ""
     hosts: tuple[str, ...] = ()
     version: str = ""
+    signal_limits: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

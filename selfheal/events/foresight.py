@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-from selfheal.vocabulary import FailureMode, Outcome
+from selfheal.vocabulary import FailureMode, Outcome, PredictionModel, PredictionOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +27,22 @@ class AnomalyOver:
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution:
+    """What speaks for a failure: a signal, its share of all that does (0 to 1), and what is seen of it, in words."""
+
+    signal: str
+    weight: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class FailurePredicted:
-    """A failure is foreseen, or the forecast moved. Etas are seconds from `at`; slope is per second."""
+    """A failure is foreseen, or the forecast moved. Etas are seconds from `at`, low and high those of a 90 % interval;
+    slope is per second. `probability` is that it comes within `horizon_s`.
+
+    `since` is when that what is seen began, 0 where it is not known. `case` is the latest incident of the past in which
+    that failure came, where there is one.
+    """
 
     at: float
     agent: str
@@ -43,14 +55,24 @@ class FailurePredicted:
     value: float
     limit: float
     slope: float
+    since: float = 0.0
+    model: PredictionModel = "trend"
+    horizon_s: float = 7200.0
+    contributions: tuple[Contribution, ...] = ()
+    case: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionEnded:
+    """It came, something was done before it could (so that nobody knows whether it would have come), or it is foreseen
+    no more.
+    """
+
     at: float
     agent: str
     mode: FailureMode
-    outcome: Literal["happened", "averted", "withdrawn"]
+    outcome: PredictionOutcome
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from selfheal.events import (
     StopAsked,
 )
 from selfheal.vocabulary import AgentState, BreakerState, CheckResult, Layer, Limit, StartReason
+from selfheal.world.deaths import Deaths
 from selfheal.world.limits import Raised, limited
 from selfheal.world.uptime import Uptime
 
@@ -118,6 +119,7 @@ class Agent:
     schedule: str = ""
     hosts: tuple[str, ...] = ()
     version: str = ""
+    signal_limits: tuple[tuple[str, float], ...] = ()
     changed: tuple[str, ...] = ()
     stand_in: str = ""
     next_run: float | None = None
@@ -149,6 +151,7 @@ class Agent:
     held_for: str = ""
     raised: Mapping[Limit, Raised] = field(default_factory=dict)
     uptime: Uptime = Uptime()
+    deaths: Deaths = Deaths()
 
     @property
     def breaker(self) -> Breaker:
@@ -189,7 +192,8 @@ class Agent:
 
 def fold_agent(agent: Agent, event: AgentEvent) -> Agent:
     """Return the agent after `event`; its state is derived anew."""
-    now = settled(_changed(agent, event), event.at)
+    deaths = agent.deaths.after(event, agent.run, ends=agent.ends)
+    now = replace(settled(_changed(agent, event), event.at), deaths=deaths)
     if isinstance(event, HealthChanged) and not event.ok:
         return replace(now, uptime=now.uptime.taken_back(event.since))
     return now
@@ -320,6 +324,7 @@ def _declared(agent: Agent, event: AgentDeclared) -> Agent:
         schedule=event.schedule,
         hosts=event.hosts,
         version=event.version,
+        signal_limits=event.signal_limits,
         next_run=agent.next_run if event.schedule == agent.schedule else None,
         ready=agent.ready or not (event.has_process or event.checks),
         failing={name: failing for name, failing in agent.failing.items() if name in event.checks},

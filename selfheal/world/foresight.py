@@ -16,6 +16,7 @@ from selfheal.events import (
     WorkPlanned,
 )
 from selfheal.vocabulary import FailureMode, Outcome
+from selfheal.world.episodes import Ended, Episode, Key, begun, ended
 
 # What is over is kept for the page and the learners; the oldest goes first.
 ANOMALIES_KEPT = 200
@@ -45,10 +46,14 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Foresight:
-    """Predictions in force by (agent, mode), how earlier ones ended, anomalies and planned work, oldest first."""
+    """Predictions in force by (agent, mode), since when and how high, how earlier ones ended, anomalies and planned
+    work, oldest first.
+    """
 
     predictions: Mapping[tuple[str, FailureMode], FailurePredicted] = field(default_factory=dict)
+    episodes: Mapping[Key, Episode] = field(default_factory=dict)
     ended: Mapping[str, int] = field(default_factory=dict)
+    over: tuple[Ended, ...] = ()
     anomalies: Mapping[str, Anomaly] = field(default_factory=dict)
     anomalies_seen: int = 0
     work: Mapping[str, Work] = field(default_factory=dict)
@@ -67,7 +72,8 @@ def fold_foresight(then: Foresight, event: ForesightEvent) -> Foresight:
             over = replace(then.anomalies[name], over_at=event.at, dismissed=event.dismissed)
             return replace(then, anomalies={**then.anomalies, name: over})
         case FailurePredicted():
-            return replace(then, predictions={**then.predictions, (event.agent, event.mode): event})
+            predictions = {**then.predictions, (event.agent, event.mode): event}
+            return replace(then, predictions=predictions, episodes=begun(then.episodes, event))
         case PredictionEnded():
             return _prediction_ended(then, event)
         case WorkPlanned():
@@ -84,7 +90,9 @@ def fold_foresight(then: Foresight, event: ForesightEvent) -> Foresight:
 
 def _prediction_ended(then: Foresight, event: PredictionEnded) -> Foresight:
     others = {key: value for key, value in then.predictions.items() if key != (event.agent, event.mode)}
-    return replace(then, predictions=others, ended={**then.ended, event.outcome: then.ended.get(event.outcome, 0) + 1})
+    episodes, over = ended(then.episodes, then.over, event)
+    counts = {**then.ended, event.outcome: then.ended.get(event.outcome, 0) + 1}
+    return replace(then, predictions=others, episodes=episodes, ended=counts, over=over)
 
 
 def _newest(items: dict[str, _T], keep: int) -> dict[str, _T]:
