@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import exp
 from random import Random
 
-from benchmarks.report import Goal, print_goals, print_table
+from benchmarks.report import Cell, Goal, print_goals, print_table
 from selfheal.predict.hazard import hazard, prior_of
 from selfheal.world.deaths import Deaths
 
@@ -24,7 +24,7 @@ Rates = list[float]
 """The rate of an agent in deaths an hour, hour by hour."""
 
 
-def alike(dice: Random) -> Rates:
+def alike(_: Random) -> Rates:
     return [0.04] * HOURS
 
 
@@ -117,22 +117,26 @@ def main() -> None:
     parser = ArgumentParser(prog="python -m benchmarks.hazard", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     dice = Random(parser.parse_args().seed)
-    rows, goals = [], []
+    rows: list[tuple[Cell, ...]] = []
     everything: list[Asked] = []
     for name, kind in KINDS.items():
         found = [one for _ in range(FLEETS) for one in asked(kind, dice)]
         everything += found
-        for way in found[0].chances:
-            rows.append((name, way, len(found), brier(found, way), calibration_error(found, way)))
-            name = ""
-    ways = everything[0].chances
-    rows += [("together", way, len(everything), brier(everything, way), calibration_error(everything, way)) for way in ways]
+        rows += _rows(name, found)
+    rows += _rows("together", everything)
     print_table("Chance of a death within the next hour", ("fleet", "by", "asked", "Brier", "calibration error"), rows)
     print_table("Reliability of Gamma-Poisson, all fleets", ("told", "died", "asked"), _reliability(everything))
     best = min(brier(everything, way) for way in ("its own deaths", "the fleet's mean"))
-    goals.append(Goal("calibration error", calibration_error(everything, "Gamma-Poisson"), 0.05, ""))
-    goals.append(Goal("Brier over that of the better naive way", brier(everything, "Gamma-Poisson") / best, 1.0, ""))
-    print_goals(goals)
+    print_goals(
+        [
+            Goal("calibration error", calibration_error(everything, "Gamma-Poisson"), 0.05, ""),
+            Goal("Brier over that of the better naive way", brier(everything, "Gamma-Poisson") / best, 1.0, ""),
+        ]
+    )
+
+
+def _rows(name: str, found: Sequence[Asked]) -> list[tuple[Cell, ...]]:
+    return [(name, way, len(found), brier(found, way), calibration_error(found, way)) for way in found[0].chances]
 
 
 def _reliability(found: Sequence[Asked]) -> list[tuple[float, float, int]]:

@@ -135,6 +135,8 @@ MODE_OF: Mapping[str, FailureMode] = {
     "queue_backlog": "queue_full",
     "tls_expired": "certificate_expired",
 }  # fmt: skip
+# What can be foreseen in two ways has one cause: inodes fill a disk as well.
+_ALSO: Mapping[FailureMode, str] = {"out_of_inodes": "disk_full"}
 LEAKS: Mapping[str, str] = {"out_of_memory": "memory_leak", "out_of_fds": "fd_leak"}
 
 # Causes that a restart cannot cure.
@@ -145,3 +147,8 @@ PASSING: frozenset[str] = frozenset({"slow_dependency", "network_loss", "dns_fai
 
 # Causes that lie with somebody who is asked.
 OUTSIDE: frozenset[str] = frozenset(slug for slug, one in CLASSES.items() if one.outside)
+
+
+def is_failure(cause: str, mode: FailureMode) -> bool:
+    """Whether what has this cause is the failure that was foreseen as that mode."""
+    return MODE_OF.get(cause) == mode or _ALSO.get(mode) == cause

@@ -177,7 +177,7 @@ class Daemon:
             lambda: self.config.guard.approval_timeout, self.runner.spawn, self.fleet.told,
         )  # fmt: skip
         self.prevention = Prevention(
-            self.ledger, clock, self.history, self.hands, lambda: self.config.daemon.prevention_interval
+            self.ledger, clock, self.memory.courses, self.hands, lambda: self.config.daemon.prevention_interval
         )
         self.learning = Learning(
             self.ledger, ports, self.vitals, self.history, self.memory.recall.points, self.state_dir,

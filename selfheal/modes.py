@@ -58,3 +58,12 @@ MODES: Mapping[FailureMode, ModeClass] = {
     # A restart does not keep from dying what dies without a sign.
     "crash": ModeClass("die as it did before", _plain, horizon_s=3600.0),
 }
+
+
+def rate_text(mode: FailureMode, slope: float, eta_s: float) -> str:
+    """How fast something is used up, `slope` being per second, in the unit of time in which that reads best."""
+    if eta_s < 120.0:
+        per_s, unit = 1.0, "s"
+    else:
+        per_s, unit = (60.0, "min") if eta_s < 3 * 3600.0 else (3600.0, "h")
+    return f"{MODES[mode].amount(slope * per_s)}/{unit}"

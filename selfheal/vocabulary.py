@@ -16,8 +16,8 @@ IncidentState = Literal["open", "recovering", "verifying", "waiting_approval", "
 CheckResult = Literal["ok", "failed", "timeout", "inconclusive", "error"]
 Outcome = Literal["succeeded", "failed", "relapsed", "timed_out", "undone", "interrupted", "rejected"]
 BreakerState = Literal["closed", "open", "half_open"]
-# How an agent may fail that can be foreseen: what is used up, and that it dies as it often did. Its words and units are in
-# `selfheal.modes`.
+# How an agent may fail that can be foreseen: what is used up, and that it dies as it often did. Words and units of each
+# are in `selfheal.modes`.
 FailureMode = Literal[
     "out_of_memory",
     "out_of_fds",
@@ -29,7 +29,7 @@ FailureMode = Literal[
     "limit_reached",
     "crash",
 ]
-# What became of a prediction. Nobody can know whether what was averted would have come: it counts neither for nor against.
+# What became of a prediction. Nobody knows whether what was averted would have come: it counts neither for nor against.
 PredictionOutcome = Literal["happened", "averted", "withdrawn"]
 # Which model foresees: the trend towards a limit, the rate of its deaths so far, or one that was trained.
 PredictionModel = Literal["trend", "hazard", "boost", "lstm"]

@@ -7,31 +7,39 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from selfheal.cli.client import Document, daemon_of
-from selfheal.cli.output import Cell, clock_time, duration, share, show_json, show_table, size, state
+from selfheal.cli.output import Cell, clock_time, duration, share, show_json, show_table, state
 from selfheal.cli.verb import Group, Verb, as_json, limit, the_daemon
 
 _Row = tuple[Cell | str, ...]
 
 # Figures of the scorecard that are neither a duration nor a share.
-_COUNTS = frozenset({"failures"})
+_COUNTS = frozenset({"failures", "failures_without_precursor"})
 
 
 def _predictions(arguments: Namespace) -> int:
-    header = ("AGENT", "FAILURE", "PROBABILITY", "IN", "BETWEEN", "NOW", "LIMIT")
+    header = ("AGENT", "FAILURE", "PROBABILITY", "IN", "BETWEEN", "SINCE", "WHAT IS SEEN", "WHAT IS DONE")
     return _list(arguments, "predictions", header, _prediction, "No failure is foreseen.")
 
 
-def _prediction(one: Document, _: datetime) -> _Row:
+def _prediction(one: Document, now: datetime) -> _Row:
     probability = one.number("probability") or 0.0
     return (
         Cell(one.text("agent"), "strong"),
         one.text("mode").replace("_", " "),
-        Cell(share(probability), "bad" if probability >= 0.7 else "uneasy"),
+        Cell(share(probability), "bad" if one.raw.get("high_risk") else "uneasy"),
         _lasting(one.number("eta_seconds")),
         f"{_lasting(one.number('eta_low'))} – {_lasting(one.number('eta_high'))}",
-        _amount(one.text("mode"), one.number("value")),
-        _amount(one.text("mode"), one.number("limit")),
+        _moment(one.moment("since"), now),
+        "; ".join(f"{part.text('signal')}: {part.text('what')}" for part in one.parts("contributions")),
+        _done_before(one, now),
     )
+
+
+def _done_before(one: Document, now: datetime) -> str:
+    """What is done before it comes, or where it came before: whoever has to do something looks there."""
+    if one.text("work"):
+        return f"{one.text('work')} at {_moment(one.moment('work_due_at'), now)}"
+    return f"nothing; it came in {one.text('case')}" if one.text("case") else "nothing"
 
 
 def _anomalies(arguments: Namespace) -> int:
@@ -117,19 +125,13 @@ def _interval(name: str, interval: object) -> str:
 def _measure(name: str, value: float | None) -> str:
     if value is None:
         return "not measured yet"
-    if name.startswith("recovery_") and name.endswith("_seconds"):
+    if name.startswith(("recovery_", "lead_")) and name.endswith("_seconds"):
         return duration(value)
     return f"{value:g}" if name in _COUNTS else f"{100 * value:.4g} %"
 
 
 def _lasting(seconds: float | None) -> str:
     return duration(seconds) if seconds is not None else "-"
-
-
-def _amount(mode: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if mode == "out_of_fds" else size(value)
 
 
 def _plain_number(value: float | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selfheal.compose.archive import FLUSH_S, Archive
+from selfheal.compose.courses import Courses
 from selfheal.compose.recall import Recall
 from selfheal.compose.uptimes import Uptimes
 from selfheal.config.models import HistoryConfig
@@ -25,4 +26,5 @@ class Memory:
         uptimes = Uptimes(ledger)
         self.archive = Archive(ledger, ports, self.history, shelf, uptimes, settings)
         self.recall = Recall(ports, self.history, shelf, uptimes)
+        self.courses = Courses(self.history, self.recall)
         self.loop = Loop("history", self.archive.keep, every_s=FLUSH_S)

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable
 
 from selfheal.clock import Clock
+from selfheal.compose.courses import Courses
 from selfheal.errors import SelfhealError
 from selfheal.events import WorkDone
-from selfheal.history.rings import History
 from selfheal.kinds import Hands
 from selfheal.ledger import Ledger
 from selfheal.predict.exhaustion import forecasts
@@ -27,11 +27,11 @@ class Prevention:
     """Foresees, plans, and does the work."""
 
     def __init__(
-        self, ledger: Ledger, clock: Clock, history: History, hands: Hands, interval_s: Callable[[], float]
+        self, ledger: Ledger, clock: Clock, courses: Courses, hands: Hands, interval_s: Callable[[], float]
     ) -> None:
         self._ledger = ledger
         self._clock = clock
-        self._history = history
+        self._courses = courses
         self._hands = hands
         self._interval_s = interval_s
         self._doing: set[str] = set()
@@ -39,7 +39,8 @@ class Prevention:
     async def foresee(self) -> None:
         """Renew the forecasts and what is planned because of them."""
         now = self._clock.now()
-        self._ledger.record(*forecasts(self._ledger.world, self._history, now))
+        await self._courses.renew(self._ledger.world, now)
+        self._ledger.record(*forecasts(self._ledger.world, self._courses, now))
         self._ledger.record(*void(self._ledger.world, now, self._doing))
         self._ledger.record(*plan(self._ledger.world, now, self._interval_s()))
 

@@ -72,6 +72,7 @@ from selfheal.events.data import (
 from selfheal.events.foresight import (
     AnomalyOver,
     AnomalySeen,
+    Contribution,
     FailurePredicted,
     ForesightEvent,
     PredictionEnded,
@@ -161,6 +162,7 @@ __all__ = [
     "FlappingBegan",
     "FlappingOver",
     "ConfigReloaded",
+    "Contribution",
     "DaemonEvent",
     "DaemonStarted",
     "DaemonStopped",

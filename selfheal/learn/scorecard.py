@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from math import ceil, floor, sqrt
 
-from selfheal.causes import MODE_OF
+from selfheal.learn.foreseen import IN_TIME_S, WINDOW_S, Alarm, Failure, alarms, failures, windows, without_precursor
 from selfheal.learn.lift import lift_of
 from selfheal.learn.odds import interval
 from selfheal.learn.shadow import agreement
@@ -19,8 +19,6 @@ from selfheal.world.agents import settled
 from selfheal.world.foresight import ANOMALIES_KEPT
 
 GOAL_S = 60.0
-# The time over which an alarm of a healthy agent is counted once: one round of prevention.
-WINDOW_S = 300.0
 # An anomaly was no false alarm if its agent was in trouble not long after, or just before.
 LEAD_S, LATE_S = 1800.0, 60.0
 Z95 = 1.96
@@ -44,6 +42,11 @@ class Scorecard:
     event_recall: Figure
     precision: Figure
     false_positive_rate: Figure
+    foreseen_in_time: Figure
+    lead_p50_seconds: Figure
+    accuracy: Figure
+    accuracy_of_no_alarms: Figure
+    failures_without_precursor: Figure
     recovery_p50_seconds: Figure
     recovery_p95_seconds: Figure
     recovered_within_60_seconds: Figure
@@ -59,10 +62,18 @@ def scorecard(world: World, now: float) -> Scorecard:
     """Return what real incidents and predictions gave so far."""
     incidents = [incident for incident in world.incidents.values() if incident.merged_into is None]
     recoveries = sorted(one.recovery_s for one in incidents if one.recovery_s is not None)
+    known = alarms(world, incidents, now)
+    came = failures(world, incidents, known)
+    unannounced = without_precursor(incidents)
     return Scorecard(
-        event_recall=_event_recall(world, incidents),
-        precision=_precision(world),
-        false_positive_rate=_false_positive_rate(world, now),
+        event_recall=_share(sum(one.lead_s is not None for one in came), len(came)),
+        precision=_precision(known),
+        false_positive_rate=_false_positive_rate(world, known, now),
+        foreseen_in_time=_share(sum((one.lead_s or 0.0) >= IN_TIME_S for one in came), len(came)),
+        lead_p50_seconds=_percentile(sorted(one.lead_s for one in came if one.lead_s is not None), 0.5),
+        accuracy=_accuracy(world, came, known, now),
+        accuracy_of_no_alarms=_accuracy_of_no_alarms(world, came, known, now),
+        failures_without_precursor=Figure(float(unannounced), len(incidents)) if incidents else Figure(),
         recovery_p50_seconds=_percentile(recoveries, 0.5),
         recovery_p95_seconds=_percentile(recoveries, 0.95),
         recovered_within_60_seconds=_within_goal(incidents, recoveries, now),
@@ -81,37 +92,44 @@ def figures(world: World, now: float) -> dict[str, Figure]:
     return {field.name: getattr(card, field.name) for field in fields(card)}
 
 
-def _event_recall(world: World, incidents: Sequence[Incident]) -> Figure:
-    """Of the failures that announce themselves (their cause is a failure mode), the share that was foreseen.
+def _precision(known: Sequence[Alarm]) -> Figure:
+    """Of the alarms whose outcome is known, the share that came true."""
+    told = [one.right for one in known if one.right is not None]
+    return _share(sum(told), len(told))
 
-    What comes without a sign, such as a kill, cannot be foreseen and is counted in `failures` alone. Averted ones
-    are in neither: nobody knows whether they would have come.
+
+def _false_positive_rate(world: World, known: Sequence[Alarm], now: float) -> Figure:
+    """Of the windows in which an agent was healthy, the share with an alarm that no trouble followed: something
+    strange, or a failure that was foreseen and did not come.
     """
-    foreseen = world.foresight.ended.get("happened", 0)
-    announced = sum(incident.cause in MODE_OF for incident in incidents)
-    return _share(foreseen, max(foreseen, announced))
-
-
-def _precision(world: World) -> Figure:
-    """Of the predictions whose outcome is known, the share that came true."""
-    ended = world.foresight.ended
-    happened = ended.get("happened", 0)
-    return _share(happened, happened + ended.get("withdrawn", 0))
-
-
-def _false_positive_rate(world: World, now: float) -> Figure:
-    """Of the windows in which an agent was healthy, the share with an alarm that no trouble followed."""
     anomalies = list(world.foresight.anomalies.values())
     truncated = len(anomalies) >= ANOMALIES_KEPT
     span_s = now - anomalies[0].seen.at if truncated else float("inf")
-    agents = [settled(agent, now) for agent in world.agents.values()]
-    windows = int(sum(min(agent.uptime.healthy_s, span_s) for agent in agents) / WINDOW_S)
+    count = _healthy_windows(world, now, span_s)
     false = {
         (one.seen.agent, int(one.seen.at / WINDOW_S))
         for one in anomalies
         if one.seen.at < now - LEAD_S and not _followed(world, one.seen.agent, one.seen.at)
     }
-    return _share(min(windows, len(false) + world.foresight.ended.get("withdrawn", 0)), windows)
+    foreseen = windows(count, (), [one for one in known if one.end >= now - span_s]).false
+    return _share(min(count, len(false) + foreseen), count)
+
+
+def _accuracy(world: World, came: Sequence[Failure], known: Sequence[Alarm], now: float) -> Figure:
+    """Of the windows of agents, the share in which an alarm stood before a failure, or none where none was to come."""
+    all_of_them = windows(_healthy_windows(world, now), came, known)
+    return _share(all_of_them.hits, all_of_them.count)
+
+
+def _accuracy_of_no_alarms(world: World, came: Sequence[Failure], known: Sequence[Alarm], now: float) -> Figure:
+    """What never alarming would score, for who would be told of accuracy alone: failures are rare."""
+    all_of_them = windows(_healthy_windows(world, now), came, known)
+    return _share(all_of_them.count - all_of_them.positive, all_of_them.count)
+
+
+def _healthy_windows(world: World, now: float, span_s: float = float("inf")) -> int:
+    agents = (settled(agent, now) for agent in world.agents.values())
+    return int(sum(min(agent.uptime.healthy_s, span_s) for agent in agents) / WINDOW_S)
 
 
 def _followed(world: World, agent: str, at: float) -> bool:

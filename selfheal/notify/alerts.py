@@ -6,11 +6,9 @@ our own troubles. What heals by itself is told by the page and the log, and wake
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from selfheal.causes import CAUSES, NOT_CURED_BY_RESTART
+from selfheal.causes import CAUSES
 from selfheal.events import (
     AlertRaised,
     ApprovalAnswered,
@@ -33,17 +31,16 @@ from selfheal.events import (
     PredictionEnded,
     StateDamaged,
     WorkDone,
+    WorkPlanned,
 )
 from selfheal.notify.check_alerts import about_checks
 from selfheal.notify.data_alerts import about_data
-from selfheal.notify.told import is_told, last_told, share_text
-from selfheal.vocabulary import FAILURE_MODES, FailureMode, Severity
+from selfheal.notify.foreseen_alerts import about_foreseen
+from selfheal.notify.told import is_told
+from selfheal.vocabulary import Severity
 from selfheal.world import Incident, World
 from selfheal.world.knowledge import seen_before
 
-HIGH_RISK = 0.7
-# A forecast that comes and goes, and a leak that is renewed again and again, wake nobody more often than this.
-QUIET_S = 600.0
 # Nobody would say of a less likely cause that it was the one.
 WORTH_ASKING = 0.05
 UNSAVED = "unsaved"
@@ -78,12 +75,8 @@ def alerts(world: World, event: Event) -> tuple[AlertRaised, ...]:
             text = f"{event.file}: {event.what}; lost: {event.lost}{kept}"
             key = f"damage-{event.file}: {event.what}"  # two in one file are two things to know
             return (_own(event.at, key, "warning", "a state file was damaged", text),)
-        case FailurePredicted() if event.probability >= HIGH_RISK:
-            return _foreseen(world, event)
-        case PredictionEnded(agent=agent, mode=mode, outcome=outcome):
-            return _no_longer_foreseen(world, event.at, agent, mode, _ENDS[outcome], "")
-        case WorkDone(work=name, outcome="succeeded") if name in world.foresight.work:
-            return _prevented(world, event, world.foresight.work[name].planned.agent)
+        case FailurePredicted() | PredictionEnded() | WorkPlanned() | WorkDone():
+            return about_foreseen(world, event)
         case BackupFailed() | BackupMade() | BackupDamaged() | DataRestored():
             return about_data(world, event)
         case CheckBroke() | CheckMended() | FlappingBegan() | FlappingOver() | MaintenanceOver():
@@ -106,13 +99,6 @@ def about_saving(world: World, at: float, trouble: str | None) -> tuple[AlertRai
 
 def _span(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-_AMOUNTS: Mapping[FailureMode, Callable[[float], str]] = {
-    "out_of_memory": lambda value: f"{value / 1e6:.0f} MB",
-    "out_of_fds": lambda value: f"{value:.0f}",
-    "disk_full": lambda value: f"{value * 100:.0f} %",
-}
 
 
 def _alert(at: float, incident: Incident, severity: Severity, title: str, text: str) -> AlertRaised:
@@ -157,50 +143,3 @@ def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[Ale
         title = f"{incident.agent} needs nobody"
     told = _alert(at, incident, "info", title, reason)
     return (replace(told, resolved=True, suspects=_suspects(incident)),)
-
-
-def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
-    """Once for each forecast, however often it moves; in a maintenance window not at all."""
-    agent = world.agents.get(event.agent)
-    if agent is not None and agent.maintenance_until is not None:
-        return ()
-    key = _foreseen_key(event.agent, event.mode)
-    last = last_told(world, key)
-    if last is not None and event.at - last.at < (QUIET_S if last.resolved else event.eta_high_s + QUIET_S):
-        return ()
-    title = f"{event.agent} will be {event.mode.replace('_', ' ')} in about {_span(event.eta_s)}"
-    value, limit = (_AMOUNTS[event.mode](amount) for amount in (event.value, event.limit))
-    when = datetime.fromtimestamp(event.at + event.eta_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    text = f"expected at {when}, {share_text(event.probability)} likely: {event.signal} is {value} of {limit}"
-    return (AlertRaised(event.at, key, "warning", title, text, event.agent, None),)
-
-
-def _prevented(world: World, event: WorkDone, agent: str) -> tuple[AlertRaised, ...]:
-    """A restart in good time ends all that it cures. The prediction itself ends later, when that is looked at again."""
-    cured = (mode for mode in FAILURE_MODES if mode not in NOT_CURED_BY_RESTART)
-    return tuple(
-        alert
-        for mode in cured
-        for alert in _no_longer_foreseen(world, event.at, agent, mode, _ENDS["averted"], event.output)
-    )
-
-
-def _no_longer_foreseen(
-    world: World, at: float, agent: str, mode: FailureMode, end: str, text: str
-) -> tuple[AlertRaised, ...]:
-    key = _foreseen_key(agent, mode)
-    if not is_told(world, key):
-        return ()
-    title = end.format(agent=agent, mode=mode.replace("_", " "))
-    return (AlertRaised(at, key, "info", title, text, agent, None, resolved=True),)
-
-
-_ENDS: Mapping[str, str] = {
-    "averted": "{agent} was kept from being {mode}",
-    "happened": "{agent} has failed as foreseen: {mode}",
-    "withdrawn": "{agent} is no longer expected to be {mode}",
-}
-
-
-def _foreseen_key(agent: str, mode: FailureMode) -> str:
-    return f"foreseen-{agent}-{mode}"

@@ -8,6 +8,7 @@ up, as a deploy makes it, is no rate: what was before it is lifted by its height
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 
 Point = tuple[float, float]
@@ -18,8 +19,8 @@ DROP_SHARE = 0.3
 FLOOR_SHARE = 0.1
 # Steps are looked for between the middles of so many runs of points.
 RUNS = 72
-# A rise between two neighbours that is so many times their usual difference, and stays, is a step; more than so many are
-# how the signal is.
+# A rise between two neighbours that is so many times their usual difference, and stays, is a step; more than so many
+# are how the signal is.
 STANDS_OUT = 8.0
 MOST_STEPS = 4
 # The level on each side of a step is the middle of so many.
@@ -55,7 +56,7 @@ def _without_steps(points: Sequence[Point]) -> Sequence[Point]:
     size = -(-len(points) // RUNS) if points else 1
     begins = range(len(points) % size, len(points) - size + 1, size)
     values = [median(value for _, value in points[begin : begin + size]) for begin in begins]
-    rises = [after - before for before, after in zip(values, values[1:], strict=False)]
+    rises = [after - before for before, after in pairwise(values)]
     if len(rises) < 4 * SIDE:
         return points
     usual = median(rises)
@@ -64,7 +65,9 @@ def _without_steps(points: Sequence[Point]) -> Sequence[Point]:
     steps = [(begins[place], high) for place in places if (high := _height(values, place, usual)) > least]
     if not steps or len(steps) > MOST_STEPS:
         return points
-    return [(at, value + sum(high for place, high in steps if number < place)) for number, (at, value) in enumerate(points)]
+    return [
+        (at, value + sum(high for place, high in steps if number < place)) for number, (at, value) in enumerate(points)
+    ]
 
 
 def _height(values: Sequence[float], place: int, usual: float) -> float:

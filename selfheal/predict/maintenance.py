@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.events import FailurePredicted, WorkDone, WorkPlanned
+from selfheal.modes import MODES, rate_text
 from selfheal.world import Agent, Work, World
 
 LIKELY = 0.7  # from here on a risk is called high
@@ -55,17 +55,17 @@ def void(world: World, now: float, doing: Collection[str]) -> tuple[WorkDone, ..
 
 def in_words(prediction: FailurePredicted) -> str:
     """The reason for the work, as a person reads it."""
-    per, unit = _pace(prediction)
+    amount = MODES[prediction.mode].amount
     minute = 60.0 if prediction.eta_s >= 120.0 else 1.0
     low, mid, high = (round(eta / minute) for eta in (prediction.eta_low_s, prediction.eta_s, prediction.eta_high_s))
     return (
-        f"{prediction.signal} grows {_amount(prediction, prediction.slope * per)}/{unit} and reaches "
-        f"{_amount(prediction, prediction.limit)} in {mid} {'min' if minute > 1 else 's'} ({low}-{high})"
+        f"{prediction.signal} grows {rate_text(prediction.mode, prediction.slope, prediction.eta_s)} and reaches "
+        f"{amount(prediction.limit)} in {mid} {'min' if minute > 1 else 's'} ({low}-{high})"
     )
 
 
 def _wanted(world: World, prediction: FailurePredicted, agent: Agent, now: float) -> bool:
-    if prediction.probability < LIKELY or prediction.mode in NOT_CURED_BY_RESTART or not _fit(world, agent):
+    if prediction.probability < LIKELY or not MODES[prediction.mode].restart_prevents or not _fit(world, agent):
         return False
     earlier = [work for work in world.foresight.work.values() if work.planned.agent == agent.name]
     return not any(
@@ -81,7 +81,7 @@ def _needless(world: World, work: Work) -> str:
         return "the agent is not wanted any more"
     if agent.run is not None and agent.run.started_at > work.planned.at:
         return "it was restarted since"
-    feared = any(name == agent.name for name, _ in world.foresight.predictions)
+    feared = any(name == agent.name and MODES[mode].restart_prevents for name, mode in world.foresight.predictions)
     return "" if feared else "what it should prevent is no longer foreseen"
 
 
@@ -101,20 +101,3 @@ def _fit(world: World, agent: Agent | None) -> bool:
 def _due_at(prediction: FailurePredicted, now: float, interval_s: float) -> float:
     left = prediction.at + prediction.eta_low_s - now
     return now if left < max(URGENT_S, 2 * interval_s) else now + WAIT_SHARE * left
-
-
-def _pace(prediction: FailurePredicted) -> tuple[float, str]:
-    """The unit of time in which a slope reads best: by the time that is left."""
-    if prediction.eta_s < 120.0:
-        return 1.0, "s"
-    return (60.0, "min") if prediction.eta_s < 3 * 3600.0 else (3600.0, "h")
-
-
-def _amount(prediction: FailurePredicted, value: float) -> str:
-    match prediction.mode:
-        case "out_of_memory":
-            return f"{value / 1e6:.3g} MB"
-        case "disk_full":
-            return f"{value * 100:.3g} %"
-        case "out_of_fds":
-            return f"{value:.3g}"

@@ -47,8 +47,8 @@ class Season:
         before_s, before = 0.0, left - self.at(now)
         if before <= 0.0:
             return 0.0
-        for bin in range(1, BINS + 1):
-            after_s = bin * BIN_S
+        for place in range(1, BINS + 1):
+            after_s = place * BIN_S
             after = left - slope * after_s - self.at(now + after_s)
             if after <= 0.0:
                 return before_s + BIN_S * before / (before - after)
@@ -62,10 +62,9 @@ def season_of(points: Sequence[Point]) -> Season:
         return Season()
     bins = _binned(points)
     last = int(points[-1][0] // BIN_S)
-    daily = [bins[place] - bins[place - BINS] for place in range(last - TODAY - BINS, last - TODAY) if _both(bins, place)]
-    if len(daily) < BINS // 2:
+    drift = _drift(bins, last)
+    if drift is None:
         return Season()
-    drift = median(daily) / BINS
     expected: dict[int, float] = {}
     for place in range(last - TODAY, last - TODAY + BINS):
         former = [
@@ -83,8 +82,11 @@ def season_of(points: Sequence[Point]) -> Season:
     return Season(shape)
 
 
-def _both(bins: dict[int, float], place: int) -> bool:
-    return place in bins and place - BINS in bins
+def _drift(bins: dict[int, float], last: int) -> float | None:
+    """How much a signal grows from bin to bin over days; None where too little is known of two days."""
+    places = range(last - TODAY - BINS, last - TODAY)
+    daily = [bins[place] - bins[place - BINS] for place in places if place in bins and place - BINS in bins]
+    return median(daily) / BINS if len(daily) >= BINS // 2 else None
 
 
 def _binned(points: Sequence[Point]) -> dict[int, float]:

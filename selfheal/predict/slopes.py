@@ -8,8 +8,10 @@ from several windows, each half as long as the one before: the longest whose slo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import exp, log, sqrt
 from statistics import median
 
@@ -21,7 +23,7 @@ BUCKETS = 30
 WINDOWS = 4
 Z90 = 1.645
 # A slope may be off by what moves the signal by so much of its scatter within the window: one tooth of a collector is
-# no change of the rate. Found with the runs of `python -m benchmarks.aging`, as the next one.
+# no change of the rate. Found with the runs of `python -m benchmarks.exhaustion`, as the next one.
 SCATTER_TO_RISE = 6.0
 # The logarithm of how much steeper or flatter the late half may be than the early one. Where it is more the leak began,
 # or ended, within the window, and would be bent too far.
@@ -74,7 +76,8 @@ def longest_allowed(points: Sequence[Point], scatter: float) -> Trend:
 
     `scatter` is the spread of the points about the signal's course. At least `LEAST_POINTS` points.
     """
-    windows = (points[-(len(points) >> halved) :] for halved in range(WINDOWS))
+    span_s = points[-1][0] - points[0][0]
+    windows = (since(points, points[-1][0] - span_s / 2**halved) for halved in range(WINDOWS))
     trends = [_doubted(one, scatter) for one in windows if len(one) >= LEAST_POINTS]
     chosen = trends.pop()
     low, high = chosen.low, chosen.high
@@ -84,6 +87,11 @@ def longest_allowed(points: Sequence[Point], scatter: float) -> Trend:
         chosen = longer
         low, high = max(low, longer.low), min(high, longer.high)
     return chosen
+
+
+def since(points: Sequence[Point], at: float) -> Sequence[Point]:
+    """The points from a time on, of those in order of time."""
+    return points[bisect_left(points, at, key=lambda point: point[0]) :]
 
 
 def bent(trend: Trend, points: Sequence[Point]) -> Trend:
@@ -137,6 +145,6 @@ def _likeness(rests: Sequence[float]) -> float:
         return 1.0
     shares = [rest / largest for rest in rests]  # their squares are neither too large nor too small for a float
     power = sum(share * share for share in shares)
-    alike = sum(one * other for one, other in zip(shares, shares[1:], strict=False)) / power
+    alike = sum(one * other for one, other in pairwise(shares)) / power
     alike = min(MOST_ALIKE, max(0.0, alike))
     return sqrt((1 + alike) / (1 - alike))

@@ -16,7 +16,7 @@ from statistics import median
 
 from selfheal.predict.breaks import undisturbed
 from selfheal.predict.season import Season, season_of
-from selfheal.predict.slopes import LEAST_POINTS, Z90, Point, Trend, bent, longest_allowed, thinned, trend_of
+from selfheal.predict.slopes import LEAST_POINTS, Z90, Point, Trend, bent, longest_allowed, since, thinned, trend_of
 
 HORIZON_S = 7200.0
 # What is older says little of the rate that holds now; a season looks further back.
@@ -35,7 +35,7 @@ MOST_BEND = 0.5
 LATEST = 6
 PEAK = 0.9
 # Intervals are this many times as wide as their parts say: so 90 % of simulated runs into exhaustion end within theirs
-# (split conformal: `python -m benchmarks.aging` fits it on one half of the runs and checks it on the other).
+# (split conformal: `python -m benchmarks.exhaustion` fits it on one half of the runs and checks it on the other).
 WIDENED = 1.25
 # Wider than this says nothing any more.
 WIDEST = 10.0
@@ -64,11 +64,11 @@ def foresee(points: Sequence[Point], limit: float, now: float, horizon_s: float 
     if not _within_reach(points, limit):
         return None
     season = season_of(points)
-    latest = undisturbed(season.taken_off(_latest(points)))
+    latest = undisturbed(season.taken_off(since(points, points[-1][0] - LONGEST_S)))
     trend = _trend(latest, limit) if _worth_a_look(latest, limit) else None
     if trend is None:
         return None
-    level, peak = _level([point for point in latest if point[0] >= trend.since], trend, now)
+    level, peak = _level(since(latest, trend.since), trend, now)
     eta_s = _eta(trend, limit - level - peak, season, now)
     if eta_s is None or eta_s > REACH * (latest[-1][0] - trend.since):
         return None
@@ -84,13 +84,6 @@ def _within_reach(points: Sequence[Point], limit: float) -> bool:
     """
     values = [value for _, value in points]
     return len(values) >= LEAST_POINTS and 2 * REACH * (max(values) - min(values)) >= limit - max(values)
-
-
-def _latest(points: Sequence[Point]) -> Sequence[Point]:
-    begin = len(points)
-    while begin and points[begin - 1][0] >= points[-1][0] - LONGEST_S:
-        begin -= 1
-    return points[begin:]
 
 
 def _worth_a_look(points: Sequence[Point], limit: float) -> bool:
@@ -113,7 +106,7 @@ def _trend(points: Sequence[Point], limit: float) -> Trend | None:
     rise = trend.slope * (points[-1][0] - trend.since)
     if trend.low <= 0 or rise < RISE_TO_SCATTER * trend.scatter:
         return None
-    return bent(trend, [point for point in points if point[0] >= trend.since])
+    return bent(trend, since(points, trend.since))
 
 
 def _levels_off(early: Trend, late: Trend, points: Sequence[Point], limit: float) -> bool:

@@ -19,6 +19,7 @@ from selfheal.events import (
     AgentDeclared,
     Alternative,
     Cause,
+    Contribution,
     Event,
     Fingerprint,
     HealingPaused,
@@ -127,6 +128,8 @@ BY_HINT: Mapping[object, st.SearchStrategy[object]] = {
     Mapping[str, float]: st.dictionaries(WORDS, AMOUNTS, max_size=2),
     tuple[float, ...]: st.lists(AMOUNTS, max_size=4).map(tuple),
     tuple[str, ...]: st.lists(WORDS, max_size=2).map(tuple),
+    tuple[tuple[str, float], ...]: st.lists(st.tuples(WORDS, AMOUNTS), max_size=2).map(tuple),
+    tuple[Contribution, ...]: st.lists(st.builds(Contribution, WORDS, CHANCES, WORDS), max_size=2).map(tuple),
     tuple[GuardCode, ...]: st.lists(st.sampled_from(GUARD_CODES), max_size=2).map(tuple),
     GuardCode | None: st.none() | st.sampled_from(GUARD_CODES),
 }

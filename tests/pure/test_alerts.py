@@ -144,7 +144,10 @@ def test_our_own_troubles_are_told_too() -> None:
 def test_a_failure_is_foreseen_in_words_and_units_that_people_read() -> None:
     (alert,) = raised(fleet(), FORESEEN)
     assert alert.title == "api will be out of memory in about 30 min"
-    assert alert.text == "expected at 2027-01-15 08:30:00 UTC, 90 % likely: rss is 300 MB of 400 MB"
+    assert alert.text == (
+        "expected at 2027-01-15 08:30:00 UTC (between 20 min and 40 min), 90 % likely: rss is 300 MB of 400 MB. "
+        "Nothing is planned yet"
+    )
     (sure,) = raised(fleet(), replace(FORESEEN, probability=0.9999))
     assert "over 99 % likely" in sure.text
 
@@ -173,8 +176,8 @@ def test_a_maintenance_window_is_silent() -> None:
 @pytest.mark.parametrize(
     ("outcome", "title"),
     [
-        ("averted", "api was kept from being out of memory"),
-        ("happened", "api has failed as foreseen: out of memory"),
+        ("averted", "api will not be out of memory: something was done before"),
+        ("happened", "api has failed as foreseen: it would be out of memory"),
         ("withdrawn", "api is no longer expected to be out of memory"),
     ],
 )
@@ -192,9 +195,11 @@ def test_a_restart_in_good_time_ends_the_alert_at_once() -> None:
     done = WorkDone(NOW + 61, "work-1", "succeeded", "api was restarted in good time")
     world = told(fleet(), FORESEEN, replace(FORESEEN, mode="disk_full"), planned())
     (alert,) = raised(world, done)
-    assert (alert.title, alert.text) == ("api was kept from being out of memory", "api was restarted in good time")
+    assert alert.title == "api will not be out of memory: something was done before"
+    assert alert.text == "api was restarted in good time"
     assert raised(told(world, done), PredictionEnded(NOW + 90, "api", "out_of_memory", "averted")) == ()
-    assert raised(world, replace(done, outcome="failed")) == ()
+    (changed,) = raised(world, replace(done, outcome="failed"))
+    assert (changed.resolved, changed.text.endswith("Nothing is planned yet")) == (False, True)
     assert raised(world, replace(done, work="work-9")) == ()
 
 

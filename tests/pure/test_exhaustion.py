@@ -27,7 +27,8 @@ from selfheal.events import (
     WorkPlanned,
 )
 from selfheal.history.rings import History
-from selfheal.predict.exhaustion import Point, forecasts, foresee
+from selfheal.predict.exhaustion import forecasts, foresee
+from selfheal.predict.slopes import Point
 from selfheal.world import EMPTY, World, fold
 
 MB = 1e6
@@ -194,14 +195,14 @@ def test_an_agent_without_a_limit_has_no_forecast_but_for_its_disk() -> None:
 
 def test_a_trend_that_is_gone_withdraws_its_prediction() -> None:
     assert forecasts(_world(_predicted()), _history(FLAT), NOW) == (
-        PredictionEnded(NOW, "api", "out_of_memory", "withdrawn"),
+        PredictionEnded(NOW, "api", "out_of_memory", "withdrawn", "it is not seen any more"),
     )
 
 
 def test_a_prediction_came_true_when_the_agent_died_about_when_it_said() -> None:
     died = AgentExited(1450.0, "api", 1, 7, None, 9, 1450.0, expected=False)
     assert forecasts(_world(_predicted(), died), _history(LEAK), 1460.0) == (
-        PredictionEnded(1460.0, "api", "out_of_memory", "happened"),
+        PredictionEnded(1460.0, "api", "out_of_memory", "happened", "it died about when it was expected to"),
     )
 
 
@@ -209,14 +210,14 @@ def test_a_prediction_came_true_when_an_incident_has_that_cause() -> None:
     opened = IncidentOpened(700.0, "inc-1", "api", "exit", "exited", 700.0)
     diagnosed = Diagnosed(700.1, "inc-1", (Cause("out_of_memory", 0.9, "api"),))
     assert forecasts(_world(_predicted(), opened, diagnosed), _history(LEAK), 710.0) == (
-        PredictionEnded(710.0, "api", "out_of_memory", "happened"),
+        PredictionEnded(710.0, "api", "out_of_memory", "happened", "inc-1"),
     )
 
 
 def test_an_early_death_for_another_reason_does_not_make_it_true() -> None:
     died = AgentExited(610.0, "api", 1, 7, None, 9, 610.0, expected=False)
     assert forecasts(_world(_predicted(), died), _history(LEAK), 620.0) == (
-        PredictionEnded(620.0, "api", "out_of_memory", "withdrawn"),
+        PredictionEnded(620.0, "api", "out_of_memory", "withdrawn", "it is not seen any more"),
     )
 
 
@@ -226,19 +227,19 @@ def test_planned_work_averts_and_nothing_is_judged_while_it_is_in_hand() -> None
     assert forecasts(_world(_predicted(), planned, restarted), _history(LEAK), NOW) == ()
     done = WorkDone(646.0, "work-1", "succeeded", "")
     assert forecasts(_world(_predicted(), planned, restarted, done), _history(LEAK), NOW) == (
-        PredictionEnded(NOW, "api", "out_of_memory", "averted"),
+        PredictionEnded(NOW, "api", "out_of_memory", "averted", "it was restarted in good time"),
     )
 
 
 def test_a_new_process_owes_nothing_to_the_leak_of_the_one_before() -> None:
     restarted = AgentStarted(640.0, "api", Run(8, 2, 640.0, 2, "boot"), "person")
     assert forecasts(_world(_predicted(), restarted), _history(LEAK), NOW) == (
-        PredictionEnded(NOW, "api", "out_of_memory", "withdrawn"),
+        PredictionEnded(NOW, "api", "out_of_memory", "averted", "it was restarted"),
     )
     assert forecasts(_world(restarted), _history(LEAK), NOW) == ()
 
 
 def test_an_agent_that_was_removed_takes_its_predictions_with_it() -> None:
     assert forecasts(_world(_predicted(), AgentRemoved(640.0, "api")), _history(LEAK), NOW) == (
-        PredictionEnded(NOW, "api", "out_of_memory", "withdrawn"),
+        PredictionEnded(NOW, "api", "out_of_memory", "withdrawn", "the agent is gone"),
     )

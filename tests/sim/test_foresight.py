@@ -45,8 +45,11 @@ def test_work_that_is_due_now_is_done_now(tmp_path: Path) -> None:
         assert planned.due_at == planned.at
         assert started.reason == "maintenance"
         assert started.at - planned.at < 0.5
-        told = [(alert.key, alert.resolved) for alert in r.world.alerts]
-        assert told == [("foreseen-api-out_of_memory", False), ("foreseen-api-out_of_memory", True)]
+        told = [alert for alert in r.world.alerts if alert.key == "foreseen-api-out_of_memory"]
+        assert [alert.resolved for alert in told] == [False, False, True]
+        assert "Nothing is planned yet" in told[0].text
+        assert "A restart is planned for" in told[1].text  # takes the place of the first, which nobody has got yet
+        assert told == list(r.world.alerts)
 
     quick = LEAKING + '[daemon]\nprevention_interval = "7s"'
     rehearse(tmp_path, quick, story, {"api": Program(rss_bytes=50e6, leak_bytes_per_s=5e6)})

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pydantic import Field
 
 from selfheal.serve.models.base import Items, Probability, Seconds, Time, View
-from selfheal.vocabulary import FailureMode, Outcome
+from selfheal.vocabulary import FailureMode, Outcome, PredictionModel
+
+
+class ContributionView(View):
+    """What speaks for a failure."""
+
+    signal: str
+    weight: Probability = Field(description="Its share of all that speaks for it.")
+    what: str
 
 
 class PredictionView(View):
@@ -14,16 +22,24 @@ class PredictionView(View):
     agent: str
     mode: FailureMode
     signal: str
-    probability: Probability
-    high_risk: bool
+    model: PredictionModel = Field(description="Which model foresees it.")
+    probability: Probability = Field(description="That it comes within `horizon_seconds`.")
+    horizon_seconds: Seconds
+    high_risk: bool = Field(description="From a probability of 0.7 on, until it has fallen below 0.4.")
+    since: Time | None = Field(description="When what is seen began, where that is known.")
+    foreseen_since: Time = Field(description="When it was foreseen first.")
     predicted_at: Time
     expected_at: Time
     eta_seconds: Seconds = Field(description="From now; 0 where it should have come already.")
-    eta_low: Seconds
+    eta_low: Seconds = Field(description="With `eta_high` an interval of 90 %.")
     eta_high: Seconds
     value: float | None
     limit: float | None
     slope: float | None = Field(description="Per second.")
+    contributions: list[ContributionView]
+    case: str | None = Field(description="The latest incident in which that failure came.")
+    work: str | None = Field(description="The work that is planned to prevent it.")
+    work_due_at: Time | None
 
 
 class AnomalyView(View):

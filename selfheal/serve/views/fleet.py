@@ -32,7 +32,7 @@ from selfheal.serve.models.fleet import (
 )
 from selfheal.serve.times import moment, rfc3339, span
 from selfheal.serve.views.data import data_view
-from selfheal.serve.views.foresight import HIGH_RISK, anomalies, finite, predictions, risks, share
+from selfheal.serve.views.foresight import anomalies, finite, high_risks, predictions, risks, share
 from selfheal.serve.views.incidents import incident_view, incidents
 from selfheal.serve.views.strangeness import anomaly_counts, strangeness_view, strangest
 from selfheal.vitals import CheckRecord, Standing
@@ -120,7 +120,7 @@ def summary(
         ),
         predictions=PredictionCounts(
             total=len(foreseen.predictions),
-            high_risk=sum(one.probability >= HIGH_RISK for one in foreseen.predictions.values()),
+            high_risk=high_risks(world),
         ),
         anomalies=anomaly_counts(world, vitals, now),
         recovery=recovery(world),

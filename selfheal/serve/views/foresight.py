@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from selfheal.serve.models.foresight import AnomalyView, PredictionView, WindowView, WorkView
+from selfheal.modes import HIGH_RISK, MODES
+from selfheal.serve.models.foresight import AnomalyView, ContributionView, PredictionView, WindowView, WorkView
 from selfheal.serve.times import moment, rfc3339
+from selfheal.world.episodes import Episode
 
 if TYPE_CHECKING:
     from selfheal.config.models import WindowConfig
     from selfheal.events import FailurePredicted
     from selfheal.world import Anomaly, Work, World
-
-HIGH_RISK = 0.7
 
 
 def finite(value: float) -> float | None:
@@ -38,7 +38,7 @@ def risks(world: World) -> dict[str, float]:
 def predictions(world: World, now: float) -> list[PredictionView]:
     """Return what is foreseen, likeliest first."""
     known = sorted(world.foresight.predictions.values(), key=lambda one: -one.probability)
-    return [_prediction(one, now) for one in known]
+    return [_prediction(world, one, now) for one in known]
 
 
 def anomalies(world: World) -> list[AnomalyView]:
@@ -59,14 +59,25 @@ def windows(configured: Sequence[WindowConfig]) -> list[WindowView]:
     ]
 
 
-def _prediction(seen: FailurePredicted, now: float) -> PredictionView:
+def high_risks(world: World) -> int:
+    """Return how many failures are likely."""
+    return sum(one.high for one in world.foresight.episodes.values())
+
+
+def _prediction(world: World, seen: FailurePredicted, now: float) -> PredictionView:
     passed = now - seen.at
+    episode = world.foresight.episodes.get((seen.agent, seen.mode)) or Episode(seen.at, seen)
+    planned = _planned(world, seen)
     return PredictionView(
         agent=seen.agent,
         mode=seen.mode,
         signal=seen.signal,
+        model=seen.model,
         probability=share(seen.probability),
-        high_risk=seen.probability >= HIGH_RISK,
+        horizon_seconds=seen.horizon_s,
+        high_risk=episode.high or seen.probability >= HIGH_RISK,
+        since=moment(seen.since or None),
+        foreseen_since=rfc3339(episode.began_at),
         predicted_at=rfc3339(seen.at),
         expected_at=rfc3339(seen.at + seen.eta_s),
         eta_seconds=max(0.0, finite(seen.eta_s - passed) or 0.0),
@@ -75,7 +86,21 @@ def _prediction(seen: FailurePredicted, now: float) -> PredictionView:
         value=finite(seen.value),
         limit=finite(seen.limit),
         slope=finite(seen.slope),
+        contributions=[
+            ContributionView(signal=one.signal, weight=share(one.weight), what=one.what) for one in seen.contributions
+        ],
+        case=seen.case or None,
+        work=planned.planned.work if planned is not None else None,
+        work_due_at=moment(planned.planned.due_at if planned is not None else None),
     )
+
+
+def _planned(world: World, seen: FailurePredicted) -> Work | None:
+    """The work that shall prevent it."""
+    if not MODES[seen.mode].restart_prevents:
+        return None
+    works = world.foresight.work.values()
+    return next((one for one in works if one.done_at is None and one.planned.agent == seen.agent), None)
 
 
 def _anomaly(name: str, one: Anomaly) -> AnomalyView:

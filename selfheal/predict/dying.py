@@ -1,0 +1,44 @@
+"""Is an agent likely to die as it did before, and what speaks for that?"""
+
+from __future__ import annotations
+
+from selfheal.events import Contribution, FailurePredicted
+from selfheal.modes import MODES
+from selfheal.predict.hazard import Prior, hazard
+from selfheal.world import Agent
+
+SIGNAL = "deaths"
+
+
+def death_foreseen(agent: Agent, now: float, prior: Prior) -> FailurePredicted | None:
+    """Return the chance that an agent dies within the next hour; None of one that never did.
+
+    `value` is how often it died, and `slope` its rate per second; it has no limit.
+    """
+    if not agent.deaths.count or agent.run is None:
+        return None
+    deaths = agent.deaths.until(now, up=True)
+    seen = hazard(deaths, prior, MODES["crash"].horizon_s)
+    fleet = 3600.0 * prior.shape / prior.rate_s
+    own = deaths.weight / (deaths.weight + prior.shape)
+    times = "once" if deaths.count == 1 else f"{deaths.count} times"
+    return FailurePredicted(
+        now,
+        agent.name,
+        "crash",
+        SIGNAL,
+        seen.chance,
+        seen.eta_s,
+        seen.eta_low_s,
+        seen.eta_high_s,
+        float(deaths.count),
+        0.0,
+        seen.per_hour / 3600.0,
+        deaths.last_at,
+        "hazard",
+        MODES["crash"].horizon_s,
+        (
+            Contribution(SIGNAL, own, f"it died {times}, of late about {seen.per_hour:.2g} an hour"),
+            Contribution("fleet", 1.0 - own, f"an agent of this fleet dies {fleet:.2g} times an hour"),
+        ),
+    )
