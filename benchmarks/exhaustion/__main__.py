@@ -64,7 +64,7 @@ def asked(way: Way, run: Run) -> Iterator[Asked]:
 
 
 def alarms(way: Way, run: Run, every: int = EVERY) -> tuple[int, int]:
-    """How often the risk became high, and how many times it was asked: once high it stays so until it is nearly gone."""
+    """How often the risk became high, of how many times it was asked; once high it stays so until it is nearly gone."""
     raised, high, count = 0, False, 0
     for place in range(every, len(run.points), every):
         at = run.points[place][0]
@@ -90,14 +90,6 @@ def recorded(folder: Path) -> Iterator[Run]:
         times = [datetime.fromisoformat(row["currentTime"]).timestamp() for row in rows]
         values = [float(row["usedMemory"]) / float(row["totalMemory"]) for row in rows]
         yield Run(path.stem, list(zip(times, values, strict=True)), None)
-
-
-def to_what_it_reached(run: Run, share: float = 0.8) -> Run | None:
-    """The same run with a limit that its memory did reach: where it first touched what it came to so far into it."""
-    limit = max(value for _, value in run.points[: int(share * len(run.points))])
-    place = next(place for place, (_, value) in enumerate(run.points) if value >= limit)
-    points = [(at, value / limit) for at, value in run.points[: place + 1]]
-    return Run(run.shape, points, points[-1][0])
 
 
 def _row(name: str, way: str, found: Sequence[Asked]) -> list[Cell]:
@@ -157,7 +149,6 @@ def _look_alikes(count: int, seed: int) -> list[Goal]:
 
 def _aging(folder: Path) -> list[Goal]:
     rows: list[list[Cell]] = []
-    reached: dict[str, list[Asked]] = {way: [] for way in WAYS}
     false = 0
     for run in recorded(folder):
         told = {name: alarms(way, run, every=30)[0] for name, way in WAYS.items()}
@@ -167,18 +158,7 @@ def _aging(folder: Path) -> list[Goal]:
         )
         false += told["selfheal"] + day
         rows.append([run.shape, len(run.points) * MINUTE_S / DAY_S, *told.values(), day])
-        until = to_what_it_reached(run)
-        if until is not None:
-            for name, way in WAYS.items():
-                reached[name] += asked(way, until)
-    print_table(
-        "Model servers: alarms, and anything foreseen within a day", ("run", "days", *WAYS, "a day ahead"), rows
-    )
-    print_table(
-        "The same with a limit that they did reach, within the scatter of their creeping",
-        HEADER,
-        [_row("together", name, found) for name, found in reached.items() if any(one.off is not None for one in found)],
-    )
+    print_table("Model servers: alarms, and anything foreseen a day ahead", ("run", "days", *WAYS, "a day ahead"), rows)
     return [Goal("false predictions on model servers", false, 0, "")]
 
 
@@ -191,13 +171,8 @@ def main() -> None:
     given = parser.parse_args()
     runs = exhausted(given.runs, given.seed)
     if given.calibrate:
-        widths = [
-            one.widths
-            for some in runs.values()
-            for run in some[::2]
-            for one in asked(foresee, run)
-            if one.off is not None
-        ]
+        found = [one for some in runs.values() for run in some[::2] for one in asked(foresee, run)]
+        widths = [one.widths for one in found if one.off is not None]
         print(f"WIDENED is {WIDENED}; the even runs ask for {WIDENED * quantile(widths, 0.9):.3g}")
         return
     goals = _exhaustion({shape: some[1::2] for shape, some in runs.items()})
