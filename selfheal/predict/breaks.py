@@ -27,32 +27,51 @@ MOST_STEPS = 4
 SIDE = 3
 
 
-def undisturbed(points: Sequence[Point]) -> Sequence[Point]:
-    """Return the points since the latest release, without steps; none where there are only teeth that do not grow."""
-    return _without_steps(_since_release(points))
+def since_release(points: Sequence[Point]) -> Sequence[Point]:
+    """Return the points since the latest release, or all where they are teeth that grow; none where these do not.
 
-
-def _since_release(points: Sequence[Point]) -> Sequence[Point]:
+    What has risen above all former peaks is no tooth any more.
+    """
     if not points:
         return points
-    values = [value for _, value in points]
+    values = _without_spikes([value for _, value in points])
     held = max(values) - min(values)
-    begins: list[int] = []
-    peak = values[0]
-    for place, value in enumerate(values):
-        if held > 0 and value < peak - DROP_SHARE * held:
-            begins.append(place)
-            peak = value
-        peak = max(peak, value)
+    begins = _releases(values, DROP_SHARE * held) if held > 0 else []
     if len(begins) < 2:
         return points[begins[0] :] if begins else points
     floors = [values[place] for place in begins]
     half = len(floors) // 2
-    grows = median(floors[-half:]) - median(floors[:half]) >= FLOOR_SHARE * held
-    return points if grows else ()
+    if median(floors[-half:]) - median(floors[:half]) >= FLOOR_SHARE * held:
+        return points
+    above = values[-1] > max(values[: begins[-1]]) + FLOOR_SHARE * held
+    return points[begins[-1] :] if above else ()
 
 
-def _without_steps(points: Sequence[Point]) -> Sequence[Point]:
+def _releases(values: Sequence[float], drop: float) -> list[int]:
+    """Where values have fallen by so much from what they had risen to."""
+    begins: list[int] = []
+    peak = values[0]
+    for place, value in enumerate(values):
+        if value < peak - drop:
+            begins.append(place)
+            peak = value
+        peak = max(peak, value)
+    return begins
+
+
+def _without_spikes(values: Sequence[float]) -> Sequence[float]:
+    """The middle of each three: what lasts for one point only is no rise, and its end no release."""
+    if len(values) < 3:
+        return values
+    middles = [
+        max(min(before, value), min(max(before, value), after))
+        for before, value, after in zip(values, values[1:], values[2:], strict=False)
+    ]
+    return [middles[0], *middles, middles[-1]]
+
+
+def without_steps(points: Sequence[Point]) -> Sequence[Point]:
+    """Return the points as they would be without steps up: what was before one is lifted by its height."""
     size = -(-len(points) // RUNS) if points else 1
     begins = range(len(points) % size, len(points) - size + 1, size)
     values = [median(value for _, value in points[begin : begin + size]) for begin in begins]

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from math import erf, log, log1p, sqrt
 from statistics import median
 
-from selfheal.predict.breaks import undisturbed
+from selfheal.predict.breaks import since_release, without_steps
 from selfheal.predict.season import Season, season_of
 from selfheal.predict.slopes import LEAST_POINTS, Z90, Point, Trend, bent, longest_allowed, since, thinned, trend_of
 
 HORIZON_S = 7200.0
 # What is older says little of the rate that holds now; a season looks further back.
 LONGEST_S = 6 * 3600.0
+# For teeth of a collector one looks so far back: one of them says nothing.
+TEETH_S = 24 * 3600.0
 # A trend is trusted for at most this many times as long as it was watched.
 REACH = 6.0
 # Everything grows as it warms up: watched for less than this, only what is past half its limit counts.
@@ -64,7 +66,8 @@ def foresee(points: Sequence[Point], limit: float, now: float, horizon_s: float 
     if not _within_reach(points, limit):
         return None
     season = season_of(points)
-    latest = undisturbed(season.taken_off(since(points, points[-1][0] - LONGEST_S)))
+    lasting = since_release(season.taken_off(since(points, points[-1][0] - TEETH_S)))
+    latest = without_steps(since(lasting, points[-1][0] - LONGEST_S))
     trend = _trend(latest, limit) if _worth_a_look(latest, limit) else None
     if trend is None:
         return None
