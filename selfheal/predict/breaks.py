@@ -17,6 +17,7 @@ Point = tuple[float, float]
 DROP_SHARE = 0.3
 # What is left after each release has to grow by this share of the range: less is the scatter of the collector.
 FLOOR_SHARE = 0.1
+MOST_LOOKED_AT = 400
 # Steps are looked for between the middles of so many runs of points.
 RUNS = 72
 # A rise between two neighbours that is so many times their usual difference, and stays, is a step; more than so many
@@ -34,17 +35,18 @@ def since_release(points: Sequence[Point]) -> Sequence[Point]:
     """
     if not points:
         return points
-    values = _without_spikes([value for _, value in points])
+    stride = len(points) // MOST_LOOKED_AT + 1  # what is released stays so: not each point is needed to see it
+    values = _without_spikes([value for _, value in points[::stride]])
     held = max(values) - min(values)
     begins = _releases(values, DROP_SHARE * held) if held > 0 else []
     if len(begins) < 2:
-        return points[begins[0] :] if begins else points
+        return points[begins[0] * stride :] if begins else points
     floors = [values[place] for place in begins]
     half = len(floors) // 2
     if median(floors[-half:]) - median(floors[:half]) >= FLOOR_SHARE * held:
         return points
     above = values[-1] > max(values[: begins[-1]]) + FLOOR_SHARE * held
-    return points[begins[-1] :] if above else ()
+    return points[begins[-1] * stride :] if above else ()
 
 
 def _releases(values: Sequence[float], drop: float) -> list[int]:
@@ -74,7 +76,7 @@ def without_steps(points: Sequence[Point]) -> Sequence[Point]:
     """Return the points as they would be without steps up: what was before one is lifted by its height."""
     size = -(-len(points) // RUNS) if points else 1
     begins = range(len(points) % size, len(points) - size + 1, size)
-    values = [median(value for _, value in points[begin : begin + size]) for begin in begins]
+    values = [sorted([value for _, value in points[begin : begin + size]])[size // 2] for begin in begins]
     rises = [after - before for before, after in pairwise(values)]
     if len(rises) < 4 * SIDE:
         return points

@@ -51,12 +51,13 @@ class Trend:
 
 def trend_of(points: Sequence[Point]) -> Trend:
     """Return the trend of at most some dozens of points: all pairs are looked at. At least one point."""
-    slopes = sorted(
+    slopes = [
         (value - earlier) / (at - before)
         for place, (at, value) in enumerate(points)
         for before, earlier in points[:place]
         if at > before
-    )
+    ]
+    slopes.sort()
     count, pairs = len(points), len(slopes)
     if not pairs:
         return Trend(0.0, 0.0, 0.0, 0.0, points[0][0])
@@ -98,7 +99,7 @@ def bent(trend: Trend, points: Sequence[Point]) -> Trend:
     """Return the trend with its slope as it is at the end, and how that changes: by as much of the difference between
     the early and the late half as stands out of chance (shrunk as by James and Stein); `points` are its window.
     """
-    halves = thinned(points, 2 * BUCKETS)
+    halves = thinned(points, BUCKETS * 4 // 3)
     early, late = trend_of(halves[: len(halves) // 2]), trend_of(halves[len(halves) // 2 :])
     apart_s = (points[-1][0] - points[0][0]) / 2
     if early.slope <= 0 or late.slope <= 0 or apart_s <= 0:
@@ -123,7 +124,7 @@ def thinned(points: Sequence[Point], most: int = BUCKETS) -> list[Point]:
     if size <= 1:
         return list(points)
     runs = (points[max(0, end - size) : end] for end in range(len(points), 0, -size))
-    return [(run[len(run) // 2][0], median(value for _, value in run)) for run in runs][::-1]
+    return [(run[len(run) // 2][0], sorted([value for _, value in run])[len(run) // 2]) for run in runs][::-1]
 
 
 def _doubted(points: Sequence[Point], scatter: float) -> Trend:
