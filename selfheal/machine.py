@@ -206,6 +206,7 @@ def _ports(loaded: Loaded, doors: _Doors) -> Ports:
         probe_tcp=partial(probe_tcp, dialer=dialer),
         run_in_thread=_in_thread,
         disk_used=_disk_used,
+        inodes_used=_inodes_used,
         listeners=listeners,
         stolen=proc.stolen_s,
         notifiers=_notifiers(loaded.config, doors.line),
@@ -260,6 +261,12 @@ def _in_thread(work: Callable[[], _T], /) -> Awaitable[_T]:
 def _disk_used(path: Path) -> float:
     usage = shutil.disk_usage(path)
     return usage.used / (usage.used + usage.free) if usage.total else 0.0
+
+
+def _inodes_used(path: Path) -> float | None:
+    """None where a file system counts none."""
+    found = os.statvfs(path)
+    return 1.0 - found.f_ffree / found.f_files if found.f_files else None
 
 
 class _Doors:

@@ -104,3 +104,4 @@ class Ports:
     model: ModelAccess | None = None
     learner: Learner | None = None
     manager: ServiceManager = field(default_factory=ServiceManager)
+    inodes_used: Callable[[Path], float | None] = lambda path: None

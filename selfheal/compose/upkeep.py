@@ -68,24 +68,26 @@ class Upkeep:
         return any(look is True for look in looks)
 
     async def look_at_disks(self) -> None:
-        """How full the disk of each agent is: a signal like any other, and one that can be foreseen."""
+        """How full the disk of each agent is, in bytes and in inodes: signals like others, which can be foreseen."""
         plans = [plan for plan in self._plans.values() if plan.launch is not None]
         used = await self._ports.run_in_thread(lambda: self._used(plan.directory for plan in plans))
         now = self._ports.clock.now()
         for plan in plans:
             if plan.directory in used:
-                self._senses.signals(plan.name, now, {"disk": used[plan.directory]})
+                self._senses.signals(plan.name, now, used[plan.directory])
 
     async def bury_orphans(self) -> None:
         """Wait for what has ended and lost its parent: we took its place."""
         self._ports.launcher.reap()
 
-    def _used(self, directories: Iterable[Path]) -> dict[Path, float]:
-        """The share of its disk that is used, by directory; those that are gone are left out."""
-        found: dict[Path, float] = {}
+    def _used(self, directories: Iterable[Path]) -> dict[Path, dict[str, float]]:
+        """The shares of its disk that are used, by directory; those that are gone are left out."""
+        found: dict[Path, dict[str, float]] = {}
         for directory in set(directories):
             with suppress(FileNotFoundError):
-                found[directory] = self._ports.disk_used(directory)
+                inodes = self._ports.inodes_used(directory)
+                shares = {"disk": self._ports.disk_used(directory)}
+                found[directory] = shares if inodes is None else {**shares, "disk_inodes": inodes}
         return found
 
 

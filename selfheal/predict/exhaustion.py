@@ -81,12 +81,12 @@ def worth_a_longer_look(world: World, history: Signals, now: float) -> list[tupl
 def _seen(
     agent: Agent, world: World, history: Signals, now: float, prior: Prior
 ) -> dict[FailureMode, FailurePredicted]:
-    """What speaks for each way to fail, however little; of two signals for the same one that which says more."""
+    """What speaks for each way to fail, however little; of two signals for the same one that which is used up first."""
     if not _watched(agent):
         return {}
     found: dict[FailureMode, FailurePredicted] = {}
     for one in _each_seen(agent, history, now, prior):
-        if one.mode not in found or one.probability > found[one.mode].probability:
+        if one.mode not in found or one.eta_s < found[one.mode].eta_s:
             found[one.mode] = one
     return {mode: replace(one, case=_case(one, world)) for mode, one in found.items()}
 

@@ -50,6 +50,7 @@ _KINDS = {
 # Shares of what there is, whichever check of the agent saw them.
 _OF_CHECKS = {
     "disk": _Kind("disk_full", lambda _: 1.0),
+    "disk_inodes": _Kind("out_of_inodes", lambda _: 1.0),
     "inodes": _Kind("out_of_inodes", lambda _: 1.0),
     "connections_share": _Kind("out_of_connections", lambda _: 1.0),
     "clients_share": _Kind("out_of_connections", lambda _: 1.0),

@@ -14,6 +14,7 @@ from selfheal.events import (
     CauseLabelled,
     CheckBroke,
     CheckMended,
+    Contribution,
     Event,
     FailurePredicted,
     FlappingBegan,
@@ -201,6 +202,41 @@ def test_a_restart_in_good_time_ends_the_alert_at_once() -> None:
     (changed,) = raised(world, replace(done, outcome="failed"))
     assert (changed.resolved, changed.text.endswith("Nothing is planned yet")) == (False, True)
     assert raised(world, replace(done, work="work-9")) == ()
+
+
+def test_what_will_be_done_and_when_is_told_and_another_plan_changes_the_same_message() -> None:
+    world = told(fleet(), FORESEEN)
+    (changed,) = raised(world, planned())
+    assert (changed.key, changed.resolved) == (world.alerts[-1].key, False)
+    assert changed.text.endswith("A restart is planned for 2027-01-15 08:01:00 UTC, before that")
+    world = told(world, planned())
+    assert raised(world, replace(planned(), work="work-2")) == ()  # it says so already
+    (off,) = raised(world, WorkDone(NOW + 61, "work-1", "rejected", "called off: it was restarted since"))
+    assert off.text.endswith("Nothing is planned yet")
+    assert raised(fleet(), planned()) == ()  # nobody was told that anything is foreseen
+
+
+def test_a_risk_that_falls_a_little_and_rises_again_is_the_same_episode() -> None:
+    world = told(fleet(), FORESEEN, replace(FORESEEN, at=NOW + 60, probability=0.5))
+    again = replace(FORESEEN, at=NOW + 120, probability=0.95)
+    assert raised(world, again) == ()
+    episode = fold(world, again).foresight.episodes["api", "out_of_memory"]
+    assert (episode.began_at, episode.high_at, episode.high) == (NOW, NOW, True)
+
+
+def test_who_reads_it_learns_what_is_seen_since_when_and_when_it_came_before() -> None:
+    seen = replace(
+        FORESEEN,
+        mode="disk_full",
+        signal="disk",
+        since=NOW - 3600,
+        case="inc-7",
+        contributions=(Contribution("disk", 1.0, "it grows 1 %/min and is 70 % of 100 %"),),
+    )
+    (alert,) = raised(fleet(), seen)
+    assert alert.title == "api will have a full disk in about 30 min"
+    assert "disk: it grows 1 %/min and is 70 % of 100 %, since 2027-01-15 07:00:00 UTC" in alert.text
+    assert "it came before, in inc-7. Nothing is done by itself" in alert.text
 
 
 def test_a_leak_that_is_renewed_again_and_again_is_told_every_ten_minutes_at_most() -> None:

@@ -23,6 +23,7 @@ from selfheal.events import (
     Run,
 )
 from selfheal.learn.scorecard import Figure, Scorecard, scorecard
+from selfheal.vocabulary import PredictionOutcome
 from selfheal.world import EMPTY, fold
 
 
@@ -119,6 +120,44 @@ def test_recall_counts_the_failures_that_announce_themselves_and_failures_counts
     seen = _score(events, 300.0)
     assert (seen.event_recall.value, seen.event_recall.count) == (0.5, 2)
     assert (seen.failures.value, seen.failures.count) == (3.0, 3)
+
+
+def _episode(at: float, until: float, outcome: PredictionOutcome, probability: float = 0.9) -> list[Event]:
+    seen = FailurePredicted(at, "api", "out_of_memory", "rss", probability, 3600, 3000, 4200, 1.0, 2.0, 0.1)
+    return [seen, PredictionEnded(until, "api", "out_of_memory", outcome)]
+
+
+def test_what_was_foreseen_counts_from_when_the_risk_was_high_and_with_its_lead() -> None:
+    foreseen = [*_episode(1000.0, 4610.0, "happened"), *_incident(1, 4600.0, 1.0, "memory_leak")]
+    late = [*_episode(9500.0, 10010.0, "happened"), *_incident(2, 10000.0, 1.0, "out_of_memory")]
+    unlikely = [*_episode(20000.0, 23010.0, "happened", 0.4), *_incident(3, 23000.0, 1.0, "out_of_memory")]
+    seen = _score([*_up("api"), *foreseen, *late, *unlikely, *_incident(4, 30000.0, 1.0, "killed")], 40000.0)
+    assert (seen.event_recall.value, seen.event_recall.count) == (pytest.approx(2 / 3), 3)
+    assert (seen.foreseen_in_time.value, seen.foreseen_in_time.count) == (pytest.approx(1 / 3), 3)
+    assert (seen.lead_p50_seconds.value, seen.lead_p50_seconds.count) == (500.0, 2)
+    assert (seen.failures_without_precursor.value, seen.failures_without_precursor.count) == (1.0, 4)
+
+
+def test_one_that_came_after_it_was_withdrawn_but_in_its_time_was_right() -> None:
+    story = [*_episode(1000.0, 2000.0, "withdrawn"), *_incident(1, 5000.0, 1.0, "out_of_memory")]
+    assert _score(story, 5010.0).precision.value == 1.0
+    assert _score(_episode(1000.0, 2000.0, "withdrawn"), 9000.0).precision.value == 0.0
+
+
+def test_accuracy_stands_beside_what_never_alarming_would_score() -> None:
+    """Of 400 windows, 24 before the one failure: an alarm stood in 12 of them, and in 10 others for nothing."""
+    right = [*_episode(63600.0, 67210.0, "happened"), *_incident(1, 67200.0, 1.0, "out_of_memory")]
+    wrong = _episode(10000.0, 13000.0, "withdrawn")
+    seen = _score([*_up("api"), *wrong, *right], 120_001.0)
+    assert seen.accuracy.count == seen.accuracy_of_no_alarms.count == 400
+    assert seen.accuracy_of_no_alarms.value == pytest.approx(1 - 24 / 400)
+    assert seen.accuracy.value == pytest.approx(1 - (10 + 12) / 400)
+    assert seen.false_positive_rate.value == pytest.approx(10 / 400)
+
+
+def test_what_was_averted_is_in_no_class() -> None:
+    seen = _score([*_up("api"), *_episode(3000.0, 6000.0, "averted")], 30_001.0)
+    assert (seen.precision.count, seen.accuracy.count, seen.accuracy.value) == (0, 90, 1.0)
 
 
 def test_a_merged_incident_is_no_failure_of_its_own() -> None:
