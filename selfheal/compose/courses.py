@@ -62,7 +62,7 @@ class Courses:
         if count < 1:
             return []
         drawing = await self._recall.draw(agent, signal, since, until, count)
-        return [(one.at, one.mean) for one in drawing.buckets]
+        return [(one.at + step_s / 2, one.mean) for one in drawing.buckets]
 
 
 def _span(points: list[Point]) -> float:

@@ -132,8 +132,9 @@ def test_what_was_foreseen_counts_from_when_the_risk_was_high_and_with_its_lead(
     late = [*_episode(9500.0, 10010.0, "happened"), *_incident(2, 10000.0, 1.0, "out_of_memory")]
     unlikely = [*_episode(20000.0, 23010.0, "happened", 0.4), *_incident(3, 23000.0, 1.0, "out_of_memory")]
     seen = _score([*_up("api"), *foreseen, *late, *unlikely, *_incident(4, 30000.0, 1.0, "killed")], 40000.0)
-    assert (seen.event_recall.value, seen.event_recall.count) == (pytest.approx(2 / 3), 3)
-    assert (seen.foreseen_in_time.value, seen.foreseen_in_time.count) == (pytest.approx(1 / 3), 3)
+    assert seen.event_recall.value == pytest.approx(2 / 3)
+    assert seen.foreseen_in_time.value == pytest.approx(1 / 3)
+    assert seen.event_recall.count == seen.foreseen_in_time.count == 3
     assert (seen.lead_p50_seconds.value, seen.lead_p50_seconds.count) == (500.0, 2)
     assert (seen.failures_without_precursor.value, seen.failures_without_precursor.count) == (1.0, 4)
 

@@ -87,3 +87,39 @@ def test_a_steady_fleet_is_left_alone_for_a_day(tmp_path: Path) -> None:
         assert r.machine.spawned == 1
 
     rehearse(tmp_path, agent("api", more='limits = { memory = "400MB" }'), story)
+
+
+def daily_batch(at: float) -> float:
+    """What a batch leaves on the disk each day, for two hours from one hour after the beginning on."""
+    hour = ((at - EPOCH) % 86400.0) / 3600.0
+    return 0.3 + (0.3 * (hour - 1.0) if 1.0 <= hour < 3.0 else 0.0)
+
+
+def test_what_each_day_brings_is_no_failure_once_two_days_are_known(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        r.disk = lambda: daily_batch(r.clock.now())
+        await r.wait(28 * 3600.0)
+        before = r.seen(FailurePredicted)
+        assert before  # at first it looks as if the disk would soon be full
+        assert {ended.outcome for ended in r.seen(PredictionEnded)} == {"withdrawn"}
+        await r.wait(24 * 3600.0)
+        assert r.seen(FailurePredicted) == before
+
+    calm = '[daemon]\nself_healing_interval = "2h"\n[agents.api]\ncommand = "api"\nchecks = [{ sim = "yes", interval = 60 }]'
+    rehearse(tmp_path, calm, story, views=True)
+
+
+def test_one_that_dies_again_and_again_is_foreseen_to_and_nothing_is_planned_for_it(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        for _ in range(4):
+            r.machine.kill("api")
+            await r.wait(900.0)
+        seen = [one for one in r.seen(FailurePredicted) if one.mode == "crash"]
+        assert seen
+        assert seen[-1].model == "hazard"
+        assert 0.05 < seen[-1].probability < 0.95
+        assert [ended.outcome for ended in r.seen(PredictionEnded)][:1] == ["happened"]
+        assert r.seen(WorkPlanned) == []
+
+    rehearse(tmp_path, agent("api"), story)
