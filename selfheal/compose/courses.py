@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from selfheal.compose.recall import Recall
 from selfheal.history.rings import History
 from selfheal.predict.exhaustion import worth_a_longer_look
-from selfheal.world import World
+from selfheal.world import Agent, World
 
-# Each takes the disk some milliseconds, in a thread.
-MOST = 20
+# Each takes the disk some milliseconds, in a thread: so many of one round.
+MOST = 50
 FINE_S, FINE_STEP_S = 6 * 3600.0, 60.0
 LONG_S, LONG_STEP_S = 7 * 86400.0, 600.0
 # Memory is finer: it is left for what reaches much further back.
@@ -32,14 +32,18 @@ class Courses:
         self._recall = recall
         self._long: dict[tuple[str, str], list[Point]] = {}
 
-    async def renew(self, world: World, now: float) -> None:
-        """Ask the disk for the signals that seem to run out, as the world is now; forget the others."""
-        wanted = worth_a_longer_look(world, self._history, now)[:MOST]
+    def begin(self) -> None:
+        """Forget what was asked for: a new round begins."""
         self._long = {}
-        for agent, signal, since in wanted:
-            long = await self._drawn_since(agent, signal, since, now)
-            if _span(long) > MUCH_LONGER * _span(self._history.recent(agent, signal, since)):
-                self._long[agent, signal] = long
+
+    async def renew(self, agent: Agent, world: World, now: float) -> None:
+        """Ask the disk for the signals of an agent that seem to run out, as the world is now."""
+        for signal, since in tuple(worth_a_longer_look(agent, world, self._history, now)):
+            if len(self._long) >= MOST:
+                return
+            long = await self._drawn_since(agent.name, signal, since, now)
+            if _span(long) > MUCH_LONGER * _span(self._history.recent(agent.name, signal, since)):
+                self._long[agent.name, signal] = long
 
     def recent(self, agent: str, signal: str, since: float = 0.0) -> list[Point]:
         """The points (time, value) in order of time: what the disk was asked for, else those in memory from `since`

@@ -15,12 +15,14 @@ from selfheal.errors import SelfhealError
 from selfheal.events import WorkDone
 from selfheal.kinds import Hands
 from selfheal.ledger import Ledger
-from selfheal.predict.exhaustion import forecasts
+from selfheal.predict.exhaustion import fleet_prior, forecasts_of, forecasts_of_the_gone
 from selfheal.predict.maintenance import due, plan, void
 from selfheal.world import Work
 
 # A stop and a start of one agent; what takes longer is a failure of the work, and the incident that follows heals it.
 WORK_LIMIT_S = 60.0
+# Agents that are looked at in one go: some milliseconds.
+AT_ONCE = 50
 
 
 class Prevention:
@@ -39,10 +41,24 @@ class Prevention:
     async def foresee(self) -> None:
         """Renew the forecasts and what is planned because of them."""
         now = self._clock.now()
-        await self._courses.renew(self._ledger.world, now)
-        self._ledger.record(*forecasts(self._ledger.world, self._courses, now))
+        await self._forecast(now)
         self._ledger.record(*void(self._ledger.world, now, self._doing))
         self._ledger.record(*plan(self._ledger.world, now, self._interval_s()))
+
+    async def _forecast(self, now: float) -> None:
+        """Agent by agent: between some of them the loop gets its turn."""
+        self._courses.begin()
+        prior = fleet_prior(self._ledger.world, now)
+        for place, name in enumerate(tuple(self._ledger.world.agents)):
+            world = self._ledger.world
+            if name in world.agents:
+                await self._courses.renew(world.agents[name], world, now)
+            world = self._ledger.world
+            if name in world.agents:
+                self._ledger.record(*forecasts_of(world.agents[name], world, self._courses, now, prior))
+            if place % AT_ONCE == AT_ONCE - 1:
+                await self._clock.sleep(0)
+        self._ledger.record(*forecasts_of_the_gone(self._ledger.world, now))
 
     def has_nothing_planned(self) -> bool:
         """Whether there will be nothing to do before something is planned."""

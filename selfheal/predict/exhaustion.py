@@ -43,18 +43,28 @@ class Signals(Protocol):
 
 
 def forecasts(world: World, history: Signals, now: float) -> tuple[Told, ...]:
-    """Return what is foreseen anew, what moved, and what is over; to be recorded as it is."""
-    prior = prior_of(agent.deaths.until(now, up=agent.run is not None) for agent in world.agents.values())
-    told: list[Told] = []
-    for agent in world.agents.values():
-        told.extend(forecasts_of(agent, world, history, now, prior))
+    """Return what is foreseen anew, what moved, and what is over; to be recorded as it is.
+
+    For who would rather not look at a large fleet in one go there are its parts.
+    """
+    prior = fleet_prior(world, now)
+    told = [one for agent in world.agents.values() for one in forecasts_of(agent, world, history, now, prior)]
+    return (*told, *forecasts_of_the_gone(world, now))
+
+
+def fleet_prior(world: World, now: float) -> Prior:
+    """Return how often the agents of the fleet die."""
+    return prior_of(agent.deaths.until(now, up=agent.run is not None) for agent in world.agents.values())
+
+
+def forecasts_of_the_gone(world: World, now: float) -> tuple[PredictionEnded, ...]:
+    """Return the ends of what was foreseen of agents that are there no more."""
     gone = (key for key in world.foresight.predictions if key[0] not in world.agents)
-    told.extend(PredictionEnded(now, agent, mode, "withdrawn", "the agent is gone") for agent, mode in gone)
-    return tuple(told)
+    return tuple(PredictionEnded(now, agent, mode, "withdrawn", "the agent is gone") for agent, mode in gone)
 
 
 def forecasts_of(agent: Agent, world: World, history: Signals, now: float, prior: Prior) -> tuple[Told, ...]:
-    """The part of `forecasts` about one agent, for who would rather not look at a large fleet in one go."""
+    """Return what is foreseen of one agent anew, what moved, and what is over."""
     works = (work for work in world.foresight.work.values() if work.planned.agent == agent.name)
     if any(work.done_at is None and work.planned.due_at <= now for work in works):
         return ()  # it is being restarted by us: the work's outcome says what became of the prediction
@@ -64,18 +74,15 @@ def forecasts_of(agent: Agent, world: World, history: Signals, now: float, prior
     return tuple(event for event in told if event is not None)
 
 
-def worth_a_longer_look(world: World, history: Signals, now: float) -> list[tuple[str, str, float]]:
-    """Return the signals that seem to run out (agent, signal, since when its points count): what is longer ago may
+def worth_a_longer_look(agent: Agent, world: World, history: Signals, now: float) -> Iterator[tuple[str, float]]:
+    """Yield the signals of an agent that seem to run out, and since when their points count: what is longer ago may
     say that they do not.
     """
-    found = []
-    for agent in world.agents.values():
-        for resource in resources(agent, history.signals(agent.name)) if _watched(agent) else ():
-            known = (agent.name, resource.mode) in world.foresight.predictions
-            seen = _trend(agent, resource, history, now)
-            if resource.mode != "certificate_expired" and (known or (seen and seen.probability >= KEPT_FROM)):
-                found.append((agent.name, resource.signal, _since(agent, resource)))
-    return found
+    for resource in resources(agent, history.signals(agent.name)) if _watched(agent) else ():
+        known = (agent.name, resource.mode) in world.foresight.predictions
+        seen = _trend(agent, resource, history, now)
+        if resource.mode != "certificate_expired" and (known or (seen and seen.probability >= KEPT_FROM)):
+            yield resource.signal, _since(agent, resource)
 
 
 def _seen(

@@ -174,10 +174,13 @@ def test_the_latest_incident_of_that_kind_is_named() -> None:
 
 
 def test_a_longer_look_is_worth_what_seems_to_run_out_and_nothing_else() -> None:
-    assert worth_a_longer_look(_world(), _history("disk", _rising(1.0)), NOW) == [("api", "disk", 0.0)]
+    def worth(world: World, history: History) -> list[tuple[str, float]]:
+        return list(worth_a_longer_look(world.agents["api"], world, history, NOW))
+
+    assert worth(_world(), _history("disk", _rising(1.0))) == [("disk", 0.0)]
     flat = _history("disk", [(place * 5.0, 0.5) for place in range(131)])
-    assert worth_a_longer_look(_world(), flat, NOW) == []
-    assert worth_a_longer_look(_world(_full()), flat, NOW) == [("api", "disk", 0.0)]
+    assert worth(_world(), flat) == []
+    assert worth(_world(_full()), flat) == [("disk", 0.0)]
 
 
 @pytest.mark.parametrize("mode", FAILURE_MODES)
