@@ -97,6 +97,8 @@ class Narrator:
                 self._foreseen.add((agent, mode))
                 return known
             case PredictionEnded(agent=agent, mode=mode):
+                if mode == "crash":  # it comes again and again, and each time is told where it happens
+                    return True
                 self._foreseen.discard((agent, mode))
                 return False
             case Held(incident=incident, reason=reason):

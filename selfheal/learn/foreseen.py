@@ -69,12 +69,15 @@ def alarms(world: World, incidents: Sequence[Incident], now: float) -> list[Alar
 
 
 def failures(world: World, incidents: Sequence[Incident], known: Sequence[Alarm]) -> list[Failure]:
-    """Return the failures that have a precursor: incidents of such a cause, and what came without one."""
+    """Return the failures that have a precursor: incidents of such a cause, and what came without an incident. Nothing
+    leads up to a death; that it is likely is told all the same.
+    """
     begun = [(agent, mode, one.high_at) for (agent, mode), one in world.foresight.episodes.items() if one.high_at]
     spans = [(one.agent, one.mode, one.begin, one.end) for one in known]
     spans += [(agent, mode, at, float("inf")) for agent, mode, at in begun]
     came = [(one.agent, MODE_OF[one.cause], one.onset) for one in incidents if one.cause in MODE_OF]
-    came += [(one.agent, one.mode, one.end) for one in known if one.right and not _is_among(one, incidents)]
+    alone = (one for one in known if one.right and one.mode != "crash" and not _is_among(one, incidents))
+    came += [(one.agent, one.mode, one.end) for one in alone]
     return [Failure(agent, mode, onset, _lead(agent, mode, onset, spans)) for agent, mode, onset in came]
 
 

@@ -21,6 +21,7 @@ from selfheal.events import (
     BreakerOpened,
     Cause,
     CheckBroke,
+    Contribution,
     DaemonStarted,
     Diagnosed,
     Event,
@@ -37,9 +38,11 @@ from selfheal.events import (
     Run,
     StopAsked,
     Verified,
+    WorkPlanned,
 )
 from selfheal.kinds import Observation
 from selfheal.learn.strategies import Lessons
+from selfheal.serve.times import rfc3339
 from selfheal.serve.views import fleet, foresight
 from selfheal.serve.views.incidents import fixes, incident_detail, incidents, learned_cases, rates, strategies
 from selfheal.serve.views.stream import event_view, is_time
@@ -286,6 +289,25 @@ def test_what_is_foreseen_is_reckoned_from_now() -> None:
     why = {"its signals were not looked at together yet": len(seen.agents)}
     by = {"forest": 0, "statistics": len(seen.agents)}
     assert shown["anomalies"] == {"open": 1, "last_hour": 1, "by": by, "why": why if seen.agents else {}}
+
+
+def test_a_prediction_says_by_what_since_when_and_what_is_done_before_it() -> None:
+    seen = FailurePredicted(
+        T0, "api", "out_of_memory", "rss", 0.8, 600, 300, 900, 3e8, 4e8, 1e5, T0 - 60, "trend", 7200.0,
+        (Contribution("rss", 1.0, "it grows"),), "inc-1",
+    )  # fmt: skip
+    planned = WorkPlanned(T0, "work-1", "api", "restart", T0 + 100, "rss grows")
+    (one,) = foresight.predictions(
+        world(seen, planned, dataclasses.replace(seen, at=T0 + 50, probability=0.5)), T0 + 60
+    )
+    assert (one.model, one.since, one.foreseen_since) == ("trend", rfc3339(T0 - 60), rfc3339(T0))
+    assert [(part.signal, part.what) for part in one.contributions] == [("rss", "it grows")]
+    assert (one.case, one.work, one.work_due_at) == ("inc-1", "work-1", rfc3339(T0 + 100))
+    assert one.high_risk  # for as long as it has not fallen well below
+    (other,) = foresight.predictions(
+        world(dataclasses.replace(seen, mode="disk_full", probability=0.5, case=""), planned), T0
+    )
+    assert (other.case, other.work, other.work_due_at, other.high_risk) == (None, None, None, False)
 
 
 def test_the_names_of_events_fields_say_which_of_them_are_times_and_durations() -> None:

@@ -127,6 +127,24 @@ def test_what_each_day_brings_is_no_failure_once_it_was_seen_on_two(tmp_path: Pa
     rehearse(tmp_path, calm, story, views=True)
 
 
+def test_a_signal_of_ones_own_is_foreseen_to_reach_the_limit_that_the_file_gives_it(tmp_path: Path) -> None:
+    signals = 'signals = [{ prometheus = "http://127.0.0.1:9/metrics", limits = { jobs_queue = 1000, sessions = 50 } }]'
+
+    async def story(r: Rehearsal) -> None:
+        await r.all_healthy()
+        assert r.agent("api").signal_limits == (("jobs_queue", 1000.0), ("sessions", 50.0))
+        for minute in range(70):
+            r.daemon.senses.signals("api", r.clock.now(), {"jobs_queue": 100.0 + 8.0 * minute, "sessions": 20.0})
+            await r.wait(60.0)
+        seen = r.seen(FailurePredicted)[-1]
+        assert (seen.mode, seen.signal, seen.limit) == ("queue_full", "jobs_queue", 1000.0)
+        assert seen.at + seen.eta_s == pytest.approx(EPOCH + 112.5 * 60.0, abs=600.0)
+        assert r.seen(WorkPlanned) == []
+        assert ("api", "limit_reached") not in r.world.foresight.predictions
+
+    rehearse(tmp_path, agent("api", more=signals), story)
+
+
 def test_one_that_dies_again_and_again_is_foreseen_to_and_nothing_is_planned_for_it(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         await r.all_healthy()
