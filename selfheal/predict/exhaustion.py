@@ -60,7 +60,7 @@ def fleet_prior(world: World, now: float) -> Prior:
 def forecasts_of_the_gone(world: World, now: float) -> tuple[PredictionEnded, ...]:
     """Return the ends of what was foreseen of agents that are there no more."""
     gone = (key for key in world.foresight.predictions if key[0] not in world.agents)
-    return tuple(PredictionEnded(now, agent, mode, "withdrawn", "the agent is gone") for agent, mode in gone)
+    return tuple(PredictionEnded(now, agent, mode, "averted", "the agent is gone") for agent, mode in gone)
 
 
 def forecasts_of(agent: Agent, world: World, history: Signals, now: float, prior: Prior) -> tuple[Told, ...]:
@@ -68,7 +68,7 @@ def forecasts_of(agent: Agent, world: World, history: Signals, now: float, prior
     works = (work for work in world.foresight.work.values() if work.planned.agent == agent.name)
     if any(work.done_at is None and work.planned.due_at <= now for work in works):
         return ()  # it is being restarted by us: the work's outcome says what became of the prediction
-    seen = _seen(agent, world, history, now, prior)
+    seen = _seen(agent, history, now, prior)
     known = (mode for name, mode in world.foresight.predictions if name == agent.name)
     told = (_told(agent, mode, seen.get(mode), world, history, now) for mode in dict.fromkeys((*known, *seen)))
     return tuple(event for event in told if event is not None)
@@ -85,9 +85,7 @@ def worth_a_longer_look(agent: Agent, world: World, history: Signals, now: float
             yield resource.signal, _since(agent, resource)
 
 
-def _seen(
-    agent: Agent, world: World, history: Signals, now: float, prior: Prior
-) -> dict[FailureMode, FailurePredicted]:
+def _seen(agent: Agent, history: Signals, now: float, prior: Prior) -> dict[FailureMode, FailurePredicted]:
     """What speaks for each way to fail, however little; of two signals for the same one that which is used up first."""
     if not _watched(agent):
         return {}
@@ -95,7 +93,7 @@ def _seen(
     for one in _each_seen(agent, history, now, prior):
         if one.mode not in found or one.eta_s < found[one.mode].eta_s:
             found[one.mode] = one
-    return {mode: replace(one, case=_case(one, world)) for mode, one in found.items()}
+    return found
 
 
 def _each_seen(agent: Agent, history: Signals, now: float, prior: Prior) -> Iterator[FailurePredicted]:
@@ -120,9 +118,14 @@ def _told(
             outcome = why_over(then, agent, world)
         if outcome is not None:
             return PredictionEnded(now, agent.name, mode, outcome.outcome, outcome.why)
-    if seen is None or (then is None and seen.probability < TOLD_FROM * _bar(mode)):
+    if seen is None or (then is None and (seen.probability < TOLD_FROM * _bar(mode) or _is_here(seen))):
         return None
-    return seen if then is None or _moved(then, seen, now) else None
+    return replace(seen, case=_case(seen, world)) if then is None or _moved(then, seen, now) else None
+
+
+def _is_here(seen: FailurePredicted) -> bool:
+    """What has reached its limit is foreseen no more."""
+    return seen.model == "trend" and (seen.value <= 0.0 if seen.slope < 0.0 else seen.value >= seen.limit)
 
 
 def _trend(agent: Agent, resource: Resource, history: Signals, now: float) -> Forecast | None:

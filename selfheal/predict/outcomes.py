@@ -43,6 +43,8 @@ def why_over(then: FailurePredicted, agent: Agent, world: World) -> Outcome:
         return Outcome("averted", f"{done} was done")
     if then.mode == "certificate_expired":
         return Outcome("averted", "it was renewed")
+    if agent.state in ("stopped", "maintenance"):
+        return Outcome("averted", "it was stopped")
     return Outcome("withdrawn", "it is not seen any more")
 
 

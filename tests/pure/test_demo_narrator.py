@@ -118,7 +118,8 @@ def test_an_outage_names_its_cause_and_a_hold_is_told_once() -> None:
 
 def test_that_one_is_likely_to_die_again_is_told_once_however_often_it_does() -> None:
     seen = FailurePredicted(AT, "billing", "crash", "deaths", 0.8, 600.0, 60.0, 6000.0, 3.0, 0.0, 1e-3, model="hazard")
-    again = [seen, PredictionEnded(AT + 1, "billing", "crash", "happened", "it died"), replace(seen, at=AT + 2)]
+    died = PredictionEnded(AT + 1, "billing", "crash", "happened", "it died")
+    again: list[Event] = [seen, died, replace(seen, at=AT + 2)]
     lines = told([declared("billing"), *again])
     assert [line.text for line in lines] == ["foreseen: crash in about 10 m 0 s (80 % likely)"]
 

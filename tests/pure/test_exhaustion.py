@@ -241,5 +241,5 @@ def test_a_new_process_owes_nothing_to_the_leak_of_the_one_before() -> None:
 
 def test_an_agent_that_was_removed_takes_its_predictions_with_it() -> None:
     assert forecasts(_world(_predicted(), AgentRemoved(640.0, "api")), _history(LEAK), NOW) == (
-        PredictionEnded(NOW, "api", "out_of_memory", "withdrawn", "the agent is gone"),
+        PredictionEnded(NOW, "api", "out_of_memory", "averted", "the agent is gone"),
     )

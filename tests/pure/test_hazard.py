@@ -14,7 +14,7 @@ from benchmarks.hazard import KINDS, asked, brier, calibration_error
 from selfheal.events import AgentDeclared, AgentExited, AgentStarted, Event, FailurePredicted, PredictionEnded, Run
 from selfheal.history.rings import History
 from selfheal.predict.exhaustion import forecasts
-from selfheal.predict.hazard import HOUR_S, Prior, hazard, prior_of
+from selfheal.predict.hazard import HOUR_S, Prior, chances, hazard, prior_of
 from selfheal.world import EMPTY, World, fold
 from selfheal.world.deaths import HALF_LIFE_S, Deaths
 
@@ -78,7 +78,8 @@ def test_one_that_died_is_likelier_to_die_than_one_that_did_not_from_the_first_t
     prior = prior_of([_lived(10.0, 0)] * 4 + [_lived(10.0, 1)])
     never, once, twice = (hazard(_lived(10.0, deaths), prior) for deaths in (0, 1, 2))
     assert never.chance < once.chance < twice.chance
-    assert once.low < once.chance < once.high
+    low, high = chances(_lived(10.0, 1), prior)
+    assert low < once.chance < high
     assert once.eta_low_s < once.eta_s < once.eta_high_s
 
 
@@ -104,8 +105,9 @@ def test_without_anything_seen_the_chance_is_small_and_not_nothing() -> None:
 
 @given(st.floats(0.0, 1e3), st.floats(0.0, 1e7), st.floats(0.05, 20.0), st.floats(1.0, 1e8))
 def test_a_chance_is_a_share_within_its_interval(weight: float, up_s: float, shape: float, rate_s: float) -> None:
-    seen = hazard(Deaths(weight, up_s), Prior(shape, rate_s))
-    assert 0.0 <= seen.low <= seen.high <= 1.0
+    known, prior = Deaths(weight, up_s), Prior(shape, rate_s)
+    seen, (low, high) = hazard(known, prior), chances(known, prior)
+    assert 0.0 <= low <= high <= 1.0
     assert 0.0 <= seen.chance <= 1.0
     assert 0.0 <= seen.eta_low_s <= seen.eta_s <= seen.eta_high_s
 

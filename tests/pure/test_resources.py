@@ -21,6 +21,7 @@ from selfheal.events import (
     LimitRaised,
     PredictionEnded,
     Run,
+    StopAsked,
 )
 from selfheal.history.rings import History
 from selfheal.modes import MODES, rate_text
@@ -136,6 +137,17 @@ def test_what_has_reached_its_limit_has_happened() -> None:
     full = _history("disk", [(place * 5.0, min(1.0, 0.5 + place / 200)) for place in range(131)])
     (end,) = forecasts(_world(_full()), full, NOW)
     assert end == PredictionEnded(NOW, "api", "disk_full", "happened", "disk has reached its limit")
+
+
+def test_what_is_at_its_limit_is_not_foreseen_any_more() -> None:
+    full = _history("disk", [(place * 5.0, min(1.0, 0.5 + place / 200)) for place in range(131)])
+    assert forecasts(_world(), full, NOW) == ()
+    assert forecasts(_world(), _history("tls_expires_in", [(0.0, 100.0)]), NOW) == ()
+
+
+def test_of_one_that_was_stopped_nobody_knows() -> None:
+    told = forecasts(_world(_full(), StopAsked(620.0, "api", "ada")), _history("disk", _rising(1.0)), NOW)
+    assert told == (PredictionEnded(NOW, "api", "disk_full", "averted", "it was stopped"),)
 
 
 def test_an_incident_of_that_cause_has_made_it_true_however_often_the_forecast_moved_since() -> None:
