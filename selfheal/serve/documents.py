@@ -120,7 +120,8 @@ class Pages:
 
     def predictions(self, material: Material) -> Document:
         foreseen = foresight.predictions(material.world, material.now)
-        return {"predictions": [*map(raw, foreseen)], "ended": dict(material.world.foresight.ended)}
+        over = [*map(raw, foresight.ended(material.world))]
+        return {"predictions": [*map(raw, foreseen)], "ended": dict(material.world.foresight.ended), "over": over}
 
     def anomalies(self, material: Material) -> Document:
         known = material.world.foresight

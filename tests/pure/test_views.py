@@ -35,6 +35,7 @@ from selfheal.events import (
     IncidentResolved,
     IncidentSuppressed,
     Planned,
+    PredictionEnded,
     Run,
     StopAsked,
     Verified,
@@ -308,6 +309,17 @@ def test_a_prediction_says_by_what_since_when_and_what_is_done_before_it() -> No
         world(dataclasses.replace(seen, mode="disk_full", probability=0.5, case=""), planned), T0
     )
     assert (other.case, other.work, other.work_due_at, other.high_risk) == (None, None, None, False)
+
+
+def test_what_became_of_what_was_foreseen_is_shown_newest_first() -> None:
+    seen = FailurePredicted(T0, "api", "disk_full", "disk", 0.4, 600, 300, 900, 0.9, 1.0, 1e-4)
+    ends = [PredictionEnded(T0 + 9, "api", "disk_full", "averted", "free_disk was done")]
+    again = dataclasses.replace(seen, at=T0 + 20, probability=0.9)
+    ends.append(PredictionEnded(T0 + 30, "api", "disk_full", "happened", "inc-1"))
+    later, first = foresight.ended(world(seen, ends[0], again, ends[1]))
+    assert (first.outcome, first.why, first.high_risk_since) == ("averted", "free_disk was done", None)
+    assert (later.foreseen_since, later.high_risk_since) == (rfc3339(T0 + 20), rfc3339(T0 + 20))
+    assert (later.ended_at, later.outcome) == (rfc3339(T0 + 30), "happened")
 
 
 def test_the_names_of_events_fields_say_which_of_them_are_times_and_durations() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from selfheal.serve.models.base import Items, Probability, Seconds, Time, View
-from selfheal.vocabulary import FailureMode, Outcome, PredictionModel
+from selfheal.vocabulary import FailureMode, Outcome, PredictionModel, PredictionOutcome
 
 
 class ContributionView(View):
@@ -40,6 +40,19 @@ class PredictionView(View):
     case: str | None = Field(description="The latest incident in which that failure came.")
     work: str | None = Field(description="The work that is planned to prevent it.")
     work_due_at: Time | None
+
+
+class EndedView(View):
+    """What became of a failure that was foreseen."""
+
+    agent: str
+    mode: FailureMode
+    model: PredictionModel
+    foreseen_since: Time
+    high_risk_since: Time | None
+    ended_at: Time
+    outcome: PredictionOutcome
+    why: str
 
 
 class AnomalyView(View):

@@ -7,14 +7,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from selfheal.modes import HIGH_RISK, MODES
-from selfheal.serve.models.foresight import AnomalyView, ContributionView, PredictionView, WindowView, WorkView
+from selfheal.serve.models.foresight import (
+    AnomalyView,
+    ContributionView,
+    EndedView,
+    PredictionView,
+    WindowView,
+    WorkView,
+)
 from selfheal.serve.times import moment, rfc3339
-from selfheal.world.episodes import Episode
+from selfheal.world.episodes import Ended, Episode
 
 if TYPE_CHECKING:
     from selfheal.config.models import WindowConfig
     from selfheal.events import FailurePredicted
     from selfheal.world import Anomaly, Work, World
+
+
+# The document is written anew with every change.
+ENDED_SHOWN = 50
 
 
 def finite(value: float) -> float | None:
@@ -39,6 +50,11 @@ def predictions(world: World, now: float) -> list[PredictionView]:
     """Return what is foreseen, likeliest first."""
     known = sorted(world.foresight.predictions.values(), key=lambda one: -one.probability)
     return [_prediction(world, one, now) for one in known]
+
+
+def ended(world: World) -> list[EndedView]:
+    """Return what became of what was foreseen, newest first."""
+    return [_ended(one) for one in world.foresight.over[: -ENDED_SHOWN - 1 : -1]]
 
 
 def anomalies(world: World) -> list[AnomalyView]:
@@ -101,6 +117,19 @@ def _planned(world: World, seen: FailurePredicted) -> Work | None:
         return None
     works = world.foresight.work.values()
     return next((one for one in works if one.done_at is None and one.planned.agent == seen.agent), None)
+
+
+def _ended(one: Ended) -> EndedView:
+    return EndedView(
+        agent=one.episode.last.agent,
+        mode=one.episode.last.mode,
+        model=one.episode.last.model,
+        foreseen_since=rfc3339(one.episode.began_at),
+        high_risk_since=moment(one.episode.high_at),
+        ended_at=rfc3339(one.at),
+        outcome=one.outcome,
+        why=one.why,
+    )
 
 
 def _anomaly(name: str, one: Anomaly) -> AnomalyView:
