@@ -19,6 +19,8 @@ from selfheal.world.episodes import Ended
 WINDOW_S = 300.0
 # How long before a failure an alarm is called for, and how long before it a person can still do something.
 HORIZON_S, IN_TIME_S = 7200.0, 1800.0
+# A check tells of a certificate before it expires: that incident is the forecast itself.
+TOLD_BEFORE = frozenset({"tls_expired"})
 # An incident is diagnosed, and told as what was foreseen, a little after it began.
 LATE_S = 60.0
 
@@ -75,7 +77,9 @@ def failures(world: World, incidents: Sequence[Incident], known: Sequence[Alarm]
     begun = [(agent, mode, one.high_at) for (agent, mode), one in world.foresight.episodes.items() if one.high_at]
     spans = [(one.agent, one.mode, one.begin, one.end) for one in known]
     spans += [(agent, mode, at, float("inf")) for agent, mode, at in begun]
-    came = [(one.agent, MODE_OF[one.cause], one.onset) for one in incidents if one.cause in MODE_OF]
+    came = [
+        (one.agent, MODE_OF[one.cause], one.onset) for one in incidents if one.cause in MODE_OF.keys() - TOLD_BEFORE
+    ]
     alone = (one for one in known if one.right and one.mode != "crash" and not _is_among(one, incidents))
     came += [(one.agent, one.mode, one.end) for one in alone]
     return [Failure(agent, mode, onset, _lead(agent, mode, onset, spans)) for agent, mode, onset in came]

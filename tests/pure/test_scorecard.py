@@ -139,6 +139,11 @@ def test_what_was_foreseen_counts_from_when_the_risk_was_high_and_with_its_lead(
     assert (seen.failures_without_precursor.value, seen.failures_without_precursor.count) == (1.0, 4)
 
 
+def test_a_check_that_warns_of_a_certificate_is_no_failure_that_should_have_been_foreseen() -> None:
+    seen = _score(_incident(1, 100.0, 1.0, "tls_expired"), 200.0)
+    assert (seen.event_recall.count, seen.failures_without_precursor.value) == (0, 0.0)
+
+
 def test_one_that_came_after_it_was_withdrawn_but_in_its_time_was_right() -> None:
     story = [*_episode(1000.0, 2000.0, "withdrawn"), *_incident(1, 5000.0, 1.0, "out_of_memory")]
     assert _score(story, 5010.0).precision.value == 1.0
