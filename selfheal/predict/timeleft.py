@@ -65,7 +65,12 @@ def foresee(points: Sequence[Point], limit: float, now: float, horizon_s: float 
     """
     if not _within_reach(points, limit):
         return None
-    season = season_of(points)
+    seen = _foreseen(points, limit, now, horizon_s, Season())
+    season = season_of(points) if seen is not None else Season()  # which takes some milliseconds
+    return _foreseen(points, limit, now, horizon_s, season) if season else seen
+
+
+def _foreseen(points: Sequence[Point], limit: float, now: float, horizon_s: float, season: Season) -> Forecast | None:
     lasting = since_release(season.taken_off(since(points, points[-1][0] - TEETH_S)))
     latest = without_steps(since(lasting, points[-1][0] - LONGEST_S))
     trend = _trend(latest, limit) if _worth_a_look(latest, limit) else None
