@@ -56,8 +56,11 @@ def _foreseen(world: World, event: FailurePredicted) -> tuple[AlertRaised, ...]:
 
 def _work_over(world: World, event: WorkDone, work: Work) -> tuple[AlertRaised, ...]:
     agent = work.planned.agent
+    asked = no_longer_asked(world, work, event.at)
+    if work.ended == "called_off":
+        return asked  # since nobody needs it: the prediction ends as well
     about = _prevented(world, event, work) if event.outcome == "succeeded" else _planned(world, event.at, agent)
-    return (*no_longer_asked(world, work, event.at), *about)
+    return (*asked, *about)
 
 
 def _planned(world: World, at: float, agent: str) -> tuple[AlertRaised, ...]:
@@ -105,7 +108,7 @@ def _seen(event: FailurePredicted) -> str:
 def _what_is_done(world: World, event: FailurePredicted) -> str:
     """What will be done, and when, by what is planned now; or why nothing is."""
     works = [one for one in world.foresight.work.values() if _is_for(one, event)]
-    planned = next((one for one in works if not one.over), None)
+    planned = next((one for one in reversed(works) if not one.over), None)
     if planned is not None:
         return f"Planned: {in_words(planned.planned)}"
     if foreseen_cause(event.mode) is None:
@@ -114,6 +117,8 @@ def _what_is_done(world: World, event: FailurePredicted) -> str:
         return "It is left to come, by chance: a restart ends it within seconds"
     if works and works[-1].planned.at >= event.since and (gone := given_up(works[-1])):
         return f"Planned was a {gone}"
+    if not MODES[event.mode].restart_prevents:
+        return "Nothing is planned: a restart would not prevent it"
     return f"Nothing is planned yet{_why_not(world.agents.get(event.agent), world)}"
 
 
@@ -124,7 +129,7 @@ def _why_not(agent: Agent | None, world: World) -> str:
 
 
 def _is_for(work: Work, event: FailurePredicted) -> bool:
-    return work.planned.agent == event.agent and work.planned.mode in (None, event.mode)
+    return work.planned.agent == event.agent and work.planned.mode == event.mode
 
 
 def _said(world: World, key: str) -> str:

@@ -25,12 +25,12 @@ class Signal:
         self.told: list[Verdict] = []
 
     def goes(self, values: Iterable[float]) -> list[str]:
-        """What is told of these values."""
+        """What is told of these values, but for how much further out they are."""
         before = len(self.told)
         for value in values:
             self.at += self.every_s
             self.told += self.watched.take(self.at, value, self.sense, A_DAY, self.others)
-        return [one.kind for one in self.told[before:]]
+        return [one.kind for one in self.told[before:] if one.kind != "further"]
 
 
 def noise(seed: int, count: int, level: float = 100.0, width: float = 10.0) -> list[float]:

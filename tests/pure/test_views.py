@@ -298,7 +298,7 @@ def test_a_prediction_says_by_what_since_when_and_what_is_done_before_it() -> No
         T0, "api", "out_of_memory", "rss", 0.8, 600, 300, 900, 3e8, 4e8, 1e5, T0 - 60, "trend", 7200.0,
         (Contribution("rss", 1.0, "it grows"),), "inc-1",
     )  # fmt: skip
-    planned = WorkPlanned(T0, "work-1", "api", "restart", T0 + 100, "rss grows")
+    planned = WorkPlanned(T0, "work-1", "api", "restart", T0 + 100, "rss grows", "out_of_memory", "memory_leak")
     (one,) = foresight.predictions(
         world(seen, planned, dataclasses.replace(seen, at=T0 + 50, probability=0.5)), T0 + 60
     )

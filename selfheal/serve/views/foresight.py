@@ -86,8 +86,8 @@ def _prediction(world: World, seen: FailurePredicted, now: float) -> PredictionV
 
 def _planned(world: World, seen: FailurePredicted) -> Work | None:
     """The work that shall prevent it."""
-    works = (one for one in world.foresight.work.values() if one.planned.agent == seen.agent and not one.over)
-    return next((one for one in works if one.planned.mode in (None, seen.mode)), None)
+    works = (one for one in reversed(world.foresight.work.values()) if one.planned.agent == seen.agent and not one.over)
+    return next((one for one in works if one.planned.mode == seen.mode), None)
 
 
 def _ended(one: Ended) -> EndedView:
