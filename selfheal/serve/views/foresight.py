@@ -86,7 +86,7 @@ def _prediction(world: World, seen: FailurePredicted, now: float) -> PredictionV
 
 def _planned(world: World, seen: FailurePredicted) -> Work | None:
     """The work that shall prevent it."""
-    works = (one for one in reversed(world.foresight.work.values()) if one.planned.agent == seen.agent and not one.over)
+    works = (one for one in [*world.foresight.work.values()][::-1] if one.planned.agent == seen.agent and not one.over)
     return next((one for one in works if one.planned.mode == seen.mode), None)
 
 
