@@ -28,6 +28,7 @@ from selfheal.compose.learning import Learning
 from selfheal.compose.limits import limits_over
 from selfheal.compose.memory import Memory
 from selfheal.compose.notices import Notices
+from selfheal.compose.outlook import Outlook
 from selfheal.compose.prevention import Prevention
 from selfheal.compose.reactions import Log, Reactions
 from selfheal.compose.readiness import Readiness
@@ -176,12 +177,14 @@ class Daemon:
             self.investigation.diagnose, self.evidence.of_incident, self.redact,
             lambda: self.config.guard.approval_timeout, self.runner.spawn, self.fleet.told,
         )  # fmt: skip
-        self.prevention = Prevention(
-            self.ledger, ports, self.fleet, self.memory, self.vitals, self.judgement, self.healer
-        )
         self.learning = Learning(
             self.ledger, ports, self.vitals, self.history, self.memory.recall.points, self.state_dir,
             lambda: self.config.daemon.ml_retrain_interval, self.metrics.learning, log, self.redact,
+            Outlook(self.ledger, ports, self.history, self.memory.recall),
+        )  # fmt: skip
+        self.prevention = Prevention(
+            self.ledger, ports, self.fleet, self.memory, self.vitals, self.judgement, self.healer,
+            self.learning.foretelling.outlook.said,
         )  # fmt: skip
         self.upkeep = Upkeep(
             self.ledger, ports, self.supervisor, self.senses, self.plans, lambda: self.config.guard.maintenance

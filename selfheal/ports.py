@@ -16,7 +16,17 @@ from selfheal.clock import Clock
 from selfheal.config.models import Config
 from selfheal.data.jobs import AnyJob
 from selfheal.kinds import CallHttp, CheckKind, Notifier, RunCommand
-from selfheal.ml.wire import Fit, FitBooster, FitRecurrent, Fitted, FittedBooster, FittedRecurrent, NotFitted
+from selfheal.ml.wire import (
+    Fit,
+    FitBooster,
+    FitRecurrent,
+    Fitted,
+    FittedBooster,
+    FittedRecurrent,
+    Foretell,
+    Foretold,
+    NotFitted,
+)
 from selfheal.model.wire import Answer, Question
 from selfheal.net import Dialer
 from selfheal.render.api import RenderApi
@@ -56,6 +66,10 @@ class Learner(Protocol):
 
     async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
         """Have it learned by an LSTM. Raises as `fit` does."""
+        ...
+
+    async def foretell(self, order: Foretell) -> Foretold | NotFitted:
+        """Have all that foretells failures learned, from simulated fleets and this one. Raises as `fit` does."""
         ...
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from selfheal.kinds import Observation
-from selfheal.vocabulary import StandbyKind
+from selfheal.vocabulary import FailureMode, PredictionModel, StandbyKind
 
 
 class CheckRecord(msgspec.Struct, frozen=True):
@@ -68,6 +68,14 @@ class Strangeness:
     features: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Which model says how likely a failure of some mode is, and why that one."""
+
+    model: PredictionModel
+    why: str
+
+
 class AgentVitals(msgspec.Struct, frozen=True):
     """Everything in here about one agent, for who keeps the same elsewhere."""
 
@@ -87,6 +95,8 @@ class Vitals:
         self._signals: dict[str, dict[str, float]] = {}
         self._standbys: dict[str, Standing] = {}
         self._strangeness: dict[str, Strangeness] = {}
+        self.speakers: Mapping[FailureMode, Speaker] = {}
+        """Who speaks of each mode that can be learned; replaced as a whole."""
 
     def checks(self, agent: str) -> Mapping[str, CheckRecord]:
         """The records of an agent's checks, by name; empty where none ran yet."""
@@ -170,4 +180,5 @@ class Vitals:
         other._signals = {agent: dict(signals) for agent, signals in self._signals.items()}
         other._standbys = dict(self._standbys)
         other._strangeness = dict(self._strangeness)
+        other.speakers = self.speakers
         return other

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from zlib import crc32
 
+from selfheal.compose.foretelling import Foretelling
 from selfheal.compose.models import MOST_MODELS, ModelFiles
+from selfheal.compose.outlook import Outlook
 from selfheal.compose.reactions import Log
 from selfheal.history.rings import History
 from selfheal.ledger import Ledger
@@ -77,7 +79,11 @@ class Learning:
         metrics: LearningMetrics,
         log: Log,
         redact: Callable[[str], str],
+        outlook: Outlook,
     ) -> None:
+        self.foretelling = Foretelling(
+            ledger, ports, vitals, outlook, state_dir / "models", interval_s, metrics, log, redact
+        )
         self._ledger = ledger
         self._ports = ports
         self._clock = ports.clock
@@ -111,6 +117,7 @@ class Learning:
                 break
             await self._learn(agent)
         await self._say_why()
+        await self.foretelling.learn()  # by the same child, which does one thing after the other
 
     async def look(self) -> None:
         """Score every agent that has a forest, in slices."""

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from selfheal.durable import make_private, replace_file, sweep
 from selfheal.ml.model import MOST_BYTES, Model, ModelRefused, decode
+from selfheal.recorded.foreteller import MOST_BYTES as MOST_TOLD
 
 # Half a megabyte in memory each: with these 32 MB, which is what a fleet of that size has to spare.
 MOST_MODELS = 64
@@ -62,10 +63,31 @@ class ModelFiles:
             path.replace(path.with_suffix(_ASIDE))
 
 
-def _read(path: Path) -> bytes:
+class ForetellerFile:
+    """The one file of what foretells failures. Its methods block, as above."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "fleet.foreteller"
+
+    def load(self) -> bytes:
+        """What is kept; nothing where there is no file. Raises ModelRefused."""
+        return _read(self._path, MOST_TOLD + 1) if self._path.exists() else b""
+
+    def save(self, data: bytes) -> None:
+        """Keep a model instead of the one before. Raises OSError."""
+        make_private(self._path.parent)
+        replace_file(self._path, data)
+
+    def put_aside(self) -> None:
+        """Keep what is no good for a person to look at, and read it no more."""
+        with suppress(OSError):
+            self._path.replace(self._path.with_suffix(_ASIDE))
+
+
+def _read(path: Path, most: int = MOST_BYTES + 1) -> bytes:
     """The bytes of a file, no more than a model may have and one. Raises ModelRefused."""
     try:
         with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
+            return file.read(most)
     except OSError as why:
         raise ModelRefused("unreadable", f"it cannot be read: {why.strerror}") from why

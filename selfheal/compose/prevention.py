@@ -6,7 +6,7 @@ little to do. The work itself is the healer's: it passes the same door as a fix.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -21,7 +21,7 @@ from selfheal.events import FailurePredicted, PredictionLeft, WorkPlanned
 from selfheal.ledger import Ledger
 from selfheal.notify.rules import quiet_until
 from selfheal.ports import Ports
-from selfheal.predict.exhaustion import fleet_prior, forecasts_of, forecasts_of_the_gone
+from selfheal.predict.exhaustion import Learned, fleet_prior, forecasts_of, forecasts_of_the_gone
 from selfheal.predict.left_alone import why_not_left
 from selfheal.predict.load import HOUR_S, Load, learned, telling
 from selfheal.predict.maintenance import Slot, Times, in_words, slot, void, wanted
@@ -41,7 +41,7 @@ class Prevention:
 
     def __init__(
         self, ledger: Ledger, ports: Ports, fleet: Fleet, memory: Memory, vitals: Vitals, judgement: Judgement,
-        healer: Healer,
+        healer: Healer, learned: Callable[[], Awaitable[Learned]],
     ) -> None:  # fmt: skip
         self._ledger = ledger
         self._clock = ports.clock
@@ -51,6 +51,7 @@ class Prevention:
         self._vitals = vitals
         self._judgement = judgement
         self._healer = healer
+        self._learned = learned
 
     async def foresee(self) -> None:
         """Renew the forecasts and what is planned because of them."""
@@ -65,6 +66,7 @@ class Prevention:
     async def _forecast(self, now: float) -> None:
         """Agent by agent: between some of them the loop gets its turn."""
         self._memory.courses.begin()
+        said = await self._learned()
         prior = fleet_prior(self._ledger.world, now)
         for place, name in enumerate(tuple(self._ledger.world.agents)):
             world = self._ledger.world
@@ -72,7 +74,8 @@ class Prevention:
                 await self._memory.courses.renew(world.agents[name], world, now)
             world = self._ledger.world
             if name in world.agents:
-                self._ledger.record(*forecasts_of(world.agents[name], world, self._memory.courses, now, prior))
+                told = forecasts_of(world.agents[name], world, self._memory.courses, now, prior, said.get(name, {}))
+                self._ledger.record(*told)
             if place % AT_ONCE == AT_ONCE - 1:
                 await self._clock.sleep(0)
         self._ledger.record(*forecasts_of_the_gone(self._ledger.world, now))

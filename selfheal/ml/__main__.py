@@ -13,7 +13,7 @@ import sys
 from argparse import ArgumentParser
 from typing import BinaryIO
 
-from selfheal.ml.child import IDLE_S, serve
+from selfheal.ml.child import IDLE_S, Foreteller, serve
 from selfheal.ml.wire import Garbage
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -23,8 +23,8 @@ _NICE = 19
 MOST_MEMORY = 512_000_000
 
 
-def main() -> int:
-    """Serve until there is nothing left to do; returns the exit code."""
+def main(foretell: Foreteller | None = None) -> int:
+    """Serve until there is nothing left to do; returns the exit code. `foretell` as `serve` has it."""
     parser = ArgumentParser(prog="python -m selfheal.ml")
     parser.add_argument("--parent", type=int, default=0, help="the pid with which it ends")
     parser.add_argument("--idle", type=float, default=IDLE_S, help="seconds without an order after which it ends")
@@ -38,7 +38,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is meant for the daemon, which ends us
     with os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0) as orders, _answers() as answers:
         try:
-            serve(orders, answers, given.idle)
+            serve(orders, answers, given.idle, foretell)
         except (Garbage, BrokenPipeError) as why:
             sys.stderr.write(f"{why}\n")
             return 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from selfheal.ml.boost import Booster
@@ -27,6 +27,8 @@ from selfheal.ml.wire import (
     Fitted,
     FittedBooster,
     FittedRecurrent,
+    Foretell,
+    Foretold,
     Hello,
     NotFitted,
     Order,
@@ -41,9 +43,14 @@ from selfheal.ml.wire import (
 
 IDLE_S = 30.0
 
+Foreteller = Callable[[Foretell], Foretold]
 
-def serve(orders: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None:
-    """Do orders until there are no more, or none came for `idle_s`. Raises Garbage where one is none."""
+
+def serve(orders: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S, foretell: Foreteller | None = None) -> None:
+    """Do orders until there are no more, or none came for `idle_s`. Raises Garbage where one is none.
+
+    `foretell` does those for which fleets are simulated; without it they are refused.
+    """
     _send(answers, Hello(pid=os.getpid()))
     while select.select([orders], [], [], idle_s)[0]:
         head = _read(orders, HEAD.size)
@@ -51,7 +58,7 @@ def serve(orders: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None:
             return
         order = order_of(_read(orders, length_of(head)))
         signal.setitimer(signal.ITIMER_REAL, max(0.001, order.limit_s))
-        answer = do(order)
+        answer = do(order, foretell)
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         _send(answers, answer)
 
@@ -65,12 +72,12 @@ def _read(orders: BinaryIO, count: int) -> bytes:
     return b"".join(parts)
 
 
-def do(order: Order) -> Answer:
+def do(order: Order, foretell: Foreteller | None = None) -> Answer:
     """Do one order, and say what came of it. Never raises."""
     if order.version != VERSION:
         return NotFitted(job=order.job, slug="version", why=f"an order of version {order.version}; {VERSION} is spoken")
     try:
-        return _done(order)
+        return _done(order, foretell)
     except CannotLearn as why:
         return NotFitted(job=order.job, slug="not_installed", why=str(why))
     except NothingToLearn as why:
@@ -83,7 +90,7 @@ def do(order: Order) -> Answer:
         return NotFitted(job=order.job, slug="error", why=f"{type(why).__name__}: {why}"[:500])
 
 
-def _done(order: Order) -> Answer:
+def _done(order: Order, foretell: Foreteller | None) -> Answer:
     match order:
         case Fit():
             return _fit(order)
@@ -91,6 +98,10 @@ def _done(order: Order) -> Answer:
             return _boost(order)
         case FitRecurrent():
             return _recur(order)
+        case Foretell():
+            if foretell is None:
+                return NotFitted(job=order.job, slug="error", why="this process does not know how to simulate a fleet")
+            return foretell(order)
 
 
 def _fit(order: Fit) -> Fitted | NotFitted:

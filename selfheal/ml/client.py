@@ -22,6 +22,8 @@ from selfheal.ml.wire import (
     Fitted,
     FittedBooster,
     FittedRecurrent,
+    Foretell,
+    Foretold,
     Garbage,
     Hello,
     NotFitted,
@@ -40,7 +42,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 _BEGIN_S, _GRACE_S = 20.0, 5.0
 _REAP_S = 2.0
 
-_Done = TypeVar("_Done", Fitted, FittedBooster, FittedRecurrent)
+_Done = TypeVar("_Done", Fitted, FittedBooster, FittedRecurrent, Foretold)
 
 Trouble = Literal["died", "hung", "garbage", "not_started"]
 
@@ -59,7 +61,7 @@ class Child:
     def __init__(self, environment: Mapping[str, str], more: Sequence[str] = (), argv: Sequence[str] = ()) -> None:
         passed = {name: value for name, value in environment.items() if name in _PASSED_ON}
         self._environment = {**passed, **_ONE_THREAD}
-        program = (sys.executable, "-P", "-m", "selfheal.ml", "--parent", str(os.getpid()))
+        program = (sys.executable, "-P", "-m", "selfheal.recorded", "--parent", str(os.getpid()))
         self._argv = (*(argv or program), *more)
         self._process: asyncio.subprocess.Process | None = None
 
@@ -80,6 +82,10 @@ class Child:
     async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
         """Have an LSTM fitted. Raises as `fit` does."""
         return await self._have_done(order, FittedRecurrent)
+
+    async def foretell(self, order: Foretell) -> Foretold | NotFitted:
+        """Have it learned what comes before each way to fail. Raises as `fit` does."""
+        return await self._have_done(order, Foretold)
 
     async def _have_done(self, order: Order, kind: type[_Done]) -> _Done | NotFitted:
         answered = False

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, log
 from statistics import median
-
-from selfheal.ml.model import Stored
+from typing import Protocol
 
 # So many parts of equal weight. Rows overlap, so that even many are few: more parts would be chance.
 PARTS = 5
@@ -24,6 +23,19 @@ LEAST_ROWS = 120
 OUTSIDE, SHIFT = 0.3, 1.0
 # In an empty part there is a little all the same, else its logarithm would be without end.
 _LEAST_SHARE = 0.01
+
+
+class Spread(Protocol):
+    """How the values of what was learned from were spread, by feature: their ends, their parts, and what is in each."""
+
+    @property
+    def lows(self) -> Sequence[float]: ...
+    @property
+    def highs(self) -> Sequence[float]: ...
+    @property
+    def edges(self) -> Sequence[Sequence[float]]: ...
+    @property
+    def shares(self) -> Sequence[Sequence[float]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +51,7 @@ class Drift:
         return self.rows >= LEAST_ROWS and (self.outside >= OUTSIDE or self.shift >= SHIFT)
 
 
-def drift(told: Stored, seen: Sequence[Sequence[float]]) -> Drift:
+def drift(told: Spread, seen: Sequence[Sequence[float]]) -> Drift:
     """Compare the latest rows with what a model learned from; what was not seen counts for neither side."""
     columns = [[cell for cell in column if isfinite(cell)] for column in zip(*seen, strict=True)]
     if not any(columns):

@@ -112,6 +112,38 @@ class FitRecurrent(msgspec.Struct, frozen=True, kw_only=True, tag="fit_recurrent
     version: int = VERSION
 
 
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent was: the means of its steps, the first of which is number `first`, as doubles; NaN is none.
+
+    `limits` are (mode, signal, limit); `failures` (mode, when, incident), `left_out` (mode or none for all, begin,
+    end), `restarts` when it began anew: seconds since the epoch.
+    """
+
+    agent: str
+    first: int
+    columns: dict[str, bytes]
+    limits: tuple[tuple[str, str, float], ...] = ()
+    failures: tuple[tuple[str, float, str], ...] = ()
+    left_out: tuple[tuple[str, float, float], ...] = ()
+    restarts: tuple[float, ...] = ()
+
+
+class Foretell(msgspec.Struct, frozen=True, kw_only=True, tag="foretell"):
+    """An order: learn what comes before each way to fail, from so many simulated agents and these real ones.
+
+    `before` is the file of the model that there is, which stays for each mode that the new one does not beat.
+    """
+
+    job: int
+    pasts: tuple[Past, ...]
+    runs: int
+    before: bytes = b""
+    until: float
+    seed: int
+    limit_s: float
+    version: int = VERSION
+
+
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     """The first word of a child."""
 
@@ -143,6 +175,15 @@ class FittedRecurrent(msgspec.Struct, frozen=True, kw_only=True, tag="fitted_rec
     version: int = VERSION
 
 
+class Foretold(msgspec.Struct, frozen=True, kw_only=True, tag="foretold"):
+    """It was learned: the bytes of the file, and for how many modes it is another one than before."""
+
+    job: int
+    model: bytes
+    taken: int
+    version: int = VERSION
+
+
 class NotFitted(msgspec.Struct, frozen=True, kw_only=True, tag="not_fitted"):
     """It could not be learned. `slug` is one of REASONS."""
 
@@ -152,8 +193,8 @@ class NotFitted(msgspec.Struct, frozen=True, kw_only=True, tag="not_fitted"):
     version: int = VERSION
 
 
-Order = Fit | FitBooster | FitRecurrent
-Answer = Fitted | FittedBooster | FittedRecurrent | NotFitted
+Order = Fit | FitBooster | FitRecurrent | Foretell
+Answer = Fitted | FittedBooster | FittedRecurrent | Foretold | NotFitted
 Said = Hello | Answer
 REASONS = ("too_little", "not_installed", "no_memory", "version", "error")
 

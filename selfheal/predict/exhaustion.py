@@ -5,14 +5,16 @@ Needs no history: a trend that is seen from day one on. What is foreseen is told
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol
 
 from selfheal.causes import is_failure
 from selfheal.events import Contribution, FailurePredicted, PredictionEnded
-from selfheal.modes import MODES, rate_text
+from selfheal.modes import HIGH_RISK, MODES, rate_text
 from selfheal.predict.dying import death_foreseen
+from selfheal.predict.foretold import Said, joined
 from selfheal.predict.hazard import Prior, prior_of
 from selfheal.predict.maintenance import is_begun
 from selfheal.predict.outcomes import outcome_of, why_over
@@ -30,6 +32,7 @@ TOLD_FROM, KEPT_FROM = 0.3, 0.1
 MOVED_SHARE, MOVED_S = 0.1, 5.0
 
 Told = FailurePredicted | PredictionEnded
+Learned = Mapping[str, Mapping[FailureMode, Said]]
 
 
 class Signals(Protocol):
@@ -65,12 +68,23 @@ def forecasts_of_the_gone(world: World, now: float) -> tuple[PredictionEnded, ..
     return tuple(PredictionEnded(now, agent, mode, "averted", "the agent is gone") for agent, mode in gone)
 
 
-def forecasts_of(agent: Agent, world: World, history: Signals, now: float, prior: Prior) -> tuple[Told, ...]:
-    """Return what is foreseen of one agent anew, what moved, and what is over."""
+def forecasts_of(
+    agent: Agent,
+    world: World,
+    history: Signals,
+    now: float,
+    prior: Prior,
+    learned: Mapping[FailureMode, Said] = MappingProxyType({}),
+) -> tuple[Told, ...]:
+    """Return what is foreseen of one agent anew, what moved, and what is over.
+
+    `learned` is what a model that was trained says, of the modes for which it is better than the trend.
+    """
     works = (work for work in world.foresight.work.values() if work.planned.agent == agent.name)
     if any(not work.over and is_begun(world, work) for work in works):
         return ()  # something is being done by us: the work's outcome says what became of the prediction
-    seen = _seen(agent, history, now, prior)
+    found = _seen(agent, history, now, prior)
+    seen = joined(agent, found, learned, now) if _watched(agent) else found
     known = (mode for name, mode in world.foresight.predictions if name == agent.name)
     told = (_told(agent, mode, seen.get(mode), world, history, now) for mode in dict.fromkeys((*known, *seen)))
     return tuple(event for event in told if event is not None)
@@ -122,7 +136,7 @@ def _told(
             return PredictionEnded(now, agent.name, mode, outcome.outcome, outcome.why)
     if seen is None or (then is None and (seen.probability < TOLD_FROM * _bar(mode) or _is_here(seen))):
         return None
-    return replace(seen, case=_case(seen, world)) if then is None or _moved(then, seen, now) else None
+    return replace(seen, case=seen.case or _case(seen, world)) if then is None or _moved(then, seen, now) else None
 
 
 def _is_here(seen: FailurePredicted) -> bool:
@@ -202,5 +216,8 @@ def _moved(then: FailurePredicted, seen: FailurePredicted, now: float) -> bool:
     """Whether a forecast says something else than the one before, less the time that has passed."""
     left = max(0.0, then.eta_s - (now - then.at))
     shift = abs(seen.eta_s - left)
-    by_time = shift > max(MOVED_S, MOVED_SHARE * left) and seen.model == "trend"
-    return by_time or abs(seen.probability - then.probability) > MOVED_SHARE
+    by_time = shift > max(MOVED_S, MOVED_SHARE * left) and seen.model != "hazard"
+    is_high = seen.probability >= HIGH_RISK
+    return (
+        by_time or is_high != (then.probability >= HIGH_RISK) or abs(seen.probability - then.probability) > MOVED_SHARE
+    )

@@ -120,7 +120,7 @@ class Pages:
         return {"agents": shown}
 
     def predictions(self, material: Material) -> Document:
-        foreseen = foresight.predictions(material.world, material.now)
+        foreseen = foresight.predictions(material.world, material.now, material.vitals)
         over = [*map(raw, foresight.ended(material.world))]
         return {"predictions": [*map(raw, foreseen)], "ended": dict(material.world.foresight.ended), "over": over}
 

@@ -145,7 +145,7 @@ class Reads:
     async def predictions(self, limit: Limit = 100, since: Since = None) -> Items[PredictionView]:
         """Failures that are foreseen, likeliest first; `since` they were."""
         world = await self._sources.shown()
-        found = foresight.predictions(world, self._sources.clock.now())
+        found = foresight.predictions(world, self._sources.clock.now(), self._sources.vitals)
         return _newest([one for one in found if one.predicted_at >= _text(since)], limit)
 
     async def anomalies(self, limit: Limit = 100, since: Since = None) -> AnomaliesView:

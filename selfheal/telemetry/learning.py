@@ -5,10 +5,10 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 OUTCOMES = (
-    "fitted", "too_little", "not_installed", "no_memory", "version", "error",
+    "fitted", "too_little", "not_better", "not_installed", "no_memory", "version", "error",
     "died", "hung", "garbage", "not_started", "refused",
 )  # fmt: skip
-"""What may come of an order to the child. All but the first two send everybody back to the statistics."""
+"""What may come of an order to the child. All but the first three send everybody back to what needs no learning."""
 
 
 class LearningMetrics:

@@ -287,7 +287,7 @@ def test_what_is_foreseen_is_reckoned_from_now() -> None:
     assert foresight.risks(seen) == {"api": 0.82}
     assert [one.id for one in anomalies(seen, T0 + 100)] == ["a1"]
     shown = summary_of(seen)
-    assert shown["predictions"] == {"total": 2, "high_risk": 1}
+    assert shown["predictions"] == {"total": 2, "high_risk": 1, "by": {"trend": 2}, "speakers": {}}
     why = {"its signals were not looked at together yet": len(seen.agents)}
     by = {"forest": 0, "statistics": len(seen.agents)}
     assert shown["anomalies"] == {"open": 1, "last_hour": 1, "by": by, "why": why if seen.agents else {}}

@@ -29,6 +29,8 @@ from selfheal.ml.wire import (
     Fitted,
     FittedBooster,
     FittedRecurrent,
+    Foretell,
+    Foretold,
     NotFitted,
     points_in,
 )
@@ -63,6 +65,9 @@ class Child:
 
     async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
         raise AssertionError("forests alone are learned here")
+
+    async def foretell(self, order: Foretell) -> Foretold | NotFitted:
+        return NotFitted(job=order.job, slug="too_little", why="forests alone are learned here")
 
     async def close(self) -> None:
         self.closed += 1

@@ -234,11 +234,22 @@ class IncidentCounts(View):
     last_24h: int
 
 
+class SpeakerView(View):
+    """The model that says how likely a failure of a mode is, and why that one."""
+
+    model: str
+    why: str
+
+
 class PredictionCounts(View):
     """Failures foreseen; high risk begins at a probability of 0.7."""
 
     total: int
     high_risk: int
+    by: dict[str, int] = Field({}, description="How many are foreseen by which model.")
+    speakers: dict[str, SpeakerView] = Field(
+        {}, description="Which model says how likely a failure of a mode is, of those that can be learned."
+    )
 
 
 class AnomalyCounts(View):

@@ -23,6 +23,7 @@ class PredictionView(View):
     mode: FailureMode
     signal: str
     model: PredictionModel = Field(description="Which model foresees it.")
+    model_why: str = Field(description="Why that one speaks; empty where there is no other.")
     probability: Probability = Field(description="That it comes within `horizon_seconds`.")
     horizon_seconds: Seconds
     high_risk: bool = Field(description="From a probability of 0.7 on, until it has fallen below 0.4.")

@@ -21,7 +21,6 @@ from selfheal.serve.models.fleet import (
     IncidentCounts,
     LatencyView,
     LoopView,
-    PredictionCounts,
     QuantilesView,
     RecoveryView,
     SignalsView,
@@ -33,7 +32,7 @@ from selfheal.serve.models.fleet import (
 from selfheal.serve.times import moment, rfc3339, span
 from selfheal.serve.views.anomalies import anomalies_of
 from selfheal.serve.views.data import data_view
-from selfheal.serve.views.foresight import finite, high_risks, predictions, risks, share
+from selfheal.serve.views.foresight import finite, prediction_counts, predictions, risks, share
 from selfheal.serve.views.incidents import incident_view, incidents
 from selfheal.serve.views.strangeness import anomaly_counts, strangeness_view, strangest
 from selfheal.vitals import CheckRecord, Standing
@@ -87,7 +86,7 @@ def agent_detail(world: World, vitals: Vitals, name: str, now: float, past: Past
         },
         dependents=list(world.dependents(name)),
         incidents=[incident_view(one) for one in concerned[:INCIDENTS_OF_AN_AGENT]],
-        predictions=[one for one in predictions(world, now) if one.agent == name],
+        predictions=[one for one in predictions(world, now, vitals) if one.agent == name],
         anomalies=anomalies_of(world, name, now),
     )
 
@@ -103,7 +102,6 @@ def summary(
     vitals: Vitals | None = None,
 ) -> Summary:
     """Show everything at a glance."""
-    foreseen = world.foresight
     return Summary(
         status=_told(status(world), trouble),
         version=world.version,
@@ -119,10 +117,7 @@ def summary(
             open=len(world.open_incidents()),
             last_24h=sum(one.opened_at > now - DAY_S and one.state != "suppressed" for one in world.incidents.values()),
         ),
-        predictions=PredictionCounts(
-            total=len(foreseen.predictions),
-            high_risk=high_risks(world),
-        ),
+        predictions=prediction_counts(world, vitals),
         anomalies=anomaly_counts(world, vitals, now),
         recovery=recovery(world),
         scorecard=figures(scorecard),

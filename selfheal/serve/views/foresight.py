@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from selfheal.modes import HIGH_RISK
+from selfheal.serve.models.fleet import PredictionCounts, SpeakerView
 from selfheal.serve.models.foresight import ContributionView, EndedView, PredictionView
 from selfheal.serve.times import moment, rfc3339
 from selfheal.world.episodes import Ended, Episode
 
 if TYPE_CHECKING:
     from selfheal.events import FailurePredicted
+    from selfheal.vitals import Speaker, Vitals
     from selfheal.world import Work, World
 
 
 # The document is written anew with every change.
 ENDED_SHOWN = 50
+
+NOT_LEARNED = "it is too near for what was learned, or too little was seen of it yet"
 
 
 def finite(value: float) -> float | None:
@@ -37,10 +42,11 @@ def risks(world: World) -> dict[str, float]:
     return worst
 
 
-def predictions(world: World, now: float) -> list[PredictionView]:
-    """Return what is foreseen, likeliest first."""
+def predictions(world: World, now: float, vitals: Vitals | None = None) -> list[PredictionView]:
+    """Return what is foreseen, likeliest first; `vitals` know why that model speaks."""
+    speakers = vitals.speakers if vitals is not None else {}
     known = sorted(world.foresight.predictions.values(), key=lambda one: -one.probability)
-    return [_prediction(world, one, now) for one in known]
+    return [_prediction(world, one, now, speakers.get(one.mode)) for one in known]
 
 
 def ended(world: World) -> list[EndedView]:
@@ -48,12 +54,19 @@ def ended(world: World) -> list[EndedView]:
     return [_ended(one) for one in world.foresight.over[: -ENDED_SHOWN - 1 : -1]]
 
 
-def high_risks(world: World) -> int:
-    """Return how many failures are likely."""
-    return sum(one.high for one in world.foresight.episodes.values())
+def prediction_counts(world: World, vitals: Vitals | None) -> PredictionCounts:
+    """Count what is foreseen, and say which model speaks of what."""
+    foreseen = world.foresight
+    speakers = vitals.speakers if vitals is not None else {}
+    return PredictionCounts(
+        total=len(foreseen.predictions),
+        high_risk=sum(one.high for one in foreseen.episodes.values()),
+        by=dict(Counter(one.model for one in foreseen.predictions.values())),
+        speakers={mode: SpeakerView(model=one.model, why=one.why) for mode, one in speakers.items()},
+    )
 
 
-def _prediction(world: World, seen: FailurePredicted, now: float) -> PredictionView:
+def _prediction(world: World, seen: FailurePredicted, now: float, speaker: Speaker | None) -> PredictionView:
     passed = now - seen.at
     episode = world.foresight.episodes.get((seen.agent, seen.mode)) or Episode(seen.at, seen)
     planned = _planned(world, seen)
@@ -62,6 +75,7 @@ def _prediction(world: World, seen: FailurePredicted, now: float) -> PredictionV
         mode=seen.mode,
         signal=seen.signal,
         model=seen.model,
+        model_why=_why(seen, speaker),
         probability=share(seen.probability),
         horizon_seconds=seen.horizon_s,
         high_risk=episode.high or seen.probability >= HIGH_RISK,
@@ -82,6 +96,12 @@ def _prediction(world: World, seen: FailurePredicted, now: float) -> PredictionV
         work=planned.planned.work if planned is not None else None,
         work_due_at=moment(planned.planned.due_at if planned is not None else None),
     )
+
+
+def _why(seen: FailurePredicted, speaker: Speaker | None) -> str:
+    if speaker is None or speaker.model == seen.model:
+        return speaker.why if speaker is not None else ""
+    return NOT_LEARNED if seen.model == "trend" else ""
 
 
 def _planned(world: World, seen: FailurePredicted) -> Work | None:

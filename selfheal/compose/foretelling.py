@@ -1,0 +1,198 @@
+"""When is learned what comes before a failure, is it kept, and who speaks of which way to fail?
+
+From simulated fleets alone on the first day, and from what this one went through as soon as there is any of it. The
+child does the work and says what came of it; what it says is looked at before it is believed. Whatever goes wrong costs
+the boosters alone: trends and the rate of deaths go on without them, and it is said once why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from selfheal.compose.models import ForetellerFile
+from selfheal.compose.outlook import Outlook
+from selfheal.compose.reactions import Log
+from selfheal.ledger import Ledger
+from selfheal.ml.client import ChildFailed
+from selfheal.ml.sealed import ModelRefused
+from selfheal.ml.wire import MOST_FRAME, Foretell, Foretold, Garbage, NotFitted, Past
+from selfheal.ports import Ports
+from selfheal.predict.own_past import TAUGHT, failures_of
+from selfheal.recorded.foreteller import Foreteller, foreteller_of
+from selfheal.telemetry.learning import LearningMetrics
+from selfheal.vitals import Speaker, Vitals
+from selfheal.vocabulary import FailureMode
+
+# A daemon that has just begun has others to give the machine to.
+FIRST_S = 600.0
+# So many simulated agents: a minute of a processor that nobody else wants, of which most is for making rows.
+RUNS, SEED = 120, 1
+LIMIT_S = 900.0
+# Of so many agents of one's own, as far back as the disk has minutes: 200 KB each.
+MOST_TAUGHT = 40
+LEARN_FROM_S = 7 * 86400.0
+# Where nothing has failed or drifted since, there is little news: then after so many times the interval.
+SLOWER = 24.0
+RETRY_S = 60.0
+# What is left of a frame when the model that there is goes with the order.
+_MOST_PASTS = MOST_FRAME - 1_500_000
+
+NO_CHILD = "there is no process that learns"
+NO_MODEL = "nothing was learned yet"
+UNTAUGHT = "too few such failures were there to be learned from"
+
+
+class Foretelling:
+    """Has the model made, keeps it, and says who speaks."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        ports: Ports,
+        vitals: Vitals,
+        outlook: Outlook,
+        directory: Path,
+        interval_s: Callable[[], float],
+        metrics: LearningMetrics,
+        log: Log,
+        redact: Callable[[str], str],
+    ) -> None:
+        self.outlook = outlook
+        self._ledger = ledger
+        self._ports = ports
+        self._clock = ports.clock
+        self._vitals = vitals
+        self._file = ForetellerFile(directory)
+        self._interval_s = interval_s
+        self._metrics = metrics
+        self._log = log
+        self._redact = redact
+        self._data = b""
+        self._loaded = False
+        self._job = 0
+        self._failures = 0
+        self._rests_until = 0.0
+        self._trouble = ""
+
+    async def learn(self) -> None:
+        """Learn where it is time to, and say who speaks."""
+        if not self._loaded:
+            await self._load()
+        now = self._clock.now()
+        taught = await self.outlook.taught() if await self._is_time(now) else []
+        if taught and self._ports.learner is not None:
+            await self._order(taught[:MOST_TAUGHT], now)
+        self._say()
+
+    async def _is_time(self, now: float) -> bool:
+        """Whether there may be something to learn that is not known yet."""
+        world, model = self._ledger.world, self.outlook.model
+        if self._ports.learner is None or now < self._rests_until or now < world.started_at + FIRST_S:
+            return False
+        if model is None:
+            return True
+        age_s = now - model.told.trained_at
+        if age_s < self._interval_s():
+            return False
+        if age_s >= SLOWER * self._interval_s() or self._has_news(model):
+            return True
+        return await self.outlook.drifted()
+
+    def _has_news(self, model: Foreteller) -> bool:
+        """Whether something has failed since."""
+        since, world = model.told.trained_at, self._ledger.world
+        lately = {one.agent for one in world.incidents.values() if one.onset > since}
+        lately |= {one.episode.last.agent for one in world.foresight.over if one.at > since}
+        return any(came.at > since for agent in lately for came in failures_of(world, agent))
+
+    # --- what is known ---
+
+    async def _load(self) -> None:
+        try:
+            data = await self._ports.run_in_thread(self._file.load)
+            if data:
+                self.outlook.take(await self._ports.run_in_thread(lambda: foreteller_of(data)))
+            self._data = data
+        except ModelRefused as why:
+            await self._ports.run_in_thread(self._file.put_aside)
+            self._metrics.refused(why.slug)
+            self._log.warning("foretelling.refused", reason=why.slug, why=str(why))
+        self._loaded = True
+
+    def _say(self) -> None:
+        model = self.outlook.model
+        speakers = {mode: self._speaker(mode, model) for mode in TAUGHT}
+        if speakers != self._vitals.speakers:
+            self._vitals.speakers = speakers
+
+    def _speaker(self, mode: FailureMode, model: Foreteller | None) -> Speaker:
+        if model is None:
+            return Speaker("trend", self._trouble or (NO_CHILD if self._ports.learner is None else NO_MODEL))
+        told = model.modes[mode].told if mode in model.modes else None
+        return Speaker("boost" if told and told.speaks else "trend", told.why if told else UNTAUGHT)
+
+    # --- what is learned ---
+
+    async def _order(self, agents: list[str], now: float) -> None:
+        learner = self._ports.learner
+        assert learner is not None
+        self._job += 1
+        order = Foretell(
+            job=self._job, pasts=await self._pasts(agents, now - LEARN_FROM_S), runs=RUNS, before=self._data,
+            until=now, seed=SEED, limit_s=LIMIT_S,
+        )  # fmt: skip
+        try:
+            answer = await learner.foretell(order)
+        except ChildFailed as why:
+            self._failed(why.slug, str(why))
+        except Garbage as why:
+            self._failed("error", str(why))
+        else:
+            await self._take(answer)
+
+    async def _pasts(self, agents: list[str], since: float) -> tuple[Past, ...]:
+        """What the agents were, as far as an order can hold it."""
+        pasts: list[Past] = []
+        size = 0
+        for agent in agents:
+            past = await self.outlook.past(agent, since)
+            if past is not None:
+                size += sum(map(len, past.columns.values()))
+                if size > _MOST_PASTS:
+                    break
+                pasts.append(past)
+        return tuple(pasts)
+
+    async def _take(self, answer: Foretold | NotFitted) -> None:
+        if isinstance(answer, NotFitted):
+            self._failed(answer.slug, answer.why)
+            return
+        try:
+            model = await self._ports.run_in_thread(lambda: foreteller_of(answer.model))
+        except ModelRefused as why:
+            self._failed("refused", f"what it learned is no model: {why}")
+            return
+        self._metrics.trained("fitted" if answer.taken else "not_better")
+        self._log.info("foretelling.learned", speaks=sorted(model.speaking), taken=answer.taken)
+        self.outlook.take(model)
+        self._data = answer.model
+        self._failures, self._rests_until, self._trouble = 0, 0.0, ""
+        try:
+            await self._ports.run_in_thread(lambda: self._file.save(answer.model))
+        except OSError as why:  # it is learned again after the next start
+            self._log.warning("foretelling.unsaved", why=str(why))
+
+    def _failed(self, outcome: str, why: str) -> None:
+        """Rest, longer each time, and say it once; a model that there is speaks on."""
+        self._metrics.trained(outcome)
+        why = self._redact(why)
+        patient = outcome in ("not_installed", "too_little")
+        rest_s = self._interval_s() if patient else RETRY_S * 2.0 ** min(self._failures, 16)
+        self._rests_until = self._clock.now() + min(rest_s, max(RETRY_S, self._interval_s()))
+        self._failures += 1
+        trouble = why if patient or outcome == "refused" else f"the process that learns failed ({outcome}): {why}"
+        if trouble != self._trouble:
+            level = self._log.info if patient else self._log.warning
+            level("foretelling.trend", reason=outcome, why=trouble)
+        self._trouble = trouble
