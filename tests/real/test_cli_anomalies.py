@@ -63,7 +63,7 @@ def test_where_what_is_normal_has_changed_is_said(state_dir: Path, capsys: Shown
     level = LevelShifted(NOW, "db", "rss", 210e6, 150e6, NOW - 600, "deploy")
     with served(daemon(level), state_dir):
         assert main(["anomalies"]) == 0
-    (told,) = lines(capsys.readouterr().err)
+    *_, told = lines(capsys.readouterr().err)
     assert told.startswith("db rss: 2.1e+08 is normal since the deploy at ")
     assert told.endswith("; 1.5e+08 before")
 
