@@ -33,7 +33,7 @@ from selfheal.clock import RealClock
 from selfheal.demo.fleet import free_ports
 from selfheal.detect.senses import sense_of
 from selfheal.detect.watched import BEGINNING_S
-from selfheal.events import AgentStarted, AnomalySeen, Event, LevelShifted, Unknown, decode
+from selfheal.events import AgentStarted, AnomalyJoined, AnomalySeen, Event, LevelShifted, Unknown, decode
 from selfheal.store.journal import Journal
 
 Points = Sequence[tuple[float, float]]
@@ -133,7 +133,7 @@ def rates(points: Points) -> Points:
     return [(at, (value - before) / (at - then)) for (then, before), (at, value) in pairwise(points) if value >= before]
 
 
-def judge(trouble: str, points: Points, began: float, told: Sequence[AnomalySeen]) -> Found:
+def judge(trouble: str, points: Points, began: float, told: Sequence[AnomalySeen | AnomalyJoined]) -> Found:
     """Compare what is told of a trouble with what can be seen of it."""
     sense = sense_of(TROUBLES[trouble])
     assert sense is not None
@@ -168,7 +168,7 @@ def troubles(quiet_s: float, times: float) -> tuple[list[Found], int]:
             live.stop()
         events = live.events()
     started = {one.agent: one.at for one in events if isinstance(one, AgentStarted)}
-    seen = [one for one in events if isinstance(one, AnomalySeen)]
+    seen = [one for one in events if isinstance(one, AnomalySeen | AnomalyJoined)]
     told = {name: [one for one in seen if one.agent == name and one.at >= started[name] + quiet_s] for name in TROUBLES}
     found = [judge(name, points[name], started[name] + quiet_s, told[name]) for name in TROUBLES]
     return found, len(seen) - sum(map(len, told.values()))
@@ -183,7 +183,7 @@ def hour(seconds: float) -> list[Event]:
             time.sleep(seconds)
         finally:
             live.stop()
-        return [one for one in live.events() if isinstance(one, AnomalySeen | LevelShifted)]
+        return [one for one in live.events() if isinstance(one, AnomalyJoined | AnomalySeen | LevelShifted)]
 
 
 def main() -> None:

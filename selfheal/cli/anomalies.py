@@ -12,7 +12,7 @@ from selfheal.cli.verb import Group, Verb, as_json, limit, the_daemon
 
 _HEADER = ("ID", "SEVERITY", "AGENTS", "SIGNAL", "SEEN", "USUALLY", "ALSO", "SINCE", "OVER", "NOTE")
 _LEVELS: Mapping[str, Tone] = {"low": "quiet", "medium": "uneasy", "high": "bad"}
-_AGENTS_SHOWN = 3
+_AGENTS_SHOWN, _LEVELS_SHOWN = 3, 5
 
 
 def _anomalies(arguments: Namespace) -> int:
@@ -22,7 +22,7 @@ def _anomalies(arguments: Namespace) -> int:
         return 0
     rows = [_row(one, answer.now) for one in answer.body.parts("items")]
     show_table(_HEADER, rows, "Nothing strange was seen.")
-    for line in _kept_back(answer.body):
+    for line in (*_kept_back(answer.body), *_levels(answer.body, answer.now)):
         say(line)
     return 0
 
@@ -74,6 +74,25 @@ def _kept_back(body: Document) -> Iterator[str]:
         signal = f"{one.text('agent')} {one.text('signal')} {arrow}"
         why = f"{one.text('by')} dismissed {one.text('anomaly')}"
         yield f"{signal}: told from a score of {_number(one.number('bar'))} on, since {why}"
+
+
+def _levels(body: Document, now: datetime) -> Iterator[str]:
+    """Where what is normal has changed of late."""
+    for one in body.parts("levels")[:_LEVELS_SHOWN]:
+        value, before = _number(one.number("value")), _number(one.number("expected"))
+        why = f"since {_CHANGES.get(one.text('why'), one.text('why'))} {_moment(one.moment('since'), now)}"
+        yield f"{one.text('agent')} {one.text('signal')}: {value} is normal {why}; {before} before"
+
+
+_CHANGES: Mapping[str, str] = {
+    "start": "the start at",
+    "deploy": "the deploy at",
+    "files": "files were edited at",
+    "reload": "another configuration at",
+    "fix": "the fix at",
+    "gap": "a gap that ended at",
+    "held": "what began at",
+}
 
 
 def _number(value: float | None) -> str:

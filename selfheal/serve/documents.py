@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from selfheal.serve.times import rfc3339
 from selfheal.serve.views import fleet, foresight, maintenance
-from selfheal.serve.views.anomalies import anomalies, dismissals, suppressed
+from selfheal.serve.views.anomalies import anomalies, dismissals, levels, suppressed
 from selfheal.serve.views.incidents import fixes, incident_view, incidents, rates, reports, strategies
 from selfheal.serve.views.knowledge import fingerprint_view, known_signatures, signature_view
 from selfheal.serve.views.traces import trace
@@ -133,6 +133,7 @@ class Pages:
             "suppressed": self._lists.get("suppressed", known, lambda: [*map(raw, suppressed(known))]),
             "suppressed_total": dict(known.counted),
             "dismissals": self._lists.get("dismissals", known, lambda: [*map(raw, dismissals(known, now))]),
+            "levels": self._lists.get("levels", known, lambda: [*map(raw, levels(known))]),
         }
 
     def knowledge(self, material: Material) -> Document:

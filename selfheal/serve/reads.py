@@ -35,7 +35,7 @@ from selfheal.serve.ports import Lessons, Sources
 from selfheal.serve.problems import Refusal, documented
 from selfheal.serve.times import read_rfc3339, rfc3339
 from selfheal.serve.views import fleet, foresight, maintenance
-from selfheal.serve.views.anomalies import anomalies, dismissals, suppressed
+from selfheal.serve.views.anomalies import anomalies, dismissals, levels, suppressed
 from selfheal.serve.views.counsel import model_view
 from selfheal.serve.views.incidents import (
     fixes,
@@ -158,6 +158,7 @@ class Reads:
             suppressed=suppressed(world.anomalies)[:limit],
             suppressed_total=dict(world.anomalies.counted),
             dismissals=dismissals(world.anomalies, now)[:limit],
+            levels=levels(world.anomalies)[:limit],
         )
 
     async def maintenance(self, limit: Limit = 100, since: Since = None) -> Maintenance:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from selfheal.events import AnomalyDismissed, AnomalySuppressed
+from selfheal.events import AnomalyDismissed, AnomalySuppressed, LevelShifted
 from selfheal.serve.times import rfc3339
-from selfheal.serve.views.anomalies import NEAR_SHOWN, anomalies, anomalies_of, dismissals, suppressed
+from selfheal.serve.views.anomalies import NEAR_SHOWN, anomalies, anomalies_of, dismissals, levels, suppressed
 from selfheal.serve.views.strangeness import anomaly_counts, strangest
 from selfheal.world.dismissals import DAY_S
 from tests.pure.departures import BEGIN, Office, fleet, seen
@@ -88,3 +88,15 @@ def test_a_dismissal_is_shown_with_the_score_from_which_on_the_same_is_told_for_
     (faded,) = dismissals(world.anomalies, BEGIN + 60 * DAY_S)
     assert 0.5 < faded.bar < fresh.bar
     assert dismissals(world.anomalies, BEGIN + 85 * DAY_S) == []
+
+
+def test_where_what_is_normal_has_changed_is_shown_newest_first_and_once_for_each_signal() -> None:
+    world = fleet(
+        LevelShifted(BEGIN + 10.0, "api", "rss", 2e8, 1e8, BEGIN, "deploy"),
+        LevelShifted(BEGIN + 20.0, "web", "cpu", 0.4, 0.1, BEGIN + 5.0, "start"),
+        LevelShifted(BEGIN + 30.0, "api", "rss", 3e8, 2e8, BEGIN + 25.0, "held"),
+    )
+    assert [(one.agent, one.value, one.expected, one.why) for one in levels(world.anomalies)] == [
+        ("api", 3e8, 2e8, "held"),
+        ("web", 0.4, 0.1, "start"),
+    ]

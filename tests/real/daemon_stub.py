@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from selfheal.learn.strategies import Lessons
 from selfheal.serve.views import fleet, foresight, incidents, maintenance
-from selfheal.serve.views.anomalies import anomalies, dismissals
+from selfheal.serve.views.anomalies import anomalies, dismissals, levels
 from selfheal.serve.views.markdown import markdown
 from selfheal.serve.views.report import report
 from selfheal.vitals import Vitals
@@ -65,6 +65,7 @@ class Daemon:
                     "items": anomalies(world, self.now),
                     "suppressed_total": dict(world.anomalies.counted),
                     "dismissals": dismissals(world.anomalies, self.now),
+                    "levels": levels(world.anomalies),
                 }
             case ["maintenance"]:
                 return 200, {"items": maintenance.work(world), "totals": maintenance.totals(world)}

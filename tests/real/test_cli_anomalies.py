@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from selfheal.cli import main
-from selfheal.events import AnomalyDismissed, AnomalyOver, AnomalySeen, AnomalySuppressed, Event
+from selfheal.events import AnomalyDismissed, AnomalyOver, AnomalySeen, AnomalySuppressed, Event, LevelShifted
 from selfheal.ledger import replay
 from tests.pure.departures import BEGIN, declared, seen
 from tests.real.daemon_stub import Daemon, problem, served
@@ -57,6 +57,15 @@ def test_what_was_not_raised_is_counted_by_its_reason(state_dir: Path, capsys: S
     with served(daemon(*kept), state_dir):
         assert main(["anomalies"]) == 0
     assert capsys.readouterr().err.endswith("not raised so far: 2 for what selfheal or a person did\n")
+
+
+def test_where_what_is_normal_has_changed_is_said(state_dir: Path, capsys: Shown) -> None:
+    level = LevelShifted(NOW, "db", "rss", 210e6, 150e6, NOW - 600, "deploy")
+    with served(daemon(level), state_dir):
+        assert main(["anomalies"]) == 0
+    *_, told = lines(capsys.readouterr().err)
+    assert told.startswith("db rss: 2.1e+08 is normal since the deploy at ")
+    assert told.endswith("; 1.5e+08 before")
 
 
 def test_why_tells_what_is_not_as_usual_now_and_nothing_of_what_is_over(state_dir: Path, capsys: Shown) -> None:

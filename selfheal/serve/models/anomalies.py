@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from selfheal.serve.models.base import Items, Probability, Time, View
-from selfheal.vocabulary import Direction, Level, Suppression
+from selfheal.vocabulary import Direction, Level, LevelWhy, Suppression
 
 
 class MovedView(View):
@@ -84,9 +84,24 @@ class DismissalView(View):
     until: Time
 
 
+class LevelView(View):
+    """A signal that has another level than before, which is normal from now on."""
+
+    agent: str
+    signal: str
+    value: float | None
+    expected: float | None = Field(description="The level before.")
+    at: Time
+    since: Time = Field(description="When that happened after which the level is another.")
+    why: LevelWhy
+
+
 class AnomaliesView(Items[AnomalyView]):
-    """Anomalies, those that last first, and among them those that matter more; what was kept back, newest first."""
+    """Anomalies, those that last first, and among them those that matter more; what was kept back, newest first; and
+    where what is normal has changed, newest first.
+    """
 
     suppressed: list[SuppressedView]
     suppressed_total: dict[Suppression, int]
     dismissals: list[DismissalView]
+    levels: list[LevelView]

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from selfheal.serve.models.anomalies import AnomalyView, DismissalView, MovedView, NearView, SuppressedView
+from selfheal.serve.models.anomalies import AnomalyView, DismissalView, LevelView, MovedView, NearView, SuppressedView
 from selfheal.serve.times import moment, rfc3339
 from selfheal.serve.views.foresight import finite, share
 from selfheal.world.dismissals import FORGOTTEN_S
@@ -55,6 +55,22 @@ def dismissals(known: Anomalies, now: float) -> list[DismissalView]:
         )
         for (agent, signal, direction), one in reversed([*known.dismissals.items()])
         if now - one.at < FORGOTTEN_S
+    ]
+
+
+def levels(known: Anomalies) -> list[LevelView]:
+    """Return where what is normal has changed, newest first; of each signal the last time."""
+    return [
+        LevelView(
+            agent=one.agent,
+            signal=one.signal,
+            value=finite(one.value),
+            expected=finite(one.expected),
+            at=rfc3339(one.at),
+            since=rfc3339(one.since),
+            why=one.why,
+        )
+        for one in [*known.levels.values()][::-1]
     ]
 
 
