@@ -138,9 +138,10 @@ def _needless(world: World, work: Work) -> str:
     agent, planned = world.agents.get(work.planned.agent), work.planned
     if agent is None or not agent.wanted:
         return "the agent is not wanted any more"
-    if agent.run is not None and agent.run.started_at > planned.at and planned.mode != "disk_full":
+    of_process = planned.mode is None or MODES[planned.mode].restart_prevents
+    if agent.run is not None and agent.run.started_at > planned.at and of_process:
         return "it was restarted since"
-    feared = any(name == agent.name and MODES[mode].restart_prevents for name, mode in world.foresight.predictions)
+    feared = any(name == agent.name and planned.mode in (None, mode) for name, mode in world.foresight.predictions)
     return "" if feared else "what it should prevent is no longer foreseen"
 
 

@@ -161,6 +161,7 @@ def test_a_report_says_who_is_suspected_by_what_and_what_was_not_available(tmp_p
     rehearse(tmp_path, shop(), story, programs())
 
 
+@pytest.mark.timeout(240)  # half a minute where nothing else runs
 def test_of_a_hundred_mishaps_cause_and_agent_are_found_in_most(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         await r.all_healthy()

@@ -34,6 +34,7 @@ class Shared(HTTPServer):
     """Listens along with others on one port."""
 
     allow_reuse_port = True
+    request_queue_size = 128  # the kernel may give nearly all who come at once to one of them
     timeout = 0.0
     idle = False
 
@@ -41,8 +42,7 @@ class Shared(HTTPServer):
         self.idle = True
 
     def serve_to_the_end(self) -> None:
-        """Serve until SIGTERM, then answer who is in the queue."""
-        signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=self.shutdown).start())
+        """Serve until it is shut down, then answer who is in the queue."""
         self.serve_forever(HEED_S)
         while not self.idle:
             self.handle_request()
@@ -67,5 +67,7 @@ if __name__ == "__main__":
 
     sizes = options.mb_per_second * 1e6, options.most_mb * 1e6
     threading.Thread(target=leak, args=sizes, daemon=True).start()
+    server = Shared(("127.0.0.1", options.port), Reports)
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"reports: listening on port {options.port}", flush=True)
-    Shared(("127.0.0.1", options.port), Reports).serve_to_the_end()
+    server.serve_to_the_end()
