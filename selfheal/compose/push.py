@@ -204,6 +204,7 @@ class Pushes:
                 vitals={one: vitals.of(one) for one in vitals.agents() if vitals.of(one) != known.of(one)},
                 gone=tuple(known.agents() - vitals.agents()),
                 loops=loops,
+                speakers=dict(vitals.speakers),
                 ready=ready,
                 trouble=trouble,
                 terms=terms if base is None or base.terms != terms else None,

@@ -83,6 +83,7 @@ class Replica:
             self.vitals.forget(agent)
             self.vitals.drop_standby(agent)
         self.loops, self.ready, self.trouble = push.loops, push.ready, push.trouble
+        self.vitals.speakers = push.speakers
         self.terms = push.terms or self.terms
         self.metrics = push.metrics or self.metrics
         self._fold(received.events)

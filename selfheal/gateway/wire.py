@@ -19,7 +19,8 @@ import msgspec
 from selfheal import events
 from selfheal.events import Event, Unknown
 from selfheal.loops import LoopStats
-from selfheal.vitals import AgentVitals
+from selfheal.vitals import AgentVitals, Speaker
+from selfheal.vocabulary import FailureMode
 from selfheal.world import World, codec
 
 PROTOCOL = 1
@@ -95,6 +96,7 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
     vitals: dict[str, AgentVitals] = {}
     gone: tuple[str, ...] = ()
     loops: dict[str, LoopStats] = {}
+    speakers: dict[FailureMode, Speaker] = {}
     ready: bool = False
     trouble: str | None = None
     terms: Terms | None = None
