@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from tests.real.daemon_process import House, free_port, house, until
 from tests.real.postgres_data import file_of, rows, smash, told, url
 from tests.real.postgres_server import cluster
@@ -32,6 +34,7 @@ def _asked(place: House) -> str:
     return waiting[0].text("id") if waiting else ""
 
 
+@pytest.mark.timeout(180)  # two starts of a server, a check, a backup and a restore, one after the other
 def test_all_is_ready_when_a_person_is_asked_and_his_word_exchanges_the_database() -> None:
     port = free_port()
     with cluster("--data-checksums") as server, house() as place:
