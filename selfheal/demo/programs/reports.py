@@ -42,10 +42,11 @@ class Shared(HTTPServer):
         self.idle = True
 
     def serve_to_the_end(self) -> None:
-        """Serve until it is shut down, then answer who is in the queue."""
+        """Serve until it is shut down, answer who is in the queue, and let go of the port before anybody else comes."""
         self.serve_forever(HEED_S)
         while not self.idle:
             self.handle_request()
+        self.server_close()
 
 
 def leak(bytes_per_second: float, most: float) -> None:
