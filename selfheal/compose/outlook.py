@@ -20,6 +20,7 @@ from selfheal.ml.forest import packed
 from selfheal.ml.wire import Past
 from selfheal.ports import Ports
 from selfheal.predict.foretold import Said
+from selfheal.predict.lately import lately
 from selfheal.predict.own_past import TAUGHT, begun_anew, failures_of, left_out
 from selfheal.predict.recent import KEPT, STEP_S, Recent, signals_told, step_of
 from selfheal.predict.resources import resources
@@ -94,6 +95,7 @@ class Outlook:
         first, last = step_of(since) + 1, step_of(now)
         columns = {signal: await self._means(agent, signal, first, last) for signal in signals}
         world = self._ledger.world
+        columns |= lately(world, agent, first, last)
         limits = self._limits(known, TAUGHT)
         return Past(
             agent=agent,
@@ -140,7 +142,9 @@ class Outlook:
         told = signals_told(agent, self._history.signals(agent.name))
         points = self._history.columns(agent.name, (recent.until - 1) * STEP_S)
         recent.go_on((one for one in points if one[0] in told), now)
-        track = recent.track({}, begun_anew(self._ledger.world, agent.name))
+        world = self._ledger.world
+        context = lately(world, agent.name, recent.first, recent.until)
+        track = recent.track({}, begun_anew(world, agent.name), context)
         found: dict[FailureMode, Said] = {}
         for mode, some in limits.items():
             said = said_of(model.modes[mode], track, some)

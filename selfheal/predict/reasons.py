@@ -32,6 +32,7 @@ _ROLES: Mapping[str, frozenset[Role]] = {
     "load": frozenset({"cpu"}),
     "rest": frozenset({"memory", "fds", "disk", "other"}),
 }
+_LATELY = {"anomalies": "things were not as usual", "changes": "something was changed about it"}
 _RESTARTS = {"restarts_half": "hour", "restarts_1": "2 h", "restarts_12": "day"}
 
 
@@ -106,7 +107,7 @@ def _about(group: str, signal: str, signals: Sequence[str]) -> str:
 def _what(group: str, row: Sequence[float], brought: Sequence[float], mode: FailureMode, limit: float) -> str:
     if group == "limit":
         return _towards(row, brought, mode, limit)
-    return _age(row, brought) if group == "agent" else _departs(group, row)
+    return _about_itself(row, brought) if group == "agent" else _departs(group, row)
 
 
 def _towards(row: Sequence[float], brought: Sequence[float], mode: FailureMode, limit: float) -> str:
@@ -132,6 +133,14 @@ def _departs(group: str, row: Sequence[float]) -> str:
         return f"{word} is about where it was the day before"
     side = "above" if now > 0.0 else "below"
     return f"{word} is {abs(sinh(now)):.2g} times its usual spread {side} where it was the day before"
+
+
+def _about_itself(row: Sequence[float], brought: Sequence[float]) -> str:
+    name = max(_LATELY, key=lambda one: brought[_PLACES[f"agent.{one}"]])
+    others = ("age", *_RESTARTS)
+    if brought[_PLACES[f"agent.{name}"]] > max(brought[_PLACES[f"agent.{one}"]] for one in others):
+        return f"{_LATELY[name]}: {_cell(row, f'agent.{name}'):.2g} an hour"
+    return _age(row, brought)
 
 
 def _age(row: Sequence[float], brought: Sequence[float]) -> str:

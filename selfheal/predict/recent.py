@@ -22,6 +22,7 @@ STEP_S = HORIZON_S / STEPS
 KEPT = 14 * STEPS
 # Those with a limit first: what a user's exporter has beyond is in no row.
 MOST_SIGNALS = 12
+NOTHING_MORE: Mapping[str, Sequence[float]] = {}
 
 Points = tuple[str, Sequence[float], Sequence[float]]
 """A signal, the times of its points in order, and their values."""
@@ -104,6 +105,8 @@ class Recent:
             self._columns[name] = means[more:] + seen.get(name, nothing * more)
         self.until = until
 
-    def track(self, limits: Mapping[str, float], restarts: Sequence[float]) -> Track:
-        """Its track, for rows; the last place is the step `until`."""
-        return track_of(self.agent, self.first, self._columns, limits, restarts)
+    def track(
+        self, limits: Mapping[str, float], restarts: Sequence[float], more: Mapping[str, Sequence[float]] = NOTHING_MORE
+    ) -> Track:
+        """Its track, for rows; the last place is the step `until`. `more` are columns of the same steps."""
+        return track_of(self.agent, self.first, {**self._columns, **more}, limits, restarts)

@@ -7,11 +7,10 @@ signals and agents show it, and how long it lasts. None of them alone makes it m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from math import exp2
 
 from selfheal.vocabulary import Level
-from selfheal.world.anomalies import Anomalies, Anomaly, Member
+from selfheal.world.anomalies import Anomaly, Member
 
 # What users feel counts whole, what may run out less, and any other number half.
 FELT, RUNS_OUT, OTHER = 1.0, 0.7, 0.5
@@ -25,7 +24,6 @@ HALF_OF_BREADTH, AN_AGENT = 4.0, 2.0
 # What has lasted for so long does not matter more for lasting longer: the daemon takes it for normal then.
 LASTING_S = 1800.0
 HIGH, MEDIUM = 0.75, 0.4
-HOUR_S = 3600.0
 
 
 def severity(anomaly: Anomaly, now: float) -> float:
@@ -47,41 +45,6 @@ def level(value: float) -> Level:
 def matters(signal: str) -> float:
     """Return how near a signal is to what users feel, from 0 to 1; the name of its check may stand before its own."""
     return _MATTERS.get(signal.rpartition(".")[2], OTHER)
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """What was not as usual about an agent in the last hour: for who foresees failures from it.
-
-    `count` are things, not signals; `strongest` is the highest severity of them, 0 where there is none; `passed_s` is
-    how long ago the latest of its signals began to depart, None where none did.
-    """
-
-    count: int = 0
-    strongest: float = 0.0
-    passed_s: float | None = None
-
-
-def recent(anomalies: Anomalies, agent: str, now: float) -> Recent:
-    """Return what was not as usual about `agent` in the hour before `now`, what was dismissed left out.
-
-    What was seen after `now` counts for nothing; but a signal that has gone further out since is known by its peak, so
-    that only the anomalies as of `now` give what could be known then.
-    """
-    found = [
-        (one, [member.since for member in one.members if member.agent == agent])
-        for one in (_as_of(one, now) for _, one in anomalies.of(agent) if not one.dismissed)
-        if one.over_at is None or one.over_at > now - HOUR_S
-    ]
-    own = [(severity(one, now), max(since)) for one, since in found if since]
-    if not own:
-        return Recent()
-    return Recent(len(own), max(value for value, _ in own), max(0.0, now - max(since for _, since in own)))
-
-
-def _as_of(one: Anomaly, now: float) -> Anomaly:
-    """An anomaly with only those of its signals that had been seen by then."""
-    return replace(one, members=tuple(member for member in one.members if member.at <= now))
 
 
 def _far(member: Member) -> float:

@@ -103,6 +103,13 @@ def test_what_does_not_rise_clearly_has_no_rate_and_no_beginning() -> None:
     assert only.what.endswith("is 380 MB of 400 MB")
 
 
+def test_what_was_not_as_usual_is_a_reason_where_it_says_more_than_the_age() -> None:
+    cells = row(limit__level=0.5, agent__age=asinh(1.0), agent__anomalies=2.0)
+    parts = brought(agent__anomalies=0.6, agent__age=0.2)
+    (only,) = reasons(cells, parts, "out_of_memory", "rss", 400e6)
+    assert only.what == "things were not as usual: 2 an hour"
+
+
 def test_reasons_are_ordered_and_share_what_speaks_for_it() -> None:
     cells = row(limit__level=0.5, latency__now=asinh(8.0), agent__restarts_1=3.0, agent__age=asinh(0.25))
     parts = brought(limit__level=0.5, latency__now=1.0, agent__restarts_1=0.5, errors__now=-2.0)

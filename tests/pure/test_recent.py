@@ -12,7 +12,7 @@ import pytest
 from selfheal.ml.forest import packed
 from selfheal.ml.wire import Past
 from selfheal.predict.recent import KEPT, MOST_SIGNALS, STEP_S, Recent, means_of, signals_told, step_of
-from selfheal.predict.windows import Windows
+from selfheal.predict.windows import FEATURES, Windows
 from selfheal.recorded.foreteller import foreteller_of, said_of
 from selfheal.recorded.stories import own
 from selfheal.world import Agent
@@ -58,19 +58,22 @@ def test_the_row_of_the_daemon_is_the_row_of_the_child() -> None:
     recent = Recent("api", last)
     for name, means in columns.items():
         recent.begin(name, means)
+    context = {"anomalies": array("d", [0.0] * (KEPT - 9) + [2.0] * 9), "changes": array("d", [0.0] * KEPT)}
     past = Past(
-        agent="api", first=last - KEPT + 1, columns={name: packed(means) for name, means in columns.items()},
+        agent="api", first=last - KEPT + 1,
+        columns={name: packed(means) for name, means in (columns | context).items()},
         limits=(("out_of_memory", "rss", 400e6),), restarts=restarts,
     )  # fmt: skip
     story = own(past)
     assert story.limits == {"out_of_memory": LIMITS}
     childs = Windows(replace(story.track(), limits=story.limits["out_of_memory"]))
-    daemons = Windows(recent.track(LIMITS, restarts))
+    daemons = Windows(recent.track(LIMITS, restarts, context))
     mine, theirs = daemons.row(KEPT - 1), childs.row(KEPT - 1)
     assert mine is not None
     assert theirs is not None
     assert list(map(repr, mine)) == list(map(repr, theirs))
     assert sum(not isnan(cell) for cell in mine) > 40
+    assert mine[FEATURES.index("agent.anomalies")] == 1.5
 
 
 def test_a_signal_that_is_new_was_not_seen_before() -> None:

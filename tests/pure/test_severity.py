@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.world.severity import LASTING_S, Recent, level, matters, recent, severity
-from tests.pure.departures import BEGIN, Office, seen
+from selfheal.world.severity import LASTING_S, level, matters, severity
+from tests.pure.departures import BEGIN, Office
 
 NOW = BEGIN + 30.0
 
@@ -58,22 +58,3 @@ def test_it_is_a_share_and_only_grows_with_signals_and_with_time(
     before, later = of(*signals, at=NOW + passed), of(*signals, at=NOW + passed + more)
     assert 0.0 <= before <= later <= 1.0
     assert of(*signals, ("web", "cpu", another), at=NOW + passed) >= before
-
-
-def test_what_was_strange_about_an_agent_lately_is_told_to_those_who_foresee() -> None:
-    office = Office()
-    assert recent(office.world.anomalies, "api", NOW) == Recent()
-    office.depart("api", "cpu", 10.0, 0.7)
-    office.depart("api", "rss", 12.0, 0.9)
-    office.depart("cron", "cpu", 14.0, 0.95)
-    found = recent(office.world.anomalies, "api", NOW)
-    (anomaly,) = (one for one in office.things().values() if "api" in one.agents)
-    assert (found.count, found.strongest) == (1, severity(anomaly, NOW))
-    assert found.passed_s == 30.0 - (12.0 - 10.0)
-    office.come_back("api", "cpu", 20.0)
-    office.come_back("api", "rss", 20.0)
-    assert recent(office.world.anomalies, "api", BEGIN + 3600.0).count == 1
-    assert recent(office.world.anomalies, "api", BEGIN + 3700.0) == Recent()
-    assert recent(office.world.anomalies, "api", BEGIN + 5.0) == Recent()  # nothing of what came later
-    office.take(seen("ano-9", "web", at=25.0))
-    assert recent(office.world.anomalies, "web", NOW).count == 1
