@@ -20,7 +20,7 @@ class ModeClass:
     """A way to fail: what a person reads after "it will", and an amount of what is used up in its unit.
 
     `restart_prevents` says that a restart in good time lets it begin anew; where that is false a person is told, and
-    nothing is done. The probability of a failure is that it comes within `horizon_s`.
+    what is done about a disk is to free it. The probability of a failure is that it comes within `horizon_s`.
     """
 
     will: str

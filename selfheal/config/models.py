@@ -57,7 +57,9 @@ class DaemonConfig(Section):
         300.0, gt=0, description="Prediction and planning each so often; PREVENTION_INTERVAL."
     )
     ml_retrain_interval: Duration = Field(
-        3600.0, gt=0, description="ML_RETRAIN_INTERVAL; how often forests are grown again, with the extra ml."
+        3600.0,
+        gt=0,
+        description="ML_RETRAIN_INTERVAL; how often forests and what foretells failures are learned again (extra ml).",
     )
     render_mode: Flag = Field(False, description="RENDER_MODE; alerts to Telegram must be set up then.")
     chaos_enabled: Flag = Field(False, description="CHAOS_ENABLED; this version has no experiments.")

@@ -16,7 +16,7 @@ from selfheal.world import Agent, Changed, World
 from selfheal.world.dismissals import reach_of
 
 # After an act caches are filled and queues emptied, and a check that is asked once a minute needs five good samples to
-# be calm again (`anomalies.CALMS`): what is still out of line then has not come of the act alone.
+# be calm again (`watched.CALMS`): what is still out of line then has not come of the act alone.
 SETTLE_S = 300.0
 # A sample is taken for a while before it is written down: what begins so shortly before an act began with it.
 SLACK_S = 5.0
