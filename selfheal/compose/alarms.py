@@ -39,7 +39,7 @@ class Alarms:
             self._take(one)
         if self._kept and not found:
             kept = self._kept.get((agent, signal))
-            if kept is not None and kept.why.until is not None and at >= kept.why.until:
+            if kept is not None and at >= kept.why.until:
                 self._raise(replace(kept.departed, at=at, value=value), kept)
 
     def count(self, agent: str, counters: Mapping[str, bool]) -> None:
@@ -64,9 +64,8 @@ class Alarms:
                 self._raise(further, kept)
             case Grew():
                 self._grown(found)
-            case Returned() if kept is not None:
-                del self._kept[found.agent, found.signal]
             case Returned():
+                self._kept.pop((found.agent, found.signal), None)
                 self._record(*returned(self._ledger.world, found))
 
     def _grown(self, found: Grew) -> None:
@@ -75,8 +74,10 @@ class Alarms:
         anew = departed_anew(world, found)
         if anew is None:
             self._record(*grown(world, found))
-        elif suppressed(world, anew) is None:
-            self._record(*grouped(world, anew))
+            return
+        why = suppressed(world, anew)
+        if why is None or why.reason != "dismissed":
+            self._raise(anew, None)
 
     def _raise(self, one: Departed, kept: _Kept | None) -> None:
         """Raise a departure, or keep it back, further on where it was before; what it is kept for is told once."""

@@ -59,9 +59,13 @@ class Prevention:
         await self._forecast(now)
         self._ledger.record(*void(self._ledger.world, now))
         times = {one.agent: await self._times(one.agent, now) for one in wanted(self._ledger.world, now)}
+        decided: set[str] = set()
         for prediction in wanted(self._ledger.world, now):
-            if prediction.agent in times:
-                self._ledger.record(*self._decided(prediction, times[prediction.agent], self._clock.now()))
+            agent = prediction.agent
+            if agent in times and agent not in decided:
+                told = self._decided(prediction, times[agent], self._clock.now())
+                self._ledger.record(*told)
+                decided |= {agent} if told else set()
 
     async def _forecast(self, now: float) -> None:
         """Agent by agent: between some of them the loop gets its turn."""

@@ -14,7 +14,7 @@ from selfheal.compose.goods import Goods
 from selfheal.compose.hands import FleetHands
 from selfheal.compose.limits import Limits
 from selfheal.compose.neighbours import Neighbours, Scale
-from selfheal.events import Event, IncidentResolved, IncidentSuppressed
+from selfheal.events import Event, IncidentResolved, IncidentSuppressed, WorkDone
 from selfheal.ledger import Ledger
 from selfheal.loops import Loop
 from selfheal.ports import Ports
@@ -72,15 +72,16 @@ class Remedies:
         """Look at what was changed when an agent fails, and clear away when its incident is over."""
         self._goods.heed(event)
         self._neighbours.heed(event)
-        if isinstance(event, IncidentResolved | IncidentSuppressed):
-            incident = self._ledger.world.incidents.get(event.incident)
-            if incident is not None and any(one.fix == "clean_restart" for one in incident.attempts):
-                self._spawn(f"caches of {incident.agent}", self.clear_away())
+        if isinstance(event, IncidentResolved | IncidentSuppressed | WorkDone):
+            case = self._ledger.world.case(event.work if isinstance(event, WorkDone) else event.incident)
+            if case is not None and any(one.fix == "clean_restart" for one in case.attempts):
+                self._spawn(f"caches of {case.agent}", self.clear_away())
 
     async def clear_away(self) -> None:
         """Delete what was moved aside in incidents that are over; the last daemon may have left some."""
         world = self._ledger.world
-        still_open = frozenset(one.id for one in (*world.open_incidents(), *world.acting()))
+        cases = (one for one in world.cases.values() if not one.over)
+        still_open = frozenset(one.id for one in (*world.open_incidents(), *cases))
         for plan in tuple(self._plans.values()):
             caches = caches_of(plan.config.healing.get("clean_restart"))
             if caches:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from selfheal.decide.bars import bars
 from selfheal.decide.choice import choose, must_ask
-from selfheal.decide.guard import PASSED, held, overspent
+from selfheal.decide.guard import PASSED, held, overspent, paused
 from selfheal.decide.incident import Healing
 from selfheal.events import Alternative, Verified
 from selfheal.kinds import Fix
@@ -43,9 +43,11 @@ class Chosen:
 def choose_ahead(world: World, case: Incident, agent: Agent, healing: Healing, now: float) -> Chosen | None:
     """Choose by what helps against the cause that is foreseen; None where nothing that may be applied does.
 
-    A question costs nothing as long as there is time, so that it speaks against no fix here.
+    A question costs nothing as long as there is time, so that it speaks against no fix here. What is not said to help
+    against that cause is not tried on who is well.
     """
-    fixes = healing.fixes.get(agent.name, ())
+    known = healing.fixes.get(agent.name, ())
+    fixes = tuple(one for one in known if not one.causes or case.cause in one.causes)
     barred = bars(world, case, agent, fixes, healing.rules, False, now)
     choice = choose(world, case, agent, fixes, healing.success, healing.rules.verify_s, barred, lambda fix: False)
     if choice.plan is None:
@@ -96,7 +98,7 @@ def next_act(world: World, vitals: Vitals, work: Work, case: Incident, healing: 
         if verdict is not None:
             return Judge(verdict) if isinstance(verdict, Verified) else Rest(verdict)
     if attempt is not None and attempt.verified and attempt.outcome != "succeeded" and not _may_go_on(work, attempt):
-        return _failed(attempt, healing)
+        return _failed(desk, attempt)
     target = _target(work, case)
     if target is None:
         return Close("succeeded", "done", attempt.output if attempt is not None else "nothing was left to do")
@@ -239,11 +241,12 @@ def _may_go_on(work: Work, attempt: Attempt) -> bool:
     return attempt.fix == BACK_UP and not work.planned.asks
 
 
-def _failed(attempt: Attempt, healing: Healing) -> Step:
-    """It has not worked: take it back where that can be, and leave it at that."""
-    fixes = healing.fixes.get(attempt.agent, ())
+def _failed(desk: _Desk, attempt: Attempt) -> Step:
+    """It has not worked: take it back where that can be, once healing is not paused, and leave it at that."""
+    fixes, agent = desk.healing.fixes.get(attempt.agent, ()), desk.world.agents.get(attempt.agent)
     if attempt.in_vain and attempt.undone is None and any(one.name == attempt.fix and one.undo for one in fixes):
-        return Undo(attempt.number)
+        why = paused(desk.world, agent) if agent is not None else ""
+        return Hold(why, None, "paused", attempt.fix) if why else Undo(attempt.number)
     if attempt.outcome == "rejected":
         return Close("rejected", "skipped", attempt.output)
     return Close(attempt.outcome or "failed", "failed", attempt.output or f"{attempt.fix} did not help")

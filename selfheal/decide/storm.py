@@ -27,17 +27,16 @@ def storm(matter: Matter) -> Hold | None:
     agent, rules = matter.agent, matter.rules
     if agent is None or is_local(agent):
         return None
+    limit = max(rules.storm_floor, rules.storm_share * len(matter.world.agents))
+    if matter.incident.trigger == "foreseen":
+        return _lasts(matter, limit)
     began = onset(matter.incident, agent)
     failed = _failed_too(matter, began)
-    limit = max(rules.storm_floor, rules.storm_share * len(matter.world.agents))
     if 1 + len(failed) <= limit:
         return None
     well = {name for name in failed if _answers(matter, matter.world.agents[name])}
-    planned = matter.incident.trigger == "foreseen"
     if 1 + len(failed - well) <= limit:
-        return None if planned else _abates(matter, well)
-    if planned:
-        return Hold("much of the fleet fails at once, and planned work waits for the end of that", matter.now + 1.0)
+        return _abates(matter, well)
     latest = max(_trials(matter, began), key=lambda attempt: attempt.started_at, default=None)
     if latest is None:
         return None
@@ -47,6 +46,16 @@ def storm(matter: Matter) -> Hold | None:
         why = f"much of the fleet fails at once, and {latest.fix} of {latest.agent} has not helped: what do they share?"
         return Hold(why, max(latest.verified_at + REPEAT_S, matter.now + 1.0))
     return None
+
+
+def _lasts(matter: Matter, limit: float) -> Hold | None:
+    """Planned work waits for the end of a storm, whenever that began, and no longer: nothing has failed of it yet."""
+    agents = matter.world.agents
+    failed = {name for one in matter.world.open_incidents() if one.trigger == "check" for name in one.agents}
+    others = (failed & agents.keys()) - set(matter.incident.agents)
+    if 1 + sum(not _answers(matter, agents[name]) for name in others) <= limit:
+        return None
+    return Hold("much of the fleet fails at once, and planned work waits for the end of that", matter.now + 1.0)
 
 
 def _abates(matter: Matter, well: set[str]) -> Hold | None:

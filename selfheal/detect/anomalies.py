@@ -26,6 +26,7 @@ from selfheal.events import (
 )
 from selfheal.vocabulary import LevelWhy
 from selfheal.world import Agent, World
+from selfheal.world.cases import READS
 from selfheal.world.dismissals import reach_of
 
 Told = Departed | Grew | Returned | LevelShifted
@@ -84,7 +85,7 @@ class AnomalyWatch:
             case ConfigReloaded(at=at, changed=names):
                 for name in names:
                     self._change(name, at, "reload")
-            case FixStarted(at=at, agent=name, reflex=False):
+            case FixStarted(at=at, agent=name, fix=fix, reflex=False) if fix not in READS:
                 self._change(name, at, "fix")
             case _:
                 pass

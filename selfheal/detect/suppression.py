@@ -20,17 +20,17 @@ from selfheal.world.dismissals import reach_of
 SETTLE_S = 300.0
 # A sample is taken for a while before it is written down: what begins so shortly before an act began with it.
 SLACK_S = 5.0
-# A window may end early.
+# A window may end early, and a person may take back what was dismissed.
 LOOK_AGAIN_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """Why a departure is not raised, and when to ask again; None where only a larger one is."""
+    """Why a departure is not raised, and when to ask again."""
 
     reason: Suppression
     why: str
-    until: float | None
+    until: float
 
 
 def suppressed(world: World, one: Departed) -> Suppressed | None:
@@ -71,11 +71,8 @@ def _acts(world: World, around: list[Agent], names: set[str]) -> Iterator[tuple[
     for agent in around:
         if agent.run is not None:
             yield agent.run.started_at, f"{agent.name} was started"
-    for work in world.foresight.work.values():
-        if work.done_at is not None and work.planned.agent in names:
-            yield work.done_at, f"{work.planned.action} of {work.planned.agent} was done ahead of time"
-    for incident in world.incidents.values():
-        for attempt in incident.attempts:
+    for case in (*world.incidents.values(), *world.cases.values()):
+        for attempt in case.attempts:
             if attempt.ended_at is not None and attempt.agent in names:
                 yield attempt.ended_at, f"fix {attempt.fix} of {attempt.agent} ended"
     for change in world.changes:
@@ -93,4 +90,4 @@ def _dismissed(world: World, one: Departed) -> Suppressed | None:
     said = world.anomalies.dismissals.get((one.agent, one.signal, side))
     if said is None or reach_of(one.score) >= said.bar(one.at):
         return None
-    return Suppressed("dismissed", f"{said.anomaly} was dismissed by {said.by}", None)
+    return Suppressed("dismissed", f"{said.anomaly} was dismissed by {said.by}", one.at + LOOK_AGAIN_S)

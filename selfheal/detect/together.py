@@ -63,8 +63,11 @@ class OneAgent:
         if sense is None or (at < self._began + BEGINNING_S and not watched.level.warm):
             return ()
         told = watched.take(at, value, sense, self._a_day, self.known.patience)
-        if watched.share >= SOMEWHAT and watched.since is None and self._are_two(signal, at, watched):
-            return (*told, watched.begin(value))
+        judged = watched.judged
+        if judged is None or watched.share < SOMEWHAT or watched.since is not None:
+            return told
+        if self._are_two(signal, at, watched):
+            return (*told, watched.begin(judged))
         return told
 
     def change(self, at: float, why: LevelWhy) -> None:

@@ -121,6 +121,11 @@ class Watched(msgspec.Struct, array_like=True):
             value = rate
         return self._judge(at, value, passed, sense, a_day, others)
 
+    @property
+    def judged(self) -> float | None:
+        """What the latest sample was taken for: of a counter its rate. None where nothing is in a row with it."""
+        return self.held[1] if self.held is not None else None
+
     def change(self, at: float, why: LevelWhy) -> None:
         """Something was done to whom it belongs: its level may be another from now on."""
         self.patience.drop()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from selfheal.causes import MODE_OF, is_failure
-from selfheal.vocabulary import FailureMode
+from selfheal.vocabulary import FAILURE_MODES, FailureMode
 from selfheal.world import Incident, World
 from selfheal.world.episodes import Ended
 
@@ -77,12 +77,15 @@ def failures(world: World, incidents: Sequence[Incident], known: Sequence[Alarm]
     begun = [(agent, mode, one.high_at) for (agent, mode), one in world.foresight.episodes.items() if one.high_at]
     spans = [(one.agent, one.mode, one.begin, one.end) for one in known]
     spans += [(agent, mode, at, float("inf")) for agent, mode, at in begun]
+    caused = [one for one in incidents if one.cause in MODE_OF.keys() - TOLD_BEFORE]
     came = [
-        (one.agent, MODE_OF[one.cause], one.onset) for one in incidents if one.cause in MODE_OF.keys() - TOLD_BEFORE
+        Failure(one.agent, MODE_OF[one.cause], one.onset, _lead(one.agent, _modes_of(one.cause), one.onset, spans))
+        for one in caused
     ]
     alone = (one for one in known if one.right and one.mode != "crash" and not _is_among(one, incidents))
-    came += [(one.agent, one.mode, one.end) for one in alone]
-    return [Failure(agent, mode, onset, _lead(agent, mode, onset, spans)) for agent, mode, onset in came]
+    return came + [
+        Failure(one.agent, one.mode, one.end, _lead(one.agent, frozenset({one.mode}), one.end, spans)) for one in alone
+    ]
 
 
 def windows(count: int, came: Sequence[Failure], known: Sequence[Alarm]) -> Windows:
@@ -125,11 +128,16 @@ def _is_among(alarm: Alarm, incidents: Sequence[Incident]) -> bool:
     )
 
 
+def _modes_of(cause: str) -> frozenset[FailureMode]:
+    """As which modes a failure of that cause may have been foreseen."""
+    return frozenset(mode for mode in FAILURE_MODES if is_failure(cause, mode))
+
+
 def _lead(
-    agent: str, mode: FailureMode, onset: float, spans: Sequence[tuple[str, FailureMode, float, float]]
+    agent: str, modes: frozenset[FailureMode], onset: float, spans: Sequence[tuple[str, FailureMode, float, float]]
 ) -> float | None:
     begins = (
-        begin for name, kind, begin, end in spans if name == agent and kind == mode and begin <= onset <= end + LATE_S
+        begin for name, kind, begin, end in spans if name == agent and kind in modes and begin <= onset <= end + LATE_S
     )
     return max((onset - begin for begin in begins), default=None)
 

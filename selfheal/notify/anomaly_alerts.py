@@ -41,18 +41,22 @@ def about_anomalies(world: World, event: AnomalyEvent | IncidentOpened) -> tuple
         case AnomalyDismissed(anomaly=name, by=by):
             return _over(world, name, event.at, f"{name} was dismissed by {by}", "the same is told less easily")
         case AnomalyMerged(anomaly=name, into=into):
-            return _over(world, name, event.at, f"{name} is the same as {into}", "")
+            ended = _over(world, name, event.at, f"{name} is the same as {into}", "")
+            goes_on = _strange(world, into, event.at, instead=True) if ended and not is_told(world, _key(into)) else ()
+            return (*ended, *goes_on)
         case IncidentOpened(agent=agent):
             return tuple(_overtaken(world, agent, event.at))
         case _:
             return ()
 
 
-def _strange(world: World, name: str, at: float) -> tuple[AlertRaised, ...]:
+def _strange(world: World, name: str, at: float, *, instead: bool = False) -> tuple[AlertRaised, ...]:
+    """What is told of one that matters much; `instead` of another one that was told and is the same."""
     one = world.anomalies.known.get(name)
     if one is None or one.dismissed or severity(one, at) < HIGH:
         return ()
-    if not _is_waiting(world, name) and (_told_lately(world, one, at) or _has_incident(world, one)):
+    quiet = not instead and (_told_lately(world, one, at) or _has_incident(world, one))
+    if quiet and not _is_waiting(world, name):
         return ()
     agents = bottom_up(world, one.agents)
     first = next(member for member in one.members if member.agent == agents[0])

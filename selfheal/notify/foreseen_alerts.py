@@ -67,8 +67,10 @@ def _planned(world: World, at: float, agent: str) -> tuple[AlertRaised, ...]:
     """What is told of this agent and not over says what is planned now, where that is something else than it said."""
     known = (world.foresight.predictions[key] for key in world.foresight.predictions if key[0] == agent)
     told = [one for one in known if is_told(world, foreseen_key(agent, one.mode))]
-    changed = (_alert(world, one, at) for one in told)
-    return tuple(one for one in changed if one.text != _said(world, one.key))
+    changed = (
+        one for one in told if not _said(world, foreseen_key(agent, one.mode)).endswith(_what_is_done(world, one))
+    )
+    return tuple(_alert(world, one, at) for one in changed)
 
 
 def _prevented(world: World, event: WorkDone, work: Work) -> tuple[AlertRaised, ...]:

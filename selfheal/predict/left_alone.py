@@ -6,8 +6,8 @@ left alone, drawn by chance among those where that is safe.
 
 from __future__ import annotations
 
-from selfheal.causes import NOT_CURED_BY_RESTART
 from selfheal.events import FailurePredicted
+from selfheal.modes import MODES
 from selfheal.predict.maintenance import Times
 from selfheal.vocabulary import RestartPolicy
 from selfheal.world import Agent, World
@@ -28,7 +28,7 @@ def why_not_left(
     """
     comes_at = (prediction.at + eta_s for eta_s in (prediction.eta_low_s, prediction.eta_s, prediction.eta_high_s))
     reasons = (
-        ("a restart does not cure it", prediction.mode in NOT_CURED_BY_RESTART),
+        ("a restart does not cure it", not MODES[prediction.mode].restart_prevents),
         ("it is not started again", policy == "never" or not agent.has_process or agent.run is None),
         ("healing is off", world.paused or agent.paused or world.dry_run),
         ("it has failed too often", agent.breaker.state != "closed"),

@@ -18,7 +18,6 @@ from selfheal.predict.load import Load, quietest
 from selfheal.world import Agent, Work, World
 from selfheal.world.foresight import latest_start
 
-LIKELY = 0.7  # from here on a risk is called high
 # Less time than this is no time to wait in: a check round, a slow stop and a slow start have to fit into it.
 URGENT_S = 60.0
 PREVENTION_INTERVAL_S = 300.0
@@ -54,13 +53,13 @@ class Slot:
 
 
 def wanted(world: World, now: float) -> tuple[FailurePredicted, ...]:
-    """The predictions against which something should be planned, the nearest first; one for each agent."""
-    found: dict[str, FailurePredicted] = {}
-    for prediction in sorted(world.foresight.predictions.values(), key=lambda one: one.at + one.eta_low_s):
-        agent = world.agents.get(prediction.agent)
-        if agent is not None and prediction.agent not in found and _is_wanted(world, prediction, agent, now):
-            found[prediction.agent] = prediction
-    return tuple(found.values())
+    """The predictions against which something should be planned, the nearest first.
+
+    Of an agent it is the first against which anything helps: one thing at a time is done to it.
+    """
+    known = sorted(world.foresight.predictions.values(), key=lambda one: one.at + one.eta_low_s)
+    agents = world.agents
+    return tuple(one for one in known if one.agent in agents and _is_wanted(world, one, agents[one.agent], now))
 
 
 def slot(

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from selfheal.causes import is_failure
 from selfheal.events import FailurePredicted
+from selfheal.modes import MODES
 from selfheal.vocabulary import FailureMode, PredictionOutcome
 from selfheal.world import Agent, Incident, World
 from selfheal.world.episodes import Episode
 
 # What begins anew with a new process.
-OF_PROCESS: frozenset[FailureMode] = frozenset({"out_of_memory", "out_of_fds"})
+OF_PROCESS: frozenset[FailureMode] = frozenset(mode for mode, one in MODES.items() if one.restart_prevents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,20 @@ def _acted_on(then: FailurePredicted, episode: Episode, agent: Agent, world: Wor
         return Outcome("averted", "its limit was raised")
     works = (work for work in world.foresight.work.values() if work.planned.agent == agent.name)
     done = [one for one in works if one.outcome == "succeeded" and (one.done_at or 0.0) >= episode.began_at]
-    if any(one.planned.mode == then.mode or then.mode in OF_PROCESS for one in done):
-        return Outcome("averted", f"{done[-1].planned.action.replace('_', ' ')} was done in good time")
+    helped = next((one for one in reversed(done) if _prevents(one.planned.mode, then.mode)), None)
+    if helped is not None:
+        return Outcome("averted", f"{helped.planned.action.replace('_', ' ')} was done in good time")
     if then.mode not in OF_PROCESS:
         return None
     if agent.run is None or agent.run.started_at <= then.at:
         return None
     died = agent.last_exit is not None and not agent.last_exit.expected
     return Outcome("withdrawn", "it died of something else") if died else Outcome("averted", "it was restarted")
+
+
+def _prevents(done: FailureMode | None, mode: FailureMode) -> bool:
+    """Whether what was done against one failure keeps another away: a restart does that for all that it cures."""
+    return done == mode or ((done is None or MODES[done].restart_prevents) and MODES[mode].restart_prevents)
 
 
 def _incidents(agent: Agent, world: World) -> list[Incident]:

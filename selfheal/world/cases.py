@@ -31,7 +31,7 @@ from selfheal.events import (
 )
 from selfheal.vocabulary import WorkState
 from selfheal.world.agents import HOUR_S, settled
-from selfheal.world.foresight import Work, fold_foresight
+from selfheal.world.foresight import Work, fold_foresight, state_by
 from selfheal.world.incidents import Incident, fold_incident, opened
 from selfheal.world.knowledge import taught
 from selfheal.world.learned import learned, taken_back
@@ -100,8 +100,10 @@ def _over(case: Incident, event: WorkDone) -> Incident:
 def state_of(world: World, work: Work) -> WorkState:
     """How planned work stands."""
     case = world.cases.get(work.planned.work)
-    if work.ended is not None or case is None:
-        return work.ended or "planned"
+    if work.over:
+        return work.ended or state_by(work.outcome)
+    if case is None:
+        return "planned"
     if case.asking:
         return "waiting_approval"
     if case.acting:

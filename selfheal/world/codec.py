@@ -15,8 +15,9 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from selfheal.world import Agent, Anomalies, Incident, World
+from selfheal.world import Agent, Anomalies, Foresight, Incident, World
 from selfheal.world.anomalies import Anomaly, began
+from selfheal.world.cases import case_of
 from selfheal.world.incidents import StoryEvent
 
 VERSION = 1
@@ -84,6 +85,9 @@ def decode(parts: Iterable[bytes]) -> World:
             known[name] = value
         if name == _FORESIGHT:
             known.setdefault(_ANOMALIES, _earlier(part))
+    for name, work in known.get(_FORESIGHT, Foresight()).work.items():
+        if not work.over:
+            cases.setdefault(name, case_of(work.planned))  # it was no case before there were any
     return World(**known, agents=agents, incidents=incidents, cases=cases)
 
 

@@ -50,7 +50,7 @@ class Foresight:
     first.
 
     `arms` is what is done about each prediction in force for which that was decided. `drawn_ended` counts what became
-    of those that were left to a draw, by arm and outcome; `work_ended` how planned work ended, by action and state.
+    of those, by arm and outcome; `work_ended` how planned work ended, by action and state.
     """
 
     predictions: Mapping[tuple[str, FailureMode], FailurePredicted] = field(default_factory=dict)
@@ -90,7 +90,7 @@ def fold_foresight(then: Foresight, event: ForesightEvent) -> Foresight:
 def _prediction_ended(then: Foresight, event: PredictionEnded) -> Foresight:
     key = event.agent, event.mode
     arm, drawn = then.arms.get(key), then.drawn_ended
-    if arm in ("drawn", "left"):
+    if arm is not None:
         drawn = {**drawn, (arm, event.outcome): drawn.get((arm, event.outcome), 0) + 1}
     episodes, over = ended(then.episodes, then.over, event)
     return replace(
@@ -115,14 +115,18 @@ def _work_done(then: Foresight, event: WorkDone) -> Foresight:
     if event.work not in then.work:
         return then
     known = then.work[event.work]
-    state = event.state or _ENDED.get(event.outcome, "failed")
+    state = event.state or state_by(event.outcome)
     done = replace(known, done_at=event.at, outcome=event.outcome, output=event.output, ended=state)
     counted = known.planned.action, state
     work_ended = {**then.work_ended, counted: then.work_ended.get(counted, 0) + 1}
     return replace(then, work={**then.work, event.work: done}, work_ended=work_ended)
 
 
-# What an earlier version meant, which told nothing but the outcome.
+def state_by(outcome: Outcome | None) -> WorkState:
+    """How work ended of which an earlier version told nothing but the outcome."""
+    return _ENDED.get(outcome, "failed") if outcome is not None else "failed"
+
+
 _ENDED: Mapping[Outcome, WorkState] = {"succeeded": "done", "rejected": "called_off"}
 
 

@@ -285,6 +285,9 @@ def test_an_act_that_failed_is_taken_back_where_it_can_be_and_ends_it() -> None:
     assert isinstance(judged, Judge)
     world = after(failed, judged.verdict)
     assert _step(world, DUE + 3.0, GROW) == Undo(1)
+    held = _step(after(world, HealingPaused(DUE + 2.5, None, "cli")), DUE + 3.0, GROW)
+    assert isinstance(held, Hold)
+    assert held.code == "paused"  # nothing is begun then, not even to take something back
     undoing = after(world, UndoStarted(DUE + 3.0, "work-1", 1))
     assert _step(undoing, DUE + 4.0, GROW) == Undo(1)
     undone = after(undoing, UndoEnded(DUE + 4.0, "work-1", 1, True, "shrunk"))
@@ -348,7 +351,7 @@ def test_planned_work_waits_while_much_fails_at_once_and_no_longer() -> None:
     storm: list[Event] = []
     for number, name in enumerate(names):
         storm += [failed(name, DUE - 5.0), opened(name, DUE - 5.0, number)]
-    world = after(fleet(), *declared, _foreseen(), replace(_planned(), at=DUE - 6.0), *storm)
+    world = after(fleet(), *declared, _foreseen(), _planned(), *storm)
     how = replace(healing(), fixes={"api": (RESTART,)})
     work, case = world.foresight.work["work-1"], world.cases["work-1"]
     hold = next_act(world, vitals(world, DUE - 1.0, a="http", b="http", c="http"), work, case, how, DUE)

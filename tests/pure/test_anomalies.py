@@ -150,6 +150,20 @@ def test_two_that_are_somewhat_strange_at_the_same_time_are_as_one_that_is_stran
     assert seen.at <= 5.0 * (300 + HITS)
 
 
+def test_of_two_a_counter_tells_its_rate() -> None:
+    watch, count, found = AnomalyWatch(), 1e6, list[Told]()
+    watch.count("api", {"served": True, "s1": False})
+    rates, others = [*noise(5, 300), *[142.0] * 6], [*noise(6, 300), *[142.0] * 6]
+    for place, (rate, other) in enumerate(zip(rates, others, strict=True)):
+        count += 5.0 * rate
+        found += watch.look("api", "s1", 5.0 * place, other)
+        found += watch.look("api", "served", 5.0 * place + 1.0, count)
+    (seen,) = found
+    assert isinstance(seen, Departed)
+    assert (seen.signal, seen.score) == ("served", 0.5)
+    assert seen.value == pytest.approx(142.0)
+
+
 # --- counters ---
 
 
@@ -186,6 +200,14 @@ def test_a_new_level_after_something_was_done_is_told_with_what_that_was(event: 
     assert (level.agent, level.signal, level.why) == ("api", "queue", why)
     assert level.expected == pytest.approx(150.0, abs=5.0)
     assert level.value == pytest.approx(250.0, abs=5.0)
+
+
+def test_a_backup_changes_no_level() -> None:
+    for fix, told in (("back_up", 1), ("free_disk", 0)):
+        watch = AnomalyWatch()
+        _shown(watch, "queue", noise(1, 500))
+        watch.heed(FixStarted(2499.0, "work-1", 1, fix, "application", "api", "disk_full"))
+        assert len(_shown(watch, "queue", [300.0] * HITS, 2500.0)) == told
 
 
 def test_to_be_declared_again_as_it_was_is_no_deploy() -> None:

@@ -233,6 +233,14 @@ def test_planned_work_averts_and_nothing_is_judged_while_it_is_in_hand() -> None
     )
 
 
+def test_what_was_done_about_the_disk_averts_nothing_that_a_restart_would() -> None:
+    for action, mode, outcome in (("free_disk", "disk_full", None), ("restart", "out_of_fds", "averted")):
+        planned = WorkPlanned(640.0, "work-1", "api", action, 640.0, "why", mode, "")  # type: ignore[arg-type]
+        done = WorkDone(646.0, "work-1", "succeeded", "")
+        told = forecasts(_world(_predicted(), planned, done), _history(LEAK), NOW)
+        assert [one.outcome for one in told if isinstance(one, PredictionEnded)] == [outcome] * (outcome is not None)
+
+
 def test_a_new_process_owes_nothing_to_the_leak_of_the_one_before() -> None:
     restarted = AgentStarted(640.0, "api", Run(8, 2, 640.0, 2, "boot"), "person")
     assert forecasts(_world(_predicted(), restarted), _history(LEAK), NOW) == (

@@ -17,6 +17,7 @@ from selfheal.events import (
 )
 from selfheal.predict.left_alone import why_not_left
 from selfheal.predict.maintenance import Times
+from selfheal.serve.views.maintenance import totals
 from selfheal.vocabulary import FailureMode, RestartPolicy
 from selfheal.world import Odds, World, fold
 from selfheal.world.left_alone import Estimate, estimate
@@ -51,6 +52,7 @@ WRITER = AgentDeclared(0.0, "api", "process", "application", ("db",), (), True)
     ("why", "what"),
     [
         ("a restart does not cure it", lambda: _asked(mode="disk_full")),
+        ("a restart does not cure it", lambda: _asked(mode="out_of_inodes")),
         ("not started again", lambda: _asked(policy="never")),
         ("not started again", lambda: _asked(*declared("site", has_process=False), agent="site")),
         ("healing is off", lambda: _asked(HealingPaused(NOW, None, "cli"))),
@@ -118,3 +120,15 @@ def test_where_none_was_left_alone_nothing_is_made_up() -> None:
 
 def test_what_was_left_and_ended_by_work_after_all_says_nothing() -> None:
     assert estimate(_left(world_of(), "averted").foresight) == Estimate(0, 0, 0)
+
+
+def test_of_work_is_counted_what_became_of_that_against_which_it_was_planned() -> None:
+    crash = predicted(mode="crash")
+    world = world_of(
+        crash, PredictionEnded(NOW + 1, "api", "crash", "happened"), predicted(), planned(),
+        PredictionEnded(NOW + 200, "api", "out_of_memory", "averted"), predicted("web"),
+        planned(agent="web", work="work-2"),
+        PredictionEnded(NOW + 300, "web", "out_of_memory", "happened"),
+    )  # fmt: skip
+    told = totals(world)
+    assert (told.averted, told.came_all_the_same) == (1, 1)

@@ -72,9 +72,9 @@ def test_work_that_failed_is_tried_again_some_time_after() -> None:
     assert wanted(world, NOW + 301.0) == (predicted(),)
 
 
-def test_an_agent_with_two_fears_gets_work_once_against_the_nearer_one() -> None:
+def test_the_nearer_one_comes_first_and_the_others_where_nothing_helps_against_that() -> None:
     nearer, other = predicted(mode="out_of_fds", eta_s=700.0), predicted(agent="web")
-    assert wanted(world_of(predicted(), nearer, other), NOW) == (nearer, other)
+    assert wanted(world_of(predicted(), nearer, other), NOW) == (nearer, predicted(), other)
 
 
 def test_it_is_put_off_to_the_hour_with_the_least_to_do() -> None:

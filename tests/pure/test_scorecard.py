@@ -139,6 +139,13 @@ def test_what_was_foreseen_counts_from_when_the_risk_was_high_and_with_its_lead(
     assert (seen.failures_without_precursor.value, seen.failures_without_precursor.count) == (1.0, 4)
 
 
+def test_a_full_disk_that_was_foreseen_by_its_inodes_was_foreseen() -> None:
+    seen = FailurePredicted(1000.0, "api", "out_of_inodes", "disk_inodes", 0.9, 3600, 3000, 4200, 0.9, 1.0, 0.1)
+    ended = PredictionEnded(4610.0, "api", "out_of_inodes", "happened")
+    card = _score([*_up("api"), seen, ended, *_incident(1, 4600.0, 1.0, "disk_full")], 5000.0)
+    assert (card.event_recall.value, card.event_recall.count) == (1.0, 1)
+
+
 def test_a_check_that_warns_of_a_certificate_is_no_failure_that_should_have_been_foreseen() -> None:
     seen = _score(_incident(1, 100.0, 1.0, "tls_expired"), 200.0)
     assert (seen.event_recall.count, seen.failures_without_precursor.value) == (0, 0.0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfheal.detect.suppression import SETTLE_S, suppressed
+from selfheal.detect.suppression import LOOK_AGAIN_S, SETTLE_S, suppressed
 from selfheal.events import (
     AgentStarted,
     AnomalyDismissed,
@@ -72,8 +72,11 @@ def test_fixes_planned_work_and_orders_of_a_person_are_acts_and_an_edited_file_i
     assert why(opened, fix) == "own_act"  # it is under way
     assert why(opened, fix, FixEnded(BEGIN + 85.0, "inc-1", 1, "succeeded", ""), at=380.0) == "own_act"
     planned = WorkPlanned(BEGIN, "work-1", "api", "restart", BEGIN, "")
-    assert why(planned, WorkDone(BEGIN + 85.0, "work-1", "succeeded", "")) == "own_act"
+    acts: list[Event] = [replace(fix, incident="work-1"), FixEnded(BEGIN + 85.0, "work-1", 1, "succeeded", "")]
+    assert why(planned, *acts) == "own_act"
+    assert why(planned, *acts, WorkDone(BEGIN + 95.0, "work-1", "succeeded", "")) == "own_act"
     assert why(planned) is None
+    assert why(planned, WorkDone(BEGIN + 85.0, "work-1", "rejected", "called off")) is None  # nothing was done
     assert why(StartAsked(BEGIN + 85.0, "api", "ann")) == "own_act"
     assert why(FilesChanged(BEGIN + 85.0, "api", ("/etc/api.toml",))) is None
 
@@ -85,7 +88,11 @@ def dismissal(score: float = 0.6, at: float = 20.0) -> tuple[Event, ...]:
 def test_the_same_again_is_not_raised_and_a_much_larger_one_is() -> None:
     found = suppressed(fleet(*dismissal()), departed("api", at=100.0, score=0.62))
     assert found is not None
-    assert (found.reason, found.why, found.until) == ("dismissed", "ano-1 was dismissed by ann", None)
+    assert (found.reason, found.why, found.until) == (
+        "dismissed",
+        "ano-1 was dismissed by ann",
+        BEGIN + 100.0 + LOOK_AGAIN_S,
+    )
     assert why(*dismissal(), score=0.8) is None
 
 

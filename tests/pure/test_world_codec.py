@@ -25,9 +25,12 @@ from selfheal.events import (
     IncidentOpened,
     Run,
     Verified,
+    WorkDone,
+    WorkPlanned,
 )
 from selfheal.ledger import replay
 from selfheal.world import EMPTY, World, fold
+from selfheal.world.cases import state_of
 from selfheal.world.codec import agrees, decode, encode
 from selfheal.world.deaths import Deaths
 from tests.pure.histories import histories
@@ -110,6 +113,16 @@ def test_anomalies_that_stood_within_what_is_foreseen_are_found_there() -> None:
     parts["foresight"] = msgspec.msgpack.encode(("world", "foresight", {"anomalies": kept, "anomalies_seen": 1}))
     del parts["anomalies"]
     assert decode(parts.values()) == world
+
+
+def test_work_that_an_earlier_version_had_planned_is_a_case_and_what_it_did_is_over() -> None:
+    planned = [WorkPlanned(BEGIN, f"work-{number}", "api", "restart", BEGIN + 60, "rss grows") for number in (1, 2)]
+    world = replay([*planned, WorkDone(BEGIN + 9, "work-1", "succeeded", "")])
+    old = replace(world.foresight.work["work-1"], ended=None)
+    foresight = replace(world.foresight, work={**world.foresight.work, "work-1": old})
+    read = decode(part for part in encode(replace(world, foresight=foresight, cases={})))
+    assert read.cases == {"work-2": world.cases["work-2"]}
+    assert [state_of(read, one) for one in read.foresight.work.values()] == ["done", "planned"]
 
 
 def test_nothing_is_known_of_no_parts() -> None:

@@ -342,6 +342,9 @@ causes = ["disk_full"]
 """
 
 
+ONLY_TIDY = '[guard]\nmodes = { "*" = "off", tidy = "auto" }\n'
+
+
 def test_a_disk_that_fills_is_tidied_after_a_backup_of_the_data_on_it(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         began, tidied = r.clock.now(), ("tidy",)
@@ -360,3 +363,15 @@ def test_a_disk_that_fills_is_tidied_after_a_backup_of_the_data_on_it(tmp_path: 
         assert r.agent("ledger").restarts == r.agent("shop").restarts == 0
 
     rehearse(tmp_path, DATA + agent("shop", "ledger", more='fixes = ["tidy"]'), story)
+
+
+def test_a_nearer_failure_against_which_nothing_helps_keeps_nothing_from_being_planned(tmp_path: Path) -> None:
+    async def story(r: Rehearsal) -> None:
+        began = r.clock.now()
+        r.disk = lambda: 0.4 + 0.000125 * (r.clock.now() - began)  # full after 80 minutes, and out of memory after 58
+        planned = await first(r, WorkPlanned)
+        assert (planned.agent, planned.action, planned.mode) == ("api", "tidy", "disk_full")
+        assert ("api", "out_of_memory") in r.world.foresight.predictions
+
+    leaking = agent("api", more='limits = { memory = "400MB" }\nfixes = ["tidy"]')
+    rehearse(tmp_path, DATA + leaking + ONLY_TIDY, story, {"api": LEAK})

@@ -68,7 +68,7 @@ class Totals(View):
     """What became of all work, and of all predictions."""
 
     work: dict[WorkState, int] = Field(description="How often work stands, or ended, in each state.")
-    averted: int = Field(description="Failures against which something was done in time.")
+    averted: int = Field(description="Failures against which work was planned, and something was done in time.")
     came_all_the_same: int = Field(description="Failures that were foreseen, not left alone, and came.")
     worth: WorthView
 

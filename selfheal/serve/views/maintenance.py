@@ -43,11 +43,15 @@ def totals(world: World) -> Totals:
     counted: Counter[WorkState] = Counter(state_of(world, one) for one in foresight.work.values() if not one.over)
     for (_, state), count in foresight.work_ended.items():
         counted[state] += count
+    acted: Counter[str] = Counter()
+    for (arm, outcome), count in foresight.drawn_ended.items():
+        if arm != "left":
+            acted[outcome] += count
     found = estimate(foresight)
     return Totals(
         work=dict(counted),
-        averted=foresight.ended.get("averted", 0),
-        came_all_the_same=foresight.ended.get("happened", 0) - found.came,
+        averted=acted["averted"],
+        came_all_the_same=acted["happened"],
         worth=WorthView(
             acted=found.acted,
             left=found.left,
