@@ -58,6 +58,8 @@ MODES: Mapping[FailureMode, ModeClass] = {
     # A restart does not keep from dying what dies without a sign.
     "crash": ModeClass("die as it did before", _plain, horizon_s=3600.0),
 }
+# What begins anew with a new process.
+OF_PROCESS: frozenset[FailureMode] = frozenset(mode for mode, one in MODES.items() if one.restart_prevents)
 
 
 def rate_text(mode: FailureMode, slope: float, eta_s: float) -> str:

@@ -301,6 +301,11 @@ def _until(parser: ArgumentParser) -> None:
     parser.add_argument("--train-until", type=_moment, metavar="TIME", help=told)
 
 
+def _taught_until(parser: ArgumentParser) -> None:
+    told = "learn from what came before; the newest quarter of that corrects the probabilities"
+    parser.add_argument("--train-until", type=_moment, metavar="TIME", help=told)
+
+
 def _model(parser: ArgumentParser) -> None:
     models = ("all", "boost", "lstm", "trend")
     parser.add_argument("--model", choices=models, default="all", help="ask this one alone (all)")
@@ -346,7 +351,7 @@ GROUP = Group(
             "Learn from recorded failures, or from simulated ones.",
             "train recorded --save fleet.model",
             _train,
-            (_folder, _ahead, _until, _save, _simulated, as_json),
+            (_folder, _ahead, _taught_until, _save, _simulated, as_json),
         ),
         Verb(
             "predict",

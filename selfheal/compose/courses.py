@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from selfheal.compose.recall import Recall
 from selfheal.history.rings import History
 from selfheal.predict.exhaustion import worth_a_longer_look
+from selfheal.predict.slopes import Point
 from selfheal.world import Agent, World
 
 # Each takes the disk some milliseconds, in a thread: so many of one round.
@@ -20,8 +21,6 @@ FINE_S, FINE_STEP_S = 6 * 3600.0, 60.0
 LONG_S, LONG_STEP_S = 7 * 86400.0, 600.0
 # Memory is finer: it is left for what reaches much further back.
 MUCH_LONGER = 1.5
-
-Point = tuple[float, float]
 
 
 class Courses:

@@ -29,14 +29,14 @@ FIRST_S = 600.0
 # So many simulated agents: a minute of a processor that nobody else wants, of which most is for making rows.
 RUNS, SEED = 120, 1
 LIMIT_S = 900.0
-# Of so many agents of one's own, as far back as the disk has minutes: 200 KB each.
+# Of so many agents of one's own, as far back as the disk has minutes: 16 KB a signal, and no more than a frame holds.
 MOST_TAUGHT = 40
 LEARN_FROM_S = 7 * 86400.0
 # Where nothing has failed or drifted since, there is little news: then after so many times the interval.
 SLOWER = 24.0
 RETRY_S = 60.0
-# What is left of a frame when the model that there is goes with the order.
-_MOST_PASTS = MOST_FRAME - 1_500_000
+# What an order holds beside the model that there is and the pasts of agents, limits and names above all.
+_BESIDE = 200_000
 
 NO_CHILD = "there is no process that learns"
 NO_MODEL = "nothing was learned yet"
@@ -158,10 +158,10 @@ class Foretelling:
         for agent in agents:
             past = await self.outlook.past(agent, since)
             if past is not None:
-                size += sum(map(len, past.columns.values()))
-                if size > _MOST_PASTS:
-                    break
-                pasts.append(past)
+                more = sum(map(len, past.columns.values()))
+                if size + more <= MOST_FRAME - len(self._data) - _BESIDE:
+                    size += more
+                    pasts.append(past)
         return tuple(pasts)
 
     async def _take(self, answer: Foretold | NotFitted) -> None:

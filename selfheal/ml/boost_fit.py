@@ -24,7 +24,7 @@ from selfheal.ml.trees import NoTrees, cells_of
 # Few features together tell of a failure, and what comes of deeper trees on a hundred incidents is chance.
 DEPTH, MOST_TREES, RATE = 4, 200, 0.1
 # A tree sees half of the rows and features: neighbours in time are much alike. With engines that ran to failure neither
-# this share nor depth nor rate made a difference beyond chance (benchmarks/engines.py, eight partings).
+# this share nor depth nor rate made a difference beyond chance (benchmarks/engines.py).
 _SOME = 0.5
 # The newest share of the rows says when to stop; where it holds fewer of either kind it says nothing …
 _TAIL, _LEAST_IN_TAIL, _PATIENCE = 0.2, 5, 20

@@ -82,8 +82,6 @@ def do(order: Order, foretell: Foreteller | None = None) -> Answer:
         return NotFitted(job=order.job, slug="not_installed", why=str(why))
     except NothingToLearn as why:
         return NotFitted(job=order.job, slug="too_little", why=str(why))
-    except ImportError as why:
-        return NotFitted(job=order.job, slug="not_installed", why=f"scikit-learn cannot be imported: {why}")
     except MemoryError:
         return NotFitted(job=order.job, slug="no_memory", why="the memory that it may have is not enough")
     except Exception as why:  # noqa: BLE001 - the library may raise anything; the daemon has to hear of it

@@ -46,7 +46,7 @@ def _states(agent: Agent) -> Iterator[Span]:
 
 def _worked_on(foresight: Foresight, agent: str) -> Iterator[Span]:
     for work in foresight.work.values():
-        if work.planned.agent == agent and work.done_at is not None:
+        if work.planned.agent == agent and work.done_at is not None and work.outcome != "rejected":
             yield work.done_at, work.done_at + AFTER_S
 
 

@@ -4,9 +4,9 @@ An alarm is raised where the probability is at or above its threshold in two of 
 horizon; if the probability is as high after that it is raised again. A failure begins everything anew.
 
 A failure is foreseen when an alarm of its agent was raised at least the lead, and at most the horizon, before it. An
-alarm is right when it foresees a failure, and false when no failure of its agent came within the horizon. One that came
-too late is neither: the failure counts as missed. One whose horizon reaches past the end of what was recorded, with no
-failure until there, is undecided. What nothing announces (a kill, a bad deploy) is counted apart.
+alarm is right when it foresees a failure, and false when none that announces itself came within the horizon. One that
+came too late is neither: the failure counts as missed. One whose horizon reaches past the end of what was recorded,
+with no failure until there, is undecided. What nothing announces (a kill, a bad deploy) is counted apart.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def judge(watched: Watched, threshold: float, task: Task) -> Judged:
     announced = [one for one in ours if foreseeable(one.mode)]
     told = {one: _told(one, alarms, task) for one in ours}
     right = [at for at in alarms if any(_foresees(at, one, task) for one in announced)]
-    rest = [at for at in alarms if at not in set(right)]
+    rest = [at for at in alarms if not any(_foresees(at, one, task) for one in announced)]
     late = [at for at in rest if any(0.0 <= one.at - at < task.lead_s for one in announced)]
     early = [at for at in rest if any(task.horizon_s < one.at - at <= 2 * task.horizon_s for one in announced)]
     open_ended = [

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median
 
-Point = tuple[float, float]
+from selfheal.predict.slopes import Point
 
 # A fall by this share of the range seen is a release of what was held, not noise about a trend.
 DROP_SHARE = 0.3

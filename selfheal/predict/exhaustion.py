@@ -20,7 +20,6 @@ from selfheal.predict.maintenance import is_begun
 from selfheal.predict.outcomes import outcome_of, why_over
 from selfheal.predict.resources import Resource, resources
 from selfheal.predict.slopes import Point as Point
-from selfheal.predict.timeleft import HORIZON_S as HORIZON_S
 from selfheal.predict.timeleft import Forecast as Forecast
 from selfheal.predict.timeleft import foresee as foresee
 from selfheal.vocabulary import FailureMode

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 
 from selfheal.causes import is_failure
 from selfheal.events import FailurePredicted
-from selfheal.modes import MODES
+from selfheal.modes import MODES, OF_PROCESS
 from selfheal.vocabulary import FailureMode, PredictionOutcome
 from selfheal.world import Agent, Incident, World
 from selfheal.world.episodes import Episode
-
-# What begins anew with a new process.
-OF_PROCESS: frozenset[FailureMode] = frozenset(mode for mode, one in MODES.items() if one.restart_prevents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ def outcome_of(then: FailurePredicted, agent: Agent, world: World, value: float 
     `value` is the latest of its signal, None where there is none, and `limit` what it may reach by now.
     """
     episode = world.foresight.episodes.get((then.agent, then.mode)) or Episode(then.at, then)
-    return _happened(then, episode, agent, world, value) or _acted_on(then, episode, agent, world, limit)
+    return _happened(then, episode, agent, world, value, limit) or _acted_on(then, episode, agent, world, limit)
 
 
 def why_over(then: FailurePredicted, agent: Agent, world: World) -> Outcome:
@@ -50,7 +47,7 @@ def why_over(then: FailurePredicted, agent: Agent, world: World) -> Outcome:
 
 
 def _happened(
-    then: FailurePredicted, episode: Episode, agent: Agent, world: World, value: float | None
+    then: FailurePredicted, episode: Episode, agent: Agent, world: World, value: float | None, limit: float
 ) -> Outcome | None:
     if then.mode == "certificate_expired":
         return Outcome("happened", "it has expired") if value is not None and value <= 0.0 else None
@@ -63,7 +60,7 @@ def _happened(
         return Outcome("happened", "it died")
     if ended is not None and died and then.mode in OF_PROCESS and ended.at >= then.at + then.eta_low_s / 2:
         return Outcome("happened", "it died about when it was expected to")
-    if value is not None and value >= then.limit and then.mode not in OF_PROCESS and then.mode != "crash":
+    if value is not None and value >= max(limit, then.limit) and then.mode not in OF_PROCESS and then.mode != "crash":
         return Outcome("happened", f"{then.signal} has reached its limit")
     return None
 

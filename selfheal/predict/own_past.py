@@ -11,7 +11,7 @@ from math import inf
 from typing import NamedTuple
 
 from selfheal.causes import is_failure
-from selfheal.modes import MODES
+from selfheal.modes import MODES, OF_PROCESS
 from selfheal.predict.timeleft import HORIZON_S
 from selfheal.vocabulary import FailureMode
 from selfheal.world import Agent, Incident, World
@@ -20,7 +20,6 @@ from selfheal.world import Agent, Incident, World
 AFTER_S = 600.0
 # What trees can be taught: a certificate's end is known, and of deaths without a sign their rate is all there is.
 TAUGHT: tuple[FailureMode, ...] = tuple(mode for mode in MODES if mode not in ("certificate_expired", "crash"))
-_OF_PROCESS = tuple(mode for mode in TAUGHT if MODES[mode].restart_prevents)
 
 
 class Came(NamedTuple):
@@ -73,7 +72,7 @@ def left_out(world: World, agent: str) -> tuple[LeftOut, ...]:
             spans.append(LeftOut(episode.last.mode, min(episode.began_at, over.at - HORIZON_S), over.at))
     for work in world.foresight.work.values():
         if work.planned.agent == agent and work.done_at is not None and work.outcome != "rejected":
-            spans += [LeftOut(mode, work.done_at - HORIZON_S, work.done_at) for mode in _OF_PROCESS]
+            spans += [LeftOut(mode, work.done_at - HORIZON_S, work.done_at) for mode in OF_PROCESS]
             spans.append(LeftOut("", work.done_at, work.done_at + AFTER_S))
     return tuple(sorted(spans, key=lambda span: span.begin))
 
@@ -98,7 +97,7 @@ def _of_incident(one: Incident) -> Iterator[LeftOut]:
     ended = (attempt.ended_at for attempt in one.attempts)
     end = max(at for at in (one.opened_at, one.resolved_at, *ended) if at is not None) + AFTER_S if one.over else inf
     yield LeftOut("", one.onset, end)
-    for mode in _OF_PROCESS if one.attempts else ():
+    for mode in OF_PROCESS if one.attempts else ():
         if not is_failure(one.cause, mode):
             yield LeftOut(mode, one.onset - HORIZON_S, one.onset)
 

@@ -32,7 +32,12 @@ _ROLES: Mapping[str, frozenset[Role]] = {
     "load": frozenset({"cpu"}),
     "rest": frozenset({"memory", "fds", "disk", "other"}),
 }
-_LATELY = {"anomalies": "things were not as usual", "changes": "something was changed about it"}
+_LATELY = {
+    "agent.anomalies": "{:.2g} things were not as usual within the hour",
+    "agent.changes": "{:.2g} things were changed about it within the hour",
+    "agent.open_breakers": "{:.2g} breakers are open",
+    "agent.error_share": "{:.2g} of what it answers are errors",
+}
 _RESTARTS = {"restarts_half": "hour", "restarts_1": "2 h", "restarts_12": "day"}
 
 
@@ -136,11 +141,9 @@ def _departs(group: str, row: Sequence[float]) -> str:
 
 
 def _about_itself(row: Sequence[float], brought: Sequence[float]) -> str:
-    name = max(_LATELY, key=lambda one: brought[_PLACES[f"agent.{one}"]])
-    others = ("age", *_RESTARTS)
-    if brought[_PLACES[f"agent.{name}"]] > max(brought[_PLACES[f"agent.{one}"]] for one in others):
-        return f"{_LATELY[name]}: {_cell(row, f'agent.{name}'):.2g} an hour"
-    return _age(row, brought)
+    name = max((name for name in FEATURES if name.startswith("agent.")), key=lambda one: brought[_PLACES[one]])
+    what = _LATELY.get(name)
+    return what.format(_cell(row, name)) if what is not None else _age(row, brought)
 
 
 def _age(row: Sequence[float], brought: Sequence[float]) -> str:

@@ -6,6 +6,7 @@ Fleets name their signals as they like, and one model shall serve all of them: w
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, get_args
 
 Role = Literal[
@@ -33,12 +34,11 @@ _COMPILED = tuple((role, re.compile(rf"(?:^|[^a-z0-9])(?:{words})(?:$|[^a-z0-9])
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
+@lru_cache(maxsize=4096)
 def role_of(signal: str) -> Role:
-    """The role of a signal; `other` where its name says nothing."""
+    """The role of a signal; `other` where its name says nothing. It is asked of the same names again and again."""
     name = _HUMP.sub("_", signal).lower()
-    # `_` stands between two words, and each may be looked for with one on either side.
-    spaced = name.replace("_", " ")
-    return next((role for role, words in _COMPILED if words.search(name) or words.search(spaced)), "other")
+    return next((role for role, words in _COMPILED if words.search(name)), "other")
 
 
 # What a failure of a signal's kind is called, where nobody said it otherwise.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-Point = tuple[float, float]
+from selfheal.predict.slopes import Point
 
 DAY_S = 86400.0
 LEAST_S = 2 * DAY_S

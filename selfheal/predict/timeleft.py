@@ -82,7 +82,8 @@ def _foreseen(points: Sequence[Point], limit: float, now: float, horizon_s: floa
         return None
     width = min(WIDEST, WIDENED * _width(trend, eta_s))
     probability = _probability(eta_s, width, horizon_s)
-    return Forecast(trend.slope, eta_s, eta_s / (1 + width), eta_s * (1 + width), probability, level, trend.since)
+    value = level + season.at(now) if season else level
+    return Forecast(trend.slope, eta_s, eta_s / (1 + width), eta_s * (1 + width), probability, value, trend.since)
 
 
 def _within_reach(points: Sequence[Point], limit: float) -> bool:

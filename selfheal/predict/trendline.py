@@ -1,7 +1,7 @@
 """Does a short run of numbers rise, how fast, and how sure is that?
 
 The slope is the median of the slopes between any two numbers, and its 90 % interval comes from their ranks, as in
-`exhaustion`; here for a dozen numbers at equal distance, of which a row takes some twenty, in microseconds.
+`slopes`; here for a dozen numbers at equal distance, of which a row takes some twenty, in microseconds.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def read_fleet(folder: Path) -> Recording:
 
 
 def write_fleet(folder: Path, fleet: Recording) -> None:
-    """Write a folder that reads back as the same fleet. Raises SelfhealError."""
+    """Write a folder that reads back as the same fleet, to six digits and milliseconds. Raises SelfhealError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / SIGNALS).open("w", encoding="utf-8", newline="") as stream:

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from selfheal.durable import replace_file
 from selfheal.errors import SelfhealError
 from selfheal.ml.boost import Booster
 from selfheal.ml.sealed import ModelRefused, opened, sealed
@@ -163,12 +164,9 @@ def _apart(one: Sequence[float], other: Sequence[float]) -> float:
 
 def write_learned(file: Path, learned: Learned) -> None:
     """Write a model that is there as a whole or not at all. Raises SelfhealError."""
-    part = file.with_name(f".{file.name}.part")
     try:
-        part.write_bytes(zlib.compress(sealed(_FIRST, learned), 9))
-        part.replace(file)
+        replace_file(file, zlib.compress(sealed(_FIRST, learned), 9))
     except OSError as why:
-        part.unlink(missing_ok=True)
         raise SelfhealError(f"cannot write {str(file)!r}: {why.strerror or why}") from why
 
 

@@ -107,7 +107,7 @@ def test_what_was_not_as_usual_is_a_reason_where_it_says_more_than_the_age() -> 
     cells = row(limit__level=0.5, agent__age=asinh(1.0), agent__anomalies=2.0)
     parts = brought(agent__anomalies=0.6, agent__age=0.2)
     (only,) = reasons(cells, parts, "out_of_memory", "rss", 400e6)
-    assert only.what == "things were not as usual: 2 an hour"
+    assert only.what == "2 things were not as usual within the hour"
 
 
 def test_reasons_are_ordered_and_share_what_speaks_for_it() -> None:
