@@ -103,6 +103,8 @@ class Talk:
             self._program.stdin.write(told.encode())
             self._program.stdin.flush()
         except BrokenPipeError:
+            with suppress(BrokenPipeError):  # what was not sent would be tried again at the end, and hide why
+                self._program.stdin.close()
             raise self._lost() from None
         answer = list(self._until_mark())
         failed, code, message = b" ".join(self._until_mark()).decode(errors="replace").split(" ", 2)

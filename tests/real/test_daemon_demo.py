@@ -10,6 +10,7 @@ import re
 import signal
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -36,10 +37,18 @@ def demo() -> Iterator[House]:
 
 def strike(demo: House, number: int, *names: str) -> dict[str, int]:
     """Send a signal to the processes of these agents; returns them."""
-    pids = {name: until(partial(demo.pid, name)) for name in names}
-    for pid in pids.values():
-        os.kill(pid, number)
-    return pids
+    return {name: until(partial(struck, demo, name, number)) for name in names}
+
+
+def struck(demo: House, name: str, number: int) -> int:
+    """Strike one process; returns 0 where there is none, or it has just ended by itself, as some of the fleet do."""
+    pid = demo.pid(name)
+    try:
+        os.kill(pid, number) if pid else None
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (ProcessLookupError, FileNotFoundError):
+        return 0
+    return 0 if number == signal.SIGSTOP and state in "ZX" else pid
 
 
 def wait_for_others(demo: House, struck: dict[str, int]) -> None:

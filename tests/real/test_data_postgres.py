@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
 from selfheal.data.asset import Health
 from selfheal.data.postgres_look import head
 from selfheal.data.postgres_options import Options
-from selfheal.data.postgres_tools import Talk, talking
+from selfheal.data.postgres_tools import Talk, environment, program, talking
 from selfheal.errors import DataFailed
 from tests.real.daemon_process import free_port, until
 from tests.real.postgres_data import asset, place, rows, told
@@ -166,6 +168,17 @@ def test_what_the_limits_say_is_told(port: int, tmp_path: Path) -> None:
     assert "at 2.1e9 it stops" in looked(port, tmp_path, Options(max_transaction_age=1)).reason
     crowded = looked(port, tmp_path, Options(max_connections_share=0.001))
     assert crowded.reason.endswith(" % of max_connections are taken")
+
+
+def test_why_a_session_is_over_is_told_also_where_nothing_could_be_said_to_it() -> None:
+    where, words = environment(place(free_port(), "shop")), [program("psql"), "-X", "-w"]
+    with (
+        TemporaryFile() as complaints,
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, env=where) as psql,
+    ):
+        psql.wait()
+        with pytest.raises(DataFailed, match="Connection refused"):
+            Talk(psql, complaints).run("SELECT 1")
 
 
 def test_a_database_that_is_gone_is_missing_data_and_a_dead_server_is_not(port: int, tmp_path: Path) -> None:
