@@ -106,8 +106,10 @@ def _fit(order: Fit) -> Fitted | NotFitted:
     seen = table(points_in(order.points), order.left_out, order.since, order.until)
     if seen.too_little:
         return NotFitted(job=order.job, slug="too_little", why=seen.too_little)
-    from selfheal.ml.fit import learn  # noqa: PLC0415 - a second and 100 MB, only where there is something to learn
-
+    try:
+        from selfheal.ml.fit import learn  # noqa: PLC0415 - a second and 100 MB, only where there is something to learn
+    except ImportError as why:
+        raise CannotLearn("a forest", "scikit-learn", "ml", why) from why
     return Fitted(job=order.job, model=learn(order.agent, seen, order.until, order.seed))
 
 

@@ -124,6 +124,8 @@ def test_without_the_library_that_is_said(tmp_path: Path) -> None:
     answer = asyncio.run(work())
     assert isinstance(answer, NotFitted)
     assert answer.slug == "not_installed"
+    assert "scikit-learn cannot be imported (not here)" in answer.why
+    assert "pip install 'selfheal[ml]'" in answer.why
 
 
 def test_an_order_that_is_larger_than_a_pipe_arrives_whole() -> None:
