@@ -18,11 +18,7 @@ from selfheal.data.jobs import AnyJob
 from selfheal.kinds import CallHttp, CheckKind, Notifier, RunCommand
 from selfheal.ml.wire import (
     Fit,
-    FitBooster,
-    FitRecurrent,
     Fitted,
-    FittedBooster,
-    FittedRecurrent,
     Foretell,
     Foretold,
     NotFitted,
@@ -58,14 +54,6 @@ class Learner(Protocol):
 
     async def fit(self, order: Fit) -> Fitted | NotFitted:
         """Do one order. Raises ChildFailed where it was not answered, Garbage where it cannot be sent."""
-        ...
-
-    async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
-        """Have what comes before a failure learned by boosted trees. Raises as `fit` does."""
-        ...
-
-    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
-        """Have it learned by an LSTM. Raises as `fit` does."""
         ...
 
     async def foretell(self, order: Foretell) -> Foretold | NotFitted:

@@ -9,24 +9,17 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import BinaryIO
 
-from selfheal.ml.boost import Booster
-from selfheal.ml.kept import encode, learned
 from selfheal.ml.lessons import CannotLearn, NothingToLearn
-from selfheal.ml.recurrent import Recurrent, Window
 from selfheal.ml.rows import table
 from selfheal.ml.wire import (
     HEAD,
     VERSION,
     Answer,
     Fit,
-    FitBooster,
-    FitRecurrent,
     Fitted,
-    FittedBooster,
-    FittedRecurrent,
     Foretell,
     Foretold,
     Hello,
@@ -37,8 +30,6 @@ from selfheal.ml.wire import (
     length_of,
     order_of,
     points_in,
-    rows_in,
-    windows_in,
 )
 
 IDLE_S = 30.0
@@ -92,10 +83,6 @@ def _done(order: Order, foretell: Foreteller | None) -> Answer:
     match order:
         case Fit():
             return _fit(order)
-        case FitBooster():
-            return _boost(order)
-        case FitRecurrent():
-            return _recur(order)
         case Foretell():
             if foretell is None:
                 return NotFitted(job=order.job, slug="error", why="this process does not know how to simulate a fleet")
@@ -111,43 +98,6 @@ def _fit(order: Fit) -> Fitted | NotFitted:
     except ImportError as why:
         raise CannotLearn("a forest", "scikit-learn", "ml", why) from why
     return Fitted(job=order.job, model=learn(order.agent, seen, order.until, order.seed))
-
-
-def _boost(order: FitBooster) -> FittedBooster:
-    rows, labels, weights = rows_in(order.rows, len(order.features))
-    held, happened, _ = rows_in(order.calibration, len(order.features))
-    from selfheal.ml.boost_fit import fit, name_of_library  # noqa: PLC0415 - as above
-
-    model = fit(
-        rows, labels, order.features,
-        weights=weights, calibration=(held, happened) if held else None, seed=order.seed, monotone=order.monotone,
-    )  # fmt: skip
-    return FittedBooster(job=order.job, model=_kept(order, model, [(row,) for row in rows], labels, name_of_library()))
-
-
-def _recur(order: FitRecurrent) -> FittedRecurrent:
-    windows, labels = windows_in(order.windows, len(order.features))
-    held = None if order.calibration is None else windows_in(order.calibration, len(order.features))
-    from selfheal.ml.recurrent_fit import fit, name_of_library  # noqa: PLC0415 - as above
-
-    model = fit(windows, labels, order.features, calibration=held, seed=order.seed)
-    return FittedRecurrent(job=order.job, model=_kept(order, model, windows, labels, name_of_library()))
-
-
-def _kept(
-    order: FitBooster | FitRecurrent,
-    model: Booster | Recurrent,
-    windows: Sequence[Window],
-    labels: Sequence[bool],
-    library: str,
-) -> bytes:
-    """The file of a model."""
-    return encode(
-        learned(
-            model, windows, labels,
-            subject=order.subject, meaning=order.meaning, since=order.since, until=order.until, library=library,
-        )
-    )  # fmt: skip
 
 
 def _send(answers: BinaryIO, said: Said) -> None:

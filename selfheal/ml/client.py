@@ -17,11 +17,7 @@ from typing import Literal, TypeVar
 from selfheal.ml.wire import (
     HEAD,
     Fit,
-    FitBooster,
-    FitRecurrent,
     Fitted,
-    FittedBooster,
-    FittedRecurrent,
     Foretell,
     Foretold,
     Garbage,
@@ -42,7 +38,7 @@ _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 _BEGIN_S, _GRACE_S = 20.0, 5.0
 _REAP_S = 2.0
 
-_Done = TypeVar("_Done", Fitted, FittedBooster, FittedRecurrent, Foretold)
+_Done = TypeVar("_Done", Fitted, Foretold)
 
 Trouble = Literal["died", "hung", "garbage", "not_started"]
 
@@ -74,14 +70,6 @@ class Child:
     async def fit(self, order: Fit) -> Fitted | NotFitted:
         """Have a forest grown. Raises ChildFailed, and then there is no child any more; Garbage as `frame` does."""
         return await self._have_done(order, Fitted)
-
-    async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
-        """Have boosted trees fitted. Raises as `fit` does."""
-        return await self._have_done(order, FittedBooster)
-
-    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
-        """Have an LSTM fitted. Raises as `fit` does."""
-        return await self._have_done(order, FittedRecurrent)
 
     async def foretell(self, order: Foretell) -> Foretold | NotFitted:
         """Have it learned what comes before each way to fail. Raises as `fit` does."""

@@ -140,12 +140,6 @@ def unpacked_numbers(data: bytes) -> array[float]:
     return _filled(column, data)
 
 
-def unpacked_singles(data: bytes) -> array[float]:
-    """Single floats from bytes. Raises NoForest."""
-    column = array("f")
-    return _filled(column, data)
-
-
 def unpacked_whole(data: bytes) -> array[int]:
     """Whole numbers of four bytes from bytes. Raises NoForest."""
     column = array("i")

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Mapping, Sequence
-from math import isfinite
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
-from selfheal.ml.forest import NoForest, packed, unpacked_numbers, unpacked_singles, unpacked_whole
+from selfheal.ml.forest import NoForest, packed, unpacked_numbers
 from selfheal.ml.rows import Points, Span
-from selfheal.ml.trees import cells_of
 
-VERSION = 2
+VERSION = 3
 MOST_FRAME = 8_000_000
 HEAD = struct.Struct(">I")
 
@@ -43,68 +41,6 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True, tag="fit"):
     agent: str
     points: dict[str, Column]
     left_out: tuple[Span, ...]
-    since: float
-    until: float
-    seed: int
-    limit_s: float
-    version: int = VERSION
-
-
-class Rows(msgspec.Struct, frozen=True):
-    """Rows, oldest first, and whether it happened after each.
-
-    `cells` are single floats, the lowest byte first, one row after the other, NaN for what was not seen: as the library
-    reads them. `labels` is a byte for each row, 1 where it happened; `weights` may be empty.
-    """
-
-    cells: bytes = b""
-    labels: bytes = b""
-    weights: bytes = b""
-
-
-class FitBooster(msgspec.Struct, frozen=True, kw_only=True, tag="fit_booster"):
-    """An order: learn what comes before `subject` from these rows, and correct its chances by other ones.
-
-    `meaning` is a number that changes with what the features mean; `monotone` as `boost_fit.fit` has it.
-    """
-
-    job: int
-    subject: str
-    features: tuple[str, ...]
-    meaning: int
-    rows: Rows
-    calibration: Rows = Rows()
-    monotone: dict[str, int] = {}
-    since: float
-    until: float
-    seed: int
-    limit_s: float
-    version: int = VERSION
-
-
-class Windows(msgspec.Struct, frozen=True):
-    """Windows of `steps` rows each, oldest first, and whether it happened after each.
-
-    `cells` are rows as `Rows` has them; a window ends before the row whose number `ends` has, in four bytes each, so
-    that a row of several windows is sent once. Who sends rows of several agents one after the other lets no window
-    reach over.
-    """
-
-    steps: int
-    cells: bytes = b""
-    ends: bytes = b""
-    labels: bytes = b""
-
-
-class FitRecurrent(msgspec.Struct, frozen=True, kw_only=True, tag="fit_recurrent"):
-    """An order: learn what comes before `subject` from these windows, and correct its chances by other ones."""
-
-    job: int
-    subject: str
-    features: tuple[str, ...]
-    meaning: int
-    windows: Windows
-    calibration: Windows | None = None
     since: float
     until: float
     seed: int
@@ -159,22 +95,6 @@ class Fitted(msgspec.Struct, frozen=True, kw_only=True, tag="fitted"):
     version: int = VERSION
 
 
-class FittedBooster(msgspec.Struct, frozen=True, kw_only=True, tag="fitted_booster"):
-    """It was learned: the bytes of the booster's file."""
-
-    job: int
-    model: bytes
-    version: int = VERSION
-
-
-class FittedRecurrent(msgspec.Struct, frozen=True, kw_only=True, tag="fitted_recurrent"):
-    """It was learned: the bytes of the network's file."""
-
-    job: int
-    model: bytes
-    version: int = VERSION
-
-
 class Foretold(msgspec.Struct, frozen=True, kw_only=True, tag="foretold"):
     """It was learned: the bytes of the file, and for how many modes it is another one than before."""
 
@@ -193,8 +113,8 @@ class NotFitted(msgspec.Struct, frozen=True, kw_only=True, tag="not_fitted"):
     version: int = VERSION
 
 
-Order = Fit | FitBooster | FitRecurrent | Foretell
-Answer = Fitted | FittedBooster | FittedRecurrent | Foretold | NotFitted
+Order = Fit | Foretell
+Answer = Fitted | Foretold | NotFitted
 Said = Hello | Answer
 REASONS = ("too_little", "not_installed", "no_memory", "version", "error")
 
@@ -243,55 +163,6 @@ def points_in(columns: Mapping[str, Column]) -> dict[str, tuple[array[float], ar
     if any(len(times) != len(values) for times, values in found.values()):
         raise Garbage("a signal has not as many values as times")
     return found
-
-
-def rows_for(rows: Sequence[Sequence[float]], labels: Sequence[bool], weights: Sequence[float] | None = None) -> Rows:
-    """Rows as a message holds them."""
-    counted = b"" if weights is None else packed(array("d", weights))
-    return Rows(_packed_rows(rows), bytes(map(bool, labels)), counted)
-
-
-def rows_in(rows: Rows, width: int) -> tuple[list[array[float]], list[bool], array[float] | None]:
-    """The rows of a message, of so many cells each, their labels and weights. Raises Garbage."""
-    try:
-        cells, weights = unpacked_singles(rows.cells), unpacked_numbers(rows.weights)
-    except NoForest as why:
-        raise Garbage(str(why)) from why
-    count = len(rows.labels)
-    if len(cells) != count * width or len(weights) not in (0, count):
-        raise Garbage("there are not as many cells or weights as the rows have")
-    if not set(rows.labels) <= {0, 1} or not all(isfinite(one) and one >= 0.0 for one in weights):
-        raise Garbage("a row has a label or a weight that is none")
-    parted = [cells[place * width : (place + 1) * width] for place in range(count)]
-    return parted, list(map(bool, rows.labels)), weights or None
-
-
-def windows_for(rows: Sequence[Sequence[float]], ends: Sequence[int], labels: Sequence[bool], steps: int) -> Windows:
-    """Windows over these rows as a message holds them."""
-    return Windows(steps, _packed_rows(rows), packed(array("i", ends)), bytes(map(bool, labels)))
-
-
-def windows_in(windows: Windows, width: int) -> tuple[list[list[array[float]]], list[bool]]:
-    """The windows of a message, of rows of so many cells, and their labels. Raises Garbage."""
-    try:
-        cells, ends = unpacked_singles(windows.cells), unpacked_whole(windows.ends)
-    except NoForest as why:
-        raise Garbage(str(why)) from why
-    rows = [cells[place : place + width] for place in range(0, len(cells), width or 1)]
-    if len(rows) * width != len(cells) or len(ends) != len(windows.labels):
-        raise Garbage("there are not as many cells as the rows have, or labels as windows")
-    if not all(0 < windows.steps <= end <= len(rows) for end in ends):
-        raise Garbage("a window reaches over the rows that there are")
-    if not set(windows.labels) <= {0, 1}:
-        raise Garbage("a window has a label that is none")
-    return [rows[end - windows.steps : end] for end in ends], list(map(bool, windows.labels))
-
-
-def _packed_rows(rows: Sequence[Sequence[float]]) -> bytes:
-    cells = array("f")
-    for row in rows:
-        cells.extend(cells_of(row))
-    return packed(cells)
 
 
 def _decoded(body: bytes, kind: type[_T]) -> _T:

@@ -16,11 +16,12 @@ from msgspec.structs import replace
 import selfheal
 from selfheal.ml.client import Child
 from selfheal.ml.forest import packed
-from selfheal.ml.wire import Foretell, Foretold, NotFitted, Past
+from selfheal.ml.wire import Fitted, Foretell, Foretold, NotFitted, Past
 from selfheal.predict.own_past import TAUGHT
 from selfheal.recorded.foreteller import foreteller_of
 from selfheal.recorded.stories import Story, own, simulated
 from tests.pure.foretellers import kept_file, of_mode
+from tests.real.test_ml_child import order as forest
 
 HERE = os.pathsep.join(filter(None, (str(Path(selfheal.__file__).parents[1]), os.environ.get("PYTHONPATH"))))
 needs_library = pytest.mark.skipif(find_spec("xgboost") is None, reason="XGBoost is not installed (the extra ml)")
@@ -73,6 +74,10 @@ def test_the_daemons_child_learns_from_simulated_agents_and_what_is_wrong_gives_
         assert [one.learned for one in foreteller_of(again.model).told.modes] == [
             one.learned for one in found.told.modes
         ]
+        if find_spec("sklearn") is not None:  # forests are grown in the same process
+            pid = child.pid
+            assert isinstance(await child.fit(forest(2)), Fitted)
+            assert child.pid == pid
 
     with_child(work)
 
@@ -117,6 +122,17 @@ def test_too_little_is_said() -> None:
         said = await child.foretell(order(quiet, runs=1))
         assert isinstance(said, NotFitted), said
         assert said.slug == "too_little"
+
+    with_child(work)
+
+
+def test_a_past_that_is_none_is_told_and_the_child_lives_on() -> None:
+    async def work(child: Child) -> None:
+        for _ in range(2):
+            said = await child.foretell(order(Past(agent="api", first=0, columns={"rss": bytes(7)}), runs=1))
+            assert isinstance(said, NotFitted), said
+            assert said.slug == "error"
+            assert child.pid is not None
 
     with_child(work)
 

@@ -17,11 +17,7 @@ from selfheal.events import FailurePredicted, PredictionEnded, WorkDone
 from selfheal.ml.client import ChildFailed
 from selfheal.ml.wire import (
     Fit,
-    FitBooster,
-    FitRecurrent,
     Fitted,
-    FittedBooster,
-    FittedRecurrent,
     Foretell,
     Foretold,
     NotFitted,
@@ -52,12 +48,6 @@ class Child:
 
     async def fit(self, order: Fit) -> Fitted | NotFitted:
         return NotFitted(job=order.job, slug="too_little", why="nothing else is learned here")
-
-    async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
-        raise AssertionError("nobody orders that")
-
-    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
-        raise AssertionError("nobody orders that")
 
     async def foretell(self, order: Foretell) -> Foretold | NotFitted:
         self.orders.append(order)

@@ -24,11 +24,7 @@ from selfheal.ml.rows import filled, table
 from selfheal.ml.wire import (
     Answer,
     Fit,
-    FitBooster,
-    FitRecurrent,
     Fitted,
-    FittedBooster,
-    FittedRecurrent,
     Foretell,
     Foretold,
     NotFitted,
@@ -59,12 +55,6 @@ class Child:
         answer = self.instead(order) if self.instead is not None else learned(order)
         assert isinstance(answer, Fitted | NotFitted)
         return answer
-
-    async def boost(self, order: FitBooster) -> FittedBooster | NotFitted:
-        raise AssertionError("forests alone are learned here")
-
-    async def recur(self, order: FitRecurrent) -> FittedRecurrent | NotFitted:
-        raise AssertionError("forests alone are learned here")
 
     async def foretell(self, order: Foretell) -> Foretold | NotFitted:
         return NotFitted(job=order.job, slug="too_little", why="forests alone are learned here")
