@@ -12,6 +12,7 @@ from pathlib import Path
 
 from selfheal.compose.models import ForetellerFile
 from selfheal.compose.outlook import Outlook
+from selfheal.compose.patience import Patience
 from selfheal.compose.reactions import Log
 from selfheal.ledger import Ledger
 from selfheal.ml.client import ChildFailed
@@ -34,7 +35,6 @@ MOST_TAUGHT = 40
 LEARN_FROM_S = 7 * 86400.0
 # Where nothing has failed or drifted since, there is little news: then after so many times the interval.
 SLOWER = 24.0
-RETRY_S = 60.0
 # What an order holds beside the model that there is and the pasts of agents, limits and names above all.
 _BESIDE = 200_000
 
@@ -67,13 +67,10 @@ class Foretelling:
         self._interval_s = interval_s
         self._metrics = metrics
         self._log = log
-        self._redact = redact
+        self._patience = Patience("foretelling.trend", ports.clock, interval_s, metrics, log, redact)
         self._data = b""
         self._loaded = False
         self._job = 0
-        self._failures = 0
-        self._rests_until = 0.0
-        self._trouble = ""
 
     async def learn(self) -> None:
         """Learn where it is time to, and say who speaks."""
@@ -88,7 +85,7 @@ class Foretelling:
     async def _is_time(self, now: float) -> bool:
         """Whether there may be something to learn that is not known yet."""
         world, model = self._ledger.world, self.outlook.model
-        if self._ports.learner is None or now < self._rests_until or now < world.started_at + FIRST_S:
+        if self._ports.learner is None or self._patience.resting(now) or now < world.started_at + FIRST_S:
             return False
         if model is None:
             return True
@@ -128,7 +125,7 @@ class Foretelling:
 
     def _speaker(self, mode: FailureMode, model: Foreteller | None) -> Speaker:
         if model is None:
-            return Speaker("trend", self._trouble or (NO_CHILD if self._ports.learner is None else NO_MODEL))
+            return Speaker("trend", self._patience.trouble or (NO_CHILD if self._ports.learner is None else NO_MODEL))
         told = model.modes[mode].told if mode in model.modes else None
         return Speaker("boost" if told and told.speaks else "trend", told.why if told else UNTAUGHT)
 
@@ -145,9 +142,9 @@ class Foretelling:
         try:
             answer = await learner.foretell(order)
         except ChildFailed as why:
-            self._failed(why.slug, str(why))
+            self._patience.failed(why.slug, str(why))
         except Garbage as why:
-            self._failed("error", str(why))
+            self._patience.failed("error", str(why))
         else:
             await self._take(answer)
 
@@ -166,33 +163,19 @@ class Foretelling:
 
     async def _take(self, answer: Foretold | NotFitted) -> None:
         if isinstance(answer, NotFitted):
-            self._failed(answer.slug, answer.why)
+            self._patience.failed(answer.slug, answer.why)
             return
         try:
             model = await self._ports.run_in_thread(lambda: foreteller_of(answer.model))
         except ModelRefused as why:
-            self._failed("refused", f"what it learned is no model: {why}")
+            self._patience.failed("refused", f"what it learned is no model: {why}")
             return
         self._metrics.trained("fitted" if answer.taken else "not_better")
         self._log.info("foretelling.learned", speaks=sorted(model.speaking), taken=answer.taken)
         self.outlook.take(model)
         self._data = answer.model
-        self._failures, self._rests_until, self._trouble = 0, 0.0, ""
+        self._patience.succeeded()
         try:
             await self._ports.run_in_thread(lambda: self._file.save(answer.model))
         except OSError as why:  # it is learned again after the next start
             self._log.warning("foretelling.unsaved", why=str(why))
-
-    def _failed(self, outcome: str, why: str) -> None:
-        """Rest, longer each time, and say it once; a model that there is speaks on."""
-        self._metrics.trained(outcome)
-        why = self._redact(why)
-        patient = outcome in ("not_installed", "too_little")
-        rest_s = self._interval_s() if patient else RETRY_S * 2.0 ** min(self._failures, 16)
-        self._rests_until = self._clock.now() + min(rest_s, max(RETRY_S, self._interval_s()))
-        self._failures += 1
-        trouble = why if patient or outcome == "refused" else f"the process that learns failed ({outcome}): {why}"
-        if trouble != self._trouble:
-            level = self._log.info if patient else self._log.warning
-            level("foretelling.trend", reason=outcome, why=trouble)
-        self._trouble = trouble

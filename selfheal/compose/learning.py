@@ -15,6 +15,7 @@ from zlib import crc32
 from selfheal.compose.foretelling import Foretelling
 from selfheal.compose.models import MOST_MODELS, ModelFiles
 from selfheal.compose.outlook import Outlook
+from selfheal.compose.patience import Patience
 from selfheal.compose.reactions import Log
 from selfheal.history.rings import History
 from selfheal.ledger import Ledger
@@ -35,8 +36,8 @@ LOOK_S = 60.0
 LEARN_FROM_S = MOST_ROWS * STEP_S
 # One order takes a second or two; a machine that needs longer than this for it has no time for us.
 LIMIT_S = 60.0
-# After a failure of the child, doubling; and after it has found too little, whatever could be hoped for.
-RETRY_S, TOO_LITTLE_S = 60.0, 600.0
+# After it has found too little, whatever could be hoped for.
+TOO_LITTLE_S = 600.0
 # What has drifted is learned again after this share of the time after which it would be anyway.
 SOONER = 1 / 6
 # An exporter that is read each second for eight hours has more; an order has to fit into a frame.
@@ -94,14 +95,11 @@ class Learning:
         self._interval_s = interval_s
         self._metrics = metrics
         self._log = log
-        self._redact = redact
+        self._patience = Patience("learning.statistics", ports.clock, interval_s, metrics, log, redact)
         self._known: dict[str, _Known] = {}
         self._loaded = False
         self._next_at: dict[str, float] = {}
         self._job = 0
-        self._failures = 0
-        self._rests_until = 0.0
-        self._trouble = ""
         self.loops = (
             Loop("learn", self.learn, every_s=LOOK_S),
             Loop("strangeness", self.look, every_s=STEP_S, idle=lambda: not self._known),
@@ -113,7 +111,7 @@ class Learning:
             await self._load()
         await self._forget_gone()
         for agent in await self._due(self._clock.now()):
-            if self._clock.now() < self._rests_until:
+            if self._patience.resting(self._clock.now()):
                 break
             await self._learn(agent)
         await self._say_why()
@@ -182,15 +180,15 @@ class Learning:
         """Why there is no forest of an agent, where that is no matter of its own."""
         if self._ports.learner is None:
             return NO_CHILD
-        if self._trouble:
-            return self._trouble
+        if self._patience.trouble:
+            return self._patience.trouble
         return FULL if len(self._known) >= MOST_MODELS else ""
 
     # --- what is learned ---
 
     async def _due(self, now: float) -> list[str]:
         """Whose turn it is, who waits longest first."""
-        if self._ports.learner is None or now < self._rests_until:
+        if self._ports.learner is None or self._patience.resting(now):
             return []
         agents = [one for one in self._history.agents() if one in self._ledger.world.agents]
         room = MOST_MODELS - len(self._known)
@@ -238,7 +236,7 @@ class Learning:
         try:
             answer = await learner.fit(order)
         except ChildFailed as why:
-            self._failed(why.slug, str(why))
+            self._patience.failed(why.slug, str(why))
         except Garbage as why:  # an order that is too large for the wire is nobody's failure but this agent's
             self._put_off(agent, "error", str(why))
         else:
@@ -249,12 +247,12 @@ class Learning:
             if answer.slug == "too_little":
                 self._put_off(agent, answer.slug, answer.why)
             else:
-                self._failed(answer.slug, answer.why)
+                self._patience.failed(answer.slug, answer.why)
             return
         try:
             model = await self._ports.run_in_thread(lambda: decode(answer.model, agent))
         except ModelRefused as why:
-            self._failed("refused", f"what it learned is no model: {why}")
+            self._patience.failed("refused", f"what it learned is no model: {why}")
             return
         await self._keep(agent, model, answer.model)
 
@@ -263,9 +261,9 @@ class Learning:
         self._next_at[agent] = self._clock.now() + self._interval_s()
         self._metrics.trained("fitted")
         self._metrics.models(len(self._known))
-        if self._trouble:
+        if self._patience.trouble:
             self._log.info("learning.again", agent=agent)
-        self._failures, self._rests_until, self._trouble = 0, 0.0, ""
+        self._patience.succeeded()
         try:
             await self._ports.run_in_thread(lambda: self._files.save(agent, data))
         except OSError as why:  # it is learned again after the next start
@@ -278,18 +276,3 @@ class Learning:
         self._metrics.trained(outcome)
         if agent not in self._known:
             self._vitals.put_strangeness(agent, Strangeness(now, None, why))
-
-    def _failed(self, outcome: str, why: str) -> None:
-        """The child is no good: rest, longer each time, and say it once."""
-        self._metrics.trained(outcome)
-        why = self._redact(why)
-        rest_s = self._interval_s() if outcome == "not_installed" else RETRY_S * 2.0 ** min(self._failures, 16)
-        self._rests_until = self._clock.now() + min(rest_s, max(RETRY_S, self._interval_s()))
-        self._failures += 1
-        trouble = (
-            why if outcome in ("not_installed", "refused") else f"the process that learns failed ({outcome}): {why}"
-        )
-        if trouble != self._trouble:
-            level = self._log.info if outcome == "not_installed" else self._log.warning
-            level("learning.statistics", reason=outcome, why=trouble)
-        self._trouble = trouble

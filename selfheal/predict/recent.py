@@ -13,7 +13,7 @@ from math import isfinite, nan
 
 from selfheal.predict.resources import resources
 from selfheal.predict.roles import role_of
-from selfheal.predict.steps import STEPS, Track, track
+from selfheal.predict.steps import STEPS, Track, column_of, place_of
 from selfheal.predict.timeleft import HORIZON_S
 from selfheal.world import Agent
 
@@ -62,11 +62,15 @@ def track_of(
 ) -> Track:
     """The track of the means of steps, the first of which is number `first`; `restarts` are times."""
     length = max(map(len, columns.values()), default=1)
-    span = (first * STEP_S, (first + length - 1) * STEP_S)
-    points = {
-        name: [((first + place) * STEP_S, mean) for place, mean in enumerate(means)] for name, means in columns.items()
-    }
-    return track(agent, points, span, STEP_S, limits, [at for at in restarts if at <= span[1]])
+    ended = (first + length - 1) * STEP_S
+    places = sorted(place_of(at, STEP_S) - first for at in restarts if at <= ended)
+    known = {name: column_of(_whole(means, length), places) for name, means in columns.items()}
+    return Track(agent, first, STEP_S, length, known, limits, places)
+
+
+def _whole(means: Sequence[float], length: int) -> list[float]:
+    """The means of so many steps; what is no number was not measured."""
+    return [mean if isfinite(mean) else nan for mean in means] + [nan] * (length - len(means))
 
 
 class Recent:

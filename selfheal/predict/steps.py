@@ -98,7 +98,7 @@ def track(
     """Put the points (time, value) of each signal into steps, over `span`; `failures` are the times of this agent's."""
     first, last = place_of(span[0], step_s), place_of(span[1], step_s)
     places = sorted(place_of(at, step_s) - first for at in failures)
-    columns = {name: _column(_means(one, first, last, step_s), places) for name, one in points.items()}
+    columns = {name: column_of(_means(one, first, last, step_s), places) for name, one in points.items()}
     return Track(agent, first, step_s, last - first + 1, columns, limits, places)
 
 
@@ -112,7 +112,8 @@ def _means(points: Points, first: int, last: int, step_s: float) -> list[float]:
     return [total / count if count else nan for total, count in zip(sums, counts, strict=True)]
 
 
-def _column(means: Sequence[float], failures: Sequence[int]) -> Column:
+def column_of(means: Sequence[float], failures: Sequence[int]) -> Column:
+    """The column of these means; `failures` are the places of this agent's, in order."""
     base = next((mean for mean in means if isfinite(mean)), 0.0)
     sums, squares, counts, tops = [0.0], [0.0], [0], [-inf]
     failed = iter((*failures, len(means) + 1))

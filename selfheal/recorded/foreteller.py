@@ -6,7 +6,6 @@ came, and who is to speak: the booster where it was better than the trend on wha
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -25,7 +24,7 @@ from selfheal.predict.reasons import rate_of, reasons, since_of
 from selfheal.predict.steps import Track
 from selfheal.predict.timeleft import HORIZON_S
 from selfheal.predict.windows import FEATURES, Windows
-from selfheal.recorded.learned import Eta
+from selfheal.recorded.etas import Eta, eta_for, nearest
 from selfheal.vocabulary import FailureMode
 
 FORMAT = 1
@@ -105,14 +104,12 @@ class Mode:
         """When failures came that were given at least so much: 5 %, half and 95 % of them, in horizons; somewhere in
         the horizon where that was not seen.
         """
-        after = bisect_right([one.probability for one in self.told.etas], probability)
-        known = self.told.etas[after - 1] if after else Eta(0.0, 0.05, 0.5, 1.0)
+        known = eta_for(self.told.etas, probability)
         return known.low, known.middle, known.high
 
     def nearest(self, contributions: tuple[float, ...]) -> str:
         """The incident whose reasons were most like these; empty where none is kept."""
-        cases = self.told.cases
-        best = min(cases, key=lambda one: _apart(one.contributions, contributions), default=None)
+        best = nearest(self.told.cases, contributions)
         return best.incident if best is not None else ""
 
 
@@ -206,7 +203,3 @@ def _mode(told: OfMode) -> Mode:
     if any(len(case.contributions) != len(FEATURES) for case in told.cases):
         raise ModelRefused("schema", "its cases have other features than those that are made now")
     return Mode(told, learned, learned.model)
-
-
-def _apart(one: tuple[float, ...], other: tuple[float, ...]) -> float:
-    return sum(abs(here - there) for here, there in zip(one, other, strict=True))

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from math import isfinite
-from statistics import quantiles
 from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -32,6 +31,7 @@ from selfheal.predict.recent import STEP_S
 from selfheal.predict.steps import Track
 from selfheal.predict.timeleft import HORIZON_S, LONGEST_S, foresee
 from selfheal.predict.windows import FEATURES, Windows
+from selfheal.recorded.etas import etas_of
 from selfheal.recorded.foreteller import (
     MEANING,
     Case,
@@ -43,7 +43,6 @@ from selfheal.recorded.foreteller import (
     row_of,
     spread_of,
 )
-from selfheal.recorded.learned import Eta
 from selfheal.recorded.stories import Story, own, simulated
 from selfheal.vocabulary import FailureMode
 
@@ -55,8 +54,6 @@ TRAIN, CORRECT = 0.6, 0.2
 LEAST_FAILURES, LEAST_OWN = 5, 3
 # A row of this fleet counts for as many made-up ones.
 OWN_COUNTS = 5.0
-_BINS = (0.0, 0.2, 0.4, 0.6, 0.8)
-_LEAST_IN_BIN = 20
 _MOST_CASES = 20
 _CELLS = "f"
 
@@ -237,7 +234,7 @@ def _learned(mode: FailureMode, lessons: Lessons, order: Foretell, library: str)
         subject=mode, meaning=MEANING, since=taught[0].at, until=taught[-1].at + HORIZON_S, library=library,
     )  # fmt: skip
     told = OfMode(
-        mode=mode, learned=kept.encode(learned), etas=_etas(booster, lessons.correct),
+        mode=mode, learned=kept.encode(learned), etas=etas_of(_before_failures(booster, lessons.correct)),
         cases=tuple(_cases(booster, taught)), spread=spread_of(mine) if len(mine) >= LEAST_ROWS else None,
         speaks=False, why="", failures=_failures(taught),
         own=_failures([one for one in taught if one.own]), held=0, loss=0.0, trend_loss=0.0,
@@ -253,18 +250,11 @@ def _failures(examples: Sequence[Example]) -> int:
     return len({(one.agent, one.came.at) for one in examples if one.came is not None})
 
 
-def _etas(booster: Booster, examples: Sequence[Example]) -> tuple[Eta, ...]:
-    """When failures came, by what was said before them; of a time that was not learned from."""
-    said = [
+def _before_failures(booster: Booster, examples: Sequence[Example]) -> list[tuple[float, float]]:
+    """What was said before failures, and how many horizons were left, of a time that was not learned from."""
+    return [
         (booster.probability(one.row), (one.came.at - one.at) / HORIZON_S) for one in examples if one.came is not None
     ]
-    found = []
-    for least in _BINS:
-        left = [share for chance, share in said if chance >= least]
-        if len(left) >= _LEAST_IN_BIN:
-            cuts = quantiles(left, n=20, method="inclusive")
-            found.append(Eta(least, cuts[0], cuts[9], cuts[18]))
-    return tuple(found)
 
 
 def _cases(booster: Booster, taught: Sequence[Example]) -> Iterator[Case]:

@@ -11,8 +11,8 @@ from selfheal.ml.boost import Booster
 from selfheal.ml.forest import LEAF, singles
 from selfheal.ml.trees import Columns
 from selfheal.predict.windows import FEATURES
+from selfheal.recorded.etas import Eta
 from selfheal.recorded.foreteller import MEANING, Case, Kept, OfMode, encode
-from selfheal.recorded.learned import Eta
 from selfheal.vocabulary import FailureMode
 
 RISES = FEATURES.index("limit.gain_6")

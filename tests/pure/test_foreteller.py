@@ -20,8 +20,8 @@ from selfheal.predict.recent import STEP_S
 from selfheal.predict.steps import STEPS
 from selfheal.predict.timeleft import HORIZON_S
 from selfheal.predict.windows import FEATURES
+from selfheal.recorded.etas import Eta
 from selfheal.recorded.foreteller import Case, Kept, OfMode, encode, foreteller_of, spread_of
-from selfheal.recorded.learned import Eta
 from selfheal.recorded.stories import HOURS, own, simulated
 from tests.pure.foretellers import kept_file, of_mode
 
