@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from math import inf, isfinite, nan
 from pathlib import Path
 from random import Random
@@ -22,16 +21,10 @@ from selfheal.ml.lessons import CannotLearn, NothingToLearn
 from selfheal.ml.recurrent import MOST_FEATURES, MOST_HIDDEN, MOST_STEPS, NoNetwork, Recurrent, seen
 from selfheal.ml.trees import cells_of
 from tests.pure.networks import network, windows_of
-from tests.real.counterparts import absent
+from tests.real.counterparts import needs_torch
 
 cells = st.floats(-1e9, 1e9) | st.sampled_from([0.0, 1e300, -1e300, nan])
 FEATURES = ("a", "b", "c")
-
-
-def has_library() -> None:
-    """Skip where the library is not there, but in CI."""
-    if find_spec("torch") is None:
-        absent("torch is not installed (the extra lstm; CI installs requirements-lstm.lock)")
 
 
 # --- what it says ---
@@ -48,7 +41,7 @@ def has_library() -> None:
 def test_a_window_weighs_what_the_library_says(
     width: int, steps: int, size: int, seed: int, given_cells: list[float]
 ) -> None:
-    has_library()
+    needs_torch()
     import torch  # noqa: PLC0415
 
     window = [given_cells[step * width : (step + 1) * width] for step in range(steps)]
@@ -69,7 +62,7 @@ def test_a_window_weighs_what_the_library_says(
 
 
 def test_sixty_steps_with_the_largest_state_say_what_the_library_says_in_double_precision() -> None:
-    has_library()
+    needs_torch()
     import torch  # noqa: PLC0415
 
     ours = network(FEATURES, steps=MOST_STEPS, size=MOST_HIDDEN)
@@ -178,7 +171,7 @@ def rising(count: int, seed: int, steps: int = 12) -> tuple[list[list[list[float
 
 
 def test_a_network_learns_what_no_single_row_tells_and_is_the_same_for_the_same_seed() -> None:
-    has_library()
+    needs_torch()
     from selfheal.ml.recurrent_fit import fit  # noqa: PLC0415
 
     windows, labels = rising(240, 1)
@@ -191,7 +184,7 @@ def test_a_network_learns_what_no_single_row_tells_and_is_the_same_for_the_same_
 
 
 def test_windows_that_teach_nothing_are_told() -> None:
-    has_library()
+    needs_torch()
     from selfheal.ml.recurrent_fit import fit  # noqa: PLC0415
 
     windows, labels = rising(100, 1)

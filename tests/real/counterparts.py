@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,13 @@ def absent(reason: str) -> str:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def needs_torch() -> None:
+    """Skip the test that asks where torch is not installed; in CI that is a failure, but where no index had it."""
+    if find_spec("torch") is None:
+        reason = "torch is not installed (the extra lstm; CI installs requirements-lstm.lock)"
+        pytest.skip(reason) if os.environ.get("WITHOUT_TORCH") else absent(reason)
 
 
 def _searched() -> Iterable[str]:
