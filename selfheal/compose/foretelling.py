@@ -2,7 +2,7 @@
 
 From simulated fleets alone on the first day, and from what this one went through as soon as there is any of it. The
 child does the work and says what came of it; what it says is looked at before it is believed. Whatever goes wrong costs
-the boosters alone: trends and the rate of deaths go on without them, and it is said once why.
+what was learned alone: trends and the rate of deaths go on without them, and it is said once why.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _BESIDE = 200_000
 
 NO_CHILD = "there is no process that learns"
 NO_MODEL = "nothing was learned yet"
+TREES_SAY = "the reasons that are told with it are what the trees see"
 UNTAUGHT = "too few such failures were there to be learned from"
 
 
@@ -126,8 +127,12 @@ class Foretelling:
     def _speaker(self, mode: FailureMode, model: Foreteller | None) -> Speaker:
         if model is None:
             return Speaker("trend", self._patience.trouble or (NO_CHILD if self._ports.learner is None else NO_MODEL))
-        told = model.modes[mode].told if mode in model.modes else None
-        return Speaker("boost" if told and told.speaks else "trend", told.why if told else UNTAUGHT)
+        known = model.modes.get(mode)
+        if known is None:
+            return Speaker("trend", UNTAUGHT)
+        told, by_lstm = known.told, known.told.speaks and known.model == "lstm"
+        why = "; ".join(filter(None, (told.why, told.of_lstm, TREES_SAY if by_lstm else "")))
+        return Speaker(known.model if told.speaks else "trend", why)
 
     # --- what is learned ---
 

@@ -21,6 +21,9 @@ _NICE = 19
 # What it takes itself: with the library 160 MB, with the largest order half as much again. Not the room for addresses,
 # which says nothing of memory and which the library's own libraries take a gigabyte of.
 MOST_MEMORY = 512_000_000
+# What torch may have beside that, where it is fitted with: an order of simulated agents alone comes to 530 MB with it,
+# the largest one to 610.
+MORE_FOR_TORCH = 400_000_000
 
 
 def main(foretell: Foreteller | None = None) -> int:
@@ -33,7 +36,7 @@ def main(foretell: Foreteller | None = None) -> int:
     _end_with(given.parent)
     os.umask(0o077)
     os.nice(_NICE)
-    resource.setrlimit(resource.RLIMIT_DATA, (given.memory, given.memory))
+    resource.setrlimit(resource.RLIMIT_DATA, (given.memory, given.memory + MORE_FOR_TORCH))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is meant for the daemon, which ends us
     with os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0) as orders, _answers() as answers:

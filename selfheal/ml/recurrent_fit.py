@@ -52,23 +52,25 @@ def fit(
     labels: Sequence[bool],
     features: Sequence[str],
     *,
+    weights: Sequence[float] | None = None,
     calibration: tuple[Sequence[Window], Sequence[bool]] | None = None,
     seed: int = 0,
 ) -> Recurrent:
     """Return an LSTM of windows, oldest first, and of whether it happened after each; the same for the same seed.
 
-    `windows` are (n, steps, features), NaN for what was not seen. `calibration` are windows and labels of another time,
-    by which its probabilities are corrected. Raises CannotLearn, NothingToLearn, and ValueError where the sizes do not
-    fit.
+    `windows` are (n, steps, features), NaN for what was not seen; `weights` say how much each counts, above 0 (None:
+    all alike). `calibration` are windows and labels of another time, by which its probabilities are corrected. Raises
+    CannotLearn, NothingToLearn, and ValueError where the sizes do not fit.
     """
     steps, until = _check(windows, labels, features), len(windows) - int(len(windows) * _TAIL)
-    measure = _measured(windows[:until], len(features))
+    measure, counted = _measured(windows[:until], len(features)), _counted(weights, len(windows))
     with library() as torch:
         torch.manual_seed(seed % 2**31)
-        network = _Network(torch, len(features), sum(labels[:until]) / until)
+        network = _Network(torch, len(features), _share(labels[:until], counted))
         told = _told(torch, windows, measure)
-        happened = torch.tensor([float(label) for label in labels])
-        _train(torch, network, (told[:until], happened[:until]), (told[until:], happened[until:]))
+        happened, counts = torch.tensor([float(label) for label in labels]), torch.tensor(counted)
+        older, newer = slice(0, until), slice(until, None)
+        _train(torch, network, *((told[part], happened[part], counts[part]) for part in (older, newer)))
         made = network.written(tuple(features), steps, measure)
         some = windows[:: max(1, len(windows) // 10)]
         _compare(made, some, _margins(torch, network, some, measure))
@@ -113,9 +115,9 @@ class _Network:
         states, _ = self._cell(told)
         return self._line(states[:, -1]).squeeze(1)
 
-    def loss(self, told: Tensor, happened: Tensor) -> Tensor:
+    def loss(self, told: Tensor, happened: Tensor, counts: Tensor) -> Tensor:
         """What windows cost on average, in nats."""
-        return self._torch.nn.functional.binary_cross_entropy_with_logits(self.margins(told), happened)
+        return self._torch.nn.functional.binary_cross_entropy_with_logits(self.margins(told), happened, counts)
 
     def copied(self) -> list[Tensor]:
         """The weights as they are now."""
@@ -138,7 +140,11 @@ class _Network:
         )  # fmt: skip
 
 
-def _train(torch: ModuleType, network: _Network, older: tuple[Tensor, Tensor], newer: tuple[Tensor, Tensor]) -> None:
+_Part = tuple["Tensor", "Tensor", "Tensor"]
+"""What the network is told, what happened, and how much each window counts."""
+
+
+def _train(torch: ModuleType, network: _Network, older: _Part, newer: _Part) -> None:
     """Leave the network with the weights that were best for the newer windows."""
     optimiser = torch.optim.Adam(network.parameters, lr=RATE, weight_decay=DECAY)
     best, kept, waited = inf, network.copied(), 0
@@ -155,11 +161,13 @@ def _train(torch: ModuleType, network: _Network, older: tuple[Tensor, Tensor], n
     network.restore(kept)
 
 
-def _round(torch: ModuleType, network: _Network, optimiser: Tensor, told: Tensor, happened: Tensor) -> None:
+def _round(
+    torch: ModuleType, network: _Network, optimiser: Tensor, told: Tensor, happened: Tensor, counts: Tensor
+) -> None:
     """Look at each window once, in an order of chance."""
     for some in torch.randperm(len(told)).split(BATCH):
         optimiser.zero_grad()
-        network.loss(told[some], happened[some]).backward()
+        network.loss(told[some], happened[some], counts[some]).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters, _MOST_STEP)
         optimiser.step()
 
@@ -182,6 +190,24 @@ def _check(windows: Sequence[Window], labels: Sequence[bool], features: Sequence
             f"{_LEAST_IN_TAIL} windows of either kind to learn from are needed, and as many in the newest fifth"
         )
     return steps
+
+
+def _counted(weights: Sequence[float] | None, count: int) -> list[float]:
+    """The weights so that one of them is 1 on average: a step of the network shall be as long as without. Raises
+    ValueError where they are none.
+    """
+    if weights is None:
+        return [1.0] * count
+    if len(weights) != count or not all(0.0 < weight < inf for weight in weights):
+        raise ValueError("there are not as many weights as windows, or one is no number above 0")
+    usual = sum(weights) / count
+    return [weight / usual for weight in weights]
+
+
+def _share(labels: Sequence[bool], counted: Sequence[float]) -> float:
+    """How often it happens."""
+    before = counted[: len(labels)]
+    return sum(weight for weight, label in zip(before, labels, strict=True) if label) / sum(before)
 
 
 def _measured(windows: Sequence[Window], width: int) -> _Measure:

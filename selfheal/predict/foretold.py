@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from selfheal.events import Contribution, FailurePredicted
 from selfheal.modes import MODES
-from selfheal.vocabulary import FailureMode
+from selfheal.vocabulary import FailureMode, PredictionModel
 from selfheal.world import Agent
 
 # An alarm has to come half an hour ahead. A row is up to five minutes old, and trees that were taught by some dozen
@@ -25,7 +25,7 @@ class Said:
 
     `rate` is how fast the signal moves towards its limit, per second, and `since` when that began, 0 where it is not
     seen to. `case` is the incident of the past that was most like it; empty where none is known. `row` is what the
-    model was asked about.
+    trees were asked about, and `model` is who said how likely it is.
     """
 
     at: float
@@ -42,6 +42,7 @@ class Said:
     contributions: tuple[Contribution, ...]
     case: str = ""
     row: tuple[float, ...] = ()
+    model: PredictionModel = "boost"
 
 
 def joined(
@@ -65,7 +66,7 @@ def _by_model(trend: FailurePredicted, said: Said) -> FailurePredicted:
     return replace(
         trend,
         probability=said.probability,
-        model="boost",
+        model=said.model,
         contributions=said.contributions or trend.contributions,
         case=said.case or trend.case,
     )
@@ -88,7 +89,7 @@ def _alone(agent: Agent, said: Said, now: float) -> FailurePredicted:
         said.limit,
         said.rate,
         said.since,
-        "boost",
+        said.model,
         MODES[said.mode].horizon_s,
         said.contributions,
         said.case,

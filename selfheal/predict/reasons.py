@@ -25,7 +25,7 @@ LEAST_SHARE = 0.05
 CLEAR = 2.0
 _PLACES: Mapping[str, int] = {name: place for place, name in enumerate(FEATURES)}
 _WORDS = {"errors": "the rate of errors", "load": "what it has to do", "rest": "another of its signals"}
-_ROLES: Mapping[str, frozenset[Role]] = {
+ROLES_OF: Mapping[str, frozenset[Role]] = {
     "latency": frozenset({"latency"}),
     "errors": frozenset({"errors"}),
     "queue": frozenset({"queue"}),
@@ -105,7 +105,7 @@ def _about(group: str, signal: str, signals: Sequence[str]) -> str:
     """The signal that a group of cells is about: by name where there is but one of its role."""
     if group == "limit":
         return signal
-    named = [name for name in signals if role_of(name) in _ROLES.get(group, ()) and name != signal]
+    named = [name for name in signals if role_of(name) in ROLES_OF.get(group, ()) and name != signal]
     return named[0] if len(named) == 1 else group
 
 

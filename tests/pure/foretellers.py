@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from math import nan
 from random import Random
 
+from msgspec.structs import replace
+
 from selfheal.ml import kept
 from selfheal.ml.boost import Booster
 from selfheal.ml.forest import LEAF, singles
+from selfheal.ml.recurrent import Recurrent
 from selfheal.ml.trees import Columns
+from selfheal.predict.steps import STEPS
+from selfheal.predict.walk import CELLS
 from selfheal.predict.windows import FEATURES
 from selfheal.recorded.etas import Eta
 from selfheal.recorded.foreteller import MEANING, Case, Kept, OfMode, encode
 from selfheal.vocabulary import FailureMode
+from tests.pure.networks import network, windows_of
 
 RISES = FEATURES.index("limit.gain_6")
 # A rise by a tenth of the limit within the horizon.
@@ -25,6 +31,22 @@ def booster(low: float = -4.0, high: float = 3.0) -> Booster:
     weights = singles([FROM, low, high])
     columns = Columns(1, (RISES, LEAF, LEAF), tuple(weights), (2, 0, 0), (True, False, False), (100.0, 90.0, 10.0))
     return Booster(FEATURES, columns, 0.0)
+
+
+def certain(margin: float = 3.0) -> Recurrent:
+    """A network that says the same of whatever it is shown, in log-odds."""
+    made = network(CELLS, steps=STEPS)
+    return replace(made, output=(0.0,) * len(made.output), offset=margin)
+
+
+def kept_network(model: Recurrent, mode: FailureMode = "out_of_memory") -> bytes:
+    """The file of a network."""
+    windows = windows_of(len(model.features), model.steps, count=4)
+    told = kept.learned(
+        model, windows, [True, False, False, False],
+        subject=mode, meaning=MEANING, since=0.0, until=3600.0, library="none",
+    )  # fmt: skip
+    return kept.encode(told)
 
 
 def of_mode(

@@ -19,11 +19,13 @@ from selfheal.predict.own_past import Came
 from selfheal.predict.recent import STEP_S
 from selfheal.predict.steps import STEPS
 from selfheal.predict.timeleft import HORIZON_S
+from selfheal.predict.walk import CELLS
 from selfheal.predict.windows import FEATURES
 from selfheal.recorded.etas import Eta
 from selfheal.recorded.foreteller import Case, Kept, OfMode, encode, foreteller_of, spread_of
 from selfheal.recorded.stories import HOURS, own, simulated
-from tests.pure.foretellers import kept_file, of_mode
+from tests.pure.foretellers import certain, kept_file, kept_network, of_mode
+from tests.pure.networks import network, windows_of
 
 BEGUN = 5_888_000  # the number of a step
 
@@ -49,6 +51,14 @@ def test_what_was_kept_is_there_again_and_knows_who_speaks() -> None:
         (replace(of_mode(), learned=b"garbage"), "foreign"),
         (replace(of_mode(), loss=inf), "poisoned"),
         (replace(of_mode(), why="x" * 5000), "poisoned"),
+        (replace(of_mode(), of_lstm="x" * 5000), "poisoned"),
+        (replace(of_mode(), network=b"garbage"), "foreign"),
+        (replace(of_mode(), network=kept_network(certain())[:-9]), "damaged"),
+        (replace(of_mode(), network=kept_network(certain(), "disk_full")), "foreign"),  # of another mode
+        (replace(of_mode(), network=of_mode().learned), "schema"),  # it is trees, over other features
+        (replace(of_mode(), network=kept_network(network(CELLS, steps=STEPS - 1))), "foreign"),
+        (replace(of_mode(), network=kept_network(network(("a", "b"), steps=STEPS))), "schema"),
+        (replace(of_mode(), learned=kept_network(certain())), "schema"),
         (replace(of_mode(), etas=(Eta(0.0, 0.1, nan, 0.9),)), "poisoned"),
         (replace(of_mode(), cases=(Case("inc-1", (0.0,)),)), "schema"),
     ],
@@ -64,11 +74,26 @@ def test_a_booster_that_does_not_say_what_it_said_is_refused() -> None:
     assert refused(kept_file(poisoned)) == "poisoned"
 
 
+def test_a_network_that_does_not_say_what_it_said_is_refused() -> None:
+    good = decode_kept(kept_network(certain()))
+    poisoned = encode_kept(replace(good, model=certain(margin=2.0)))
+    assert refused(kept_file(replace(of_mode(), network=poisoned))) == "poisoned"
+
+
+def test_where_a_network_is_kept_it_says_how_likely_it_is() -> None:
+    row, shown = (0.0,) * len(FEATURES), windows_of(len(CELLS), STEPS, count=1)
+    told = foreteller_of(kept_file(replace(of_mode(), network=kept_network(certain())), of_mode("disk_full"))).modes
+    assert (told["out_of_memory"].model, told["disk_full"].model) == ("lstm", "boost")
+    assert told["out_of_memory"].probability(row, shown.pop) == pytest.approx(0.953, abs=0.001)
+    assert told["disk_full"].probability(row, shown.pop) == pytest.approx(0.018, abs=0.001)  # it looks at no window
+
+
 def test_damage_another_format_and_nothing_at_all_are_refused() -> None:
     assert refused(kept_file()[:-3]) == "damaged"
     assert refused(b"") == "foreign"
     one = Kept(trained_at=0.0, runs=1, own_failures=0, own_steps=0, modes=(of_mode(),))
     assert refused(encode(replace(one, format=99))) == "format"
+    assert refused(encode(replace(one, format=1))) == "format"  # of a release that knew no networks
     assert refused(encode(replace(one, modes=()))) == "poisoned"
     assert refused(encode(replace(one, modes=(of_mode(), of_mode())))) == "poisoned"
 

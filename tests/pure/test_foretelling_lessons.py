@@ -11,9 +11,11 @@ from selfheal.predict.own_past import Came, LeftOut
 from selfheal.predict.recent import STEP_S
 from selfheal.predict.timeleft import HORIZON_S
 from selfheal.predict.windows import FEATURES
-from selfheal.recorded.foretelling import LEAST_OWN, Example, Lessons, _against_trend, _judges, lessons_of
+from selfheal.recorded.foreteller import mode_of
+from selfheal.recorded.foretelling import LEAST_OWN, _against_trend, _judges
+from selfheal.recorded.lessons import Example, Lessons, lessons_of
 from selfheal.recorded.stories import Story, simulated
-from tests.pure.foretellers import RISES, booster, of_mode
+from tests.pure.foretellers import RISES, of_mode
 
 FIRST = 5_888_000
 STEPS = 600
@@ -103,13 +105,13 @@ def risen(at: float, *, rises: bool, came: bool, own: bool = False) -> Example:
 
 def test_a_booster_speaks_where_it_beats_the_trend_but_not_where_it_cries_wolf_at_home() -> None:
     made_up = [risen(100.0 * place, rises=place % 5 == 0, came=place % 5 == 0) for place in range(120)]
-    told = _against_trend(of_mode(speaks=False), booster(), made_up)
+    told = _against_trend(mode_of(of_mode(speaks=False)), made_up)
     assert told.speaks
     assert told.loss < told.trend_loss
     assert told.held == 120
     assert told.why.endswith("by 120 rows of simulated agents, 24 of them before a failure")
     at_home = [risen(1e6 + place, rises=place < 2, came=False, own=True) for place in range(20)]
-    told = _against_trend(of_mode(speaks=False), booster(), made_up + at_home)
+    told = _against_trend(mode_of(of_mode(speaks=False)), made_up + at_home)
     assert not told.speaks
     assert "called 2 more steps a high risk" in told.why
 
@@ -117,7 +119,7 @@ def test_a_booster_speaks_where_it_beats_the_trend_but_not_where_it_cries_wolf_a
 def test_a_booster_that_is_no_better_does_not_speak() -> None:
     held_back = [risen(100.0 * place, rises=place % 7 == 0, came=place % 5 == 0) for place in range(120)]
     silent = [one._replace(trend=0.9 if one.happened else 0.05) for one in held_back]
-    assert not _against_trend(of_mode(), booster(), silent).speaks
+    assert not _against_trend(mode_of(of_mode()), silent).speaks
 
 
 def test_rows_are_made_of_each_way_to_fail_that_an_agent_has_a_limit_for() -> None:

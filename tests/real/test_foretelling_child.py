@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 from typing import TypeVar
 
 import pytest
@@ -18,15 +19,20 @@ from selfheal.ml.client import Child
 from selfheal.ml.forest import packed
 from selfheal.ml.wire import Fitted, Foretell, Foretold, NotFitted, Past
 from selfheal.predict.own_past import TAUGHT
+from selfheal.predict.recent import STEP_S
+from selfheal.recorded.challenge import LEAST_TO_REMEMBER
 from selfheal.recorded.foreteller import foreteller_of
 from selfheal.recorded.stories import Story, own, simulated
 from tests.pure.foretellers import kept_file, of_mode
+from tests.real.counterparts import needs_torch
+from tests.real.test_ml_child import data_limit
 from tests.real.test_ml_child import order as forest
 
 HERE = os.pathsep.join(filter(None, (str(Path(selfheal.__file__).parents[1]), os.environ.get("PYTHONPATH"))))
 needs_library = pytest.mark.skipif(find_spec("xgboost") is None, reason="XGBoost is not installed (the extra ml)")
 # Ten seconds of a processor.
 RUNS = 24
+FIRST = 5_888_000  # the number of a step
 T = TypeVar("T")
 
 
@@ -113,6 +119,59 @@ def test_what_this_fleet_went_through_is_learned_and_its_failures_are_told_as_ca
             assert "this fleet" in one.told.why
 
     with_child(work)
+
+
+def failing(name: str) -> Past:
+    """Three days of an agent whose memory is used up each half day, as fast as each step says."""
+    dice, means, failures = Random(name), array("d"), list[tuple[str, float, str]]()
+    level = dice.uniform(0.0, 80.0)
+    for step in range(864):
+        level += dice.uniform(0.0, 1.4)
+        if level > 100.0:
+            failures.append(("out_of_memory", (FIRST + step) * STEP_S, f"inc-{name}-{step}"))
+            level = 0.0
+        means.append(level)
+    began = tuple(at for _, at, _ in failures)
+    limits = (("out_of_memory", "rss", 100.0),)
+    return Past(
+        agent=name, first=FIRST, columns={"rss": packed(means)}, limits=limits, failures=tuple(failures), restarts=began
+    )  # fmt: skip
+
+
+@needs_library
+@pytest.mark.timeout(500)
+def test_where_torch_is_installed_an_lstm_is_held_against_the_trees() -> None:
+    needs_torch()
+    pasts = [failing(f"agent-{number}") for number in range(8)]
+
+    async def work(child: Child) -> None:
+        said = await child.foretell(replace(order(*pasts, runs=1), until=(FIRST + 864) * STEP_S))
+        assert isinstance(said, Foretold), said
+        told = foreteller_of(said.model).modes["out_of_memory"].told
+        assert told.failures >= LEAST_TO_REMEMBER
+        assert "the LSTM" in told.of_lstm
+        assert "a row costs it" in told.of_lstm
+        assert "912000000" in data_limit(child.pid or 0)
+
+    with_child(work)
+
+
+@needs_library
+@pytest.mark.timeout(500)
+def test_a_torch_that_cannot_be_imported_costs_the_lstm_alone(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('not here')\n")
+    pasts = [failing(f"agent-{number}") for number in range(8)]
+
+    async def work(child: Child) -> None:
+        said = await child.foretell(replace(order(*pasts, runs=1), until=(FIRST + 864) * STEP_S))
+        assert isinstance(said, Foretold), said
+        one = foreteller_of(said.model).modes["out_of_memory"]
+        assert one.model == "boost"
+        assert one.told.of_lstm.startswith(
+            "no LSTM was fitted: cannot fit an LSTM: torch cannot be imported (not here)"
+        )
+
+    with_child(work, f"{tmp_path}{os.pathsep}")
 
 
 @needs_library

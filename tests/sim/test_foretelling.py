@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from selfheal.compose.foretelling import FIRST_S, NO_CHILD
+from selfheal.compose.foretelling import FIRST_S, NO_CHILD, TREES_SAY
 from selfheal.events import FailurePredicted, PredictionEnded, WorkDone
 from selfheal.ml.client import ChildFailed
 from selfheal.ml.wire import (
@@ -28,7 +28,7 @@ from selfheal.rehearse.machine import Program, SimulatedMachine
 from selfheal.rehearse.outside import Silent
 from selfheal.rehearse.virtual import EPOCH
 from selfheal.serve.views.foresight import prediction_counts, predictions
-from tests.pure.foretellers import kept_file, of_mode
+from tests.pure.foretellers import certain, kept_file, kept_network, of_mode
 from tests.sim.fleets import agent, several
 from tests.sim.rehearsal import Rehearsal, rehearse
 
@@ -122,6 +122,22 @@ def test_it_is_learned_at_the_first_chance_and_speaks_where_it_is_better(tmp_pat
         assert told.speakers["disk_full"].model == "trend"
         (view,) = predictions(r.world, r.clock.now(), r.daemon.vitals)
         assert (view.model, view.model_why) == ("boost", "it was made up")
+
+    played(tmp_path, story, child)
+
+
+def test_where_an_lstm_was_better_it_says_how_likely_and_the_trees_say_why(tmp_path: Path) -> None:
+    told = replace(of_mode(), network=kept_network(certain(margin=2.0)), of_lstm="the LSTM is taken")
+    child = Child(instead=lambda order: Foretold(job=order.job, model=kept_file(told, trained_at=order.until), taken=1))
+
+    async def story(r: Rehearsal) -> None:
+        await r.until(lambda: (seen := foreseen(r)) is not None and seen.model == "lstm", within_s=2 * HOUR_S)
+        seen = foreseen(r)
+        assert seen is not None
+        assert seen.probability == pytest.approx(0.881, abs=0.001)
+        assert [one.signal for one in seen.contributions] == ["rss"]
+        assert speaker(r) == ("lstm", f"it was made up; the LSTM is taken; {TREES_SAY}")
+        assert prediction_counts(r.world, r.daemon.vitals).by == {"lstm": 1}
 
     played(tmp_path, story, child)
 
