@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from selfheal.detect.counter import Counter
-from selfheal.detect.level import Level
+from selfheal.detect.level import YOUNG, Level
 from selfheal.detect.patience import HITS, Patience
 from selfheal.detect.senses import Sense
 from selfheal.detect.straying import FAR, Straying
@@ -74,6 +74,12 @@ class Settling(msgspec.Struct, array_like=True):
     since: float
     why: LevelWhy
     level: Level = msgspec.field(default_factory=Level)
+
+    def known(self, at: float) -> bool:
+        """Whether a sample can be held against that level: once it is warm, or, of one that comes seldom, once the time
+        to settle is over and it has seen as much as shows what is far out.
+        """
+        return self.level.warm or (self.level.count >= YOUNG and at - self.since >= SETTLING_S)
 
 
 class Watched(msgspec.Struct, array_like=True):
@@ -256,10 +262,10 @@ class Watched(msgspec.Struct, array_like=True):
             if beyond is not None and abs(beyond) < abs(off):
                 off = beyond
         if self.settling is not None and self.since is None:
-            new = self.settling.level
-            near = value - new.mean if new.warm else 0.0  # until it is known it may be anywhere
+            new, known = self.settling.level, self.settling.known(at)
+            near = value - new.mean if known else 0.0  # until it is known it may be anywhere
             if abs(near) < abs(off):
-                off, spread = near, max(spread, new.spread() if new.warm else 0.0)
+                off, spread = near, max(spread, new.spread() if known else 0.0)
         if spread > 0.0:
             return max(-BEYOND_MEASURE, min(BEYOND_MEASURE, off / spread))
         return BEYOND_MEASURE if off > 0.0 else -BEYOND_MEASURE if off < 0.0 else 0.0

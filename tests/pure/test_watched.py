@@ -243,6 +243,23 @@ def test_trouble_after_a_deploy_is_seen_once_its_level_is_known() -> None:
     assert signal.goes([500.0] * HITS) == ["seen"]
 
 
+def test_trouble_of_a_signal_that_comes_seldom_is_seen_once_it_had_the_time_to_settle() -> None:
+    for level in (100.0, 200.0):
+        signal = Signal(every_s=60.0)
+        signal.goes(noise(1, 500))
+        signal.watched.change(signal.at, "deploy")
+        assert signal.goes(noise(2, int(SETTLING_S / 60.0), level)) == []
+        assert signal.goes([600.0] * HITS) == ["seen"]
+
+
+def test_a_level_of_few_samples_is_not_yet_the_normal_one() -> None:
+    signal = Signal(every_s=60.0)
+    signal.goes(noise(1, 500))
+    signal.watched.change(signal.at, "start")
+    assert signal.goes(noise(2, WARM_UP - 1, 200.0)) == []
+    assert signal.goes(noise(3, 3, 200.0)) == ["level"]
+
+
 # --- patience, and what is usual ---
 
 
