@@ -139,13 +139,13 @@ class Watched(msgspec.Struct, array_like=True):
             self.settling = Settling(at, why)
             self._break()
 
-    def put(self, out: bool, at: float, reach: float) -> None:
-        """Let it be out of line, or not: the journal knows better than what was kept a while ago."""
+    def put(self, since: float | None, reach: float) -> None:
+        """Let it be out of line since then, or not: the journal knows better than what was kept a while ago."""
         self.told = reach
-        if self.since is not None and not out:
+        if self.since is not None and since is None:
             self.since = self.settling = None
-        elif self.since is None and out:
-            self._enter(at)
+        elif self.since is None and since is not None:
+            self._enter(since)
 
     # --- time ---
 
