@@ -16,10 +16,10 @@ import msgspec
 from selfheal.detect.counter import Counter
 from selfheal.detect.level import YOUNG, Level
 from selfheal.detect.patience import HITS, Patience
-from selfheal.detect.senses import Sense
 from selfheal.detect.straying import FAR, Straying
 from selfheal.detect.tail import DAY_S
 from selfheal.detect.usual import Usual
+from selfheal.measures import Sense
 from selfheal.vocabulary import LevelWhy
 
 # A signal strays by this share of the least change that is minded, or more: it is not asked for more than that change

@@ -19,9 +19,9 @@ from selfheal.events import (
     AnomalySeen,
     IncidentOpened,
 )
+from selfheal.measures import amount
 from selfheal.notify.told import is_told
 from selfheal.world import Anomaly, World
-from selfheal.world.amounts import amount
 from selfheal.world.anomalies import Member
 from selfheal.world.ground import bottom_up
 from selfheal.world.severity import HIGH, severity

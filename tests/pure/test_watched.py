@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from selfheal.detect.level import WARM_UP
 from selfheal.detect.patience import HITS, Patience
-from selfheal.detect.senses import Sense
 from selfheal.detect.usual import Usual
 from selfheal.detect.watched import BEGINNING_S, NEW_NORMAL_S, SETTLING_S, Verdict, Watched
+from selfheal.measures import Sense
 from tests.pure.series import A_DAY, EVERY_S, Signal, noise
 
 UPWARDS = Sense(falls=False)
