@@ -14,6 +14,7 @@ from selfheal.config.notify import ANY_NOTIFIER, NotifyConfig, QuietConfig
 from selfheal.events import AlertRaised
 from selfheal.vocabulary import SEVERITIES, Severity
 from selfheal.world import Incident, Post, World
+from selfheal.world.spans import span_text
 
 # So many at one time are one message.
 BUNDLE = 3
@@ -109,7 +110,7 @@ def repeated(world: World, rules: Rules, now: float) -> tuple[AlertRaised, ...]:
     if not rules.repeat_s:
         return ()
     return tuple(
-        replace(last, at=now, again=True, text=f"{last.text}; it has lasted for {_span(now - incident.onset)}")
+        replace(last, at=now, again=True, text=f"{last.text}; it has lasted for {span_text(now - incident.onset)}")
         for key, last in standing(world).items()
         for incident in [world.incidents[key]]
         if now - world.post.told[key].at >= rules.repeat_s
@@ -150,7 +151,3 @@ def may_be_bundled(alerts: Iterable[AlertRaised], known: Collection[str]) -> lis
 
 def _worst(alerts: Iterable[AlertRaised]) -> Severity:
     return max((alert.severity for alert in alerts), key=SEVERITIES.index)
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.0f} h"
