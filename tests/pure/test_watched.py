@@ -252,6 +252,21 @@ def test_trouble_of_a_signal_that_comes_seldom_is_seen_once_it_had_the_time_to_s
         assert signal.goes([600.0] * HITS) == ["seen"]
 
 
+@pytest.mark.parametrize("every_s", [EVERY_S, 60.0])
+def test_an_anomaly_after_a_deploy_ends_where_it_began_and_then_the_new_level_is_told(every_s: float) -> None:
+    signal = Signal(every_s=every_s)
+    signal.goes(noise(1, 500))
+    signal.watched.change(signal.at, "deploy")
+    signal.goes(noise(2, int(BEGINNING_S / every_s) + (WARM_UP if every_s < 60.0 else 11), 200.0))
+    signal.told.clear()
+    assert signal.goes([600.0] * 5) == ["seen"]
+    assert signal.told[0].expected == pytest.approx(200.0, abs=10.0)
+    assert signal.goes(noise(3, 10, 200.0)) == ["over"]
+    assert signal.goes(noise(4, 130, 200.0)) == ["level"]
+    assert signal.told[-1].why == "deploy"
+    assert signal.told[-1].value == pytest.approx(200.0, abs=5.0)
+
+
 def test_a_level_of_few_samples_is_not_yet_the_normal_one() -> None:
     signal = Signal(every_s=60.0)
     signal.goes(noise(1, 500))
