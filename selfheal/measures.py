@@ -86,6 +86,9 @@ MEASURES: Mapping[str, Measure] = {
     "tls_expires_in": _RUNS_DOWN,
 }
 
+# In Prometheus' names the base unit stands last, and of what counts, which is read by its rate, before "total".
+_ENDINGS: Mapping[str, Unit] = {"_bytes": "bytes", "_bytes_total": "bytes/s", "_seconds": "s", "_ratio": "share"}
+
 
 def measured(signal: str) -> str:
     """Return what a signal measures: its name without that of its check, where that stands before it."""
@@ -93,9 +96,12 @@ def measured(signal: str) -> str:
 
 
 def unit_of(signal: str) -> Unit:
-    """Return the unit of a signal, empty where it is not known."""
-    known = MEASURES.get(measured(signal))
-    return known.unit if known is not None else ""
+    """Return the unit of a signal, empty where it is not known; one of the user's own has it at the end of its name."""
+    what = measured(signal)
+    known = MEASURES.get(what)
+    if known is not None:
+        return known.unit
+    return next((unit for end, unit in _ENDINGS.items() if what.endswith(end)), "")
 
 
 def amount(signal: str, value: float) -> str:

@@ -20,6 +20,17 @@ def test_amounts_are_told_in_their_unit() -> None:
     ]  # fmt: skip
 
 
+def test_a_signal_of_the_users_own_tells_its_unit_by_its_name() -> None:
+    told = {
+        "heap_bytes": "1.2 GB",
+        "sent_bytes_total": "1.2 GB/s",
+        "wait_seconds": "1.2e+09 s",
+        "orders_total": "1.2e+09",
+    }
+    assert {name: amount(name, 1.2e9) for name in told} == told
+    assert amount("hit_ratio", 0.5) == "50 %"
+
+
 def test_what_a_later_version_measures_is_told_as_a_number() -> None:
     assert amount_in("furlongs", 3.14159) == "3.142"
 
