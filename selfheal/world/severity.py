@@ -23,7 +23,7 @@ HIGH, MEDIUM = 0.75, 0.4
 
 def severity(anomaly: Anomaly, now: float) -> float:
     """Return how much it matters, from 0 to 1; it only grows while the anomaly lasts."""
-    far = max((_far(one) for one in anomaly.members), default=0.0)
+    far = max((far_out(one) for one in anomaly.members), default=0.0)
     signals = max(0, len(anomaly.members) + anomaly.more - 1)
     agents = max(0, len(anomaly.agents) - 1)
     wide = 1.0 - exp2(-(signals + AN_AGENT * agents) / HALF_OF_BREADTH)
@@ -43,6 +43,8 @@ def matters(signal: str) -> float:
     return known.matters if known is not None else OTHER
 
 
-def _far(member: Member) -> float:
-    """How far out: 0 at the alarm line, one half at three times that."""
+def far_out(member: Member) -> float:
+    """Return how much one of its signals matters: how far out it is, 0 at the alarm line and one half at three times
+    that, as near as it is to what users feel.
+    """
     return matters(member.signal) * min(1.0, max(0.0, 2.0 * member.score - 1.0))
