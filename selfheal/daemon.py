@@ -12,7 +12,6 @@ from functools import partial
 
 from selfheal import __version__
 from selfheal.agents import AGENT_KINDS
-from selfheal.compose.alarms import Alarms
 from selfheal.compose.beginnings import beginnings
 from selfheal.compose.care import Care
 from selfheal.compose.control import FleetControl
@@ -133,7 +132,7 @@ class Daemon:
         self.rollup = Rollup(self.ledger, ports, taken, lambda: self.config.daemon.journal_size, self.runner.wake)
         self.wheel = Wheel(asyncio.get_running_loop())
         self.heartbeats = Heartbeats(self.state_dir, clock)
-        self.alarms = Alarms(self.ledger, self.memory.watch)
+        self.alarms = self.memory.alarms
         self.senses = Senses(
             self.ledger, self.vitals, self.history, self.alarms, self.metrics, self.fleet.settling, self.redact
         )

@@ -6,7 +6,7 @@ that are well, in which nothing may be told.
 
 A trouble is visible with the first sample that is further out of the range of the quiet time, but for its first half
 minute, than half of what that is wide, and away from its middle by the least deviation of its kind, of which
-`detect/senses.py` says: of a service of twenty megabytes a leak is visible when four are gone, and no earlier. The bare
+`measures.py` says: of a service of twenty megabytes a leak is visible when four are gone, and no earlier. The bare
 range is left by chance each two minutes where it was looked at for two minutes; samples since that was left are given,
 too. Counters are seen by their rate.
 """

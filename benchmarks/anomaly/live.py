@@ -1,9 +1,10 @@
 """What does the daemon's own detector make of noise, and how soon does it tell of trouble?
 
 `python -m benchmarks.anomaly.live`: alarms of an agent a day where nothing is wrong, for agents of 1, 8 and 40 signals
-that come each second, five seconds and minute, of each family of noise and of all mixed; then after how many samples a
-slow-down, a ramp of errors and a leak are told; then what a sample costs and a series holds. `--samples` is how many
-are drawn for each figure: a million takes ten seconds, and all of it a quarter of an hour.
+that come each second, five seconds and minute, of each family of noise and of all mixed; then those of an agent that is
+started each two hours, each time with another level; then after how many samples a slow-down, a ramp of errors and a
+leak are told; then what a sample costs and a series holds. `--samples` is how many are drawn for each figure: a million
+takes ten seconds, and all of it twenty minutes.
 
 The constants were chosen by looking at the seeds from 1000 on; those that are printed are others, unless `--seed` says
 so.
@@ -24,6 +25,7 @@ from selfheal.detect.anomalies import AnomalyWatch
 from selfheal.detect.grouping import Departed
 from selfheal.detect.patience import HITS
 from selfheal.detect.together import ALARMS_A_DAY
+from selfheal.events import AgentStarted, Run
 
 DAY_S = 86_400.0
 PACES_S, SIGNALS = (1.0, 5.0, 60.0), (1, 8, 40)
@@ -31,6 +33,7 @@ BUDGET = 2.0 * ALARMS_A_DAY
 MIXED = "all of these"
 # An agent is watched for as long as this, or several are.
 LONGEST_DAYS = 4.0
+STARTS_S = 7200.0
 QUIET_SAMPLES, WATCHED_SAMPLES, ROUNDS = 700, 100, 20
 
 Draw = Callable[[float], float]
@@ -148,6 +151,28 @@ def quiet(drawn: int, seed: int, families: Sequence[str]) -> tuple[list[list[Cel
     return rows, Alarms(*(sum(figures) for figures in zip(*every, strict=True)))
 
 
+def restarted(family: str, every_s: float, days: float, seed: int) -> tuple[int, int]:
+    """Alarms of an agent that is started again and again, and has another level each time; and how often that is."""
+    dice = Random(seed)
+    draw, watch, alarmed, starts, factor = NOISE[family](dice, every_s), AnomalyWatch(), 0, 0, 1.0
+    for at, signal, value in samples({"s": draw}, every_s, days, dice):
+        if at >= (starts + 1) * STARTS_S:
+            starts, factor = starts + 1, dice.uniform(0.5, 2.0)
+            watch.heed(AgentStarted(at, "agent", Run(1, starts, at, 1, ""), "person"))
+        alarmed += any(isinstance(told, Departed) for told in watch.look("agent", signal, at, factor * value))
+    return alarmed, starts
+
+
+def restarts(drawn: int, seed: int, families: Sequence[str]) -> Iterator[list[Cell]]:
+    """A row for each family and pace of an agent that is started again and again."""
+    for family in families:
+        for pace_s in PACES_S:
+            days = drawn * pace_s / DAY_S
+            agents = max(1, round(days / LONGEST_DAYS))
+            found = [restarted(family, pace_s, days / agents, seed + number) for number in range(agents)]
+            yield [family, pace_s, days, sum(starts for _, starts in found), sum(alarmed for alarmed, _ in found)]
+
+
 # --- trouble ---
 
 Trouble = Callable[[Random, int], float]
@@ -245,6 +270,11 @@ def main() -> None:
         goals.append(
             Goal(f"alarms of an agent a day, {family}", (all_of_it.first + all_of_it.later) / days, BUDGET, "")
         )
+    print_table(
+        "Nothing is wrong, but each two hours it is started with another level",
+        ("", "every, s", "agent-days", "starts", "alarms"),
+        list(restarts(options.samples, options.seed, [one for one in options.families if one != MIXED])),
+    )
     print_table(
         "Trouble", ("", "every, s", "signals", "told", "after samples, p50", "p90", "most"), list(delays(options.seed))
     )

@@ -14,7 +14,6 @@ import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from math import sqrt
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -26,6 +25,7 @@ from benchmarks.rca.rivals import RIVALS
 from benchmarks.rca.trial import NAMES, SEEDS, Known, held_out, known, learned, transferred
 from selfheal.diagnose.case import NONE, Case
 from selfheal.diagnose.rank import SURE
+from selfheal.world.intervals import wilson
 
 Ranked = Sequence[str]
 DATASETS = {"2022-08-22": "Nezha OB", "2023-01-29": "Nezha TT"}
@@ -138,14 +138,6 @@ def _place(order: Ranked, truth: str) -> int:
 
 def _share(places: Sequence[int], within: int) -> float:
     return sum(place <= within for place in places) / len(places)
-
-
-def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927)."""
-    share, more = right / count, z * z / count
-    middle = (share + more / 2) / (1 + more)
-    half = z / (1 + more) * sqrt(share * (1 - share) / count + more / (4 * count))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _chance(seen: Sequence[Known]) -> dict[str, float]:

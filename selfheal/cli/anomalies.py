@@ -9,6 +9,7 @@ from datetime import datetime
 from selfheal.cli.client import Document, daemon_of, path
 from selfheal.cli.output import Cell, Tone, clock_time, say, show_json, show_table
 from selfheal.cli.verb import Group, Verb, as_json, limit, the_daemon
+from selfheal.measures import amount_in
 
 _HEADER = ("ID", "SEVERITY", "AGENTS", "SIGNAL", "SEEN", "USUALLY", "ALSO", "SINCE", "OVER", "NOTE")
 _LEVELS: Mapping[str, Tone] = {"low": "quiet", "medium": "uneasy", "high": "bad"}
@@ -35,8 +36,8 @@ def _row(one: Document, now: datetime) -> tuple[Cell | str, ...]:
         Cell(f"{level} {severity:.2f}" if severity is not None else level, _LEVELS.get(level, "plain")),
         Cell(_several(one.texts("agents")), "strong"),
         f"{one.text('signal')} {'↓' if one.text('direction') == 'down' else '↑'}",
-        _number(one.number("value")),
-        _number(one.number("expected")),
+        _amount(one, "value"),
+        _amount(one, "expected"),
         f"{others} signal{'s' if others > 1 else ''}" if others > 0 else "-",
         _moment(one.moment("since"), now),
         _moment(one.moment("over_at"), now),
@@ -79,7 +80,7 @@ def _kept_back(body: Document) -> Iterator[str]:
 def _levels(body: Document, now: datetime) -> Iterator[str]:
     """Where what is normal has changed of late."""
     for one in body.parts("levels")[:_LEVELS_SHOWN]:
-        value, before = _number(one.number("value")), _number(one.number("expected"))
+        value, before = _amount(one, "value"), _amount(one, "expected")
         why = f"since {_CHANGES.get(one.text('why'), one.text('why'))} {_moment(one.moment('since'), now)}"
         yield f"{one.text('agent')} {one.text('signal')}: {value} is normal {why}; {before} before"
 
@@ -99,6 +100,11 @@ def _number(value: float | None) -> str:
     return f"{value:.4g}" if value is not None else "-"
 
 
+def _amount(one: Document, key: str) -> str:
+    value = one.number(key)
+    return amount_in(one.text("unit"), value) if value is not None else "-"
+
+
 def _moment(moment: datetime | None, now: datetime) -> str:
     return clock_time(moment, now) if moment else "-"
 
@@ -115,7 +121,7 @@ def strange_lines(agent: Document, now: datetime) -> Iterator[str]:
 
 
 def _moved(part: Document, now: datetime) -> str:
-    value, expected = _number(part.number("value")), _number(part.number("expected"))
+    value, expected = _amount(part, "value"), _amount(part, "expected")
     return f"{part.text('signal')} {value}, usually {expected}, since {_moment(part.moment('since'), now)}"
 
 

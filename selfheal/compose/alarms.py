@@ -39,12 +39,20 @@ class Alarms:
             self._take(one)
         if self._kept and not found:
             kept = self._kept.get((agent, signal))
-            if kept is not None and at >= kept.why.until:
+            if kept is not None and at >= kept.why.until and not self._watch.is_calm(agent, signal):
                 self._raise(replace(kept.departed, at=at, value=value), kept)
 
     def count(self, agent: str, counters: Mapping[str, bool]) -> None:
         """Hear from an exporter which of an agent's series count, and which do not."""
         self._watch.count(agent, counters)
+
+    def go_on(self, at: float) -> None:
+        """Go on with what was out of line when an earlier daemon ended; the watch has heard what that knew."""
+        for back in self._watch.left_over(self._ledger.world, at):
+            self._record(*returned(self._ledger.world, back))
+        for one in self._watch.kept_back(self._ledger.world):
+            departed = Departed(at, one.agent, one.signal, one.value, one.expected, one.score, one.since)
+            self._kept[one.agent, one.signal] = _Kept(departed, Suppressed(one.reason, one.why, at))
 
     def forget(self, agent: str, at: float) -> None:
         """Drop everything of an agent; its signals are no part of any anomaly any more."""

@@ -29,7 +29,7 @@ class Memory:
         self.recall = Recall(ports, self.history, shelf, uptimes)
         self.courses = Courses(self.history, self.recall)
         self._normals = Normals(ledger, ports, shelf.directory)
-        self.watch = self._normals.watch
+        self.watch, self.alarms = self._normals.watch, self._normals.alarms
         self.loops = (Loop("history", self.archive.keep, every_s=FLUSH_S), self._normals.loop)
 
     async def close(self) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from selfheal.compose.alarms import Alarms
 from selfheal.detect.anomalies import VERSION, AnomalyWatch
-from selfheal.detect.grouping import returned
 from selfheal.durable import make_private, replace_file
 from selfheal.events import LoopFailed, StateDamaged
 from selfheal.ledger import Ledger
@@ -38,6 +38,7 @@ class Normals:
 
     def __init__(self, ledger: Ledger, ports: Ports, directory: Path) -> None:
         self.watch = AnomalyWatch(waits=True)
+        self.alarms = Alarms(ledger, self.watch)
         self._ledger = ledger
         self._ports = ports
         self._path = directory / _FILE
@@ -71,8 +72,7 @@ class Normals:
         damage += self.watch.resume(frames, self._ledger.world)
         for what in damage:
             self._ledger.record(StateDamaged(now, f"history/{_FILE}", what, None, "what was normal of some signals"))
-        for back in self.watch.left_over(self._ledger.world, now):
-            self._ledger.record(*returned(self._ledger.world, back))
+        self.alarms.go_on(now)
         self._open = True
 
     async def _keep(self) -> None:

@@ -49,9 +49,9 @@ from selfheal.events import (
     WorkDone,
     WorkPlanned,
 )
+from selfheal.measures import amount
 from selfheal.vocabulary import Outcome, WorkState
 from selfheal.world import Incident, World
-from selfheal.world.amounts import amount
 
 Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]
 

@@ -18,6 +18,7 @@ from selfheal.detect.watched import Verdict, Watched
 from selfheal.events import (
     AgentDeclared,
     AgentStarted,
+    AnomalySuppressed,
     ConfigReloaded,
     Event,
     FilesChanged,
@@ -100,6 +101,12 @@ class AnomalyWatch:
         watched = one.known.signals.get(signal) if one is not None else None
         return watched is not None and watched.since is not None
 
+    def is_calm(self, agent: str, signal: str) -> bool:
+        """Whether the latest sample of a signal that has departed was as usual: it may be on its way back."""
+        one = self._agents.get(agent)
+        watched = one.known.signals.get(signal) if one is not None else None
+        return watched is not None and watched.calms > 0
+
     def forget(self, agent: str) -> tuple[str, ...]:
         """Drop everything of an agent; returns its signals that were out of line."""
         gone = self._agents.pop(agent, None)
@@ -141,8 +148,10 @@ class AnomalyWatch:
         """Bring the anomalies of an earlier daemon and what was kept of it together; returns what is not out any more.
 
         A signal of which nothing is known any more is back: else its anomaly would never end. What was kept a while ago
-        may be out of line where the journal says since that it is back, or the other way round.
+        may be out of line where the journal says since that it is back, or the other way round. What was not raised is
+        out where both agree on when it began, or where nothing was kept since.
         """
+        held = world.anomalies.kept_back()
         out = {
             (member.agent, member.signal): member
             for _, one in world.anomalies.things()
@@ -150,9 +159,13 @@ class AnomalyWatch:
             if one.lasts and member.over_at is None
         }
         for key, watched in self._all():
-            member = out.pop(key, None) if watched.level.warm else None
-            watched.put(member is not None, at, reach_of(member.score) if member is not None else 0.0)
+            one = (out.pop(key, None) or _lasting(watched, held.get(key))) if watched.level.warm else None
+            watched.put(one.since if one is not None else None, reach_of(one.score) if one is not None else 0.0)
         return tuple(Returned(at, agent, signal) for agent, signal in out)
+
+    def kept_back(self, world: World) -> tuple[AnomalySuppressed, ...]:
+        """What an earlier daemon did not raise and is still out of line, once `left_over` was asked."""
+        return tuple(one for key, one in world.anomalies.kept_back().items() if self.is_out(*key))
 
     def _all(self) -> Iterator[tuple[tuple[str, str], Watched]]:
         for agent, one in self._agents.items():
@@ -181,6 +194,13 @@ class AnomalyWatch:
             one.change(agent.run.started_at, "start")
         if agent.version:
             self._declare(one, agent.run.started_at if agent.run is not None else latest, agent.version)
+
+
+def _lasting(watched: Watched, held: AnomalySuppressed | None) -> AnomalySuppressed | None:
+    """What was not raised of a signal, if it is out of line still."""
+    if held is None or (watched.since != held.since and (watched.at or 0.0) >= held.at):
+        return None
+    return held
 
 
 def _seasons(one: OneAgent) -> int:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 
 from selfheal.detect.patience import HITS
-from selfheal.detect.senses import Sense
 from selfheal.detect.tail import Prior, Spikes, Tail
+from selfheal.measures import Sense
 
 # In spreads. A lasting shift of six is beyond the least bar in 97 samples of 100.
 FAR = Prior(line=2.0, least=4.0, most=16.0, samples=10_000.0, excess=0.3, shape=0.02, peaks=4.0)

@@ -13,10 +13,11 @@ from math import inf
 import msgspec
 
 from selfheal.detect.patience import Patience
-from selfheal.detect.senses import Sense, sense_of
+from selfheal.detect.senses import sense_of
 from selfheal.detect.tail import Prior, Tail
 from selfheal.detect.usual import Usual
 from selfheal.detect.watched import BEGINNING_S, SOMEWHAT, Verdict, Watched
+from selfheal.measures import Sense
 from selfheal.vocabulary import LevelWhy
 
 # What an agent may alarm for nothing, all signals together, and two of them together as much again.

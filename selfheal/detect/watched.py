@@ -14,12 +14,12 @@ from typing import Literal
 import msgspec
 
 from selfheal.detect.counter import Counter
-from selfheal.detect.level import Level
+from selfheal.detect.level import YOUNG, Level
 from selfheal.detect.patience import HITS, Patience
-from selfheal.detect.senses import Sense
 from selfheal.detect.straying import FAR, Straying
 from selfheal.detect.tail import DAY_S
 from selfheal.detect.usual import Usual
+from selfheal.measures import Sense
 from selfheal.vocabulary import LevelWhy
 
 # A signal strays by this share of the least change that is minded, or more: it is not asked for more than that change
@@ -75,13 +75,19 @@ class Settling(msgspec.Struct, array_like=True):
     why: LevelWhy
     level: Level = msgspec.field(default_factory=Level)
 
+    def known(self, at: float) -> bool:
+        """Whether a sample can be held against that level: once it is warm, or, of one that comes seldom, once the time
+        to settle is over and it has seen as much as shows what is far out.
+        """
+        return self.level.warm or (self.level.count >= YOUNG and at - self.since >= SETTLING_S)
+
 
 class Watched(msgspec.Struct, array_like=True):
     """One signal. It is changed in place, for its speed; all of it can be kept.
 
     `held` and `times` are of the latest samples, `share` is how strange they are where 1 is the bar. `since` is when
     the anomaly began that it is in, `strange_s` for how long that was looked at, `rising` where the latest sample lies,
-    and `told` how far out it was told to be, in bars.
+    and `told` how far out it was told to be, in bars. `formed` is the level that was looked for as it began, if any.
     """
 
     at: float | None = None
@@ -101,6 +107,7 @@ class Watched(msgspec.Struct, array_like=True):
     calms: int = 0
     silent: int = 0
     told: float = 0.0
+    formed: Settling | None = None
 
     def take(self, at: float, value: float, sense: Sense, a_day: float, others: Patience) -> tuple[Verdict, ...]:
         """Take one sample; returns what there is to tell. By itself it may alarm `a_day` times.
@@ -129,17 +136,18 @@ class Watched(msgspec.Struct, array_like=True):
     def change(self, at: float, why: LevelWhy) -> None:
         """Something was done to whom it belongs: its level may be another from now on."""
         self.patience.drop()
+        self.formed = None
         if self.level.warm:
             self.settling = Settling(at, why)
             self._break()
 
-    def put(self, out: bool, at: float, reach: float) -> None:
-        """Let it be out of line, or not: the journal knows better than what was kept a while ago."""
+    def put(self, since: float | None, reach: float) -> None:
+        """Let it be out of line since then, or not: the journal knows better than what was kept a while ago."""
         self.told = reach
-        if self.since is not None and not out:
-            self.since = self.settling = None
-        elif self.since is None and out:
-            self._enter(at)
+        if self.since is not None and since is None:
+            self.since = self.settling = self.formed = None
+        elif self.since is None and since is not None:
+            self._enter(since)
 
     # --- time ---
 
@@ -240,10 +248,14 @@ class Watched(msgspec.Struct, array_like=True):
         since = self.patience.since if self.patience.now else self.times[0]
         self._enter(since)
         self.told = max(1.0, self.share)
-        return Verdict("seen", self.level.mean, value, _score(self.told), since)
+        levels = (self.level, *((self.formed.level,) if self.formed is not None else ()))
+        expected = min((level.mean for level in levels), key=lambda mean: abs(value - mean))
+        return Verdict("seen", expected, value, _score(self.told), since)
 
     def _enter(self, since: float) -> None:
         self.since, self.strange_s, self.calms = since, 0.0, 0
+        now = since if self.at is None else self.at
+        self.formed = self.settling if self.settling is not None and self.settling.known(now) else None
         self.settling = Settling(since, "held")
 
     def _far(self, at: float, value: float, spread: float) -> float:
@@ -255,11 +267,12 @@ class Watched(msgspec.Struct, array_like=True):
             beyond = self.usual.beyond(at, value)
             if beyond is not None and abs(beyond) < abs(off):
                 off = beyond
-        if self.settling is not None and self.since is None:
-            new = self.settling.level
-            near = value - new.mean if new.warm else 0.0  # until it is known it may be anywhere
+        forming = self.settling if self.since is None else self.formed
+        if forming is not None:
+            new, known = forming.level, forming.known(at)
+            near = value - new.mean if known else 0.0  # until it is known it may be anywhere
             if abs(near) < abs(off):
-                off, spread = near, max(spread, new.spread() if new.warm else 0.0)
+                off, spread = near, max(spread, new.spread() if known else 0.0)
         if spread > 0.0:
             return max(-BEYOND_MEASURE, min(BEYOND_MEASURE, off / spread))
         return BEYOND_MEASURE if off > 0.0 else -BEYOND_MEASURE if off < 0.0 else 0.0
@@ -292,7 +305,7 @@ class Watched(msgspec.Struct, array_like=True):
             assert self.at is not None
             self.patience.end(self.at, others)
             self._end()
-            self.settling = None if settling.why == "held" else settling
+            self.settling, self.formed = self.formed if settling.why == "held" else settling, None
             return (over,)
         if self.strange_s < NEW_NORMAL_S or not settling.level.warm:
             return self._further(value, share)
@@ -321,7 +334,7 @@ class Watched(msgspec.Struct, array_like=True):
         return ()
 
     def _adopt(self, settling: Settling) -> Verdict:
-        before, self.level, self.settling = self.level.mean, settling.level, None
+        before, self.level, self.settling, self.formed = self.level.mean, settling.level, None, None
         self._break()
         now = self.level.mean
         return Verdict("level", before, now, since=settling.since, why=settling.why)

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from selfheal.diagnose.verdict import FAINT_WEIGHT, Vote
+from selfheal.measures import amount
 from selfheal.vocabulary import Channel
 from selfheal.world import Incident, World
-from selfheal.world.amounts import amount
 from selfheal.world.anomalies import Member
 from selfheal.world.severity import matters
 

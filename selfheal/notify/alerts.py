@@ -44,6 +44,7 @@ from selfheal.notify.work_alerts import planned_asks
 from selfheal.vocabulary import Severity
 from selfheal.world import Incident, World
 from selfheal.world.knowledge import seen_before
+from selfheal.world.spans import span_text
 
 # Nobody would say of a less likely cause that it was the one.
 WORTH_ASKING = 0.05
@@ -97,10 +98,6 @@ def about_saving(world: World, at: float, trouble: str | None) -> tuple[AlertRai
     return (_own(at, UNSAVED, "critical", "selfheal cannot save its state", text),)
 
 
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
 def _alert(at: float, incident: Incident, severity: Severity, title: str, text: str) -> AlertRaised:
     return AlertRaised(at, incident.id, severity, title, text, incident.agent, incident.id)
 
@@ -150,7 +147,7 @@ def _over(world: World, incident: Incident, at: float, reason: str) -> tuple[Ale
     if not is_told(world, incident.id):
         return ()
     if incident.state == "resolved" and incident.recovery_s is not None:
-        title = f"{incident.agent} is well again after {_span(incident.recovery_s)}"
+        title = f"{incident.agent} is well again after {span_text(incident.recovery_s)}"
     else:
         title = f"{incident.agent} needs nobody"
     told = _alert(at, incident, "info", title, reason)

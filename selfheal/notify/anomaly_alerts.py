@@ -19,12 +19,12 @@ from selfheal.events import (
     AnomalySeen,
     IncidentOpened,
 )
+from selfheal.measures import amount
 from selfheal.notify.told import is_told
 from selfheal.world import Anomaly, World
-from selfheal.world.amounts import amount
 from selfheal.world.anomalies import Member
 from selfheal.world.ground import bottom_up
-from selfheal.world.severity import HIGH, severity
+from selfheal.world.severity import HIGH, far_out, severity
 
 QUIET_S = 3600.0
 SIGNALS_TOLD = 5
@@ -59,8 +59,9 @@ def _strange(world: World, name: str, at: float, *, instead: bool = False) -> tu
     if quiet and not _is_waiting(world, name):
         return ()
     agents = bottom_up(world, one.agents)
-    first = next(member for member in one.members if member.agent == agents[0])
-    told = "; ".join(map(_moved, one.members[:SIGNALS_TOLD]))
+    members = sorted(one.members, key=far_out, reverse=True)
+    first = next(member for member in members if member.agent == agents[0])
+    told = "; ".join(map(_moved, members[:SIGNALS_TOLD]))
     left = len(one.members) + one.more - SIGNALS_TOLD
     text = told + (f"; and {left} signals more" if left > 0 else "")
     title = f"{_names(agents)} not as usual: {first.signal} is {amount(first.signal, first.value)}"

@@ -16,6 +16,7 @@ from selfheal.notify.told import foreseen_key, is_told, last_told, share_text
 from selfheal.notify.work_alerts import given_up, in_words, no_longer_asked
 from selfheal.vocabulary import FAILURE_MODES, FailureMode, PredictionOutcome
 from selfheal.world import Agent, Work, World
+from selfheal.world.spans import span_text
 
 # A forecast that comes and goes, and a leak that is renewed again and again, wake nobody more often than this.
 QUIET_S = 600.0
@@ -93,8 +94,8 @@ def _over(
 
 def _alert(world: World, event: FailurePredicted, at: float) -> AlertRaised:
     eta_s, low_s, high_s = (max(0.0, event.at + eta - at) for eta in (event.eta_s, event.eta_low_s, event.eta_high_s))
-    title = f"{event.agent} will {MODES[event.mode].will} in about {_span(eta_s)}"
-    between = f" (between {_span(low_s)} and {_span(high_s)})" if low_s < high_s else ""
+    title = f"{event.agent} will {MODES[event.mode].will} in about {span_text(eta_s)}"
+    between = f" (between {span_text(low_s)} and {span_text(high_s)})" if low_s < high_s else ""
     text = f"expected at {_time(at + eta_s)}{between}, {share_text(event.probability)} likely: {_seen(event)}"
     text += f". {_what_is_done(world, event)}"
     return AlertRaised(at, foreseen_key(event.agent, event.mode), "warning", title, text, event.agent, None)
@@ -147,9 +148,3 @@ def _amounts(event: FailurePredicted) -> str:
 
 def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 3 * 3600 else f"{seconds / 3600:.1f} h"

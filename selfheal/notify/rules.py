@@ -14,6 +14,7 @@ from selfheal.config.notify import ANY_NOTIFIER, NotifyConfig, QuietConfig
 from selfheal.events import AlertRaised
 from selfheal.vocabulary import SEVERITIES, Severity
 from selfheal.world import Incident, Post, World
+from selfheal.world.spans import span_text
 
 # So many at one time are one message.
 BUNDLE = 3
@@ -109,22 +110,29 @@ def repeated(world: World, rules: Rules, now: float) -> tuple[AlertRaised, ...]:
     if not rules.repeat_s:
         return ()
     return tuple(
-        replace(last, at=now, again=True, text=f"{last.text}; it has lasted for {_span(now - incident.onset)}")
+        replace(last, at=now, again=True, text=f"{last.text}; {_since(world, key, now)}")
         for key, last in standing(world).items()
-        for incident in [world.incidents[key]]
         if now - world.post.told[key].at >= rules.repeat_s
     )
 
 
+def _since(world: World, key: str, now: float) -> str:
+    """Of what has failed the time counts from then on, of planned work, where nothing has, that of the question."""
+    if key in world.incidents:
+        return f"it has lasted for {span_text(now - world.incidents[key].onset)}"
+    asked = world.cases[key].approval
+    return f"it was asked {span_text(now - (asked.asked_at if asked is not None else now))} ago"
+
+
 def standing(world: World) -> Mapping[str, AlertRaised]:
-    """The incidents that a person was told of and that still wait for one, each with what was said last and is no
-    repetition, by key.
+    """The incidents and the planned work that a person was told of and that still wait for one, each with what was said
+    last and is no repetition, by key.
     """
     first = {alert.key: alert for alert in world.alerts if not alert.resolved and not alert.again}
     return {
         key: first[key]
         for key in world.post.told
-        if key in first and (key, False) not in world.undelivered and _waits(world.incidents.get(key))
+        if key in first and (key, False) not in world.undelivered and _waits(world.case(key))
     }
 
 
@@ -150,7 +158,3 @@ def may_be_bundled(alerts: Iterable[AlertRaised], known: Collection[str]) -> lis
 
 def _worst(alerts: Iterable[AlertRaised]) -> Severity:
     return max((alert.severity for alert in alerts), key=SEVERITIES.index)
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.0f} h"

@@ -122,6 +122,15 @@ class Anomalies:
         """The things that show in signals of one agent, oldest first."""
         return ((name, one) for name, one in self.things() if agent in one.agents)
 
+    def kept_back(self) -> dict[tuple[str, str], AnomalySuppressed]:
+        """What is known last of a signal, by agent and signal, where that is a departure that was not raised."""
+        latest = {(one.agent, one.signal): one for one in self.suppressed}
+        for member in (member for _, one in self.things() for member in one.members):
+            found = latest.get((member.agent, member.signal))
+            if found is not None and found.at <= member.at:
+                del latest[member.agent, member.signal]
+        return latest
+
     def strongest(self) -> dict[str, float]:
         """The highest score of the signals that are out of line now, by agent; what was dismissed left out."""
         worst: dict[str, float] = {}

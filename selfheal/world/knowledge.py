@@ -34,12 +34,12 @@ from selfheal.events import (
 )
 from selfheal.world.incidents import Attempt, Incident
 from selfheal.world.odds import DAY_S, HELPED, KEPT_A_DAY
+from selfheal.world.spans import span_text
 
 # The newest; about half a megabyte of them.
 FINGERPRINTS_KEPT = 1_000
 # What the attempts have shown stands for the cause from this share on.
 SURE = 0.7
-MINUTE_S, HOUR_S = 60.0, 3_600.0
 
 T = TypeVar("T")
 
@@ -219,13 +219,6 @@ def seen_before(similar: Similar, now: float) -> str:
     cause = similar.cause or "not what was thought"
     how = {"person": " (a person says so)", "attempts": "", "": " (as was thought)"}[similar.proof]
     helped = f"{similar.fix} helped" if similar.fix else "no fix helped"
-    after = f" after {_span(similar.recovery_s)}" if similar.recovery_s is not None else ""
+    after = f" after {span_text(similar.recovery_s)}" if similar.recovery_s is not None else ""
     person = ", a person was needed" if similar.person else ""
-    return f"{similar.key}, {_span(max(0.0, now - similar.at))} ago: {cause}{how}, {helped}{after}{person}"
-
-
-def _span(seconds: float) -> str:
-    for limit, unit, name in ((2 * MINUTE_S, 1.0, "s"), (2 * HOUR_S, MINUTE_S, "min"), (2 * DAY_S, HOUR_S, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.0f} {name}"
-    return f"{seconds / DAY_S:.0f} days"
+    return f"{similar.key}, {span_text(max(0.0, now - similar.at))} ago: {cause}{how}, {helped}{after}{person}"

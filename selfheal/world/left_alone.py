@@ -7,11 +7,9 @@ the others which it might have hit; of the rest it says nothing, and they are no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 
 from selfheal.world.foresight import Arm, Foresight
-
-Z95 = 1.96
+from selfheal.world.intervals import wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Estimate:
 def estimate(foresight: Foresight) -> Estimate:
     """How many of those that were acted on would have failed; of those alone that the draw might have hit.
 
-    The interval is Wilson's for the share of those left alone that came (Wilson, JASA 22, 1927).
+    The interval is that of the share of those left alone that came.
     """
     acted = _count(foresight, "drawn", "averted")
     came = _count(foresight, "left", "happened")
@@ -39,9 +37,7 @@ def estimate(foresight: Foresight) -> Estimate:
     if not left:
         return Estimate(acted, 0, 0)
     share = came / left
-    middle = (share + Z95**2 / (2 * left)) / (1 + Z95**2 / left)
-    reach = Z95 * sqrt(share * (1 - share) / left + Z95**2 / (4 * left**2)) / (1 + Z95**2 / left)
-    low, high = max(0.0, middle - reach), min(1.0, middle + reach)
+    low, high = wilson(came, left)
     return Estimate(acted, left, came, acted * share, acted * low, acted * high)
 
 

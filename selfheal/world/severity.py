@@ -6,17 +6,12 @@ signals and agents show it, and how long it lasts. None of them alone makes it m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import exp2
 
+from selfheal.measures import MEASURES, OTHER, measured
 from selfheal.vocabulary import Level
 from selfheal.world.anomalies import Anomaly, Member
 
-# What users feel counts whole, what may run out less, and any other number half.
-FELT, RUNS_OUT, OTHER = 1.0, 0.7, 0.5
-_MATTERS: Mapping[str, float] = {
-    "latency": FELT, "error_rate": FELT, "rss": RUNS_OUT, "fds": RUNS_OUT, "disk": RUNS_OUT, "cpu": RUNS_OUT,
-}  # fmt: skip
 # The most that breadth and time can make up for of what is missing to 1.
 BREADTH, TIME = 0.6, 0.2
 # So many signals more close half of what breadth can; another agent counts as two of them.
@@ -28,7 +23,7 @@ HIGH, MEDIUM = 0.75, 0.4
 
 def severity(anomaly: Anomaly, now: float) -> float:
     """Return how much it matters, from 0 to 1; it only grows while the anomaly lasts."""
-    far = max((_far(one) for one in anomaly.members), default=0.0)
+    far = max((far_out(one) for one in anomaly.members), default=0.0)
     signals = max(0, len(anomaly.members) + anomaly.more - 1)
     agents = max(0, len(anomaly.agents) - 1)
     wide = 1.0 - exp2(-(signals + AN_AGENT * agents) / HALF_OF_BREADTH)
@@ -44,9 +39,12 @@ def level(value: float) -> Level:
 
 def matters(signal: str) -> float:
     """Return how near a signal is to what users feel, from 0 to 1; the name of its check may stand before its own."""
-    return _MATTERS.get(signal.rpartition(".")[2], OTHER)
+    known = MEASURES.get(measured(signal))
+    return known.matters if known is not None else OTHER
 
 
-def _far(member: Member) -> float:
-    """How far out: 0 at the alarm line, one half at three times that."""
+def far_out(member: Member) -> float:
+    """Return how much one of its signals matters: how far out it is, 0 at the alarm line and one half at three times
+    that, as near as it is to what users feel.
+    """
     return matters(member.signal) * min(1.0, max(0.0, 2.0 * member.score - 1.0))

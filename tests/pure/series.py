@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from random import Random
 
 from selfheal.detect.patience import Patience
-from selfheal.detect.senses import Sense
 from selfheal.detect.watched import Verdict, Watched
+from selfheal.measures import Sense
 
 EVERY_S = 5.0
 # As for an agent with one signal.

@@ -43,6 +43,14 @@ def test_what_matters_much_is_told_with_all_that_joins_it_while_it_waits_and_tol
     assert (desk.alerts[-1].resolved, desk.alerts[-1].title) == (True, "db is as usual again")
 
 
+def test_what_is_nearest_to_users_is_told_before_what_was_seen_first() -> None:
+    desk = Desk()
+    desk.depart("api", "own_queue", 10.0, 0.9)
+    desk.depart("api", "latency", 11.0, 0.9)
+    assert desk.alerts[-1].title == "api is not as usual: latency is 2 s"
+    assert desk.alerts[-1].text == "api: latency 2 s, usually 1 s; api: own_queue 2, usually 1"
+
+
 def test_what_matters_little_is_told_to_nobody_until_it_grows() -> None:
     desk = Desk()
     desk.depart("api", "own_queue", 10.0, 0.6)

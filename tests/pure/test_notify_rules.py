@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,11 +15,13 @@ from selfheal.config.notify import QuietConfig
 from selfheal.events import (
     AlertRaised,
     AlertsMuted,
+    ApprovalAnswered,
     ApprovalAsked,
     Event,
     IncidentEscalated,
     IncidentOpened,
     IncidentResolved,
+    WorkPlanned,
 )
 from selfheal.kinds import NotifyFailed
 from selfheal.notify.rules import Rules, quiet_until
@@ -225,6 +228,22 @@ def test_what_still_needs_a_person_is_said_again_and_again_until_it_is_over(why:
         "exit code 1; it has lasted for 60 min", "exit code 1; it has lasted for 2 h",
     ]  # fmt: skip
     assert inbox.earlier == ["", "", "", "inbox-3"], "what is said again has to be heard: it changes nothing"
+
+
+def test_whether_planned_work_may_be_done_is_asked_again_until_that_is_answered() -> None:
+    inbox = Inbox(keeps=True)
+    office = Office(inbox, rules=Rules(repeat_s=HOUR_S))
+    late = EPOCH + 9 * HOUR_S
+    work = WorkPlanned(
+        EPOCH, "work-1", "api-1", "restart", late, "rss grows", "out_of_memory", "memory_leak", 0.9, late
+    )
+    asked = replace(alert(asks="restart"), key="work-1", incident="work-1", asked_at=EPOCH)
+    office.ledger.record(work, ApprovalAsked(EPOCH, "work-1", "restart", "api-1", late), asked)
+    answer = said(office, ApprovalAnswered(EPOCH + 2.5 * HOUR_S, "work-1", False, "ann"))
+    office.during(2.5 * HOUR_S, answer, 3 * HOUR_S, every_s=10.0)
+    assert [(one.asks, one.asked_at, one.text) for one in inbox.alerts] == [
+        ("restart", EPOCH, f"exit code 1{more}") for more in ("", "; it was asked 60 min ago", "; it was asked 2 h ago")
+    ]
 
 
 def test_without_a_word_on_it_nothing_is_said_again_and_nothing_wakes_for_it() -> None:

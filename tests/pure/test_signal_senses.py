@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from selfheal.detect.senses import Sense, sense_of
+from selfheal.detect.senses import sense_of
+from selfheal.measures import Sense
 
 
 def _read(signal: str, counter: bool | None = None) -> Sense:

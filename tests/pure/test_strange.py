@@ -11,7 +11,6 @@ from selfheal.plans import Clues
 from selfheal.signatures import shipped
 from selfheal.vitals import Vitals
 from selfheal.vocabulary import NO_SECOND_SIGN
-from selfheal.world.amounts import amount
 from tests.pure.situations import NOW, after, fleet, incident, opened
 
 
@@ -74,13 +73,3 @@ def test_the_evidence_stands_with_the_cause_and_shifts_its_share_a_little() -> N
     assert ("slow_dependency", "cache") not in without
     assert 0.02 < with_it["slow_dependency", "cache"] < 0.25
     assert max(with_it, key=lambda key: with_it[key]) == ("slow", "api")
-
-
-def test_amounts_are_told_in_their_unit() -> None:
-    told = [amount(*one) for one in (
-        ("latency", 0.0213), ("http.latency", 2.5), ("rss", 412e6), ("io_read", 2300.0), ("error_rate", 0.051),
-        ("cpu", 0.9), ("disk", 0.93), ("rss", 12.0), ("io_write", 3e9), ("own_queue", 12345.678),
-    )]  # fmt: skip
-    assert told == [
-        "21.3 ms", "2.5 s", "412 MB", "2.3 kB/s", "5.1 %", "0.9 cores", "93 %", "12 B", "3 GB/s", "1.235e+04",
-    ]  # fmt: skip

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from selfheal.detect.level import WARM_UP
 from selfheal.detect.patience import HITS, Patience
-from selfheal.detect.senses import Sense
 from selfheal.detect.usual import Usual
 from selfheal.detect.watched import BEGINNING_S, NEW_NORMAL_S, SETTLING_S, Verdict, Watched
+from selfheal.measures import Sense
 from tests.pure.series import A_DAY, EVERY_S, Signal, noise
 
 UPWARDS = Sense(falls=False)
@@ -241,6 +241,38 @@ def test_trouble_after_a_deploy_is_seen_once_its_level_is_known() -> None:
     signal.watched.change(signal.at, "deploy")
     signal.goes(noise(2, int(BEGINNING_S / EVERY_S) + WARM_UP))
     assert signal.goes([500.0] * HITS) == ["seen"]
+
+
+def test_trouble_of_a_signal_that_comes_seldom_is_seen_once_it_had_the_time_to_settle() -> None:
+    for level in (100.0, 200.0):
+        signal = Signal(every_s=60.0)
+        signal.goes(noise(1, 500))
+        signal.watched.change(signal.at, "deploy")
+        assert signal.goes(noise(2, int(SETTLING_S / 60.0), level)) == []
+        assert signal.goes([600.0] * HITS) == ["seen"]
+
+
+@pytest.mark.parametrize("every_s", [EVERY_S, 60.0])
+def test_an_anomaly_after_a_deploy_ends_where_it_began_and_then_the_new_level_is_told(every_s: float) -> None:
+    signal = Signal(every_s=every_s)
+    signal.goes(noise(1, 500))
+    signal.watched.change(signal.at, "deploy")
+    signal.goes(noise(2, int(BEGINNING_S / every_s) + (WARM_UP if every_s < 60.0 else 11), 200.0))
+    signal.told.clear()
+    assert signal.goes([600.0] * 5) == ["seen"]
+    assert signal.told[0].expected == pytest.approx(200.0, abs=10.0)
+    assert signal.goes(noise(3, 10, 200.0)) == ["over"]
+    assert signal.goes(noise(4, 130, 200.0)) == ["level"]
+    assert signal.told[-1].why == "deploy"
+    assert signal.told[-1].value == pytest.approx(200.0, abs=5.0)
+
+
+def test_a_level_of_few_samples_is_not_yet_the_normal_one() -> None:
+    signal = Signal(every_s=60.0)
+    signal.goes(noise(1, 500))
+    signal.watched.change(signal.at, "start")
+    assert signal.goes(noise(2, WARM_UP - 1, 200.0)) == []
+    assert signal.goes(noise(3, 3, 200.0)) == ["level"]
 
 
 # --- patience, and what is usual ---

@@ -45,8 +45,8 @@ def test_the_list_tells_how_much_each_matters_and_what_was_said_of_it(state_dir:
     shown = capsys.readouterr()
     header, first, second, third = lines(shown.out)
     assert header == "ID SEVERITY AGENTS SIGNAL SEEN USUALLY ALSO SINCE OVER NOTE"
-    assert first.startswith("ano-1 high 0.80 web latency ↑ 2 1 - ")
-    assert second.startswith("ano-2 low 0.15 cron rss ↓ 1 2 - ")
+    assert first.startswith("ano-1 high 0.80 web latency ↑ 2 s 1 s - ")
+    assert second.startswith("ano-2 low 0.15 cron rss ↓ 1 B 2 B - ")
     assert second.endswith("has outlasted maintenance")
     assert third.endswith("dismissed by ann")
     assert lines(shown.err) == ["db queue ↑: told from a score of 0.75 on, since ann dismissed ano-3"]
@@ -64,15 +64,15 @@ def test_where_what_is_normal_has_changed_is_said(state_dir: Path, capsys: Shown
     with served(daemon(level), state_dir):
         assert main(["anomalies"]) == 0
     *_, told = lines(capsys.readouterr().err)
-    assert told.startswith("db rss: 2.1e+08 is normal since the deploy at ")
-    assert told.endswith("; 1.5e+08 before")
+    assert told.startswith("db rss: 210 MB is normal since the deploy at ")
+    assert told.endswith("; 150 MB before")
 
 
 def test_why_tells_what_is_not_as_usual_now_and_nothing_of_what_is_over(state_dir: Path, capsys: Shown) -> None:
     with served(daemon(seen("ano-1", "web"), seen("ano-2", "web", "cpu"), AnomalyOver(NOW, "ano-2")), state_dir):
         assert main(["why", "web"]) == 0
     told = capsys.readouterr().out
-    assert "not as usual (ano-1, low): latency 2, usually 1, since" in told
+    assert "not as usual (ano-1, low): latency 2 s, usually 1 s, since" in told
     assert "ano-2" not in told
 
 

@@ -158,7 +158,7 @@ def test_lists_are_tables_and_empty_ones_a_word_on_stderr(state_dir: Path, capsy
         for verb, wanted in {
             "incidents": "i1  billing  ✔ resolved  info      crashed",
             "predictions": "out of memory  81 %",
-            "anomalies": "latency ↑  0.9",
+            "anomalies": "latency ↑  900 ms",
             "maintenance": "restart",
             "scorecard": "rca accuracy",
             "agents": "billing",

@@ -69,7 +69,7 @@ def test_what_is_strange_is_shown_dismissed_and_not_told_again_after_a_restart()
         listed = place.say("anomalies")
         assert listed.code == 0
         assert name in listed.out
-        assert "error_rate ↑  0.5" in listed.out
+        assert "error_rate ↑  50 %" in listed.out
         assert f"not as usual ({name}" in place.say("why", "db").out
 
         done = place.say("anomalies", "dismiss", name.removeprefix("ano-"), "--by", "ann")

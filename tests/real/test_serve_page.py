@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 import re
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 
 from selfheal.events import HealthChanged
+from selfheal.measures import Unit
 from selfheal.serve.pages import _TYPES
 from tests.real.serving import T0, Daemon, assets, bearer, declared, protected, started, story_of_a_day
 
@@ -64,6 +66,12 @@ def test_no_text_of_the_script_has_an_element_in_it() -> None:
     """It would be shown as [object HTMLElement]."""
     script = (assets() / "app.js").read_text(encoding="utf-8")
     assert re.findall(r"\$\{(?:h|age|stateOf|careful)\(", script) == []
+
+
+def test_the_script_tells_a_value_in_each_unit_that_there_is() -> None:
+    script = (assets() / "app.js").read_text(encoding="utf-8")
+    amount = script[script.index("function amount(") :].partition("\n}")[0]
+    assert sorted(re.findall(r'case "(.+?)"', amount)) == sorted(unit for unit in get_args(Unit) if unit)
 
 
 def test_without_a_script_the_page_still_shows_the_agents() -> None:

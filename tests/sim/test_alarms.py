@@ -156,6 +156,29 @@ def test_what_comes_of_our_own_restart_is_not_raised_and_what_stays_is_told_when
     rehearse(tmp_path, SHOP, story, PROGRAMS)
 
 
+@pytest.mark.parametrize("crashes", [False, True])
+def test_what_is_kept_back_while_the_daemon_is_exchanged_is_raised_as_if_it_had_not_been(
+    tmp_path: Path, crashes: bool
+) -> None:
+    async def story(r: Rehearsal) -> None:
+        await warm(r)
+        restarted = r.clock.now()
+        await r.daemon.control.restart("db", "ann")
+        await r.wait(10.0)
+        r.machine.cores["api"] = 0.9
+        await r.until(lambda: bool(r.seen(AnomalySuppressed)))
+        (kept,) = r.seen(AnomalySuppressed)
+        await (r.crash() if crashes else r.stop())
+        await r.boot()
+        await r.until(lambda: bool(r.seen(AnomalySeen)), within_s=SETTLE_S)
+        (seen,) = r.seen(AnomalySeen)
+        assert (seen.agent, seen.signal, seen.since, seen.after) == ("api", "cpu", kept.since, "own_act")
+        assert seen.at >= restarted + SETTLE_S
+        assert r.seen(AnomalySuppressed) == [kept]
+
+    rehearse(tmp_path, SHOP + '[daemon]\non_stop = "leave"', story, PROGRAMS)
+
+
 def test_who_was_restarted_may_have_another_level_and_that_is_told_and_is_no_anomaly(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         await warm(r)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from selfheal.measures import Unit
 from selfheal.serve.models.base import Items, Probability, Time, View
 from selfheal.vocabulary import Direction, Level, LevelWhy, Suppression
 
@@ -14,6 +15,7 @@ class MovedView(View):
     agent: str
     signal: str
     direction: Direction
+    unit: Unit = Field(description="That of both values; empty where none is known.")
     value: float | None = Field(description="What was seen, when it was told last.")
     expected: float | None = Field(description="What was normal for it then.")
     score: Probability = Field(description="How far out it was at most; one half is the alarm line.")
@@ -39,6 +41,7 @@ class AnomalyView(View):
     agent: str
     signal: str
     direction: Direction
+    unit: Unit
     value: float | None
     expected: float | None
     score: Probability = Field(description="The highest of all its signals.")
@@ -62,6 +65,7 @@ class SuppressedView(View):
     agent: str
     signal: str
     direction: Direction
+    unit: Unit
     value: float | None
     expected: float | None
     score: Probability
@@ -89,6 +93,7 @@ class LevelView(View):
 
     agent: str
     signal: str
+    unit: Unit
     value: float | None
     expected: float | None = Field(description="The level before.")
     at: Time

@@ -343,22 +343,22 @@ function worthOf({ averted, came_all_the_same: came, worth }) {
 // Work that waits for a person stands where incidents do that wait for one.
 const questionsOf = (works) => works.filter((one) => one.state === "waiting_approval").map((one) => ({
   id: one.id, state: one.state, cause: one.mode ?? "unknown", approval: { fix: one.action, agent: one.agent, expires_at: one.until } }));
-// What a signal measures says how its numbers are read; the name of its check may stand before its own.
-function amount(signal, value) {
+function amount(unit, value) {
   if (value === null) return "–";
   const plain = (number) => Number(number.toPrecision(3)).toString();
   const bytes = (size) => size >= 1e9 ? `${plain(size / 1e9)} GB` : size >= 1e6 ? `${plain(size / 1e6)} MB` : size >= 1e3 ? `${plain(size / 1e3)} kB` : `${plain(size)} B`;
-  switch (signal.split(".").at(-1)) {
-    case "latency": return value >= 1 ? `${plain(value)} s` : `${plain(value * 1000)} ms`;
-    case "rss": return bytes(value);
-    case "io_read": case "io_write": return `${bytes(value)}/s`;
-    case "error_rate": case "disk": return `${plain(value * 100)} %`;
-    case "cpu": return `${plain(value)} cores`;
+  switch (unit) {
+    case "s": return value >= 1 ? `${plain(value)} s` : `${plain(value * 1000)} ms`;
+    case "bytes": return bytes(value);
+    case "bytes/s": return `${bytes(value)}/s`;
+    case "share": return `${plain(value * 100)} %`;
+    case "cores": return `${plain(value)} cores`;
+    case "/s": return `${plain(value)}/s`;
     default: return plain(value);
   }
 }
 
-const movedTo = (one) => `${one.signal} ${one.direction === "up" ? "↑" : "↓"} ${amount(one.signal, one.value)}, usually ${amount(one.signal, one.expected)}`;
+const movedTo = (one) => `${one.signal} ${one.direction === "up" ? "↑" : "↓"} ${amount(one.unit, one.value)}, usually ${amount(one.unit, one.expected)}`;
 
 function spurn(anomaly) {
   if (!mayControl || heardAt !== null) return null;

@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from selfheal.measures import unit_of
 from selfheal.serve.models.anomalies import AnomalyView, DismissalView, LevelView, MovedView, NearView, SuppressedView
 from selfheal.serve.times import moment, rfc3339
 from selfheal.serve.views.foresight import finite, share
@@ -64,6 +65,7 @@ def levels(known: Anomalies) -> list[LevelView]:
         LevelView(
             agent=one.agent,
             signal=one.signal,
+            unit=unit_of(one.signal),
             value=finite(one.value),
             expected=finite(one.expected),
             at=rfc3339(one.at),
@@ -89,6 +91,7 @@ def _anomaly(world: World, name: str, one: Anomaly, value: float, surroundings: 
         agent=first.agent,
         signal=first.signal,
         direction=first.direction,
+        unit=unit_of(first.signal),
         value=finite(first.value),
         expected=finite(first.expected),
         score=share(one.score),
@@ -112,6 +115,7 @@ def _moved(one: Member) -> MovedView:
         agent=one.agent,
         signal=one.signal,
         direction=one.direction,
+        unit=unit_of(one.signal),
         value=finite(one.value),
         expected=finite(one.expected),
         score=share(one.score),
@@ -125,6 +129,7 @@ def _suppressed(one: AnomalySuppressed) -> SuppressedView:
         agent=one.agent,
         signal=one.signal,
         direction=_direction(one),
+        unit=unit_of(one.signal),
         value=finite(one.value),
         expected=finite(one.expected),
         score=share(one.score),
