@@ -52,6 +52,7 @@ from selfheal.events import (
 from selfheal.measures import amount
 from selfheal.vocabulary import Outcome, WorkState
 from selfheal.world import Incident, World
+from selfheal.world.spans import span_text
 
 Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]
 
@@ -338,5 +339,4 @@ def _lasting(seconds: float) -> str:
         return f"{1000 * max(0.0, seconds):.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    return f"{whole} s" if whole < 120 else f"{whole // 60} m {whole % 60} s"
+    return span_text(seconds)

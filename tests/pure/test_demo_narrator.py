@@ -122,7 +122,7 @@ def test_that_one_is_likely_to_die_again_is_told_once_however_often_it_does() ->
     died = PredictionEnded(AT + 1, "billing", "crash", "happened", "it died")
     again: list[Event] = [seen, died, replace(seen, at=AT + 2)]
     lines = told([declared("billing"), *again])
-    assert [line.text for line in lines] == ["foreseen: crash in about 10 m 0 s (80 % likely)"]
+    assert [line.text for line in lines] == ["foreseen: crash in about 10 min (80 % likely)"]
 
 
 def test_a_forecast_that_moves_is_told_once_and_a_new_one_again() -> None:
