@@ -11,6 +11,8 @@ import resource
 import signal
 import sys
 from argparse import ArgumentParser
+from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 
 from selfheal.ml.child import IDLE_S, Foreteller, serve
@@ -36,6 +38,7 @@ def main(foretell: Foreteller | None = None) -> int:
     _end_with(given.parent)
     os.umask(0o077)
     os.nice(_NICE)
+    _first_to_go()
     resource.setrlimit(resource.RLIMIT_DATA, (given.memory, given.memory + MORE_FOR_TORCH))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is meant for the daemon, which ends us
@@ -53,6 +56,12 @@ def _answers() -> BinaryIO:
     kept = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return os.fdopen(kept, "wb")
+
+
+def _first_to_go() -> None:
+    """Be what the kernel ends first where memory runs out: an agent is worth more than what is learned of it."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _end_with(parent: int) -> None:

@@ -67,6 +67,10 @@ def _lives(pid: int) -> bool:
         return False
 
 
+def oom_score(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 def data_limit(pid: int) -> str:
     limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
     return next(line for line in limits if line.startswith("Max data size"))
@@ -143,6 +147,7 @@ def test_it_gives_way_to_everything_and_has_little_memory() -> None:
         assert child.pid is not None
         assert os.getpriority(os.PRIO_PROCESS, child.pid) == 19
         assert "512000000" in data_limit(child.pid)
+        assert oom_score(child.pid) == 1000
 
     with_child(work)
 
