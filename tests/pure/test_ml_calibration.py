@@ -43,14 +43,15 @@ def test_a_calibration_gives_probabilities_that_rise(points: list[tuple[float, b
 
 
 @given(seen)
-def test_a_curve_is_the_one_that_the_library_finds(points: list[tuple[float, bool]]) -> None:
+def test_a_curve_goes_through_the_middles_of_the_steps_that_the_library_finds(points: list[tuple[float, bool]]) -> None:
     library = pytest.importorskip("sklearn.isotonic", reason="scikit-learn is not installed (the extra ml)")
     # The library takes for one what is closer than a billionth.
     margins, labels = [round(one, 3) for one, _ in points], [label for _, label in points]
     ours, least = isotonic(margins, labels), 1.0 / (len(labels) + 2)
     theirs = library.IsotonicRegression(out_of_bounds="clip").fit(margins, [float(one) for one in labels])
-    for margin, share in zip(margins, theirs.predict(margins).tolist(), strict=True):
+    for margin, share in zip(ours.margins, theirs.predict(ours.margins).tolist(), strict=True):
         assert ours.probability(margin) == pytest.approx(min(max(share, least), 1.0 - least), abs=1e-6)
+    assert len(set(ours.probabilities)) == len(ours.probabilities)
 
 
 def test_nothing_is_certain_after_a_hundred_rows() -> None:
