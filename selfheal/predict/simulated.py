@@ -37,6 +37,8 @@ _HOUR, _DAY = 3600.0, 86400.0
 _DOWN_S = 120.0
 # What is harmless stays below this share of its limit.
 _HARMLESS = 0.9
+# Nothing fails before this share of the time that it was to take.
+_SHORTEST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,14 @@ class _Life:
 
 
 def fleet(
-    dice: Random, agents: int, hours: float = 72.0, began: float = 1_767_225_600.0
+    dice: Random, agents: int, hours: float = 72.0, began: float = 1_767_225_600.0, *, every_limit: bool = False
 ) -> tuple[Recording, list[Scene]]:
     """Simulate so many agents over so many hours from `began` on, in seconds since the epoch; with what befell them.
 
-    Agents are sampled every 30, 60 or 300 s, with gaps; not each has all signals, nor a limit for each.
+    Agents are sampled every 30, 60 or 300 s, with gaps; not each has all signals. Nor is a limit told for each, unless
+    `every_limit` is: then of all that may fill up, slow down or fail.
     """
-    lives = [_lived(dice, f"agent-{number:03d}", began, hours * _HOUR) for number in range(agents)]
+    lives = [_lived(dice, f"agent-{number:03d}", began, hours * _HOUR, every_limit) for number in range(agents)]
     limits = {life.name: _limits(dice, life) for life in lives}
     samples = {life.name: _samples(dice, life, limits[life.name]) for life in lives}
     told = {life.name: {name: limits[life.name][name] for name in sorted(life.limited)} for life in lives}
@@ -79,13 +82,13 @@ def fleet(
     return Recording(SIGNALS, samples, tuple(failures), told), [scene for life in lives for scene in life.scenes]
 
 
-def _lived(dice: Random, name: str, began: float, length_s: float) -> _Life:
+def _lived(dice: Random, name: str, began: float, length_s: float, every_limit: bool) -> _Life:
     gap = dice.choice((30.0, 60.0, 60.0, 300.0) if length_s <= 2 * _DAY else (60.0, 300.0, 300.0))
     phase = dice.uniform(0.0, gap)
     at = [began + phase + gap * number for number in range(int((length_s - phase) / gap))]
     there = [signal for signal, share in _THERE.items() if dice.random() < share]
     load = _load(dice, at)
-    limited = frozenset(signal for signal in there if dice.random() < _LIMITED.get(signal, 0.0))
+    limited = frozenset(signal for signal in there if _is_told(dice, signal) or (every_limit and signal in _LIMITED))
     life = _Life(name, at, {signal: _USUAL[signal](dice, at, load) for signal in there}, limited)
     now = began + dice.uniform(0.0, 4.0) * _HOUR
     while now < began + length_s:
@@ -205,6 +208,10 @@ def _nightly(dice: Random, at: Sequence[float], shares: list[float], height: flo
 # --- what befalls them ----------------------------------------------------------------------------------------------
 
 
+def _is_told(dice: Random, signal: str) -> bool:
+    return dice.random() < _LIMITED.get(signal, 0.0)
+
+
 def _scene(dice: Random, life: _Life, now: float) -> float:
     """Let something happen from `now` on; returns when it is over."""
     drawn = dice.random() * 100.0
@@ -220,18 +227,21 @@ def _scene(dice: Random, life: _Life, now: float) -> float:
 
 
 def _fills_up(dice: Random, life: _Life, now: float, signal: str) -> float:
-    """From where it is to its limit, straight, bent or in steps."""
+    """From where it is to its limit, straight, bent or in steps: it fails when it touches that, and not before."""
     lasts = dice.uniform(*_lasting(signal, signal in life.limited)) * _HOUR
     shares, limit, grown = life.shares[signal], dice.uniform(0.96, 1.0), _growth(dice)
     begin, end = _places(life.at, now, now + lasts)
     if begin == end:
         return now + lasts
     usual = sum(shares[begin:end]) / (end - begin)
-    for place in range(begin, end):
-        shares[place] += max(0.0, limit - usual) * grown((life.at[place] - now) / lasts)
-        if shares[place] >= limit and life.at[place] > now + 0.5 * lasts:
+    for place in range(begin, len(shares)):
+        into = (life.at[place] - now) / lasts
+        shares[place] += max(0.0, limit - usual) * grown(into)
+        if into < _SHORTEST:  # a peak of what is usual would end it before anything announced it
+            shares[place] = min(shares[place], _HARMLESS * limit)
+        elif shares[place] >= limit:
             return _fails(life, now, life.at[place], _MODES[signal], signal)
-    return _fails(life, now, now + lasts, _MODES[signal], signal) if life.at[-1] >= now + lasts else now + lasts
+    return life.at[-1] + lasts
 
 
 def _lasting(signal: str, limited: bool) -> tuple[float, float]:
@@ -242,7 +252,7 @@ def _lasting(signal: str, limited: bool) -> tuple[float, float]:
 
 
 def _growth(dice: Random) -> Callable[[float], float]:
-    """From 0 to 1 in the time from 0 to 1."""
+    """From 0 to 1 in the time from 0 to 1, and on as long as it takes."""
     kind = dice.random()
     if kind < 0.5:
         return lambda share: share
@@ -250,7 +260,7 @@ def _growth(dice: Random) -> Callable[[float], float]:
         power = dice.uniform(0.7, 1.7)
         return lambda share: share**power
     steps = sorted(dice.random() for _ in range(dice.randint(20, 60)))
-    return lambda share: sum(step <= share for step in steps) / len(steps)
+    return lambda share: sum(step <= share % 1.0 for step in steps) / len(steps) + share // 1.0
 
 
 def _crash_loop(dice: Random, life: _Life, now: float) -> float:
