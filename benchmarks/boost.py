@@ -76,7 +76,7 @@ def trees(dice: Random) -> list[Goal]:
     )
     p50 = quantile(took, 0.5)
     print_table(
-        f"{TREES} trees of depth {boost_fit.DEPTH} over {WIDTH} features, {len(ours.columns.features)} nodes",
+        f"{TREES} trees of depth {boost_fit.USUAL.depth} over {WIDTH} features, {len(ours.columns.features)} nodes",
         ("one row, p50, ms", "p95, ms", "by the library, ms", "times", "parts of a row, ms", "to fit, s", "weight, KB"),
         [
             (

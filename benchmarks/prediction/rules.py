@@ -10,7 +10,7 @@ from math import inf, isfinite
 
 from selfheal.predict.alarms import Step, Task, Watched
 from selfheal.predict.recording import Recording
-from selfheal.predict.replay import Known, known, places, points
+from selfheal.predict.replay import Known, known, places, points, watched, with_those_before
 
 Rule = Callable[[Known, int, Task], bool]
 
@@ -80,10 +80,10 @@ def asked(recording: Recording, task: Task, rules: Mapping[str, Rule], since: fl
     said: dict[str, list[Watched]] = {name: [] for name in rules}
     for one in known(recording, task):
         for name, rule in rules.items():
-            said[name].append(Watched(list(_steps(one, rule, task, since)), one.failures))
+            said[name].append(watched(one, list(_steps(one, rule, task, since)), since, one.failures))
     return said
 
 
 def _steps(one: Known, rule: Rule, task: Task, since: float) -> Iterator[Step]:
-    for place in places(one, since, inf):
+    for place in with_those_before(places(one, since, inf)):
         yield Step(one.track.ends_at(place), float(rule(one, place, task)))

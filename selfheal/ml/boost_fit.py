@@ -11,6 +11,7 @@ import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
 
 import msgspec
@@ -21,8 +22,20 @@ from selfheal.ml.calibration import calibrated
 from selfheal.ml.lessons import CannotLearn, Lesson, Row
 from selfheal.ml.trees import NoTrees, cells_of
 
-# Few features together tell of a failure, and what comes of deeper trees on a hundred incidents is chance.
-DEPTH, MOST_TREES, RATE = 4, 200, 0.1
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How deep a tree is, at most how many there are, and how much of what it finds each of them adds.
+
+    Few features together tell of a failure, and what comes of deeper trees on a hundred incidents is chance.
+    """
+
+    depth: int = 4
+    trees: int = 200
+    rate: float = 0.1
+
+
+USUAL = Size()
 # A tree sees half of the rows and features: neighbours in time are much alike. With engines that ran to failure neither
 # this share nor depth nor rate made a difference beyond chance (benchmarks/engines.py).
 _SOME = 0.5
@@ -45,20 +58,20 @@ def fit(
     calibration: tuple[Sequence[Row], Sequence[bool]] | None = None,
     seed: int = 0,
     monotone: Mapping[str, int] = MappingProxyType({}),
-    depth: int = DEPTH,
+    size: Size = USUAL,
 ) -> Booster:
     """Return a booster of rows, oldest first, and of whether it happened after each; the same for the same seed.
 
     `rows` are (n, features), NaN for what was not seen. `calibration` are rows and labels of another time, by which
     its probabilities are corrected. `monotone` has 1 for a feature that can only make it likelier, -1 for one that can
-    only make it less likely. `depth` is that of a tree, for who has thousands of failures. Raises CannotLearn,
+    only make it less likely. `size` is for who has thousands of failures, or next to none. Raises CannotLearn,
     NothingToLearn, and ValueError where the sizes do not fit.
     """
     seen = Lesson(rows, labels, weights)
     seen.check(len(features))
     with library() as xgboost:
-        settings, all_rows = settings_for(features, seed, monotone, depth), matrix(xgboost, seen)
-        fitted = xgboost.train(settings, all_rows, _enough(xgboost, seen, settings))
+        settings, all_rows = settings_for(features, seed, monotone, size), matrix(xgboost, seen)
+        fitted = xgboost.train(settings, all_rows, _enough(xgboost, seen, settings, size.trees))
         booster = exported(bytes(fitted.save_raw("json")), features)
         _compare(booster, rows, fitted.predict(all_rows, output_margin=True).tolist())
     if calibration is None:
@@ -91,15 +104,15 @@ def library() -> Iterator[ModuleType]:
 
 
 def settings_for(
-    features: Sequence[str], seed: int, monotone: Mapping[str, int], depth: int = DEPTH
+    features: Sequence[str], seed: int, monotone: Mapping[str, int], size: Size = USUAL
 ) -> dict[str, str | int | float]:
     """What the library is told."""
     settings: dict[str, str | int | float] = {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
         "tree_method": "hist",
-        "max_depth": depth,
-        "eta": RATE,
+        "max_depth": size.depth,
+        "eta": size.rate,
         "subsample": _SOME,
         "colsample_bytree": _SOME,
         "nthread": 1,
@@ -110,14 +123,14 @@ def settings_for(
     return settings
 
 
-def _enough(xgboost: ModuleType, seen: Lesson, settings: Mapping[str, str | int | float]) -> int:
+def _enough(xgboost: ModuleType, seen: Lesson, settings: Mapping[str, str | int | float], most: int) -> int:
     """How many trees are best for the newest rows, by trees of those before."""
     until = len(seen.rows) - int(len(seen.rows) * _TAIL)
     older, newer = seen.part(0, until), seen.part(until, len(seen.rows))
     if min(older.rarer, newer.rarer) < _LEAST_IN_TAIL:
         return _TREES_BLIND
     stopped = xgboost.train(
-        settings, matrix(xgboost, older), MOST_TREES, evals=[(matrix(xgboost, newer), "newer")],
+        settings, matrix(xgboost, older), most, evals=[(matrix(xgboost, newer), "newer")],
         early_stopping_rounds=_PATIENCE, verbose_eval=False,
     )  # fmt: skip
     return int(stopped.best_iteration) + 1

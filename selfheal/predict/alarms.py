@@ -1,7 +1,9 @@
 """When does what is foreseen become an alarm, and what was an alarm worth?
 
-An alarm is raised where the probability is at or above its threshold in two of three steps in a row. It speaks for the
-horizon; if the probability is as high after that it is raised again. A failure begins everything anew.
+An alarm is raised where the probability is at or above its threshold in four of five steps in a row. It says that a
+failure comes between the lead and the horizon from now; where the probability is still as high when the horizon less
+the lead has passed it is raised again, so that one which was a little early is followed by one in time. A failure
+begins everything anew.
 
 A failure is foreseen when an alarm of its agent was raised at least the lead, and at most the horizon, before it. An
 alarm is right when it foresees a failure, and false when none that announces itself came within the horizon. One that
@@ -19,7 +21,7 @@ from typing import NamedTuple
 from selfheal.predict.recording import Failure
 from selfheal.predict.roles import foreseeable
 
-NEEDED, OUT_OF = 2, 3
+NEEDED, OUT_OF = 4, 5
 DAY_S = 86400.0
 
 
@@ -40,10 +42,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One agent over the time that is judged: the steps in order of time, and its failures, at any time."""
+    """One agent over the time that is judged: the steps in order of time, and its failures, at any time.
+
+    `before` are the latest steps before that time, by which it is known at the first one whether an alarm is due.
+    """
 
     steps: Sequence[Step]
     failures: Sequence[Failure]
+    before: Sequence[Step] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +72,21 @@ class Judged:
     by_mode: Mapping[str, tuple[int, int]]
 
 
-def raised(steps: Sequence[Step], threshold: float, task: Task, failures: Sequence[Failure]) -> list[int]:
+def raised(watched: Watched, threshold: float, task: Task) -> list[int]:
     """The places of the steps at which an alarm is raised."""
     places: list[int] = []
     recent: list[bool] = []
-    silent_until, ends = -inf, iter([*(one.at for one in failures), inf])
+    silent_until, ends = -inf, iter([*(one.at for one in watched.failures), inf])
     anew = next(ends)
-    for place, (at, probability) in enumerate(steps):
+    for place, (at, probability) in enumerate((*watched.before, *watched.steps), start=-len(watched.before)):
         if at >= anew:
             recent, silent_until = [], -inf
             while at >= anew:
                 anew = next(ends)
         recent = [*recent[1 - OUT_OF :], probability >= threshold]
-        if recent[-1] and sum(recent) >= NEEDED and at >= silent_until:
+        if place >= 0 and recent[-1] and sum(recent) >= NEEDED and at >= silent_until:
             places.append(place)
-            silent_until = at + task.horizon_s
+            silent_until = at + task.horizon_s - task.lead_s
     return places
 
 
@@ -89,7 +95,7 @@ def judge(watched: Watched, threshold: float, task: Task) -> Judged:
     steps = watched.steps
     if not steps:
         return Judged(0, (), 0, 0, 0, 0, 0, 0, 0.0, 0, 0, 0, 0, {})
-    alarms = [steps[place].at for place in raised(steps, threshold, task, watched.failures)]
+    alarms = [steps[place].at for place in raised(watched, threshold, task)]
     begun, ended = steps[0].at, steps[-1].at
     ours = list(_events(watched.failures, task, begun, ended))
     announced = [one for one in ours if foreseeable(one.mode)]

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
 from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
 from selfheal.predict.alarms import Judged, Step, Task, Watched, judge
 from selfheal.predict.roles import foreseeable
+from selfheal.world.intervals import wilson
 
 if TYPE_CHECKING:
     from random import Random
 
 Part = TypeVar("Part")
 
-_Z95 = 1.96
 BINS = 10
 RESAMPLED = 400
 # False alarms for each agent and day that a threshold may cost, where a threshold is chosen.
 BUDGET = 0.25
+# A failure that nobody was told of costs so many false alarms.
+MISSED = 1.5
+# Thresholds that do as well as the best but for this share are as good.
+AS_GOOD = 0.99
 _MOST_THRESHOLDS = 60
 # Below this a probability is never worth an alarm: what is rarer is chance.
 LEAST_THRESHOLD = 0.1
@@ -95,9 +98,9 @@ def measure(agents: Sequence[Watched], threshold: float, task: Task, dice: Rando
     pairs = [pair for one in steps for pair in one]
     bins = _reliability(pairs)
     intervals = {
-        "event_recall": wilson(foreseen, failures),
-        "precision": wilson(right, right + false),
-        "false_positive_rate": wilson(alarmed, windows),
+        "event_recall": _interval(foreseen, failures),
+        "precision": _interval(right, right + false),
+        "false_positive_rate": _interval(alarmed, windows),
         "false_alarms_per_agent_day": _drawn(judged, _false_a_day, dice),
         "median_lead_seconds": _drawn([one for one in judged if one.leads], _usual_lead, dice),
         "brier": _drawn([_squares(one) for one in steps if one], _mean_square, dice),
@@ -122,28 +125,33 @@ def measure(agents: Sequence[Watched], threshold: float, task: Task, dice: Rando
 
 
 def choose(agents: Sequence[Watched], task: Task, fallback: float) -> tuple[float, float]:
-    """The threshold that is best on some agents, and how good it is: the harmonic mean of event recall and precision.
+    """The threshold that is best on some agents, and how good it is: the harmonic mean of event recall and precision,
+    recall weighing `MISSED` times as much (van Rijsbergen's F).
 
-    It keeps to the budget of false alarms where any does. `fallback` where no failure is there to choose by: then
-    how good it is cannot be known, and is 0.
+    It keeps to the budget of false alarms where any does, and is the middle of those about it that are as good but for
+    what may be chance. `fallback` where no failure is there to choose by: then it is not known how good it is, and 0.
     """
-    best, highest, first = fallback, 0.0, inf
-    for threshold in _candidates(agents):
-        judged = [judge(one, threshold, task) for one in agents]
-        failures = sum(one.failures for one in judged)
-        if not failures:
-            return fallback, 0.0
-        wrong = sum(one.false for one in judged)
-        right, foreseen = sum(one.right for one in judged), sum(len(one.leads) for one in judged)
-        days = sum(one.days for one in judged)
-        worth = 2.0 * foreseen / (failures + foreseen + wrong) if right else 0.0
-        if wrong > BUDGET * days:
-            worth *= BUDGET * days / wrong
-        if worth > highest + 1e-12:
-            best, highest, first = threshold, worth, threshold
-        elif worth > highest - 1e-12 and highest > 0.0:
-            best = (first + threshold) / 2.0  # in the middle of those that are as good: chance moves it least
-    return best, highest
+    thresholds = _candidates(agents)
+    worths = [_worth([judge(one, threshold, task) for one in agents]) for threshold in thresholds]
+    highest = max(worths, default=0.0)
+    if highest <= 0.0:
+        return fallback, 0.0
+    first = last = worths.index(highest)
+    while first > 0 and worths[first - 1] >= AS_GOOD * highest:
+        first -= 1
+    while last + 1 < len(worths) and worths[last + 1] >= AS_GOOD * highest:
+        last += 1
+    return (thresholds[first] + thresholds[last]) / 2.0, highest
+
+
+def _worth(judged: Sequence[Judged]) -> float:
+    failures, foreseen = sum(one.failures for one in judged), sum(len(one.leads) for one in judged)
+    wrong, days = sum(one.false for one in judged), sum(one.days for one in judged)
+    if not foreseen:
+        return 0.0
+    found = (1.0 + MISSED) * foreseen
+    worth = found / (found + MISSED * (failures - foreseen) + wrong)
+    return worth * BUDGET * days / wrong if wrong > BUDGET * days else worth
 
 
 def _candidates(agents: Sequence[Watched]) -> Sequence[float]:
@@ -151,14 +159,9 @@ def _candidates(agents: Sequence[Watched]) -> Sequence[float]:
     return said[:: max(1, len(said) // _MOST_THRESHOLDS)]
 
 
-def wilson(hits: int, count: int) -> Interval | None:
-    """Wilson's 95 % interval of a share; None where there is none."""
-    if not count:
-        return None
-    share, z2 = hits / count, _Z95 * _Z95
-    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = _Z95 * sqrt(share * (1 - share) / count + z2 / (4 * count * count)) / (1 + z2 / count)
-    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+def _interval(hits: int, count: int) -> Interval | None:
+    """The interval of a share; None where there is none."""
+    return Interval(*wilson(hits, count)) if count else None
 
 
 def _drawn(parts: Sequence[Part], figure: Callable[[Sequence[Part]], float | None], dice: Random) -> Interval | None:

@@ -6,13 +6,13 @@ is judged. Steps whose horizon reaches over an end of a part are in none: their 
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import NamedTuple
 
-from selfheal.predict.alarms import Step, Task, Watched
+from selfheal.predict.alarms import OUT_OF, Step, Task, Watched
 from selfheal.predict.recording import Failure, Recording, Samples
 from selfheal.predict.roles import MODES, foreseeable, role_of
 from selfheal.predict.slopes import Point
@@ -115,20 +115,30 @@ def outcomes(one: Known, steps: range, task: Task, ended: float) -> Iterator[tup
             yield place, None
 
 
-def watched(one: Known, steps: Iterable[Step]) -> Watched:
-    """What a model said of an agent, beside what became of it."""
-    return Watched(list(steps), one.failures)
+def with_those_before(steps: range) -> range:
+    """The steps with those just before them, by which it is known at the first one whether an alarm is due."""
+    return range(max(0, steps.start + 1 - OUT_OF), steps.stop)
+
+
+def watched(one: Known, said: Sequence[Step], begun: float, failures: Sequence[Failure]) -> Watched:
+    """What a model said of an agent from a time on, and just before that, beside what became of the agent."""
+    first = bisect_left(said, one.track.ends_at(places(one, begun, inf).start), key=lambda step: step.at)
+    return Watched(said[first:], failures, said[:first])
 
 
 def trend(one: Known, place: int, task: Task) -> Nearing | None:
     """What the trends of the signals with a limit say at the end of a step: of the one that is surest to fail."""
-    at = one.track.ends_at(place)
-    found = (
-        Nearing(name, seen)
-        for name, limit in one.track.limits.items()
-        if name in one.samples.values and (seen := _foreseen(one, name, limit, at, place, task)) is not None
-    )
+    found = filter(None, (trend_of(one, name, place, task) for name in one.track.limits))
     return max(found, key=lambda nearing: nearing.forecast.probability, default=None)
+
+
+def trend_of(one: Known, signal: str, place: int, task: Task) -> Nearing | None:
+    """What the trend of one signal says at the end of a step; None where it has no limit, or does not near it."""
+    limit = one.track.limits.get(signal)
+    if limit is None or signal not in one.samples.values:
+        return None
+    seen = _foreseen(one, signal, limit, one.track.ends_at(place), place, task)
+    return Nearing(signal, seen) if seen is not None else None
 
 
 def _foreseen(one: Known, name: str, limit: float, at: float, place: int, task: Task) -> Forecast | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from math import asinh, isfinite, log, nan
+from typing import NamedTuple
 
 from selfheal.predict.roles import ROLES, Role, role_of
 from selfheal.predict.steps import STEPS, Column, Track
@@ -31,12 +32,12 @@ NEVER = 20.0
 LEAST_STEPS = 6
 DAY_S = 86400.0
 
-_TOWARDS = (
+TOWARDS = (
     "role", "level", "above_earlier", "since_yesterday", "yesterdays_rise", "drop", "levels_off", "speeds_up",
     "peak", "floor", "peak_rises", "floor_rises",
     *(f"{what}_{steps}" for steps, _ in WINDOWS for what in ("gain", "left", "left_low", "clear", "rises")),
 )  # fmt: skip
-_DEPARTS = (
+DEPARTS = (
     "now", "times", "times_gain", "above_earlier", "since_yesterday", "yesterdays_rise", "speeds_up", "volatility",
     *(f"{what}_{steps}" for steps, _ in WINDOWS for what in ("gain", "clear", "rises")),
 )  # fmt: skip
@@ -53,10 +54,16 @@ _CONTEXT = (
     "open_breakers", "anomalies", "changes",
 )  # fmt: skip
 FEATURES: tuple[str, ...] = (
-    *(f"limit.{name}" for name in _TOWARDS),
-    *(f"{group}.{name}" for group, _ in _APART for name in _DEPARTS),
+    *(f"limit.{name}" for name in TOWARDS),
+    *(f"{group}.{name}" for group, _ in _APART for name in DEPARTS),
     *(f"agent.{name}" for name in _CONTEXT),
 )
+
+
+BESIDE = FEATURES[len(TOWARDS) :]
+
+
+_NOTHING = (nan,) * len(DEPARTS)
 
 
 class Windows:
@@ -67,23 +74,45 @@ class Windows:
         roles = {name: role_of(name) for name in track.columns}
         limits = {name: limit for name, limit in track.limits.items() if name in track.columns}
         self._limited = [(name, track.columns[name], limit) for name, limit in limits.items()]
-        self._roles = roles
+        self.roles = roles
         unlimited = [name for name in track.columns if roles[name] not in _NEVER_REST or name not in track.limits]
-        self._apart = [[track.columns[name] for name in unlimited if roles[name] in group] for _, group in _APART]
+        self._apart = [[name for name in unlimited if roles[name] in group] for _, group in _APART]
         self._context = [_of_role(track, roles, role) for role in ("breakers", "anomalies", "changes")]
         self._errors = [column for name, column in track.columns.items() if roles[name] == "errors"]
         self._restarts = _restarts(track, roles)
-        self._day = round(DAY_S / track.step_s) if track.step_s <= DAY_S / STEPS else 0
+        self._departs_at, self._departs = -1, dict[str, Sequence[float]]()
+        self.day = round(DAY_S / track.step_s) if track.step_s <= DAY_S / STEPS else 0
 
     def row(self, place: int) -> tuple[float, ...] | None:
         """What was known at the end of a step, as in FEATURES; None before there is enough of anything."""
         end = place + 1
-        if end < LEAST_STEPS or not any(column.count(end - LEAST_STEPS, end) for column in self.track.columns.values()):
-            return None
-        cells = self._nearest(end)
-        for columns in self._apart:
-            cells += _furthest(columns, end, self._day)
-        return (*cells, *self._about(end))
+        return (*self._nearest(end), *self.beside(end)) if self.is_enough(end) else None
+
+    def is_enough(self, end: int) -> bool:
+        """Whether anything was seen in the latest steps before `end`."""
+        columns = self.track.columns.values()
+        return end >= LEAST_STEPS and any(column.count(end - LEAST_STEPS, end) for column in columns)
+
+    def beside(self, end: int) -> list[float]:
+        """What is known of the agent but for the signals on their way to a limit, as in BESIDE."""
+        cells: list[float] = []
+        for names in self._apart:
+            furthest = max(names, key=lambda name: self._distance(name, end), default=None)
+            cells += self.departs(furthest, end) if furthest is not None else _NOTHING
+        return [*cells, *self._about(end)]
+
+    def departs(self, signal: str, end: int) -> Sequence[float]:
+        """One signal in spreads of its own past, as in DEPARTS; it is asked for more than once for a row."""
+        if end != self._departs_at:
+            self._departs_at, self._departs = end, {}
+        if signal not in self._departs:
+            past = _past(self.track.columns[signal], end)
+            self._departs[signal] = _departs(self.track.columns[signal], past, end, self.day) if past else _NOTHING
+        return self._departs[signal]
+
+    def _distance(self, signal: str, end: int) -> float:
+        past = _past(self.track.columns[signal], end)
+        return abs(past.now - past.base) / past.unit if past else -1.0
 
     def nearest(self, place: int) -> str | None:
         """The signal that row tells of as the one nearest to its limit."""
@@ -92,7 +121,7 @@ class Windows:
 
     def begun(self, signal: str, place: int) -> int:
         """The first step that says anything about a signal's way to its limit: what is on a disk outlives a restart."""
-        return 0 if self._roles[signal] == "disk" else self._since(place + 1)
+        return 0 if self.roles[signal] == "disk" else self._since(place + 1)
 
     def _since(self, end: int) -> int:
         last = bisect_right(self._restarts, end - 1)
@@ -115,9 +144,9 @@ class Windows:
     def _nearest(self, end: int) -> list[float]:
         found = self._urgent(end)
         if found is None:
-            return [nan] * len(_TOWARDS)
+            return [nan] * len(TOWARDS)
         name, column, limit, level, since = found
-        return _towards(column, limit, level, since, end, self._day, float(ROLES.index(self._roles[name])))
+        return towards(column, limit, level, since, end, self.day, float(ROLES.index(self.roles[name])))
 
     def _about(self, end: int) -> list[float]:
         restarts = self._restarts
@@ -176,7 +205,7 @@ def _line(column: Column, since: int, end: int, steps: int, size: int) -> tuple[
     return (line, STEPS / size) if line else None
 
 
-def _towards(column: Column, limit: float, level: float, since: int, end: int, day: int, role: float) -> list[float]:
+def towards(column: Column, limit: float, level: float, since: int, end: int, day: int, role: float) -> list[float]:
     """A signal on its way to its limit, in shares of that; times are in horizons."""
     cells: list[float] = []
     gains: list[float] = []
@@ -190,8 +219,8 @@ def _towards(column: Column, limit: float, level: float, since: int, end: int, d
         gain = line.slope * numbers / limit
         cells += [
             gain,
-            _left(level, gain),
-            _left(level, line.high * numbers / limit),
+            left_of(level, gain),
+            left_of(level, line.high * numbers / limit),
             _clear(line, steps // size),
             line.rises,
         ]
@@ -224,7 +253,8 @@ def _teeth(column: Column, since: int, end: int) -> tuple[float, float, float, f
     return max(high), min(low), high[0] - high[1], low[0] - low[1]
 
 
-def _left(level: float, gain: float) -> float:
+def left_of(level: float, gain: float) -> float:
+    """In how many horizons the limit is reached from a level, at a gain for each, both in shares of the limit."""
     if level >= 1.0:
         return 0.0
     return min(NEVER, (1.0 - level) / gain) if gain > 0.0 else NEVER
@@ -274,24 +304,29 @@ def _mean(numbers: Sequence[float]) -> float:
     return sum(there) / len(there) if there else nan
 
 
-def _furthest(columns: Sequence[Column], end: int, day: int) -> list[float]:
-    """The one of some signals that is furthest from its own past, in spreads of that."""
-    best, furthest = None, -1.0
-    for column in columns:
-        past = (end - PAST, max(0, end - STEPS))
-        if column.count(*past) < LEAST_PAST:
-            continue
-        base, now = column.mean(*past), column.mean(end - 3, end)
-        top = column.tops[max(0, end - 36)]
-        unit = max(column.spread(*past), 0.05 * abs(base), 0.02 * abs(top) if isfinite(top) else 0.0)
-        unit = unit or abs(now) or 1.0
-        distance = abs(now - base) / unit
-        if distance > furthest:
-            best, furthest = (column, base, unit, now, top), distance
-    return _departs(*best, end, day) if best else [nan] * len(_DEPARTS)
+class _Past(NamedTuple):
+    """What a signal is held against: its usual level, the unit of its spread, where it is now, its highest before."""
+
+    base: float
+    unit: float
+    now: float
+    top: float
 
 
-def _departs(column: Column, base: float, unit: float, now: float, top: float, end: int, day: int) -> list[float]:
+def _past(column: Column, end: int) -> _Past | None:
+    past = (end - PAST, max(0, end - STEPS))
+    if column.count(*past) < LEAST_PAST:
+        return None
+    base, now = column.mean(*past), column.mean(end - 3, end)
+    if not isfinite(now):
+        return None
+    top = column.tops[max(0, end - 36)]
+    unit = max(column.spread(*past), 0.05 * abs(base), 0.02 * abs(top) if isfinite(top) else 0.0)
+    return _Past(base, unit or abs(now) or 1.0, now, top)
+
+
+def _departs(column: Column, past: _Past, end: int, day: int) -> list[float]:
+    base, unit, now, top = past
     cells: list[float] = []
     gains: list[float] = []
     for steps, size in WINDOWS:

@@ -19,8 +19,8 @@ from selfheal.errors import SelfhealError
 from selfheal.predict.alarms import Step, Task, Watched, judge, raised
 from selfheal.predict.figures import Figures, choose, measure
 from selfheal.predict.recording import Recording
-from selfheal.predict.replay import Known, Parts, known, parts_of, places, trend
-from selfheal.recorded.learned import Foreseen, Learned, Rows, by_trend, foreseen
+from selfheal.predict.replay import Known, Parts, known, parts_of, places, trend, watched, with_those_before
+from selfheal.recorded.learned import Asked, Foreseen, Learned, by_trend, foreseen
 from selfheal.recorded.learning import LEAST_FAILURES, learn, shipped
 from selfheal.recorded.sequences import Remembering, Sequences, learn_sequences
 
@@ -145,47 +145,35 @@ def _candidates(
 
 def _ask(one: Known, candidates: Sequence[Candidate], parts: Parts, which: Sequence[bool]) -> None:
     """Ask each model at each step of the part that is chosen by (True), and of the one that is judged (False)."""
-    rows = Rows(one, next((signals for each in candidates if (signals := _own_signals(each.learned))), None))
     asked = [_asked(each, one) for each in candidates]
     for chosen_by in which:
         span = (parts.train_until, parts.choose_until) if chosen_by else (parts.choose_until, inf)
         said: list[list[Step]] = [[] for _ in candidates]
-        for place in places(one, *span):
-            row = rows.row(place)
-            if row is None:
-                continue
-            for steps, probability in zip(said, asked, strict=True):
-                steps.append(Step(one.track.ends_at(place), probability(place, row)))
+        for place in with_those_before(places(one, *span)):
+            if one.windows.is_enough(place + 1):
+                for steps, probability in zip(said, asked, strict=True):
+                    steps.append(Step(one.track.ends_at(place), probability(place)))
         ours = [failure for failure in one.failures if not chosen_by or failure.at < parts.choose_until]
         for steps, each in zip(said, candidates, strict=True):
-            (each.chosen_by if chosen_by else each.judged).append(Watched(steps, ours))
+            (each.chosen_by if chosen_by else each.judged).append(watched(one, steps, span[0], ours))
 
 
-def _own_signals(learned: Learned | Remembering | None) -> Sequence[str] | None:
-    """The signals that a row tells by name for this model."""
-    return learned.signals if isinstance(learned, Learned) and learned.scope == "this fleet" else None
-
-
-def _asked(each: Candidate, one: Known) -> Callable[[int, Sequence[float]], float]:
-    """How a model is asked of one agent: by the place of a step, and its row."""
+def _asked(each: Candidate, one: Known) -> Callable[[int], float]:
+    """How a model is asked of one agent: by the place of a step."""
     match each.learned:
         case Learned() as learned:
-            return lambda _, row: learned.whether.probability(row_for(learned, row))
+            asked = Asked(learned, one)
+            return lambda place: word.probability if (word := asked.word(place)) else 0.0
         case Remembering(network=network, signals=signals):
             seen = Sequences(one, signals)
-            return lambda place, _: network.probability(seen.window(place))
+            return lambda place: network.probability(seen.window(place))
         case None:
-            return lambda place, _: _by_trend(one, place, each.task)
+            return lambda place: _by_trend(one, place, each.task)
 
 
 def _by_trend(one: Known, place: int, task: Task) -> float:
     nearing = trend(one, place, task)
     return nearing.forecast.probability if nearing else 0.0
-
-
-def row_for(learned: Learned, row: Sequence[float]) -> Sequence[float]:
-    """The cells of a row that a model knows: one of every fleet takes the first ones, which are the same for all."""
-    return row[: len(learned.whether.features)]
 
 
 def _finalists(candidates: Sequence[Candidate], task: Task) -> Iterator[Candidate]:
@@ -222,18 +210,20 @@ def told(
     one: Known, seen: Watched, learned: Learned | Remembering | None, threshold: float, task: Task
 ) -> tuple[list[Foreseen], list[Foreseen]]:
     """The alarms of one agent, and what is foreseen of it, with modes and times."""
-    rows = Rows(one, _own_signals(learned))
-    alarmed = {seen.steps[place].at for place in raised(seen.steps, threshold, task, seen.failures)}
-    predictions = [_in_full(one, rows, step, learned, task) for step in seen.steps if step.probability >= threshold]
+    asked = Asked(learned, one) if isinstance(learned, Learned) else None
+    alarmed = {seen.steps[place].at for place in raised(seen, threshold, task)}
+    predictions = [_in_full(one, asked, step, learned, task) for step in seen.steps if step.probability >= threshold]
     return [said for said in predictions if said.at in alarmed], predictions
 
 
-def _in_full(one: Known, rows: Rows, step: Step, learned: Learned | Remembering | None, task: Task) -> Foreseen:
+def _in_full(
+    one: Known, asked: Asked | None, step: Step, learned: Learned | Remembering | None, task: Task
+) -> Foreseen:
     place = one.place_of(step.at)
-    if isinstance(learned, Learned):
-        row = rows.row(place)
-        assert row is not None  # it had a probability
-        return foreseen(learned, one, place, row_for(learned, row), task)
+    if asked is not None and isinstance(learned, Learned):
+        word = asked.word(place)
+        assert word is not None  # it had a probability
+        return foreseen(learned, one, place, word, task)
     return by_trend(one, step.at, step.probability, trend(one, place, task), task)
 
 

@@ -1,14 +1,14 @@
 """What was learned of how agents fail, how is it kept, and what does it say of a step?
 
-One booster says whether an agent fails within the horizon; where several modes were seen, one for each says which,
-given that it does. A model of every fleet knows roles and shares; one of this fleet knows its signals by name too.
+A model of every fleet knows roles and shares: it is asked of each signal by itself whether that brings a failure within
+the horizon, and the one that is likeliest to speaks for the agent. One of this fleet is asked of the agent as a whole,
+of which it knows the signals by name; where several modes were seen, a booster for each says which it will be.
 """
 
 from __future__ import annotations
 
 import zlib
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -21,8 +21,11 @@ from selfheal.ml.sealed import ModelRefused, opened, sealed
 from selfheal.ml.trees import NoTrees
 from selfheal.predict.alarms import Task
 from selfheal.predict.own_rows import OwnRows, own_features
-from selfheal.predict.replay import Known, Nearing, mode_of, trend
-from selfheal.predict.windows import FEATURES
+from selfheal.predict.replay import Known, Nearing, mode_of, trend, trend_of
+from selfheal.predict.subjects import FEATURES as OF_SIGNAL
+from selfheal.predict.subjects import Subjects
+from selfheal.predict.windows import FEATURES as OF_AGENT
+from selfheal.recorded.etas import SOMEWHERE, Eta, eta_for, nearest
 
 FORMAT = 1
 MOST_BYTES = 16_000_000
@@ -31,15 +34,6 @@ _FIRST = b"selfheal foresight\n"
 REASONS = 5
 
 Scope = Literal["every fleet", "this fleet"]
-
-
-class Eta(msgspec.Struct, frozen=True, array_like=True):
-    """When failures came that were given at least this probability: 5 %, half and 95 % of them, in horizons."""
-
-    probability: float
-    low: float
-    middle: float
-    high: float
 
 
 class PastCase(msgspec.Struct, frozen=True, array_like=True):
@@ -96,34 +90,57 @@ class Reason(NamedTuple):
 
 def features_of(scope: Scope, signals: Sequence[str]) -> tuple[str, ...]:
     """The cells of a row, by name."""
-    return FEATURES if scope == "every fleet" else (*FEATURES, *own_features(signals))
+    return OF_SIGNAL if scope == "every fleet" else (*OF_AGENT, *own_features(signals))
 
 
 class Rows:
-    """The rows of one agent as a model wants them; what both kinds have in common is made once."""
+    """The rows of one agent as a model of `scope` wants them, by the signal of which they tell; None: of all of it."""
 
-    def __init__(self, one: Known, signals: Sequence[str] | None) -> None:
+    def __init__(self, one: Known, scope: Scope, signals: Sequence[str]) -> None:
         self._windows = one.windows
-        self._own = OwnRows(one.track, signals) if signals is not None else None
+        self._subjects = Subjects(one.windows) if scope == "every fleet" else None
+        self._own = OwnRows(one.track, signals) if scope == "this fleet" else None
 
-    def row(self, place: int) -> tuple[float, ...] | None:
-        """The row of a step; None before there is enough of anything."""
-        common = self._windows.row(place)
-        if common is None or self._own is None:
-            return common
-        return (*common, *self._own.row(place))
+    def rows(self, place: int) -> Iterator[tuple[str | None, tuple[float, ...]]]:
+        """The rows of a step; none before there is enough of anything."""
+        if self._subjects is not None:
+            yield from self._subjects.rows(place)
+        elif self._own is not None and (common := self._windows.row(place)) is not None:
+            yield None, (*common, *self._own.row(place))
 
 
-def foreseen(learned: Learned, one: Known, place: int, row: Sequence[float], task: Task) -> Foreseen:
+class Word(NamedTuple):
+    """What a model says of a step: how likely a failure is, by which row, and which signal brings it, if it knows."""
+
+    probability: float
+    row: Sequence[float]
+    signal: str | None
+
+
+class Asked:
+    """A model, ready to be asked of one agent."""
+
+    def __init__(self, learned: Learned, one: Known) -> None:
+        self._learned = learned
+        self._rows = Rows(one, learned.scope, learned.signals)
+
+    def word(self, place: int) -> Word | None:
+        """What it says at the end of a step; None before there is enough of anything."""
+        chance = self._learned.whether.probability
+        words = (Word(chance(row), row, signal) for signal, row in self._rows.rows(place))
+        return max(words, key=lambda word: word.probability, default=None)
+
+
+def foreseen(learned: Learned, one: Known, place: int, word: Word, task: Task) -> Foreseen:
     """What a model says of a step in full; a trend says when, where there is one."""
-    probability, nearing = learned.whether.probability(row), trend(one, place, task)
-    at, mode = one.track.ends_at(place), _likeliest(learned.modes, row)
-    eta = _eta(learned.etas, probability)
-    return by_trend(one, at, probability, nearing, task, mode, eta)
-
-
-# Where nothing better is known: somewhere within the horizon.
-_SOMEWHERE = Eta(0.0, 0.05, 0.5, 1.0)
+    at, eta = one.track.ends_at(place), eta_for(learned.etas, word.probability)
+    if word.signal is None:
+        return by_trend(
+            one, at, word.probability, trend(one, place, task), task, _likeliest(learned.modes, word.row), eta
+        )
+    nearing = trend_of(one, word.signal, place, task)
+    said = by_trend(one, at, word.probability, nearing, task, mode_of(word.signal), eta)
+    return said._replace(signal=word.signal)
 
 
 def by_trend(
@@ -133,7 +150,7 @@ def by_trend(
     nearing: Nearing | None,
     task: Task,
     mode: str | None = None,
-    eta: Eta = _SOMEWHERE,
+    eta: Eta = SOMEWHERE,
 ) -> Foreseen:
     """The same with the times of a trend, where there is one that is about to meet its limit; with `eta` elsewhere."""
     named = mode or (mode_of(nearing.signal) if nearing else "failure")
@@ -155,11 +172,7 @@ def nearest_case(learned: Learned, row: Sequence[float], mode: str) -> PastCase 
     """The failure learned from whose reasons were most like those of a row, one of its mode where there is one."""
     now = learned.whether.contributions(row)[:-1]
     alike = [case for case in learned.cases if case.mode == mode] or learned.cases
-    return min(alike, key=lambda case: _apart(case.contributions, now), default=None)
-
-
-def _apart(one: Sequence[float], other: Sequence[float]) -> float:
-    return sum(abs(here - there) for here, there in zip(one, other, strict=True))
+    return nearest(alike, now)
 
 
 def write_learned(file: Path, learned: Learned) -> None:
@@ -198,9 +211,3 @@ def _unpacked(data: bytes) -> bytes:
 
 def _likeliest(modes: Mapping[str, Booster], row: Sequence[float]) -> str | None:
     return max(modes, key=lambda mode: modes[mode].probability(row), default=None)
-
-
-def _eta(etas: Sequence[Eta], probability: float) -> Eta:
-    """What was seen with a probability as this one; half a horizon, somewhere in it, where nothing was."""
-    after = bisect_right([one.probability for one in etas], probability)
-    return etas[after - 1] if after else _SOMEWHERE

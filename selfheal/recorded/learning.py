@@ -7,20 +7,21 @@ thresholds chosen on, is of later time and taken as it is.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from math import inf
 from random import Random
-from statistics import quantiles
 
 from selfheal.ml.boost import Booster
-from selfheal.ml.boost_fit import fit
+from selfheal.ml.boost_fit import Size, fit
 from selfheal.predict.alarms import Task
 from selfheal.predict.own_rows import MOST_SIGNALS
 from selfheal.predict.recording import Recording
-from selfheal.predict.replay import Known, Parts, known, length_of_step, outcomes, places
-from selfheal.recorded.learned import Eta, Learned, PastCase, Rows, Scope, features_of, learned_of
+from selfheal.predict.replay import Known, Parts, known, length_of_step, mode_of, outcomes, places
+from selfheal.recorded.etas import etas_of
+from selfheal.recorded.learned import Learned, PastCase, Rows, Scope, features_of, learned_of
 
 # Steps that nothing followed, of which so many are learned from; three minutes of fitting.
 MOST_QUIET = 60_000
@@ -29,26 +30,27 @@ MOST_CHECKED = 40_000
 LEAST_FAILURES = 5
 _LEAST_OF_MODE = 20
 # A simulated fleet has failures without end, one's own has not; to tell modes apart takes little.
-_DEPTHS: Mapping[Scope, int] = {"every fleet": 6, "this fleet": 4}
-_DEPTH_OF_MODE = 3
+_SIZES: Mapping[Scope, Size] = {"every fleet": Size(depth=6, trees=300, rate=0.06), "this fleet": Size()}
+_OF_MODE = Size(depth=3)
 # Steps before failures by which modes are told apart.
 _MOST_OF_MODES = 6_000
 # What comes later than this share of the horizon is not learned as a failure within it: an alarm that comes a little
 # before the horizon is as wrong as one that comes long before, and the times of failures are never known to a minute.
 NEAR = 0.85
+# What comes a little too early is hardest to tell from what comes in time: of the steps so many horizons before a
+# failure all are learned from.
+HARD = 3.0
 # Failures that are kept to be told as the nearest past case.
 _MOST_CASES = 40
-_BINS = (0.0, 0.2, 0.4, 0.6, 0.8)
-_LEAST_IN_BIN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A step to learn from: its row, how much it counts, and the failure that followed within the horizon, if any."""
+    """A row to learn from: how much it counts, and the failure that it announced within the horizon, if any."""
 
     agent: str
     at: float
-    row: tuple[float, ...]
+    row: Sequence[float]
     weight: float
     mode: str | None
     left_s: float
@@ -69,13 +71,13 @@ def signals_of(recording: Recording) -> tuple[str, ...]:
 def examples(
     recording: Recording, task: Task, span: tuple[float, float], scope: Scope, quiet: int, dice: Random
 ) -> list[Example]:
-    """The steps of [begun, ended) to learn from, oldest first; of those that nothing followed about `quiet`."""
-    signals = signals_of(recording) if scope == "this fleet" else None
+    """The rows of [begun, ended) to learn from, oldest first; of the steps that no failure is near about `quiet`."""
+    signals = signals_of(recording)
     share = min(1.0, quiet / max(1, _steps(recording, task)))
     found = [
         example
         for one in known(recording, task)
-        for example in _of_agent(one, Rows(one, signals), task, span, share, dice)
+        for example in _of_agent(one, Rows(one, scope, signals), task, span, share, dice)
     ]
     return sorted(found, key=lambda example: example.at)
 
@@ -90,13 +92,14 @@ def _of_agent(
 ) -> Iterator[Example]:
     begun, ended = span
     for place, mode in outcomes(one, places(one, begun, ended), task, ended):
-        if mode is None and dice.random() >= share:
+        at = one.track.ends_at(place)
+        left = min((failure.at - at for failure in one.failures if failure.at > at), default=inf)
+        taken = 1.0 if left <= HARD * task.horizon_s else share
+        if dice.random() >= taken:
             continue
-        row = rows.row(place)
-        if row is not None:
-            at = one.track.ends_at(place)
-            left = min((failure.at - at for failure in one.failures if failure.at > at), default=inf)
-            yield Example(one.agent, at, row, 1.0 if mode else 1.0 / share, mode, left)
+        for signal, row in rows.rows(place):
+            brought = mode if signal is None or mode_of(signal) == mode else None
+            yield Example(one.agent, at, array("f", row), 1.0 / taken, brought, left)
 
 
 def learn(recording: Recording, task: Task, parts: Parts, scope: Scope, seed: int = 0) -> Learned | None:
@@ -117,7 +120,7 @@ def learn(recording: Recording, task: Task, parts: Parts, scope: Scope, seed: in
         weights=[one.weight for one in taught],
         calibration=_evenly(checked, dice),
         seed=seed,
-        depth=_DEPTHS[scope],
+        size=_SIZES[scope],
     )
     return Learned(
         scope=scope,
@@ -125,9 +128,9 @@ def learn(recording: Recording, task: Task, parts: Parts, scope: Scope, seed: in
         lead_s=task.lead_s,
         signals=signals_of(recording) if scope == "this fleet" else (),
         whether=whether,
-        modes=_modes(taught, features, seed),
+        modes=_modes(taught, features, seed) if scope == "this fleet" else {},
         threshold=0.5,
-        etas=_etas(whether, checked, task),
+        etas=etas_of([(whether.probability(one.row), one.left_s / task.horizon_s) for one in checked if one.mode]),
         rows=len(taught),
         failures=_failures(taught),
         cases=tuple(_cases(whether, taught, task)),
@@ -138,10 +141,10 @@ def _failures(taught: Sequence[Example]) -> int:
     return len({(one.agent, round(one.at + one.left_s)) for one in taught if one.mode})
 
 
-def _evenly(checked: Sequence[Example], dice: Random) -> tuple[list[tuple[float, ...]], list[bool]]:
+def _evenly(checked: Sequence[Example], dice: Random) -> tuple[list[Sequence[float]], list[bool]]:
     """Examples of both kinds in the proportion in which they came."""
-    share = 1.0 / max((one.weight for one in checked), default=1.0)
-    kept = [one for one in checked if one.mode is None or dice.random() < share]
+    heaviest = max((one.weight for one in checked), default=1.0)
+    kept = [one for one in checked if dice.random() < one.weight / heaviest]
     return [one.row for one in kept], [one.mode is not None for one in kept]
 
 
@@ -157,21 +160,8 @@ def _modes(taught: Sequence[Example], features: Sequence[str], seed: int) -> dic
     failing = failing[:: max(1, len(failing) // _MOST_OF_MODES)]
     rows = [one.row for one in failing]
     return {
-        mode: fit(rows, [one.mode == mode for one in failing], features, seed=seed, depth=_DEPTH_OF_MODE)
-        for mode in usual
+        mode: fit(rows, [one.mode == mode for one in failing], features, seed=seed, size=_OF_MODE) for mode in usual
     }
-
-
-def _etas(whether: Booster, checked: Sequence[Example], task: Task) -> tuple[Eta, ...]:
-    """When failures came, by what was said before them; of a time that was not learned from."""
-    said = [(whether.probability(one.row), one.left_s / task.horizon_s) for one in checked if one.mode]
-    found = []
-    for least in _BINS:
-        left = [share for probability, share in said if least <= probability]
-        if len(left) >= _LEAST_IN_BIN:
-            cuts = quantiles(left, n=20, method="inclusive")
-            found.append(Eta(least, cuts[0], cuts[9], cuts[18]))
-    return tuple(found)
 
 
 def _cases(whether: Booster, taught: Sequence[Example], task: Task) -> Iterator[PastCase]:

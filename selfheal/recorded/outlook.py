@@ -11,7 +11,17 @@ from selfheal.predict.alarms import Step, Task, Watched
 from selfheal.predict.recording import Recording
 from selfheal.predict.replay import Known, known, places
 from selfheal.recorded.backtest import in_order, told
-from selfheal.recorded.learned import Foreseen, Learned, PastCase, Reason, Rows, foreseen, nearest_case, reasons
+from selfheal.recorded.learned import (
+    Asked,
+    Foreseen,
+    Learned,
+    PastCase,
+    Reason,
+    Word,
+    foreseen,
+    nearest_case,
+    reasons,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +53,15 @@ def outlook(recording: Recording, learned: Learned, progress: Callable[[str, flo
     _check_signals(recording, learned)
     for number, one in enumerate(known(recording, learned.task)):
         progress(one.agent, number / len(recording.agents))
-        rows = Rows(one, learned.signals if learned.scope == "this fleet" else None)
-        asked = [(place, row) for place in places(one, -inf, inf) if (row := rows.row(place)) is not None]
-        if not asked:
+        asked = Asked(learned, one)
+        words = [(place, word) for place in places(one, -inf, inf) if (word := asked.word(place)) is not None]
+        if not words:
             continue
-        steps = [Step(one.track.ends_at(place), learned.whether.probability(row)) for place, row in asked]
+        steps = [Step(one.track.ends_at(place), word.probability) for place, word in words]
         found = told(one, Watched(steps, one.failures), learned, learned.threshold, learned.task)
         alarms += found[0]
         predictions += found[1]
-        latest.append(_latest(one, steps, asked[-1], learned))
+        latest.append(_latest(one, steps, words[-1], learned))
     return Outlook(learned.task, learned.threshold, latest, in_order(alarms), in_order(predictions))
 
 
@@ -63,11 +73,12 @@ def _check_signals(recording: Recording, learned: Learned) -> None:
         )
 
 
-def _latest(one: Known, steps: Sequence[Step], last: tuple[int, Sequence[float]], learned: Learned) -> Latest:
+def _latest(one: Known, steps: Sequence[Step], last: tuple[int, Word], learned: Learned) -> Latest:
     since = None
     for step in reversed(steps):
         if step.probability < learned.threshold:
             break
         since = step.at
     said = foreseen(learned, one, *last, learned.task)
-    return Latest(said, since, reasons(learned, last[1]), nearest_case(learned, last[1], said.mode))
+    row = last[1].row
+    return Latest(said, since, reasons(learned, row), nearest_case(learned, row, said.mode))

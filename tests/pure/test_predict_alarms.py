@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from selfheal.predict.alarms import Step, Task, Watched, judge, raised
-from selfheal.predict.figures import choose, measure, wilson
+from selfheal.predict.figures import choose, measure
 from selfheal.predict.recording import Failure
 
 TASK = Task(horizon_s=7200.0, lead_s=1800.0)
@@ -33,25 +33,41 @@ def failure(minute: float, mode: str = "out_of_memory") -> Failure:
 
 
 def alarms(said: list[Step], *failures: Failure) -> list[float]:
-    return [said[place].at / MINUTE for place in raised(said, 0.5, TASK, failures)]
+    return [said[place].at / MINUTE for place in raised(Watched(said, failures), 0.5, TASK)]
 
 
-def test_an_alarm_takes_two_of_three_steps() -> None:
-    assert alarms(steps((100, 0.9), (105, 0.0))) == []
-    assert alarms(steps((100, 0.9), (105, 0.0), (110, 0.9), (115, 0.0))) == [110]
-    assert alarms(steps((100, 0.5), (110, 0.0))) == [105]
+def test_an_alarm_takes_four_of_five_steps() -> None:
+    assert alarms(steps((100, 0.9), (115, 0.0))) == []
+    assert alarms(steps((100, 0.9), (110, 0.0), (115, 0.9), (125, 0.0))) == [120]
+    assert alarms(steps((100, 0.9), (105, 0.0), (115, 0.9), (130, 0.0))) == []
+    assert alarms(steps((100, 0.5), (120, 0.0))) == [115]
 
 
-def test_it_speaks_for_the_horizon_and_a_failure_begins_everything_anew() -> None:
-    assert alarms(steps((100, 0.9)), failure(2000)) == [*range(105, 1200, 120)]
-    assert alarms(steps((100, 0.9), (220, 0.0)), failure(150)) == [105, 155]
+def test_it_speaks_for_the_horizon_less_the_lead_and_a_failure_begins_everything_anew() -> None:
+    assert alarms(steps((100, 0.9)), failure(2000)) == [*range(115, 1200, 90)]
+    assert alarms(steps((100, 0.9), (190, 0.0)), failure(150)) == [115, 165]
+
+
+def test_what_was_said_just_before_the_time_that_is_judged_counts() -> None:
+    said = steps((100, 0.9), (130, 0.0))
+    cut = next(place for place, step in enumerate(said) if step.at == 110 * MINUTE)
+    watched = Watched(said[cut:], [], said[cut - 2 : cut])
+    assert [watched.steps[place].at / MINUTE for place in raised(watched, 0.5, TASK)] == [115]
+    failed = Watched(said[cut:], [failure(107)], said[cut - 2 : cut])
+    assert [failed.steps[place].at / MINUTE for place in raised(failed, 0.5, TASK)] == [125]
+
+
+def test_one_that_was_a_little_early_is_followed_by_one_in_time() -> None:
+    found = judge(Watched(steps((100, 0.9), (245, 0.0)), [failure(240)]), 0.5, TASK)
+    assert (found.alarms, found.early) == (2, 1)
+    assert found.leads == (35 * MINUTE,)
 
 
 @pytest.mark.parametrize(
     ("raised_at", "told"), [(105, "right"), (195, "right"), (90, "early"), (200, "late"), (-1, "not at all")]
 )
 def test_a_failure_is_foreseen_between_the_lead_and_the_horizon_before_it(raised_at: float, told: str) -> None:
-    found = judge(Watched(steps((raised_at - 5, 0.9), (raised_at + 5, 0.0)), [failure(225)]), 0.5, TASK)
+    found = judge(Watched(steps((raised_at - 15, 0.9), (raised_at + 5, 0.0)), [failure(225)]), 0.5, TASK)
     assert found.failures == 1
     assert len(found.leads) == (told == "right")
     assert found.right == (told == "right")
@@ -61,7 +77,7 @@ def test_a_failure_is_foreseen_between_the_lead_and_the_horizon_before_it(raised
 
 
 def test_what_nothing_announces_is_counted_apart() -> None:
-    found = judge(Watched(steps((100, 0.9), (110, 0.0)), [failure(180, "killed")]), 0.5, TASK)
+    found = judge(Watched(steps((100, 0.9), (120, 0.0)), [failure(180, "killed")]), 0.5, TASK)
     assert (found.failures, found.sudden, found.sudden_foreseen) == (0, 1, 1)
     assert (found.alarms, found.right) == (1, 0)
 
@@ -73,16 +89,16 @@ def test_an_alarm_near_the_end_is_undecided() -> None:
 
 
 def test_failures_that_follow_each_other_at_once_are_one() -> None:
-    found = judge(Watched(steps((100, 0.9), (110, 0.0)), [failure(200), failure(200, "disk_full")]), 0.5, TASK)
+    found = judge(Watched(steps((100, 0.9), (120, 0.0)), [failure(200), failure(200, "disk_full")]), 0.5, TASK)
     assert (found.failures, len(found.leads)) == (1, 1)
 
 
 def test_the_figures_of_a_known_story() -> None:
     """One agent that is foreseen, one that is missed, one that is well and gets a false alarm."""
     fleet = [
-        Watched(steps((500, 0.9), (600, 0.0)), [failure(600)]),
+        Watched(steps((490, 0.9), (600, 0.0)), [failure(600)]),
         Watched(steps(), [failure(600)]),
-        Watched(steps((300, 0.9), (310, 0.0)), []),
+        Watched(steps((300, 0.9), (320, 0.0)), []),
     ]
     found = measure(fleet, 0.5, TASK, Random(1))
     assert (found.event_recall, found.precision) == (0.5, 0.5)
@@ -119,11 +135,3 @@ def test_the_threshold_parts_what_comes_from_what_does_not() -> None:
     assert 0.6 < threshold <= 0.8
     assert worth == 1.0
     assert choose(seeming, TASK, 0.42) == (0.42, 0.0)
-
-
-def test_wilsons_interval_is_that_of_the_textbook() -> None:
-    found = wilson(81, 263)  # Newcombe, Statistics in Medicine 17 (1998), table I: 0.2553 to 0.3662
-    assert found is not None
-    assert found.low == pytest.approx(0.2553, abs=1e-4)
-    assert found.high == pytest.approx(0.3662, abs=1e-4)
-    assert wilson(0, 0) is None
