@@ -11,10 +11,10 @@ from math import asinh, inf, isfinite, sinh
 
 from selfheal.events import Contribution
 from selfheal.modes import MODES, rate_text
-from selfheal.predict.roles import Role, role_of
+from selfheal.predict.roles import role_of
 from selfheal.predict.steps import STEPS
 from selfheal.predict.timeleft import HORIZON_S
-from selfheal.predict.windows import FEATURES, WINDOWS
+from selfheal.predict.windows import FEATURES, GROUPS, WINDOWS
 from selfheal.vocabulary import FailureMode
 
 # More than these nobody reads.
@@ -25,13 +25,6 @@ LEAST_SHARE = 0.05
 CLEAR = 2.0
 _PLACES: Mapping[str, int] = {name: place for place, name in enumerate(FEATURES)}
 _WORDS = {"errors": "the rate of errors", "load": "what it has to do", "rest": "another of its signals"}
-ROLES_OF: Mapping[str, frozenset[Role]] = {
-    "latency": frozenset({"latency"}),
-    "errors": frozenset({"errors"}),
-    "queue": frozenset({"queue"}),
-    "load": frozenset({"cpu"}),
-    "rest": frozenset({"memory", "fds", "disk", "other"}),
-}
 _LATELY = {
     "agent.anomalies": "{:.2g} things were not as usual within the hour",
     "agent.changes": "{:.2g} things were changed about it within the hour",
@@ -105,7 +98,7 @@ def _about(group: str, signal: str, signals: Sequence[str]) -> str:
     """The signal that a group of cells is about: by name where there is but one of its role."""
     if group == "limit":
         return signal
-    named = [name for name in signals if role_of(name) in ROLES_OF.get(group, ()) and name != signal]
+    named = [name for name in signals if role_of(name) in GROUPS.get(group, ()) and name != signal]
     return named[0] if len(named) == 1 else group
 
 

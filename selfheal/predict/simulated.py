@@ -88,7 +88,8 @@ def _lived(dice: Random, name: str, began: float, length_s: float, every_limit: 
     at = [began + phase + gap * number for number in range(int((length_s - phase) / gap))]
     there = [signal for signal, share in _THERE.items() if dice.random() < share]
     load = _load(dice, at)
-    limited = frozenset(signal for signal in there if _is_told(dice, signal) or (every_limit and signal in _LIMITED))
+    told = {signal for signal in there if dice.random() < _LIMITED.get(signal, 0.0)}
+    limited = frozenset(_LIMITED.keys() & set(there) if every_limit else told)
     life = _Life(name, at, {signal: _USUAL[signal](dice, at, load) for signal in there}, limited)
     now = began + dice.uniform(0.0, 4.0) * _HOUR
     while now < began + length_s:
@@ -206,10 +207,6 @@ def _nightly(dice: Random, at: Sequence[float], shares: list[float], height: flo
 
 
 # --- what befalls them ----------------------------------------------------------------------------------------------
-
-
-def _is_told(dice: Random, signal: str) -> bool:
-    return dice.random() < _LIMITED.get(signal, 0.0)
 
 
 def _scene(dice: Random, life: _Life, now: float) -> float:

@@ -12,19 +12,18 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from math import asinh, inf, isfinite, nan
 
-from selfheal.predict.reasons import ROLES_OF
 from selfheal.predict.roles import Role, role_of
 from selfheal.predict.steps import STEPS, Column, Track
 from selfheal.predict.timeleft import HORIZON_S
-from selfheal.predict.windows import LEAST_PAST, PAST, Windows
+from selfheal.predict.windows import BEFORE, GROUPS, Windows, grouped, past_of
 
 CELLS = (
-    "limit.level", "limit.gain", "limit.above_earlier", "limit.since_yesterday", *ROLES_OF,
+    "limit.level", "limit.gain", "limit.above_earlier", "limit.since_yesterday", *GROUPS,
     "agent.age", "agent.anomalies", "agent.changes",
 )  # fmt: skip
 _DAY = round(86400.0 / HORIZON_S * STEPS)
-# A rise is told over so many steps, and what was as high before so long ago at least.
-_RISE, _BEFORE = STEPS // 2, 36
+# A rise is told over so many steps.
+_RISE = STEPS // 2
 _COUNTED: tuple[Role, ...] = ("anomalies", "changes")
 
 
@@ -36,9 +35,7 @@ class Walk:
         self._track = track
         self._begun = windows.begun
         self._limited = [(name, track.columns[name], limit) for name, limit in track.limits.items()]
-        rest = ROLES_OF["rest"]  # a memory with a limit is told above, a latency with one here as well
-        free = [name for name in track.columns if roles[name] not in rest or name not in track.limits]
-        self._groups = [[track.columns[name] for name in free if roles[name] in some] for some in ROLES_OF.values()]
+        self._groups = [[track.columns[name] for name in some] for some in grouped(track)]
         by_role = {roles[name]: column.means for name, column in [*track.columns.items()][::-1]}
         self._counted = [by_role.get(role, ()) for role in _COUNTED]
 
@@ -83,21 +80,13 @@ def cut(cells: Sequence[float], place: int) -> list[Sequence[float]]:
 
 def _towards(column: Column, level: float, limit: float, since: int, place: int) -> tuple[float, ...]:
     before = column.means[place - _RISE] / limit if place - _RISE >= since else nan
-    top = column.tops[max(0, place + 1 - _BEFORE)] / limit
+    top = column.tops[max(0, place + 1 - BEFORE)] / limit
     yesterday = column.mean(place - _DAY - 2, place - _DAY + 1) / limit if place >= _DAY else nan
     return level, level - before, level - top if isfinite(top) else nan, level - yesterday
 
 
 def _furthest(columns: Sequence[Column], end: int) -> float:
     """Of some signals the one that is furthest from its own past, in spreads of that; NaN where none is known."""
-    found, furthest = nan, -1.0
-    for column in columns:
-        past, now = (end - PAST, max(0, end - STEPS)), column.means[end - 1]
-        if not isfinite(now) or column.count(*past) < LEAST_PAST:
-            continue
-        base, top = column.mean(*past), column.tops[max(0, end - _BEFORE)]
-        unit = max(column.spread(*past), 0.05 * abs(base), 0.02 * abs(top) if isfinite(top) else 0.0)
-        distance = asinh((now - base) / (unit or abs(now) or 1.0))
-        if abs(distance) > furthest:
-            found, furthest = distance, abs(distance)
-    return found
+    pasts = filter(None, (past_of(column, end, column.means[end - 1]) for column in columns))
+    distances = (past.distance for past in pasts)
+    return asinh(max(distances, key=abs, default=nan))

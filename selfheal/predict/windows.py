@@ -26,6 +26,8 @@ LONG = WINDOWS[-1][0]
 # What a signal is held against: its latest day or so, less the horizon before now.
 PAST = 12 * STEPS
 LEAST_PAST = 12
+# Whether it was as high before is asked of what is so long ago at least.
+BEFORE = 36
 # In horizons; later than that is never.
 NEVER = 20.0
 # Fewer steps than this say nothing.
@@ -42,27 +44,23 @@ DEPARTS = (
     *(f"{what}_{steps}" for steps, _ in WINDOWS for what in ("gain", "clear", "rises")),
 )  # fmt: skip
 # Which roles are told beside each other, each as the one of its signals that is furthest from its past.
-_APART: tuple[tuple[str, frozenset[Role]], ...] = (
-    ("latency", frozenset({"latency"})),
-    ("errors", frozenset({"errors"})),
-    ("queue", frozenset({"queue"})),
-    ("load", frozenset({"cpu"})),
-    ("rest", frozenset({"memory", "fds", "disk", "other"})),
-)
+GROUPS: Mapping[str, frozenset[Role]] = {
+    "latency": frozenset({"latency"}),
+    "errors": frozenset({"errors"}),
+    "queue": frozenset({"queue"}),
+    "load": frozenset({"cpu"}),
+    "rest": frozenset({"memory", "fds", "disk", "other"}),
+}
 _CONTEXT = (
     "age", "restart_gap", "restart_gap_before", "restarts_half", "restarts_1", "restarts_12", "error_share",
     "open_breakers", "anomalies", "changes",
 )  # fmt: skip
 FEATURES: tuple[str, ...] = (
     *(f"limit.{name}" for name in TOWARDS),
-    *(f"{group}.{name}" for group, _ in _APART for name in DEPARTS),
+    *(f"{group}.{name}" for group in GROUPS for name in DEPARTS),
     *(f"agent.{name}" for name in _CONTEXT),
 )
-
-
 BESIDE = FEATURES[len(TOWARDS) :]
-
-
 _NOTHING = (nan,) * len(DEPARTS)
 
 
@@ -75,12 +73,12 @@ class Windows:
         limits = {name: limit for name, limit in track.limits.items() if name in track.columns}
         self._limited = [(name, track.columns[name], limit) for name, limit in limits.items()]
         self.roles = roles
-        unlimited = [name for name in track.columns if roles[name] not in _NEVER_REST or name not in track.limits]
-        self._apart = [[name for name in unlimited if roles[name] in group] for _, group in _APART]
+        self._groups = grouped(track)
         self._context = [_of_role(track, roles, role) for role in ("breakers", "anomalies", "changes")]
         self._errors = [column for name, column in track.columns.items() if roles[name] == "errors"]
         self._restarts = _restarts(track, roles)
-        self._departs_at, self._departs = -1, dict[str, Sequence[float]]()
+        # Of the step that was asked about last: a row asks more than once.
+        self._end, self._pasts, self._departs = -1, dict[str, Past | None](), dict[str, Sequence[float]]()
         self.day = round(DAY_S / track.step_s) if track.step_s <= DAY_S / STEPS else 0
 
     def row(self, place: int) -> tuple[float, ...] | None:
@@ -96,23 +94,30 @@ class Windows:
     def beside(self, end: int) -> list[float]:
         """What is known of the agent but for the signals on their way to a limit, as in BESIDE."""
         cells: list[float] = []
-        for names in self._apart:
+        for names in self._groups:
             furthest = max(names, key=lambda name: self._distance(name, end), default=None)
             cells += self.departs(furthest, end) if furthest is not None else _NOTHING
         return [*cells, *self._about(end)]
 
     def departs(self, signal: str, end: int) -> Sequence[float]:
-        """One signal in spreads of its own past, as in DEPARTS; it is asked for more than once for a row."""
-        if end != self._departs_at:
-            self._departs_at, self._departs = end, {}
+        """One signal in spreads of its own past, as in DEPARTS."""
+        past = self._past(signal, end)
         if signal not in self._departs:
-            past = _past(self.track.columns[signal], end)
-            self._departs[signal] = _departs(self.track.columns[signal], past, end, self.day) if past else _NOTHING
+            column = self.track.columns[signal]
+            self._departs[signal] = _departs(column, past, end, self.day) if past else _NOTHING
         return self._departs[signal]
 
     def _distance(self, signal: str, end: int) -> float:
-        past = _past(self.track.columns[signal], end)
-        return abs(past.now - past.base) / past.unit if past else -1.0
+        past = self._past(signal, end)
+        return abs(past.distance) if past else -1.0
+
+    def _past(self, signal: str, end: int) -> Past | None:
+        if end != self._end:
+            self._end, self._pasts, self._departs = end, {}, {}
+        if signal not in self._pasts:
+            column = self.track.columns[signal]
+            self._pasts[signal] = past_of(column, end, column.mean(end - 3, end))
+        return self._pasts[signal]
 
     def nearest(self, place: int) -> str | None:
         """The signal that row tells of as the one nearest to its limit."""
@@ -168,7 +173,11 @@ def _gap(restarts: Sequence[int], until: int, back: int) -> float:
     return asinh((restarts[until - back] - restarts[until - back - 1]) / STEPS) if until > back else nan
 
 
-_NEVER_REST: frozenset[Role] = frozenset({"memory", "fds", "disk", "other"})
+def grouped(track: Track) -> list[list[str]]:
+    """The signals of each of GROUPS; of the rest those without a limit, for that is told by itself."""
+    roles = {name: role_of(name) for name in track.columns}
+    free = [name for name in track.columns if roles[name] not in GROUPS["rest"] or name not in track.limits]
+    return [[name for name in free if roles[name] in some] for some in GROUPS.values()]
 
 
 def _of_role(track: Track, roles: Mapping[str, Role], role: Role) -> Column | None:
@@ -226,7 +235,7 @@ def towards(column: Column, limit: float, level: float, since: int, end: int, da
         ]
         gains.append(gain)
     long = column.groups(max(since, end - LONG), end, WINDOWS[-1][1])
-    top = column.tops[max(0, end - 36)] / limit
+    top = column.tops[max(0, end - BEFORE)] / limit
     yesterday, rise = _yesterday(column, end, day)
     return [
         role,
@@ -304,7 +313,7 @@ def _mean(numbers: Sequence[float]) -> float:
     return sum(there) / len(there) if there else nan
 
 
-class _Past(NamedTuple):
+class Past(NamedTuple):
     """What a signal is held against: its usual level, the unit of its spread, where it is now, its highest before."""
 
     base: float
@@ -312,20 +321,23 @@ class _Past(NamedTuple):
     now: float
     top: float
 
+    @property
+    def distance(self) -> float:
+        """How far it is from its past, in spreads of that."""
+        return (self.now - self.base) / self.unit
 
-def _past(column: Column, end: int) -> _Past | None:
+
+def past_of(column: Column, end: int, now: float) -> Past | None:
+    """The past of a signal that is at `now`; None where too little of it is known, or nothing of now."""
     past = (end - PAST, max(0, end - STEPS))
-    if column.count(*past) < LEAST_PAST:
+    if not isfinite(now) or column.count(*past) < LEAST_PAST:
         return None
-    base, now = column.mean(*past), column.mean(end - 3, end)
-    if not isfinite(now):
-        return None
-    top = column.tops[max(0, end - 36)]
+    base, top = column.mean(*past), column.tops[max(0, end - BEFORE)]
     unit = max(column.spread(*past), 0.05 * abs(base), 0.02 * abs(top) if isfinite(top) else 0.0)
-    return _Past(base, unit or abs(now) or 1.0, now, top)
+    return Past(base, unit or abs(now) or 1.0, now, top)
 
 
-def _departs(column: Column, past: _Past, end: int, day: int) -> list[float]:
+def _departs(column: Column, past: Past, end: int, day: int) -> list[float]:
     base, unit, now, top = past
     cells: list[float] = []
     gains: list[float] = []
