@@ -16,7 +16,7 @@ RETRY_S = 60.0
 _PATIENT = frozenset({"not_installed", "too_little"})
 
 
-class Patience:
+class Backoff:
     """`trouble` is why nothing is learned, empty where something is; `event` is the name under which it is logged."""
 
     def __init__(
@@ -38,7 +38,7 @@ class Patience:
         self._failures = 0
         self._until = 0.0
 
-    def resting(self, now: float) -> bool:
+    def is_resting(self, now: float) -> bool:
         """Whether it is left alone at this time."""
         return now < self._until
 

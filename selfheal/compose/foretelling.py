@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from selfheal.compose.backoff import Backoff
 from selfheal.compose.models import ForetellerFile
 from selfheal.compose.outlook import Outlook
-from selfheal.compose.patience import Patience
 from selfheal.compose.reactions import Log
 from selfheal.ledger import Ledger
 from selfheal.ml.client import ChildFailed
@@ -68,7 +68,7 @@ class Foretelling:
         self._interval_s = interval_s
         self._metrics = metrics
         self._log = log
-        self._patience = Patience("foretelling.trend", ports.clock, interval_s, metrics, log, redact)
+        self._backoff = Backoff("foretelling.trend", ports.clock, interval_s, metrics, log, redact)
         self._data = b""
         self._loaded = False
         self._job = 0
@@ -86,7 +86,7 @@ class Foretelling:
     async def _is_time(self, now: float) -> bool:
         """Whether there may be something to learn that is not known yet."""
         world, model = self._ledger.world, self.outlook.model
-        if self._ports.learner is None or self._patience.resting(now) or now < world.started_at + FIRST_S:
+        if self._ports.learner is None or self._backoff.is_resting(now) or now < world.started_at + FIRST_S:
             return False
         if model is None:
             return True
@@ -126,7 +126,7 @@ class Foretelling:
 
     def _speaker(self, mode: FailureMode, model: Foreteller | None) -> Speaker:
         if model is None:
-            return Speaker("trend", self._patience.trouble or (NO_CHILD if self._ports.learner is None else NO_MODEL))
+            return Speaker("trend", self._backoff.trouble or (NO_CHILD if self._ports.learner is None else NO_MODEL))
         known = model.modes.get(mode)
         if known is None:
             return Speaker("trend", UNTAUGHT)
@@ -147,9 +147,9 @@ class Foretelling:
         try:
             answer = await learner.foretell(order)
         except ChildFailed as why:
-            self._patience.failed(why.slug, str(why))
+            self._backoff.failed(why.slug, str(why))
         except Garbage as why:
-            self._patience.failed("error", str(why))
+            self._backoff.failed("error", str(why))
         else:
             await self._take(answer)
 
@@ -168,18 +168,18 @@ class Foretelling:
 
     async def _take(self, answer: Foretold | NotFitted) -> None:
         if isinstance(answer, NotFitted):
-            self._patience.failed(answer.slug, answer.why)
+            self._backoff.failed(answer.slug, answer.why)
             return
         try:
             model = await self._ports.run_in_thread(lambda: foreteller_of(answer.model))
         except ModelRefused as why:
-            self._patience.failed("refused", f"what it learned is no model: {why}")
+            self._backoff.failed("refused", f"what it learned is no model: {why}")
             return
         self._metrics.trained("fitted" if answer.taken else "not_better")
         self._log.info("foretelling.learned", speaks=sorted(model.speaking), taken=answer.taken)
         self.outlook.take(model)
         self._data = answer.model
-        self._patience.succeeded()
+        self._backoff.succeeded()
         try:
             await self._ports.run_in_thread(lambda: self._file.save(answer.model))
         except OSError as why:  # it is learned again after the next start

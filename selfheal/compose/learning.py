@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from zlib import crc32
 
+from selfheal.compose.backoff import Backoff
 from selfheal.compose.foretelling import Foretelling
 from selfheal.compose.models import MOST_MODELS, ModelFiles
 from selfheal.compose.outlook import Outlook
-from selfheal.compose.patience import Patience
 from selfheal.compose.reactions import Log
 from selfheal.history.rings import History
 from selfheal.ledger import Ledger
@@ -95,7 +95,7 @@ class Learning:
         self._interval_s = interval_s
         self._metrics = metrics
         self._log = log
-        self._patience = Patience("learning.statistics", ports.clock, interval_s, metrics, log, redact)
+        self._backoff = Backoff("learning.statistics", ports.clock, interval_s, metrics, log, redact)
         self._known: dict[str, _Known] = {}
         self._loaded = False
         self._next_at: dict[str, float] = {}
@@ -111,7 +111,7 @@ class Learning:
             await self._load()
         await self._forget_gone()
         for agent in await self._due(self._clock.now()):
-            if self._patience.resting(self._clock.now()):
+            if self._backoff.is_resting(self._clock.now()):
                 break
             await self._learn(agent)
         await self._say_why()
@@ -180,15 +180,15 @@ class Learning:
         """Why there is no forest of an agent, where that is no matter of its own."""
         if self._ports.learner is None:
             return NO_CHILD
-        if self._patience.trouble:
-            return self._patience.trouble
+        if self._backoff.trouble:
+            return self._backoff.trouble
         return FULL if len(self._known) >= MOST_MODELS else ""
 
     # --- what is learned ---
 
     async def _due(self, now: float) -> list[str]:
         """Whose turn it is, who waits longest first."""
-        if self._ports.learner is None or self._patience.resting(now):
+        if self._ports.learner is None or self._backoff.is_resting(now):
             return []
         agents = [one for one in self._history.agents() if one in self._ledger.world.agents]
         room = MOST_MODELS - len(self._known)
@@ -236,7 +236,7 @@ class Learning:
         try:
             answer = await learner.fit(order)
         except ChildFailed as why:
-            self._patience.failed(why.slug, str(why))
+            self._backoff.failed(why.slug, str(why))
         except Garbage as why:  # an order that is too large for the wire is nobody's failure but this agent's
             self._put_off(agent, "error", str(why))
         else:
@@ -247,12 +247,12 @@ class Learning:
             if answer.slug == "too_little":
                 self._put_off(agent, answer.slug, answer.why)
             else:
-                self._patience.failed(answer.slug, answer.why)
+                self._backoff.failed(answer.slug, answer.why)
             return
         try:
             model = await self._ports.run_in_thread(lambda: decode(answer.model, agent))
         except ModelRefused as why:
-            self._patience.failed("refused", f"what it learned is no model: {why}")
+            self._backoff.failed("refused", f"what it learned is no model: {why}")
             return
         await self._keep(agent, model, answer.model)
 
@@ -261,9 +261,9 @@ class Learning:
         self._next_at[agent] = self._clock.now() + self._interval_s()
         self._metrics.trained("fitted")
         self._metrics.models(len(self._known))
-        if self._patience.trouble:
+        if self._backoff.trouble:
             self._log.info("learning.again", agent=agent)
-        self._patience.succeeded()
+        self._backoff.succeeded()
         try:
             await self._ports.run_in_thread(lambda: self._files.save(agent, data))
         except OSError as why:  # it is learned again after the next start

@@ -237,7 +237,7 @@ def test_a_child_that_dies_again_and_again_is_told_once(tmp_path: Path, monkeypa
     child, heard = Child(instead=died), Heard()
 
     async def story(r: Rehearsal) -> None:
-        monkeypatch.setattr(r.daemon.learning.foretelling._patience, "_log", heard)
+        monkeypatch.setattr(r.daemon.learning.foretelling._backoff, "_log", heard)
         await r.until(lambda: len(child.orders) == 4, within_s=2 * HOUR_S)
         await r.wait(10.0)
         assert heard.warnings == ["foretelling.trend"]

@@ -15,8 +15,8 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from selfheal.compose.backoff import RETRY_S
 from selfheal.compose.learning import NO_CHILD
-from selfheal.compose.patience import RETRY_S
 from selfheal.events import IncidentOpened
 from selfheal.ml.child import do
 from selfheal.ml.client import ChildFailed
