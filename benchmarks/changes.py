@@ -58,9 +58,12 @@ def figures(policy: Policy, known: list[Suspects]) -> dict[str, float]:
 
 
 def main() -> None:
-    arguments = ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, required=True, help="the folder of RootCauseBench's incidents")
-    known = list(incidents(arguments.parse_args().data))
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="the folder of RootCauseBench's incidents")
+    data = parser.parse_args().data
+    known = list(incidents(data))
+    if not known:
+        parser.error(f"no incident of RootCauseBench lies in {str(data)!r}: name the folder that holds theirs")
     found = {name: figures(policy, known) for name, policy in POLICIES.items()}
     ours = found["selfheal"]
     columns = ("", *ours)
