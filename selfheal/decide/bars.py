@@ -118,13 +118,14 @@ def _breaker(bench: Bench, fix: Fix) -> Bar | None:
 
 
 def _on_trial(bench: Bench, fix: Fix) -> bool:
+    """Whether an attempt is under way or still to be judged, which the breaker hears of then; what was cut short is
+    judged by nobody, and has tried nothing.
+    """
     attempts = (one for incident in bench.world.open_incidents() for one in incident.attempts)
-    return any((one.fix, one.agent) == (fix.name, bench.agent.name) and not one.verified and one.outcome in _LIVE
-               for one in attempts)  # fmt: skip
-
-
-# An attempt whose end is still to be judged.
-_LIVE = (None, "succeeded")
+    return any(
+        (one.fix, one.agent) == (fix.name, bench.agent.name) and not one.verified and one.outcome != "interrupted"
+        for one in attempts
+    )
 
 
 def _rejected(bench: Bench, fix: Fix) -> Bar | None:

@@ -106,6 +106,8 @@ def test_a_half_open_breaker_lets_exactly_one_trial_through() -> None:
     on_trial = after(world, BreakerTried(NOW, "api", "restart"), started)
     assert code(on_trial, RESTART) == "breaker"
     assert code(after(on_trial, ended), RESTART) == "breaker", "its end is not judged yet"
+    assert code(after(on_trial, tried("api", NOW, outcome="failed")[1]), RESTART) == "breaker", "nor is one in vain"
+    assert code(after(on_trial, tried("api", NOW, outcome="interrupted")[1]), RESTART) == "", "what nobody judges"
 
 
 def test_a_crash_loop_is_the_reflexs_affair_and_another_fix_may_end_it() -> None:
