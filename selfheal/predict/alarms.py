@@ -1,9 +1,10 @@
 """When does what is foreseen become an alarm, and what was an alarm worth?
 
-An alarm is raised where the probability is at or above its threshold in four of five steps in a row. It says that a
-failure comes between the lead and the horizon from now; where the probability is still as high when the horizon less
-the lead has passed it is raised again, so that one which was a little early is followed by one in time. A failure
-begins everything anew.
+An alarm is raised where what was said of late is at or above the threshold: the mean log-odds of the latest steps, each
+of which weighs less than the one after it. So two steps that are sure are enough, and several that are less so. It says
+that a failure comes between the lead and the horizon from now; where as much is still said when the horizon less the
+lead has passed it is raised again, so that one which was a little early is followed by one in time. A failure begins
+everything anew.
 
 A failure is foreseen when an alarm of its agent was raised at least the lead, and at most the horizon, before it. An
 alarm is right when it foresees a failure, and false when none that announces itself came within the horizon. One that
@@ -15,13 +16,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, log
 from typing import NamedTuple
 
 from selfheal.predict.recording import Failure
 from selfheal.predict.roles import foreseeable
 
-NEEDED, OUT_OF = 4, 5
+# What a step weighs, of what the one after it does; of more steps than this nothing is left.
+KEEPS, REMEMBERED = 0.6, 8
+# What is said of an agent of which nothing was said yet, and surer than that or its opposite no step is taken for.
+_NOTHING_SAID = 0.005
+# In log-odds: what stays at the threshold comes so near to it within the steps that are remembered.
+_NEAR = 0.1
 DAY_S = 86400.0
 
 
@@ -75,19 +81,24 @@ class Judged:
 def raised(watched: Watched, threshold: float, task: Task) -> list[int]:
     """The places of the steps at which an alarm is raised."""
     places: list[int] = []
-    recent: list[bool] = []
+    needed, of_late = _log_odds(threshold) - _NEAR, _log_odds(0.0)
     silent_until, ends = -inf, iter([*(one.at for one in watched.failures), inf])
     anew = next(ends)
     for place, (at, probability) in enumerate((*watched.before, *watched.steps), start=-len(watched.before)):
         if at >= anew:
-            recent, silent_until = [], -inf
+            of_late, silent_until = _log_odds(0.0), -inf
             while at >= anew:
                 anew = next(ends)
-        recent = [*recent[1 - OUT_OF :], probability >= threshold]
-        if place >= 0 and recent[-1] and sum(recent) >= NEEDED and at >= silent_until:
+        of_late = KEEPS * of_late + (1.0 - KEEPS) * _log_odds(probability)
+        if place >= 0 and of_late >= needed and at >= silent_until:
             places.append(place)
             silent_until = at + task.horizon_s - task.lead_s
     return places
+
+
+def _log_odds(probability: float) -> float:
+    bounded = min(max(probability, _NOTHING_SAID), 1.0 - _NOTHING_SAID)
+    return log(bounded / (1.0 - bounded))
 
 
 def judge(watched: Watched, threshold: float, task: Task) -> Judged:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import NamedTuple
 
-from selfheal.predict.alarms import OUT_OF, Step, Task, Watched
+from selfheal.predict.alarms import REMEMBERED, Step, Task, Watched
 from selfheal.predict.recording import Failure, Recording, Samples
 from selfheal.predict.roles import MODES, foreseeable, role_of
 from selfheal.predict.slopes import Point
@@ -117,7 +117,7 @@ def outcomes(one: Known, steps: range, task: Task, ended: float) -> Iterator[tup
 
 def with_those_before(steps: range) -> range:
     """The steps with those just before them, by which it is known at the first one whether an alarm is due."""
-    return range(max(0, steps.start + 1 - OUT_OF), steps.stop)
+    return range(max(0, steps.start - REMEMBERED), steps.stop)
 
 
 def watched(one: Known, said: Sequence[Step], begun: float, failures: Sequence[Failure]) -> Watched:

@@ -194,10 +194,9 @@ def _told(recording: Recording, task: Task, winner: Candidate) -> tuple[list[For
     alarms: list[Foreseen] = []
     predictions: list[Foreseen] = []
     for one, seen in zip(known(recording, task), winner.judged, strict=True):
-        if any(step.probability >= winner.threshold for step in seen.steps):
-            found = told(one, seen, winner.learned, winner.threshold, task)
-            alarms += found[0]
-            predictions += found[1]
+        found = told(one, seen, winner.learned, winner.threshold, task)
+        alarms += found[0]
+        predictions += found[1]
     return in_order(alarms), in_order(predictions)
 
 
@@ -209,10 +208,14 @@ def in_order(said: Sequence[Foreseen]) -> list[Foreseen]:
 def told(
     one: Known, seen: Watched, learned: Learned | Remembering | None, threshold: float, task: Task
 ) -> tuple[list[Foreseen], list[Foreseen]]:
-    """The alarms of one agent, and what is foreseen of it, with modes and times."""
+    """The alarms of one agent, and what is foreseen of it, with modes and times.
+
+    An alarm is foreseen where its own step is a little less sure than those just before it, too.
+    """
     asked = Asked(learned, one) if isinstance(learned, Learned) else None
     alarmed = {seen.steps[place].at for place in raised(seen, threshold, task)}
-    predictions = [_in_full(one, asked, step, learned, task) for step in seen.steps if step.probability >= threshold]
+    foretold = [step for step in seen.steps if step.probability >= threshold or step.at in alarmed]
+    predictions = [_in_full(one, asked, step, learned, task) for step in foretold]
     return [said for said in predictions if said.at in alarmed], predictions
 
 
@@ -220,9 +223,7 @@ def _in_full(
     one: Known, asked: Asked | None, step: Step, learned: Learned | Remembering | None, task: Task
 ) -> Foreseen:
     place = one.place_of(step.at)
-    if asked is not None and isinstance(learned, Learned):
-        word = asked.word(place)
-        assert word is not None  # it had a probability
+    if asked is not None and isinstance(learned, Learned) and (word := asked.word(place)) is not None:
         return foreseen(learned, one, place, word, task)
     return by_trend(one, step.at, step.probability, trend(one, place, task), task)
 
