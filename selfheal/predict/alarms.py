@@ -22,7 +22,7 @@ from typing import NamedTuple
 from selfheal.predict.recording import Failure
 from selfheal.predict.roles import foreseeable
 
-# What a step weighs, of what the one after it does; of more steps than this nothing is left.
+# What a step weighs, of what the one after it does; of what lies more steps back next to nothing is left.
 KEEPS, REMEMBERED = 0.6, 8
 # What is said of an agent of which nothing was said yet, and surer than that or its opposite no step is taken for.
 _NOTHING_SAID = 0.005
