@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from selfheal.ml.forest import NoForest, unpacked_numbers
 from selfheal.ml.wire import Garbage, Past
-from selfheal.predict.lately import ANOMALIES, CHANGES
+from selfheal.predict.lately import LATELY
 from selfheal.predict.own_past import TAUGHT, Came, LeftOut
 from selfheal.predict.recent import STEP_S, means_of, track_of
 from selfheal.predict.recording import Samples
@@ -90,7 +90,7 @@ def own(past: Past) -> Story:
         found = {signal: limit for one, signal, limit in past.limits if one == mode and signal in columns}
         if found:
             limits[mode] = found
-    unseen = min((_unseen(means) for name, means in columns.items() if name not in (ANOMALIES, CHANGES)), default=0)
+    unseen = min((_unseen(means) for name, means in columns.items() if name not in LATELY), default=0)
     return Story(
         past.agent,
         past.first + unseen,

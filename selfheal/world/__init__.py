@@ -40,8 +40,9 @@ from selfheal.events import (
     StateDamaged,
     WeightsLearned,
 )
-from selfheal.world.agents import Agent, Breaker, Failing, LastExit, fold_agent, settled
+from selfheal.world.agents import Agent, Failing, LastExit, fold_agent, settled
 from selfheal.world.anomalies import Anomalies, Anomaly, fold_anomalies
+from selfheal.world.breakers import Breaker
 from selfheal.world.cases import INCIDENTS_KEPT, Done, about_foresight, about_incident
 from selfheal.world.changes import Changed, fold_changes
 from selfheal.world.data import Holdings, fold_data

@@ -38,7 +38,8 @@ from selfheal.events import (
     StartAsked,
     StopAsked,
 )
-from selfheal.vocabulary import AgentState, BreakerState, CheckResult, Layer, Limit, StartReason
+from selfheal.vocabulary import AgentState, CheckResult, Layer, Limit, StartReason
+from selfheal.world.breakers import Breaker, Spell, spells, turned
 from selfheal.world.deaths import Deaths
 from selfheal.world.limits import Raised, limited
 from selfheal.world.uptime import Uptime
@@ -48,7 +49,6 @@ HOUR_S = 3600.0
 RECENT_STARTS = 64
 # A run shorter than this counts towards a crash loop.
 SHORT_RUN_S = 10.0
-QUARANTINE_FIRST_S, QUARANTINE_LAST_S = 30.0, 900.0
 CRASH_REASONS: frozenset[StartReason] = frozenset({"reflex", "backoff", "trial", "fix"})
 # Starts that say nothing about the agent: they do not count as restarts of it.
 ORDERED_REASONS: frozenset[StartReason] = frozenset({"first", "adopted", "person", "schedule", "reload"})
@@ -80,21 +80,6 @@ class LastExit:
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
-    """One fix on one agent: `opened` counts the openings in a row, which sets how long the next one lasts."""
-
-    state: BreakerState = "closed"
-    opened: int = 0
-    retry_at: float = 0.0
-    why: str = ""
-
-    @property
-    def next_wait_s(self) -> float:
-        """How long it stays open when it opens next: doubled with each opening in a row."""
-        return min(QUARANTINE_LAST_S, QUARANTINE_FIRST_S * 2.0 ** min(self.opened, 16))
-
-
-@dataclass(frozen=True, slots=True)
 class Agent:
     """Everything known of one agent. `state` is derived from the rest, and `since` is when it last changed.
 
@@ -103,7 +88,7 @@ class Agent:
     those of them whose failure may be our own, `flapping` those that keep changing sides. `next_run`
     is when the next run is due of an agent that has a `schedule`. `held_for` is the data agent whose data are put
     right while this one must not write them. `memory_limit` and `fds_limit` are in force; where they were `raised`, the
-    file says less.
+    file says less. `spells` are when breakers were not closed, for who foresees.
     """
 
     name: str
@@ -145,6 +130,7 @@ class Agent:
     recent_starts: tuple[float, ...] = ()
     short_runs: int = 0
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    spells: tuple[Spell, ...] = ()
     fixing: bool = False
     paused: bool = False
     maintenance_until: float | None = None
@@ -264,7 +250,8 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return replace(agent, wanted=False, stand_in=to, ordered_by=word, ordered_at=at, delayed_until=None)
         case StartAsked(by=by, at=at):
             ordered = replace(agent, wanted=True, ordered_by=by, ordered_at=at, finished=False, stand_in="")
-            return replace(ordered, breakers={}, recent_starts=(), short_runs=0)
+            closed = spells(agent.spells, {}, at)
+            return replace(ordered, breakers={}, spells=closed, recent_starts=(), short_runs=0)
         case AgentStarted():
             return _started(agent, event)
         case AgentStartFailed(error=error, cause=cause):
@@ -368,18 +355,11 @@ def _exited(agent: Agent, event: AgentExited) -> Agent:
 
 
 def _broken(agent: Agent, event: BreakerOpened | BreakerTried | BreakerClosed) -> Agent:
-    then = agent.breakers.get(event.fix, Breaker())
-    match event:
-        case BreakerOpened(retry_at=retry_at, why=why):
-            now = Breaker("open", then.opened + 1, retry_at, why)
-        case BreakerTried():
-            now = replace(then, state="half_open")
-        case BreakerClosed():
-            others = {fix: breaker for fix, breaker in agent.breakers.items() if fix != event.fix}
-            return replace(agent, breakers=others, recent_starts=(), short_runs=0)
-        case _:
-            assert_never(event)
-    return replace(agent, breakers={**agent.breakers, event.fix: now}, delayed_until=None)
+    breakers = turned(agent.breakers, event)
+    now = replace(agent, breakers=breakers, spells=spells(agent.spells, breakers, event.at))
+    if isinstance(event, BreakerClosed):
+        return replace(now, recent_starts=(), short_runs=0)
+    return replace(now, delayed_until=None)
 
 
 def _limited(agent: Agent, event: LimitRaised | LimitLowered) -> Agent:

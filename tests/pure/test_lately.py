@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from math import isnan
 
-from selfheal.events import AnomalyDismissed, AnomalyOver, StartAsked
-from selfheal.predict.lately import ANOMALIES, CHANGES, HOUR_S, lately
+from selfheal.events import AnomalyDismissed, AnomalyOver, BreakerClosed, BreakerOpened, BreakerTried, StartAsked
+from selfheal.predict.lately import ANOMALIES, BREAKERS, CHANGES, HOUR_S, LATELY, lately
 from selfheal.predict.recent import STEP_S, step_of, track_of
 from selfheal.predict.roles import role_of
 from selfheal.predict.windows import FEATURES, Windows
 from selfheal.world.anomalies import ANOMALIES_KEPT
+from selfheal.world.breakers import SPELLS_KEPT
 from tests.pure.departures import BEGIN, Office, fleet, seen
 
 FIRST = step_of(BEGIN)
@@ -53,6 +54,33 @@ def test_a_change_counts_for_an_hour() -> None:
     assert counts(office, CHANGES) == [0.0, *[1.0] * STEPS_AN_HOUR, *[0.0] * (39 - STEPS_AN_HOUR)]
 
 
+def test_a_breaker_counts_until_it_is_closed_also_on_trial_and_whoever_closes_it() -> None:
+    def opened(at: float, fix: str) -> BreakerOpened:
+        return BreakerOpened(BEGIN + at, "api", fix, BEGIN + at + 30.0, "it failed")
+
+    office = Office(fleet(opened(10.0, "restart"), opened(1.5 * STEP_S, "rollback")))
+    assert counts(office, BREAKERS) == [0.0, 1.0, *[2.0] * 38]
+    office.take(BreakerTried(BEGIN + 2.5 * STEP_S, "api", "restart"), opened(3.5 * STEP_S, "restart"))
+    assert counts(office, BREAKERS) == [0.0, 1.0, *[2.0] * 38]
+    office.take(BreakerClosed(BEGIN + 4.5 * STEP_S, "api", "restart", "it helped"))
+    assert counts(office, BREAKERS) == [0.0, 1.0, 2.0, 2.0, 2.0, *[1.0] * 35]
+    office.take(StartAsked(BEGIN + 6.5 * STEP_S, "api", "ann"))
+    assert counts(office, BREAKERS) == [0.0, 1.0, 2.0, 2.0, 2.0, 1.0, 1.0, *[0.0] * 33]
+    assert counts(office, BREAKERS, "web") == counts(office, BREAKERS, "unknown") == [0.0] * 40
+
+
+def test_of_breakers_only_the_latest_spells_are_kept_and_before_them_nothing_is_told() -> None:
+    office = Office()
+    for number in range(SPELLS_KEPT + 1):
+        at = BEGIN + 10.0 + number
+        office.take(
+            BreakerOpened(at, "api", "restart", at + 30.0, "it failed"), BreakerClosed(at + 0.5, "api", "restart", "so")
+        )
+    assert len(office.world.agents["api"].spells) == SPELLS_KEPT
+    assert isnan(counts(office, BREAKERS)[0])
+    assert counts(office, BREAKERS)[1:] == [0.0] * 39
+
+
 def test_before_what_is_still_known_nothing_is_told() -> None:
     office = Office()
     for number in range(ANOMALIES_KEPT):
@@ -66,9 +94,9 @@ def test_before_what_is_still_known_nothing_is_told() -> None:
 def test_rows_have_it() -> None:
     office = Office()
     office.depart("api", "cpu", 10.0)
-    assert (role_of(ANOMALIES), role_of(CHANGES)) == ("anomalies", "changes")
+    assert tuple(map(role_of, LATELY)) == ("anomalies", "changes", "breakers")
     columns = lately(office.world, "api", FIRST, FIRST + 39) | {"rss": [1e8 + place for place in range(40)]}
     row = Windows(track_of("api", FIRST, columns, {"rss": 4e8}, ())).row(39)
     assert row is not None
     assert row[FEATURES.index("agent.anomalies")] == 1.0
-    assert row[FEATURES.index("agent.changes")] == 0.0
+    assert row[FEATURES.index("agent.changes")] == row[FEATURES.index("agent.open_breakers")] == 0.0

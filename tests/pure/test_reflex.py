@@ -13,7 +13,7 @@ from selfheal.decide.reflex import AT_ONCE, ReflexRules, reflex
 from selfheal.plans import Delay, Ending, Finish, Leave, Quarantine, Reflex, Restart
 from selfheal.vocabulary import RestartPolicy
 from selfheal.world import Agent, Breaker
-from selfheal.world.agents import QUARANTINE_FIRST_S, QUARANTINE_LAST_S
+from selfheal.world.breakers import QUARANTINE_FIRST_S, QUARANTINE_LAST_S
 
 NOW = 1_800_000_000.0
 RULES = ReflexRules(attempts_per_hour=12, dry_run=False, paused=False)

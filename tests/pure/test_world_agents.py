@@ -37,7 +37,8 @@ from selfheal.world import (
     World,
     fold,
 )
-from selfheal.world.agents import QUARANTINE_FIRST_S, QUARANTINE_LAST_S, settled
+from selfheal.world.agents import settled
+from selfheal.world.breakers import QUARANTINE_FIRST_S, QUARANTINE_LAST_S
 from tests.pure.histories import BEGIN
 
 RUN = Run(4711, 1, BEGIN, 17, "boot")

@@ -10,7 +10,7 @@ import pytest
 from selfheal.events import AgentStarted, AgentStartFailed, BreakerOpened, IncidentEscalated, RestartDelayed
 from selfheal.rehearse.machine import Program
 from selfheal.serve.story import story as told
-from selfheal.world.agents import QUARANTINE_FIRST_S, QUARANTINE_LAST_S
+from selfheal.world.breakers import QUARANTINE_FIRST_S, QUARANTINE_LAST_S
 from tests.sim.fleets import agent
 from tests.sim.rehearsal import Rehearsal, rehearse
 
