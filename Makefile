@@ -41,9 +41,9 @@ judges: $(VENV)/.dev ## others judge our counterparts: Render's client, the pack
 	@$(INSTALL) -r requirements-judges.lock
 	$(BIN)/python -m pytest -q tests/judges $(ARGS)
 
-foresight: $(VENV)/.dev ## learn the model of every fleet that comes with selfheal from a simulated fleet, a quarter of an hour, 3 GB
+foresight: $(VENV)/.dev ## learn the model of every fleet that comes with selfheal from a simulated fleet, half an hour, 6 GB
 	rm -rf build/simulated
-	$(BIN)/python -m selfheal train build/simulated --simulate 800 --seed 1 --save selfheal/recorded/every_fleet.model
+	$(BIN)/python -m selfheal train build/simulated --simulate 1600 --seed 1 --save selfheal/recorded/every_fleet.model
 
 bench: $(VENV)/.dev ## measure it side by side with other programs
 	@$(INSTALL) -r requirements-bench.lock

@@ -20,7 +20,7 @@ from selfheal.ml import boost_fit, recurrent_fit
 from selfheal.ml.boost import Booster
 from selfheal.ml.boost_export import exported
 from selfheal.ml.calibration import logistic
-from selfheal.ml.lessons import CannotLearn, Lesson
+from selfheal.ml.lessons import CannotLearn
 from selfheal.ml.recurrent import seen
 from selfheal.ml.trees import cells_of
 
@@ -57,7 +57,7 @@ def trees(dice: Random) -> list[Goal]:
     labels, asked = happened(dice, rows), rows[:ASKED]
     names = [f"f{place}" for place in range(WIDTH)]
     with boost_fit.library() as xgboost:
-        seen = boost_fit.matrix(xgboost, Lesson(rows, labels))
+        seen = boost_fit.matrix(xgboost, rows, labels)
         began = time.perf_counter()
         theirs = xgboost.train(boost_fit.settings_for(names, 1, {}), seen, TREES)
         fitting_s = time.perf_counter() - began

@@ -2,8 +2,9 @@
 
 `python -m benchmarks.exhaustion`: simulated runs into a limit, of six shapes, asked each ten minutes from two hours to
 half an hour before their end; simulated look-alikes of four days, asked each ten minutes; and, with `--aging FOLDER`,
-recorded runs of model servers whose memory creeps and is never used up. Beside it least squares and one Theil-Sen line.
-The interval's width was fitted on the even runs (`--calibrate` shows it); the figures are of the odd ones.
+recorded runs of model servers whose memory creeps and is never used up. Beside it least squares, one Theil-Sen line,
+and what was learned of times (`ways`). The interval's width was fitted on the even runs (`--calibrate` shows it); the
+figures are of the odd ones.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.exhaustion.shapes import LEAKS, LOOK_ALIKES, MINUTE_S, Run, leak, look_alike
-from benchmarks.exhaustion.ways import WAYS, Way
+from benchmarks.exhaustion.ways import OF_TIMES, WAYS, Way
 from benchmarks.report import Cell, Goal, print_goals, print_table, quantile
 from selfheal.modes import HIGH_RISK
 from selfheal.predict.exhaustion import KEPT_FROM
@@ -110,10 +111,10 @@ HEADER = ("runs", "by", "asked", "not foreseen", "off at 30", "60", "120 min", "
 
 
 def _exhaustion(runs: dict[str, list[Run]]) -> list[Goal]:
-    everything: dict[str, list[Asked]] = {way: [] for way in WAYS}
+    everything: dict[str, list[Asked]] = {way: [] for way in OF_TIMES}
     rows = []
     for shape, some in runs.items():
-        for name, way in WAYS.items():
+        for name, way in OF_TIMES.items():
             found = [one for run in some for one in asked(way, run)]
             everything[name] += found
             rows.append(_row(shape, name, found))

@@ -1,17 +1,26 @@
 """How else would one foresee it: a straight line by least squares, and one Theil-Sen line over a fixed window?
 
-Both as a person would write them at first: the line of the latest three hours, its slope's interval, and the limit.
+Both as a person would write them at first: the line of the latest three hours, its slope's interval, and the limit. And
+what the model of every fleet has learned of times, which has seen none of these runs, alone and joined with the trend
+as `selfheal predict` tells it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from math import erf, sqrt
 
 from selfheal.predict.slopes import LEAST_POINTS, Z90, Point, since, thinned, trend_of
+from selfheal.predict.steps import STEPS, track
+from selfheal.predict.subjects import Subjects
 from selfheal.predict.timeleft import HORIZON_S, Forecast, foresee
+from selfheal.predict.windows import Windows
+from selfheal.recorded.learning import shipped
+from selfheal.recorded.times import Times, When, joined
 
 WINDOW_S = 3 * 3600.0
+STEP_S = HORIZON_S / STEPS
 
 Way = Callable[[Sequence[Point], float, float], Forecast | None]
 
@@ -49,8 +58,43 @@ def _line(slope: float, error: float, left: float, begin: float) -> Forecast | N
     return Forecast(slope, left / slope, left / (slope + Z90 * error), left / low, chance, 0.0, begin)
 
 
+def learned(points: Sequence[Point], limit: float, now: float) -> Forecast | None:
+    """What was learned of times alone, by the row of the latest step that is over."""
+    when = _learned(points, limit, now)
+    return None if when is None else _told(when)
+
+
+def both(points: Sequence[Point], limit: float, now: float) -> Forecast | None:
+    """The same and the trend, joined."""
+    when, trend = _learned(points, limit, now), foresee(points, limit, now)
+    if when is None or trend is None:
+        return trend if when is None else _told(when)
+    by_trend = When(*(max(STEP_S, end) for end in (trend.eta_low_s, trend.eta_s, trend.eta_high_s)))
+    return _told(joined([when, by_trend]).widened(_times().wider))
+
+
+def _learned(points: Sequence[Point], limit: float, now: float) -> When | None:
+    seen = track("one", {"rss": points}, (points[0][0], now), STEP_S, {"rss": limit})
+    place = int(now // STEP_S) - seen.first
+    row = next((row for _, row in Subjects(Windows(seen)).rows(place)), None)
+    return None if row is None else _times().when(row).times(HORIZON_S)
+
+
+@cache
+def _times() -> Times:
+    times = shipped().times
+    assert times is not None
+    return times
+
+
+def _told(when: When) -> Forecast:
+    return Forecast(0.0, when.middle, when.low, when.high, 0.0, 0.0)
+
+
 WAYS: Mapping[str, Way] = {
     "selfheal": foresee,
     "Theil-Sen, 3 h": theil_sen,
     "least squares, 3 h": least_squares,
 }
+# Those that say when, and of themselves not whether.
+OF_TIMES: Mapping[str, Way] = {**WAYS, "learned": learned, "learned and trend": both}

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass
 from random import Random
 from statistics import median
 
+from benchmarks.prediction.course import off_at_least
 from benchmarks.prediction.rules import Rule, asked
 from selfheal.predict.alarms import Task
 from selfheal.predict.figures import Figures, Reliability, measure
 from selfheal.predict.recording import Recording
 from selfheal.predict.replay import Parts, mode_of
+from selfheal.predict.simulated import Scene
 from selfheal.recorded.backtest import MODELS, Backtest, backtest
 from selfheal.recorded.learned import Foreseen
 
@@ -31,13 +33,17 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How far the times foreseen were off, as shares of what was left, and how often the interval held the truth."""
+    """How far the times foreseen were off, as shares of what was left, and how often the interval held the truth.
+
+    `least_error` is the median of who knows the course that each signal will take (`course`).
+    """
 
     count: int
     median_error: float
     median_bias: float
     within_tenth: float
     covered: float
+    least_error: float
 
 
 def tried(
@@ -52,7 +58,7 @@ def tried(
     return Trial(name, {**found.figures, **by_rule}, found.winner, found)
 
 
-def times(trial: Trial, recording: Recording) -> Times | None:
+def times(trial: Trial, recording: Recording, scenes: Sequence[Scene]) -> Times | None:
     """Hold the times foreseen of what runs out against when it did; None where nothing was foreseen in time."""
     pairs = list(_pairs(trial.found.predictions, recording))
     if not pairs:
@@ -64,6 +70,7 @@ def times(trial: Trial, recording: Recording) -> Times | None:
         median_bias=median(shares),
         within_tenth=sum(abs(share) <= 0.1 for share in shares) / len(shares),
         covered=sum(said.eta_low_s <= left <= said.eta_high_s for said, left in pairs) / len(pairs),
+        least_error=off_at_least(pairs, recording, scenes),
     )
 
 

@@ -32,7 +32,7 @@ class _GradientBooster(msgspec.Struct):
 
 
 class _LearnerParam(msgspec.Struct):
-    base_score: str  # "[2.5E-1]", a probability; of earlier releases without the brackets
+    base_score: str  # "[2.5E-1]"; of earlier releases without the brackets
 
 
 class _Learner(msgspec.Struct):
@@ -46,19 +46,22 @@ class _Told(msgspec.Struct):
     learner: _Learner
 
 
-def exported(written: bytes, features: Sequence[str]) -> Booster:
-    """Return the booster that XGBoost wrote down as JSON, over these features. Raises NoTrees."""
+def exported(written: bytes, features: Sequence[str], *, of_chances: bool = True) -> Booster:
+    """Return the booster that XGBoost wrote down as JSON, over these features. Raises NoTrees.
+
+    One of chances begins with a probability, which is a margin in log-odds; any other begins with its margin.
+    """
     try:
         told = msgspec.json.decode(written, type=_Told).learner
-        chance = float(told.learner_model_param.base_score.strip("[]"))
+        begins = float(told.learner_model_param.base_score.strip("[]"))
     except ValueError as why:
         raise NoTrees(f"the library wrote what we cannot read: {why}") from why
-    if not 0.0 < chance < 1.0:
-        raise NoTrees(f"every row begins with {chance:g}, which is no chance")
+    if of_chances and not 0.0 < begins < 1.0:
+        raise NoTrees(f"every row begins with {begins:g}, which is no chance")
     columns = _Columns()
     for tree in told.gradient_booster.model.trees:
         columns.append(tree)
-    return Booster(tuple(features), columns.made(), log(chance / (1.0 - chance)))
+    return Booster(tuple(features), columns.made(), log(begins / (1.0 - begins)) if of_chances else begins)
 
 
 class _Columns:

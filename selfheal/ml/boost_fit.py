@@ -25,7 +25,8 @@ from selfheal.ml.trees import NoTrees, cells_of
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How deep a tree is, at most how many there are, and how much of what it finds each of them adds.
+    """How deep a tree is, at most how many there are, how much of what it finds each of them adds, and how much each
+    of its leaves holds `least`: rows by how undecided they are, p (1 - p), or just so many rows of a quantile.
 
     Few features together tell of a failure, and what comes of deeper trees on a hundred incidents is chance.
     """
@@ -33,6 +34,7 @@ class Size:
     depth: int = 4
     trees: int = 200
     rate: float = 0.1
+    least: float = 1.0
 
 
 USUAL = Size()
@@ -70,7 +72,7 @@ def fit(
     seen = Lesson(rows, labels, weights)
     seen.check(len(features))
     with library() as xgboost:
-        settings, all_rows = settings_for(features, seed, monotone, size), matrix(xgboost, seen)
+        settings, all_rows = settings_for(features, seed, monotone, size), _matrix_of(xgboost, seen)
         fitted = xgboost.train(settings, all_rows, _enough(xgboost, seen, settings, size.trees))
         booster = exported(bytes(fitted.save_raw("json")), features)
         _compare(booster, rows, fitted.predict(all_rows, output_margin=True).tolist())
@@ -78,6 +80,25 @@ def fit(
         return booster
     margins = [booster.margin(row) for row in calibration[0]]
     return msgspec.structs.replace(booster, calibration=calibrated(margins, calibration[1]))
+
+
+def fit_quantile(
+    rows: Sequence[Row], targets: Sequence[float], features: Sequence[str], quantile: float, *, seed: int, size: Size
+) -> Booster:
+    """Return a booster whose margin is the value below which such a share of the targets of such rows lie.
+
+    Trees on the pinball loss (Koenker and Bassett, Econometrica 46, 1978), `size.trees` of them. Raises CannotLearn.
+    """
+    with library() as xgboost:
+        settings = {
+            **settings_for(features, seed, {}, size),
+            "objective": "reg:quantileerror", "quantile_alpha": quantile, "eval_metric": "quantile",
+        }  # fmt: skip
+        all_rows = matrix(xgboost, rows, targets)
+        fitted = xgboost.train(settings, all_rows, size.trees)
+        booster = exported(bytes(fitted.save_raw("json")), features, of_chances=False)
+        _compare(booster, rows, fitted.predict(all_rows, output_margin=True).tolist())
+    return booster
 
 
 def name_of_library() -> str:
@@ -113,6 +134,7 @@ def settings_for(
         "tree_method": "hist",
         "max_depth": size.depth,
         "eta": size.rate,
+        "min_child_weight": size.least,
         "subsample": _SOME,
         "colsample_bytree": _SOME,
         "nthread": 1,
@@ -130,22 +152,27 @@ def _enough(xgboost: ModuleType, seen: Lesson, settings: Mapping[str, str | int 
     if min(older.rarer, newer.rarer) < _LEAST_IN_TAIL:
         return _TREES_BLIND
     stopped = xgboost.train(
-        settings, matrix(xgboost, older), most, evals=[(matrix(xgboost, newer), "newer")],
+        settings, _matrix_of(xgboost, older), most, evals=[(_matrix_of(xgboost, newer), "newer")],
         early_stopping_rounds=_PATIENCE, verbose_eval=False,
     )  # fmt: skip
     return int(stopped.best_iteration) + 1
 
 
-def matrix(xgboost: ModuleType, seen: Lesson) -> object:
-    """Rows as the library takes them: in single precision, in one piece."""
+def _matrix_of(xgboost: ModuleType, seen: Lesson) -> object:
+    return matrix(xgboost, seen.rows, seen.labels, seen.weights)
+
+
+def matrix(
+    xgboost: ModuleType, rows: Sequence[Row], labels: Sequence[float], weights: Sequence[float] | None = None
+) -> object:
+    """Rows as the library takes them, with what it shall say of them: in single precision, in one piece."""
     import numpy as np  # noqa: PLC0415 - the library has imported it
 
     cells = array("f")
-    for row in seen.rows:
+    for row in rows:
         cells.extend(cells_of(row))
-    labels = np.array(seen.labels, dtype="f4")
-    table = np.frombuffer(cells, dtype="f4").reshape(len(seen.rows), -1)
-    return xgboost.DMatrix(table, label=labels, weight=seen.weights, nthread=1)
+    table = np.frombuffer(cells, dtype="f4").reshape(len(rows), -1)
+    return xgboost.DMatrix(table, label=np.array(labels, dtype="f4"), weight=weights, nthread=1)
 
 
 def _compare(booster: Booster, rows: Sequence[Row], margins: Sequence[float]) -> None:

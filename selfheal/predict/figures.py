@@ -24,8 +24,10 @@ BINS = 10
 RESAMPLED = 400
 # False alarms for each agent and day that a threshold may cost, where a threshold is chosen.
 BUDGET = 0.25
-# A failure that nobody was told of costs so many false alarms.
+# A failure that nobody was told of costs so many false alarms, where those to whom it happens choose for themselves …
 MISSED = 1.5
+# … and where it is chosen for fleets that are not known yet: who is new to it believes it by its alarms.
+MISSED_BY_ANY = 1.0
 # Thresholds that do as well as the best but for this share are as good.
 AS_GOOD = 0.99
 _MOST_THRESHOLDS = 60
@@ -124,15 +126,15 @@ def measure(agents: Sequence[Watched], threshold: float, task: Task, dice: Rando
     )
 
 
-def choose(agents: Sequence[Watched], task: Task, fallback: float) -> tuple[float, float]:
+def choose(agents: Sequence[Watched], task: Task, fallback: float, missed: float = MISSED) -> tuple[float, float]:
     """The threshold that is best on some agents, and how good it is: the harmonic mean of event recall and precision,
-    recall weighing `MISSED` times as much (van Rijsbergen's F).
+    recall weighing `missed` times as much (van Rijsbergen's F).
 
     It keeps to the budget of false alarms where any does, and is the middle of those about it that are as good but for
     what may be chance. `fallback` where no failure is there to choose by: then it is not known how good it is, and 0.
     """
     thresholds = _candidates(agents)
-    worths = [_worth([judge(one, threshold, task) for one in agents]) for threshold in thresholds]
+    worths = [_worth([judge(one, threshold, task) for one in agents], missed) for threshold in thresholds]
     highest = max(worths, default=0.0)
     if highest <= 0.0:
         return fallback, 0.0
@@ -144,13 +146,13 @@ def choose(agents: Sequence[Watched], task: Task, fallback: float) -> tuple[floa
     return (thresholds[first] + thresholds[last]) / 2.0, highest
 
 
-def _worth(judged: Sequence[Judged]) -> float:
+def _worth(judged: Sequence[Judged], missed: float) -> float:
     failures, foreseen = sum(one.failures for one in judged), sum(len(one.leads) for one in judged)
     wrong, days = sum(one.false for one in judged), sum(one.days for one in judged)
     if not foreseen:
         return 0.0
-    found = (1.0 + MISSED) * foreseen
-    worth = found / (found + MISSED * (failures - foreseen) + wrong)
+    found = (1.0 + missed) * foreseen
+    worth = found / (found + missed * (failures - foreseen) + wrong)
     return worth * BUDGET * days / wrong if wrong > BUDGET * days else worth
 
 

@@ -37,6 +37,8 @@ _HOUR, _DAY = 3600.0, 86400.0
 _DOWN_S = 120.0
 # What is harmless stays below this share of its limit.
 _HARMLESS = 0.9
+# What fails does so at something between this share of its limit and all of it.
+LOWEST_LIMIT = 0.96
 # Nothing fails before this share of the time that it was to take.
 _SHORTEST = 0.5
 
@@ -226,7 +228,7 @@ def _scene(dice: Random, life: _Life, now: float) -> float:
 def _fills_up(dice: Random, life: _Life, now: float, signal: str) -> float:
     """From where it is to its limit, straight, bent or in steps: it fails when it touches that, and not before."""
     lasts = dice.uniform(*_lasting(signal, signal in life.limited)) * _HOUR
-    shares, limit, grown = life.shares[signal], dice.uniform(0.96, 1.0), _growth(dice)
+    shares, limit, grown = life.shares[signal], dice.uniform(LOWEST_LIMIT, 1.0), _growth(dice)
     begin, end = _places(life.at, now, now + lasts)
     if begin == end:
         return now + lasts

@@ -17,12 +17,13 @@ import msgspec
 
 from selfheal.errors import SelfhealError
 from selfheal.predict.alarms import Step, Task, Watched, judge, raised
-from selfheal.predict.figures import Figures, choose, measure
+from selfheal.predict.figures import MISSED, MISSED_BY_ANY, Figures, choose, measure
 from selfheal.predict.recording import Recording
 from selfheal.predict.replay import Known, Parts, known, parts_of, places, trend, watched, with_those_before
 from selfheal.recorded.learned import Asked, Foreseen, Learned, by_trend, foreseen
 from selfheal.recorded.learning import LEAST_FAILURES, learn, shipped
 from selfheal.recorded.sequences import Remembering, Sequences, learn_sequences
+from selfheal.recorded.times import Times, When, wider
 
 TREND, BOOST, LSTM = "trend", "boost", "lstm"
 MODELS = (TREND, BOOST, LSTM)
@@ -76,7 +77,7 @@ def backtest(recording: Recording, task: Task, wanted: Sequence[str], parts: Par
         progress(one.agent, 0.2 + 0.7 * number / len(recording.agents))
         step_s = one.track.step_s
         _ask(one, candidates, parts, (True, False))
-    candidates = list(_finalists(candidates, task))
+    candidates = list(_finalists(candidates, task, MISSED))
     winner = max(candidates, key=lambda one: one.worth)
     progress("the winner", 0.9)
     alarms, predictions = _told(recording, task, winner)
@@ -109,8 +110,22 @@ def trained(recording: Recording, task: Task, until: float | None, every: bool, 
     own = Candidate(BOOST, task, learned, learned.threshold)
     for one in known(recording, task):
         _ask(one, [own], parts, (True,))
-    (chosen,) = _finalists([own], task)
-    return msgspec.structs.replace(learned, threshold=chosen.threshold)
+    (chosen,) = _finalists([own], task, MISSED_BY_ANY if every else MISSED)
+    learned = msgspec.structs.replace(learned, threshold=chosen.threshold)
+    return _widened(learned, learned.times, recording, chosen.chosen_by) if learned.times is not None else learned
+
+
+def _widened(learned: Learned, times: Times, recording: Recording, watched: Sequence[Watched]) -> Learned:
+    """The same model with intervals as wide as failures ask for of which it would have told in time."""
+    task = learned.task
+    pairs: list[tuple[When, float]] = []
+    for one, seen in zip(known(recording, task), watched, strict=True):
+        _, predictions = told(one, seen, learned, learned.threshold, task)
+        for said in predictions:
+            came = next((failure for failure in seen.failures if failure.at > said.at), None)
+            if came is not None and came.mode == said.mode and task.lead_s <= came.at - said.at <= task.horizon_s:
+                pairs.append((When(said.eta_low_s, said.eta_s, said.eta_high_s), came.at - said.at))
+    return msgspec.structs.replace(learned, times=msgspec.structs.replace(times, wider=wider(pairs)))
 
 
 def _candidates(
@@ -176,12 +191,15 @@ def _by_trend(one: Known, place: int, task: Task) -> float:
     return nearing.forecast.probability if nearing else 0.0
 
 
-def _finalists(candidates: Sequence[Candidate], task: Task) -> Iterator[Candidate]:
-    """Each model once, with its threshold; of two of a name the one that did better where it is chosen by."""
+def _finalists(candidates: Sequence[Candidate], task: Task, missed: float) -> Iterator[Candidate]:
+    """Each model once, with its threshold; of two of a name the one that did better where it is chosen by.
+
+    A failure that nobody was told of costs `missed` false alarms.
+    """
     best: dict[str, Candidate] = {}
     for each in candidates:
         failures = sum(judge(one, each.fallback, task).failures for one in each.chosen_by)
-        threshold, worth = choose(each.chosen_by, task, each.fallback)
+        threshold, worth = choose(each.chosen_by, task, each.fallback, missed)
         each.worth = worth
         each.threshold = threshold if failures >= LEAST_TO_CHOOSE else each.fallback
         if each.name not in best or worth > best[each.name].worth:

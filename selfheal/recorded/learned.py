@@ -26,10 +26,13 @@ from selfheal.predict.subjects import FEATURES as OF_SIGNAL
 from selfheal.predict.subjects import Subjects
 from selfheal.predict.windows import FEATURES as OF_AGENT
 from selfheal.recorded.etas import SOMEWHERE, Eta, eta_for, nearest
+from selfheal.recorded.times import NEAREST, Times, When, joined
 
-FORMAT = 1
+FORMAT = 2
 MOST_BYTES = 16_000_000
 _FIRST = b"selfheal foresight\n"
+# What a trend says is taken where it says that the limit is met within so many horizons.
+TRUSTED = 2.0
 # Reasons that are shown of a prediction.
 REASONS = 5
 
@@ -46,7 +49,10 @@ class PastCase(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Learned(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as it is kept. `threshold` is what an alarm takes; `rows` and `failures` are what it was learned from."""
+    """A model as it is kept. `threshold` is what an alarm takes; `rows` and `failures` are what it was learned from.
+
+    `times` say when, by a row of a signal; where there are none `etas` do, by how likely it is.
+    """
 
     format: int = FORMAT
     scope: Scope
@@ -60,6 +66,7 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     failures: int
     cases: tuple[PastCase, ...] = ()
+    times: Times | None = None
 
     @property
     def task(self) -> Task:
@@ -132,15 +139,27 @@ class Asked:
 
 
 def foreseen(learned: Learned, one: Known, place: int, word: Word, task: Task) -> Foreseen:
-    """What a model says of a step in full; a trend says when, where there is one."""
+    """What a model says of a step in full; a trend says when, where there is one, and what was learned of times."""
     at, eta = one.track.ends_at(place), eta_for(learned.etas, word.probability)
     if word.signal is None:
         return by_trend(
             one, at, word.probability, trend(one, place, task), task, _likeliest(learned.modes, word.row), eta
         )
     nearing = trend_of(one, word.signal, place, task)
-    said = by_trend(one, at, word.probability, nearing, task, mode_of(word.signal), eta)
-    return said._replace(signal=word.signal)
+    said = by_trend(one, at, word.probability, nearing, task, mode_of(word.signal), eta)._replace(signal=word.signal)
+    if learned.times is None:
+        return said
+    when = joined(_when(learned.times, word.row, nearing, task)).widened(learned.times.wider)
+    return said._replace(eta_s=when.middle, eta_low_s=when.low, eta_high_s=when.high)
+
+
+def _when(times: Times, row: Sequence[float], nearing: Nearing | None, task: Task) -> Iterator[When]:
+    """When a failure comes, in seconds: as it was learned, and as the trend has it."""
+    yield times.when(row).times(task.horizon_s)
+    if nearing is not None and nearing.forecast.eta_s <= TRUSTED * task.horizon_s:
+        seen = nearing.forecast
+        soonest = NEAREST * task.horizon_s
+        yield When(max(soonest, seen.eta_low_s), max(soonest, seen.eta_s), max(soonest, seen.eta_high_s))
 
 
 def by_trend(
@@ -154,7 +173,7 @@ def by_trend(
 ) -> Foreseen:
     """The same with the times of a trend, where there is one that is about to meet its limit; with `eta` elsewhere."""
     named = mode or (mode_of(nearing.signal) if nearing else "failure")
-    if nearing is not None and nearing.forecast.eta_s <= 2 * task.horizon_s:
+    if nearing is not None and nearing.forecast.eta_s <= TRUSTED * task.horizon_s:
         seen = nearing.forecast
         return Foreseen(one.agent, at, probability, named, seen.eta_s, seen.eta_low_s, seen.eta_high_s, nearing.signal)
     low, middle, high = (share * task.horizon_s for share in (eta.low, eta.middle, eta.high))
@@ -199,9 +218,16 @@ def learned_of(data: bytes, name: str) -> Learned:
     except (ModelRefused, NoTrees, ValueError, zlib.error) as why:
         raise SelfhealError(f"cannot use {name!r}: {why}; make a model with 'selfheal train DIR --save FILE'") from why
     wanted = features_of(learned.scope, learned.signals)
-    if learned.format != FORMAT or any(one.features != wanted for one in (learned.whether, *learned.modes.values())):
+    if learned.format != FORMAT or any(one.features != wanted for one in _boosters(learned)):
         raise SelfhealError(f"cannot use {name!r}: its features are not those that are made now; train it anew")
     return learned
+
+
+def _boosters(learned: Learned) -> Iterator[Booster]:
+    yield learned.whether
+    yield from learned.modes.values()
+    if learned.times is not None:
+        yield from learned.times.boosters
 
 
 def _unpacked(data: bytes) -> bytes:

@@ -22,6 +22,8 @@ from selfheal.predict.recording import Recording
 from selfheal.predict.replay import Known, Parts, known, length_of_step, mode_of, outcomes, places
 from selfheal.recorded.etas import etas_of
 from selfheal.recorded.learned import Learned, PastCase, Rows, Scope, features_of, learned_of
+from selfheal.recorded.times import FURTHEST, Times
+from selfheal.recorded.times_fit import fit_times
 
 # Steps that nothing followed, of which so many are learned from; three minutes of fitting.
 MOST_QUIET = 60_000
@@ -30,13 +32,17 @@ MOST_CHECKED = 40_000
 LEAST_FAILURES = 5
 _LEAST_OF_MODE = 20
 # A simulated fleet has failures without end, one's own has not; to tell modes apart takes little.
-_SIZES: Mapping[Scope, Size] = {"every fleet": Size(depth=6, trees=300, rate=0.06), "this fleet": Size()}
+_SIZES: Mapping[Scope, Size] = {
+    "every fleet": Size(depth=6, trees=800, rate=0.03, least=20),
+    "this fleet": Size(),
+}
 _OF_MODE = Size(depth=3)
 # Steps before failures by which modes are told apart.
 _MOST_OF_MODES = 6_000
 # What comes later than this share of the horizon is not learned as a failure within it: an alarm that comes a little
 # before the horizon is as wrong as one that comes long before, and the times of failures are never known to a minute.
-NEAR = 0.85
+# A simulated failure takes hours: an alarm may wait until it is nearer and surer, and still be in time.
+NEAR: Mapping[Scope, float] = {"every fleet": 0.65, "this fleet": 0.85}
 # What comes a little too early is hardest to tell from what comes in time: of the steps so many horizons before a
 # failure all are learned from.
 HARD = 3.0
@@ -46,7 +52,10 @@ _MOST_CASES = 40
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A row to learn from: how much it counts, and the failure that it announced within the horizon, if any."""
+    """A row to learn from: how much it counts, and the failure that it announced within the horizon, if any.
+
+    `left_s` is how long it was until the next failure, and `leads` is whether that is known to come of its signal.
+    """
 
     agent: str
     at: float
@@ -54,6 +63,7 @@ class Example:
     weight: float
     mode: str | None
     left_s: float
+    leads: bool
 
 
 def signals_of(recording: Recording) -> tuple[str, ...]:
@@ -93,13 +103,15 @@ def _of_agent(
     begun, ended = span
     for place, mode in outcomes(one, places(one, begun, ended), task, ended):
         at = one.track.ends_at(place)
-        left = min((failure.at - at for failure in one.failures if failure.at > at), default=inf)
+        following = next((failure for failure in one.failures if failure.at > at), None)
+        left = following.at - at if following else inf
         taken = 1.0 if left <= HARD * task.horizon_s else share
         if dice.random() >= taken:
             continue
         for signal, row in rows.rows(place):
             brought = mode if signal is None or mode_of(signal) == mode else None
-            yield Example(one.agent, at, array("f", row), 1.0 / taken, brought, left)
+            leads = signal is not None and following is not None and mode_of(signal) == following.mode
+            yield Example(one.agent, at, array("f", row), 1.0 / taken, brought, left, leads)
 
 
 def learn(recording: Recording, task: Task, parts: Parts, scope: Scope, seed: int = 0) -> Learned | None:
@@ -115,7 +127,7 @@ def learn(recording: Recording, task: Task, parts: Parts, scope: Scope, seed: in
     checked = examples(recording, task, (parts.train_until, parts.choose_until), scope, MOST_CHECKED, dice)
     whether = fit(
         [one.row for one in taught],
-        [one.mode is not None and one.left_s <= NEAR * task.horizon_s for one in taught],
+        [one.mode is not None and one.left_s <= NEAR[scope] * task.horizon_s for one in taught],
         features,
         weights=[one.weight for one in taught],
         calibration=_evenly(checked, dice),
@@ -134,7 +146,14 @@ def learn(recording: Recording, task: Task, parts: Parts, scope: Scope, seed: in
         rows=len(taught),
         failures=_failures(taught),
         cases=tuple(_cases(whether, taught, task)),
+        times=_times(taught, features, task, seed) if scope == "every fleet" else None,
     )
+
+
+def _times(taught: Sequence[Example], features: Sequence[str], task: Task, seed: int) -> Times | None:
+    """When failures come, by the rows of the signals that brought them."""
+    rows = [(one.row, one.left_s / task.horizon_s) for one in taught if one.leads]
+    return fit_times([one for one in rows if one[1] <= FURTHEST], features, seed)
 
 
 def _failures(taught: Sequence[Example]) -> int:

@@ -101,5 +101,5 @@ def _of_agent(
         if dice.random() < share:
             at = one.track.ends_at(place)
             fails = min((failure.at for failure in one.failures if failure.at > at), default=inf)
-            soon = mode is not None and fails - at <= NEAR * task.horizon_s
+            soon = mode is not None and fails - at <= NEAR["this fleet"] * task.horizon_s
             yield _Example(at, seen.window(place), soon, (one.agent, fails) if mode is not None else None)

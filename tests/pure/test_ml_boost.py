@@ -18,7 +18,7 @@ from selfheal.ml.boost import MOST_FEATURES, Booster
 from selfheal.ml.boost_export import exported
 from selfheal.ml.calibration import Isotonic, Platt, logistic
 from selfheal.ml.forest import LEAF
-from selfheal.ml.lessons import Lesson, NothingToLearn
+from selfheal.ml.lessons import NothingToLearn
 from selfheal.ml.trees import MOST_DEPTH, MOST_NODES, MOST_TREES, Columns, NoTrees, cells_of, grown
 from tests.pure.boosters import booster, columns, rows_of
 
@@ -50,7 +50,7 @@ def test_a_row_weighs_what_the_library_says_and_so_does_each_feature(
     names = [f"f{place}" for place in range(len(rows[0]))]
     with boost_fit.library() as library:
         given_settings = {**boost_fit.settings_for(names, seed, {}), "min_child_weight": 0.1}
-        matrix = boost_fit.matrix(library, Lesson(rows, labels))
+        matrix = boost_fit.matrix(library, rows, labels)
         theirs = library.train(given_settings, matrix, 20)
         margins = theirs.predict(matrix, output_margin=True).tolist()
         chances = theirs.predict(matrix).tolist()
@@ -69,7 +69,7 @@ def test_two_hundred_trees_over_thirty_features_say_what_the_library_says() -> N
     rows, labels = story(1500, 30)
     names = [f"f{place}" for place in range(30)]
     with boost_fit.library() as library:
-        matrix = boost_fit.matrix(library, Lesson(rows, labels))
+        matrix = boost_fit.matrix(library, rows, labels)
         theirs = library.train(boost_fit.settings_for(names, 1, {}), matrix, 200)
         chances = theirs.predict(matrix).tolist()
         parts = theirs.predict(matrix, pred_contribs=True).tolist()
