@@ -17,7 +17,7 @@ from selfheal.predict.subjects import Subjects
 from selfheal.predict.timeleft import HORIZON_S, Forecast, foresee
 from selfheal.predict.windows import Windows
 from selfheal.recorded.learning import shipped
-from selfheal.recorded.times import Times, When, joined
+from selfheal.recorded.times import Times
 
 WINDOW_S = 3 * 3600.0
 STEP_S = HORIZON_S / STEPS
@@ -59,25 +59,23 @@ def _line(slope: float, error: float, left: float, begin: float) -> Forecast | N
 
 
 def learned(points: Sequence[Point], limit: float, now: float) -> Forecast | None:
-    """What was learned of times alone, by the row of the latest step that is over."""
-    when = _learned(points, limit, now)
-    return None if when is None else _told(when)
+    """What was learned of times alone."""
+    return _told(points, limit, now, None)
 
 
 def both(points: Sequence[Point], limit: float, now: float) -> Forecast | None:
     """The same and the trend, joined."""
-    when, trend = _learned(points, limit, now), foresee(points, limit, now)
-    if when is None or trend is None:
-        return trend if when is None else _told(when)
-    by_trend = When(*(max(STEP_S, end) for end in (trend.eta_low_s, trend.eta_s, trend.eta_high_s)))
-    return _told(joined([when, by_trend]).widened(_times().wider))
+    return _told(points, limit, now, foresee(points, limit, now))
 
 
-def _learned(points: Sequence[Point], limit: float, now: float) -> When | None:
+def _told(points: Sequence[Point], limit: float, now: float, trend: Forecast | None) -> Forecast | None:
+    """By the row of the latest step that is over."""
     seen = track("one", {"rss": points}, (points[0][0], now), STEP_S, {"rss": limit})
-    place = int(now // STEP_S) - seen.first
-    row = next((row for _, row in Subjects(Windows(seen)).rows(place)), None)
-    return None if row is None else _times().when(row).times(HORIZON_S)
+    row = next((row for _, row in Subjects(Windows(seen)).rows(int(now // STEP_S) - seen.first)), None)
+    if row is None:
+        return trend
+    when = _times().told(row, trend, HORIZON_S)
+    return Forecast(0.0, when.middle, when.low, when.high, 0.0, 0.0)
 
 
 @cache
@@ -85,10 +83,6 @@ def _times() -> Times:
     times = shipped().times
     assert times is not None
     return times
-
-
-def _told(when: When) -> Forecast:
-    return Forecast(0.0, when.middle, when.low, when.high, 0.0, 0.0)
 
 
 WAYS: Mapping[str, Way] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -70,27 +71,26 @@ def _simulated(arguments: Namespace) -> Measured:
     """
     told: dict[str, object] = {}
     goals: list[Goal] = []
-    by_kind: dict[bool, list[Figures]] = {True: [], False: []}
+    by_limits: dict[str, list[Figures]] = {}
     for seed, every_limit in product(arguments.seeds, (True, False)):
         recording, scenes = fleet(Random(seed), arguments.agents, every_limit=every_limit)
         begun = min(one.at[0] for one in recording.agents.values())
-        name = f"simulated, seed {seed}, {'every limit' if every_limit else 'some limits'} told"
+        limits = "every limit told" if every_limit else "some limits told"
+        name = f"simulated, seed {seed}, {limits}"
         trial = tried(name, recording, HOURS, Parts(begun, begun), LIMITS, ("boost", "trend"))
         _show(trial, arguments.note)
         exact = times(trial, recording, scenes)
         told[name] = {**kept(trial), "times": asdict(exact) if exact else None}
         won = trial.figures["boost"]
-        by_kind[every_limit].append(won)
+        by_limits.setdefault(limits, []).append(won)
         goals += _goals(trial.name, won, 0.90, 0.90)
         goals.append(Goal(f"{trial.name}: false positives", won.false_positive_rate or 0.0, 0.05, "of windows"))
         if exact:
             print(f"  times: {exact}")
             goals.append(Goal(f"{trial.name}: time left, median error", exact.median_error, 0.10, "of it"))
             goals.append(Goal(f"{trial.name}: intervals that hold", exact.covered, 0.85, "of 90 %", at_least=True))
-    for every_limit, figures in by_kind.items():
-        goals += _goals_together(
-            f"simulated, all seeds, {'every limit' if every_limit else 'some limits'} told", figures
-        )
+    for limits, figures in by_limits.items():
+        goals += _goals_together(f"simulated, all seeds, {limits}", figures)
     return told, goals
 
 
@@ -145,13 +145,13 @@ def _goals(name: str, one: Figures, recall: float, precision: float) -> list[Goa
 
 
 def _goals_together(name: str, figures: Sequence[Figures]) -> Iterator[Goal]:
-    """The same of several fleets, as if they were one: twice as many failures, and half as much chance."""
-    count = {key: sum(one.counts[key] for one in figures) for key in figures[0].counts}
+    """The same of several fleets as if they were one: of one alone the interval is as wide as what is asked."""
+    count = Counter[str]()
+    for one in figures:
+        count.update(one.counts)
     alarms = count["right_alarms"] + count["false_alarms"]
-    for what, hits, of in (
-        ("event recall", count["foreseen"], count["failures"]),
-        ("precision", count["right_alarms"], alarms),
-    ):
+    shares = {"event recall": (count["foreseen"], count["failures"]), "precision": (count["right_alarms"], alarms)}
+    for what, (hits, of) in shares.items():
         low, high = wilson(hits, of)
         yield Goal(f"{name}: {what}", hits / of, 0.90, f"({low:.3f} to {high:.3f}; {hits} of {of})", at_least=True)
 

@@ -26,13 +26,11 @@ from selfheal.predict.subjects import FEATURES as OF_SIGNAL
 from selfheal.predict.subjects import Subjects
 from selfheal.predict.windows import FEATURES as OF_AGENT
 from selfheal.recorded.etas import SOMEWHERE, Eta, eta_for, nearest
-from selfheal.recorded.times import NEAREST, Times, When, joined
+from selfheal.recorded.times import FURTHEST, Times
 
 FORMAT = 2
 MOST_BYTES = 16_000_000
 _FIRST = b"selfheal foresight\n"
-# What a trend says is taken where it says that the limit is met within so many horizons.
-TRUSTED = 2.0
 # Reasons that are shown of a prediction.
 REASONS = 5
 
@@ -145,21 +143,11 @@ def foreseen(learned: Learned, one: Known, place: int, word: Word, task: Task) -
         return by_trend(
             one, at, word.probability, trend(one, place, task), task, _likeliest(learned.modes, word.row), eta
         )
-    nearing = trend_of(one, word.signal, place, task)
-    said = by_trend(one, at, word.probability, nearing, task, mode_of(word.signal), eta)._replace(signal=word.signal)
+    nearing, mode = trend_of(one, word.signal, place, task), mode_of(word.signal)
     if learned.times is None:
-        return said
-    when = joined(_when(learned.times, word.row, nearing, task)).widened(learned.times.wider)
-    return said._replace(eta_s=when.middle, eta_low_s=when.low, eta_high_s=when.high)
-
-
-def _when(times: Times, row: Sequence[float], nearing: Nearing | None, task: Task) -> Iterator[When]:
-    """When a failure comes, in seconds: as it was learned, and as the trend has it."""
-    yield times.when(row).times(task.horizon_s)
-    if nearing is not None and nearing.forecast.eta_s <= TRUSTED * task.horizon_s:
-        seen = nearing.forecast
-        soonest = NEAREST * task.horizon_s
-        yield When(max(soonest, seen.eta_low_s), max(soonest, seen.eta_s), max(soonest, seen.eta_high_s))
+        return by_trend(one, at, word.probability, nearing, task, mode, eta)._replace(signal=word.signal)
+    when = learned.times.told(word.row, nearing.forecast if nearing else None, task.horizon_s)
+    return Foreseen(one.agent, at, word.probability, mode, when.middle, when.low, when.high, word.signal)
 
 
 def by_trend(
@@ -173,7 +161,7 @@ def by_trend(
 ) -> Foreseen:
     """The same with the times of a trend, where there is one that is about to meet its limit; with `eta` elsewhere."""
     named = mode or (mode_of(nearing.signal) if nearing else "failure")
-    if nearing is not None and nearing.forecast.eta_s <= TRUSTED * task.horizon_s:
+    if nearing is not None and nearing.forecast.eta_s <= FURTHEST * task.horizon_s:
         seen = nearing.forecast
         return Foreseen(one.agent, at, probability, named, seen.eta_s, seen.eta_low_s, seen.eta_high_s, nearing.signal)
     low, middle, high = (share * task.horizon_s for share in (eta.low, eta.middle, eta.high))

@@ -54,7 +54,8 @@ _MOST_CASES = 40
 class Example:
     """A row to learn from: how much it counts, and the failure that it announced within the horizon, if any.
 
-    `left_s` is how long it was until the next failure, and `leads` is whether that is known to come of its signal.
+    `left_s` is how long it was until the next failure, and `leads` is whether that came of its signal and was known when
+    the part ended that is learned from.
     """
 
     agent: str
@@ -105,12 +106,13 @@ def _of_agent(
         at = one.track.ends_at(place)
         following = next((failure for failure in one.failures if failure.at > at), None)
         left = following.at - at if following else inf
+        known_mode = following.mode if following and following.at <= ended else None
         taken = 1.0 if left <= HARD * task.horizon_s else share
         if dice.random() >= taken:
             continue
         for signal, row in rows.rows(place):
             brought = mode if signal is None or mode_of(signal) == mode else None
-            leads = signal is not None and following is not None and mode_of(signal) == following.mode
+            leads = signal is not None and mode_of(signal) == known_mode
             yield Example(one.agent, at, array("f", row), 1.0 / taken, brought, left, leads)
 
 

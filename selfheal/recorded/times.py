@@ -15,8 +15,9 @@ from typing import NamedTuple
 import msgspec
 
 from selfheal.ml.boost import Booster
+from selfheal.predict.timeleft import Forecast
 
-# Failures may come within twice the horizon, where an alarm was a little early: what is later is learned as that.
+# An alarm may be a little early: what comes within so many horizons is learned from, and a trend that says so believed.
 FURTHEST = 2.0
 # In horizons, a minute of two hours: nothing is told to be nearer than that, and it has a logarithm.
 NEAREST = 1 / 120
@@ -67,6 +68,14 @@ class Times(msgspec.Struct, frozen=True):
         """When a failure comes that a row announces, in horizons."""
         low, middle, high = sorted(one.margin(row) for one in self.boosters)
         return When(*(exp(min(max(end, log(NEAREST)), log(FURTHEST))) for end in (low, middle, high)))
+
+    def told(self, row: Sequence[float], trend: Forecast | None, horizon_s: float) -> When:
+        """When it comes, in seconds: as was learned, joined with a trend that sees it near, and as wide as it must be."""
+        said = [self.when(row).times(horizon_s)]
+        if trend is not None and trend.eta_s <= FURTHEST * horizon_s:
+            ends = (trend.eta_low_s, trend.eta_s, trend.eta_high_s)
+            said.append(When(*(max(NEAREST * horizon_s, end) for end in ends)))
+        return joined(said).widened(self.wider)
 
 
 def joined(said: Iterable[When]) -> When:

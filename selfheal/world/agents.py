@@ -250,8 +250,7 @@ def _changed(agent: Agent, event: AgentEvent) -> Agent:
             return replace(agent, wanted=False, stand_in=to, ordered_by=word, ordered_at=at, delayed_until=None)
         case StartAsked(by=by, at=at):
             ordered = replace(agent, wanted=True, ordered_by=by, ordered_at=at, finished=False, stand_in="")
-            closed = spells(agent.spells, {}, at)
-            return replace(ordered, breakers={}, spells=closed, recent_starts=(), short_runs=0)
+            return replace(_barred(ordered, {}, at), recent_starts=(), short_runs=0)
         case AgentStarted():
             return _started(agent, event)
         case AgentStartFailed(error=error, cause=cause):
@@ -355,11 +354,14 @@ def _exited(agent: Agent, event: AgentExited) -> Agent:
 
 
 def _broken(agent: Agent, event: BreakerOpened | BreakerTried | BreakerClosed) -> Agent:
-    breakers = turned(agent.breakers, event)
-    now = replace(agent, breakers=breakers, spells=spells(agent.spells, breakers, event.at))
+    now = _barred(agent, turned(agent.breakers, event), event.at)
     if isinstance(event, BreakerClosed):
         return replace(now, recent_starts=(), short_runs=0)
     return replace(now, delayed_until=None)
+
+
+def _barred(agent: Agent, breakers: Mapping[str, Breaker], at: float) -> Agent:
+    return replace(agent, breakers=breakers, spells=spells(agent.spells, breakers, at))
 
 
 def _limited(agent: Agent, event: LimitRaised | LimitLowered) -> Agent:

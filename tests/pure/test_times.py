@@ -17,6 +17,7 @@ from selfheal.ml.forest import LEAF
 from selfheal.ml.trees import Columns
 from selfheal.predict.subjects import FEATURES
 from selfheal.recorded.learned import Learned, Word, foreseen, read_learned, write_learned
+from selfheal.recorded.learning import examples
 from selfheal.recorded.times import FURTHEST, LEAST_SAID, NEAREST, Times, When, joined, wider
 from tests.pure.recordings import AT, HOUR, TASK, leak, only, recorded
 
@@ -115,6 +116,14 @@ def test_nine_in_ten_of_later_failures_come_within_what_was_learned() -> None:
     early = sum(left < one.middle for one, (_, left) in zip(said, later, strict=True))
     assert 450 <= early <= 550
     assert fit_times(story(LEAST - 1, 1), ("a", "b", "c"), 1) is None
+
+
+def test_of_a_failure_after_the_end_of_what_is_learned_from_no_time_is_learned() -> None:
+    recording = recorded(leak(10.0), failures=(10.0 * HOUR,))
+    until_then, before_it = ((AT, AT + hours * HOUR) for hours in (10.5, 9.0))
+    known_then = examples(recording, TASK, until_then, "every fleet", 1000, Random(1))
+    assert {round(one.left_s / HOUR, 2) for one in known_then if one.leads} >= {0.5, 2.0, 4.0}
+    assert not any(one.leads for one in examples(recording, TASK, before_it, "every fleet", 1000, Random(1)))
 
 
 # --- what is foreseen ---
