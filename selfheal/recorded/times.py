@@ -70,7 +70,7 @@ class Times(msgspec.Struct, frozen=True):
         return When(*(exp(min(max(end, log(NEAREST)), log(FURTHEST))) for end in (low, middle, high)))
 
     def told(self, row: Sequence[float], trend: Forecast | None, horizon_s: float) -> When:
-        """When it comes, in seconds: as was learned, joined with a trend that sees it near, and as wide as it must be."""
+        """When it comes, in seconds: as was learned, joined with a trend that sees it near, as wide as it must be."""
         said = [self.when(row).times(horizon_s)]
         if trend is not None and trend.eta_s <= FURTHEST * horizon_s:
             ends = (trend.eta_low_s, trend.eta_s, trend.eta_high_s)
