@@ -54,8 +54,8 @@ _MOST_CASES = 40
 class Example:
     """A row to learn from: how much it counts, and the failure that it announced within the horizon, if any.
 
-    `left_s` is how long it was until the next failure, and `leads` is whether that came of its signal, before the end of
-    what is learned from.
+    `left_s` is how long it was until the next failure. `leads` is whether that came of its signal, and before
+    what is learned from ends.
     """
 
     agent: str
