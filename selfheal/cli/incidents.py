@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from selfheal.causes import CAUSES
@@ -33,6 +33,7 @@ _HEADER = ("ID", "AGENT", "STATE", "SEVERITY", "CAUSE", "OPENED", "RECOVERY", "T
 _SEVERITIES: Mapping[str, Tone] = {"info": "quiet", "warning": "uneasy", "critical": "bad"}
 # Causes below this are listed by --json alone: nobody acts on them.
 _WORTH_SHOWING = 0.05
+_MOST = 1000  # as many as a list may have; planned work of one agent may lie behind that of all the others
 
 
 def _incidents(arguments: Namespace) -> int:
@@ -92,13 +93,15 @@ def _why_agent(client: Client, name: str, json: bool) -> int:
             f"cannot explain {name!r}: there is no agent and no incident of that name; "
             f"'selfheal agents' and 'selfheal incidents' list them"
         ) from why
+    work = list(_work_lines(client, agent))
     latest = agent.body.text("incident") or next((one.text("id") for one in agent.body.parts("incidents")), "")
     if not latest:
-        return _tell_standing(agent, json, "nothing has happened to it")
+        known = "no incident is known of it" if work else "nothing has happened to it"
+        return _tell_standing(agent, json, known, work)
     incident = client.get(path("observability", "incidents", latest))
     if _stopped_since(agent.body, incident.body):
-        return _tell_standing(agent, json, f"its last incident was before that: 'selfheal why {latest}'")
-    return _tell(incident, json, agent)
+        return _tell_standing(agent, json, f"its last incident was before that: 'selfheal why {latest}'", work)
+    return _tell(incident, json, agent, work)
 
 
 def _stopped_since(agent: Document, incident: Document) -> bool:
@@ -107,11 +110,21 @@ def _stopped_since(agent: Document, incident: Document) -> bool:
     return not agent.flag("wanted") and stopped is not None and over is not None and over < stopped
 
 
-def _tell_standing(agent: Answer, json: bool, rest: str) -> int:
+def _work_lines(client: Client, agent: Answer) -> Iterator[str]:
+    """The latest work ahead of time on an agent: it was started anew by that, and no incident tells of it."""
+    works = client.get("/observability/maintenance", limit=_MOST).body.parts("items")
+    for one in [one for one in works if one.text("agent") == agent.body.text("name")][:1]:
+        when = one.moment("done_at") or one.moment("due_at")
+        at = f" at {clock_time(when, agent.now)}" if when else ""
+        standing = paint(state(one.text("state")), coloured(sys.stdout))
+        yield f"ahead of time ({one.text('id')}): {one.text('action')}, {standing}{at}: {one.text('why')}"
+
+
+def _tell_standing(agent: Answer, json: bool, rest: str, work: Sequence[str]) -> int:
     if json:
         show_json({"agent": agent.body.raw, "incident": None})
     else:
-        show(f"{_standing(agent, coloured(sys.stdout))}; {rest}", *strange_lines(agent.body, agent.now))
+        show(f"{_standing(agent, coloured(sys.stdout))}; {rest}", *work, *strange_lines(agent.body, agent.now))
     return 0
 
 
@@ -139,13 +152,13 @@ def _reasons(agent: Answer) -> Iterator[str]:
         yield f"next start at {clock_time(start, agent.now)}"
 
 
-def _tell(answer: Answer, json: bool, agent: Answer | None = None) -> int:
+def _tell(answer: Answer, json: bool, agent: Answer | None = None, work: Sequence[str] = ()) -> int:
     if json:
         show_json({"agent": agent.body.raw, "incident": answer.body.raw} if agent else answer.body.raw)
         return 0
     colour = coloured(sys.stdout)
     if agent is not None:
-        show(_standing(agent, colour), *strange_lines(agent.body, agent.now), "")
+        show(_standing(agent, colour), *work, *strange_lines(agent.body, agent.now), "")
     show(*_header(answer.body, colour), "", *_story(answer, colour))
     return 0
 

@@ -26,6 +26,8 @@ from selfheal.events import (
     Run,
     StopAsked,
     Verified,
+    WorkDone,
+    WorkPlanned,
 )
 from selfheal.ledger import replay
 from tests.real.daemon_stub import Daemon, served
@@ -92,6 +94,25 @@ def test_what_an_agent_waits_for_before_it_starts_is_told(capsys: Shown) -> None
     assert "web is" in told
     assert "starting" in told
     assert ": waits for base, which is stopped; nothing has happened to it" in told
+
+
+@pytest.mark.parametrize("over", [False, True])
+def test_what_was_done_before_it_failed_has_happened_to_it(capsys: Shown, over: bool) -> None:
+    planned = WorkPlanned(AT, "work-1", "base", "restart", AT + 60, "rss grows and reaches 120 MB", "out_of_memory")
+    done = [WorkDone(AT + 70, "work-1", "succeeded", "base was started again", "done")] if over else []
+    told = why("base", capsys, declared("base"), planned, *done)
+    assert "no incident is known of it" in told
+    standing = f"✔ done at {clock(AT + 70)}" if over else f"◌ planned at {clock(AT + 60)}"
+    assert f"ahead of time (work-1): restart, {standing}: rss grows and reaches 120 MB" in told
+    assert "ahead of time" not in why("web", capsys, declared("base"), declared("web"), planned)
+
+
+def test_what_was_done_before_it_failed_is_told_beside_an_earlier_incident(capsys: Shown) -> None:
+    planned = WorkPlanned(AT + 90, "work-1", "billing", "restart", AT + 90, "rss grows", "out_of_memory")
+    done = WorkDone(AT + 99, "work-1", "succeeded", "billing was started again", "done")
+    told = why("billing", capsys, *CRASHED, *RESOLVED, planned, done)
+    assert f"ahead of time (work-1): restart, ✔ done at {clock(AT + 99)}: rss grows" in told
+    assert "incident i1: billing" in told
 
 
 def test_the_next_trial_and_how_long_each_attempt_lasted_are_told(capsys: Shown) -> None:
