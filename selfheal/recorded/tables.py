@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import isfinite, nan
+from math import nan
 from pathlib import Path
 
 from selfheal.errors import SelfhealError
@@ -16,6 +16,8 @@ from selfheal.errors import SelfhealError
 # A line of a log or a diff may be long; the module's own limit is 128 kB.
 FIELD_BYTES = min(sys.maxsize, 1 << 30)
 _EPOCH = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+# The years 1 to 9999, which is what a time can be told in. What is beyond that was written in milliseconds as a rule.
+_FIRST_MOMENT, _LAST_MOMENT = -62_135_596_800.0, 253_402_300_799.0
 _EMPTY = frozenset({"", "nan", "null", "none", "na", "n/a", "-"})
 
 
@@ -123,8 +125,10 @@ def is_epoch(text: str) -> bool:
 def moment(text: object) -> float:
     """Read a time: RFC 3339, `YYYY-MM-DD HH:MM:SS` (in UTC), or seconds since the epoch. Raises ValueError."""
     told = str(text).strip()
-    if not isinstance(text, bool) and _EPOCH.fullmatch(told) and isfinite(float(told)):
-        return float(told)
+    if not isinstance(text, bool) and _EPOCH.fullmatch(told):
+        if _FIRST_MOMENT <= float(told) <= _LAST_MOMENT:
+            return float(told)
+        raise ValueError(f"{told[:60]!r} is no time: it is beyond the years 1 to 9999; write seconds, not milliseconds")
     try:
         read = datetime.fromisoformat(told)
     except ValueError as why:

@@ -150,6 +150,8 @@ def test_what_comes_later_changes_no_alarm_before(tmp_path: Path, capsys: pytest
         ("signals.csv", "agent,timestamp\na,5\n", "signals.csv', line 1: it has no column of values"),
         ("signals.csv", "timestamp,rss\n5,1\n", "signals.csv', line 1: it has no column agent"),
         ("signals.csv", "agent,timestamp,rss\na,soon,1\n", "signals.csv', line 2: 'soon' is no time"),
+        ("signals.csv", "agent,timestamp,rss\na,1767312000000,1\n", "line 2: '1767312000000' is no time: it is beyond"),
+        ("failures.csv", "agent,timestamp,mode\na,1e18,x\n", "failures.csv', line 2: '1e18' is no time"),
         ("signals.csv", "agent,timestamp,rss\na,5,much\n", "signals.csv', line 2: rss is 'much', which is no number"),
         ("signals.csv", "agent,timestamp,rss\n,5,1\n", "signals.csv', line 2: it names no agent"),
         ("signals.csv", "agent,timestamp,rss,rss\na,5,1,1\n", "it names 'rss' twice"),
