@@ -55,7 +55,7 @@ def _backtest(arguments: Namespace) -> int:
     if arguments.json:
         show_json(_document(found, recording))
     else:
-        show(*_told(found))
+        show(*_told(found, recording))
     return 0
 
 
@@ -227,7 +227,9 @@ def _outlook_document(found: Outlook, recording: Recording) -> dict[str, object]
 # --- for a person ---------------------------------------------------------------------------------------------------
 
 
-def _told(found: Backtest) -> Iterator[str]:
+def _told(found: Backtest, recording: Recording) -> Iterator[str]:
+    from selfheal.predict.roles import foreseeable
+
     colour = coloured(sys.stdout)
     rows = [(name, *_row(one)) for name, one in sorted(found.figures.items(), key=lambda item: item[0] != found.winner)]
     yield from table(
@@ -235,9 +237,16 @@ def _told(found: Backtest) -> Iterator[str]:
     )
     won = found.figures[found.winner]
     yield ""
-    yield f"{found.winner} wins where the threshold was chosen; it was learned from {found.origins[found.winner]}"
+    if won.accuracy is None:
+        yield "nothing was judged: too little was measured, or all of it before what is judged begins"
+    else:
+        yield f"{found.winner} wins where the threshold was chosen; it was learned from {found.origins[found.winner]}"
+        if not won.by_mode:
+            since = _time(found.parts.choose_until, recording)
+            yield f"nothing failed in the part that is judged, from {since} on; an earlier --train-until judges more"
     for mode, (many, hits) in won.by_mode.items():
-        yield f"  {mode}: {hits} of {many} foreseen"
+        apart = "" if foreseeable(mode) else "; nothing announces it, and it does not count"
+        yield f"  {mode}: {hits} of {many} foreseen{apart}"
     if won.accuracy is not None and won.accuracy_never_alarming is not None:
         yield f"right at {won.accuracy:.1%} of the steps; never alarming would be at {won.accuracy_never_alarming:.1%}"
     for why in found.left_out.values():

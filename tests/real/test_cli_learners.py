@@ -191,6 +191,25 @@ def test_a_person_gets_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "never alarming would be" in shown
 
 
+def test_a_person_is_told_where_nothing_could_be_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = a_fleet(tmp_path / "fleet", agents=2, hours=14, failing=False)
+    assert main(["backtest", str(folder), "--model", "trend"]) == 0
+    assert "nothing failed in the part that is judged, from " in capsys.readouterr().out
+    (tmp_path / "signals.csv").write_text("agent,timestamp,rss\n")
+    assert main(["backtest", str(tmp_path), "--model", "trend"]) == 0
+    shown = capsys.readouterr().out
+    assert "nothing was judged: too little was measured" in shown
+    assert "wins" not in shown
+
+
+def test_failures_that_nothing_announces_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = a_fleet(tmp_path / "fleet")
+    with (folder / "failures.csv").open("a") as failures:
+        failures.write(f"a0,{AT + 46 * HOUR},killed\n")
+    assert main(["backtest", str(folder), "--model", "trend"]) == 0
+    assert "killed: 0 of 1 foreseen; nothing announces it, and it does not count" in capsys.readouterr().out
+
+
 def test_what_comes_with_selfheal_says_of_each_agent_what_why_and_since_when(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
