@@ -115,8 +115,10 @@ def _predict(arguments: Namespace) -> int:
         bar.clear()
     if arguments.json:
         show_json(_outlook_document(found, recording))
+    elif found.latest:
+        show(*_outlook_told(found, recording))
     else:
-        show(*_outlook_told(found))
+        say("Nothing is foreseen of any agent: too little was measured.")
     return 0
 
 
@@ -270,20 +272,21 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
 
 
-def _outlook_told(found: Outlook) -> Iterator[str]:
+def _outlook_told(found: Outlook, recording: Recording) -> Iterator[str]:
     colour = coloured(sys.stdout)
     worst = sorted(found.latest, key=lambda one: -one.said.probability)[:_SHOWN]
     rows = [
         (
             one.said.agent,
             share(one.said.probability),
+            "-" if one.since is None else str(_time(one.since, recording)),
             one.said.mode,
             duration(one.said.eta_s),
             ", ".join(reason.feature for reason in one.reasons[:3]),
         )
         for one in worst
     ]
-    yield from table(("AGENT", "LIKELY", "MODE", "LEFT", "WHY"), rows, colour)
+    yield from table(("AGENT", "LIKELY", "SINCE", "MODE", "LEFT", "WHY"), rows, colour)
     yield ""
     yield f"{counted(len(found.alarms), 'alarm')} over all of the time, from a probability of {found.threshold:.2f} on"
 

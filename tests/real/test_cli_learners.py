@@ -210,6 +210,19 @@ def test_failures_that_nothing_announces_are_told_apart(tmp_path: Path, capsys: 
     assert "killed: 0 of 1 foreseen; nothing announces it, and it does not count" in capsys.readouterr().out
 
 
+def test_a_person_is_told_since_when_it_is_foreseen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = a_fleet(tmp_path / "fleet", form="plain", agents=2, hours=14)
+    assert main(["predict", str(folder)]) == 0
+    header, worst, other, *_ = capsys.readouterr().out.splitlines()
+    assert header.split()[:5] == ["AGENT", "LIKELY", "SINCE", "MODE", "LEFT"]
+    assert worst.startswith("a1")
+    assert "2026-01-02T1" in worst
+    assert other.split()[3] == "-"
+    (tmp_path / "signals.csv").write_text("agent,timestamp,rss\n")
+    assert main(["predict", str(tmp_path)]) == 0
+    assert "Nothing is foreseen of any agent: too little was measured." in capsys.readouterr().err
+
+
 def test_what_comes_with_selfheal_says_of_each_agent_what_why_and_since_when(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
