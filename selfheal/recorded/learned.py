@@ -203,7 +203,7 @@ def learned_of(data: bytes, name: str) -> Learned:
     """The model in some bytes. Raises SelfhealError where they are none that can be asked."""
     try:
         learned = opened(_FIRST, _unpacked(data), Learned, MOST_BYTES)
-    except (ModelRefused, NoTrees, ValueError, zlib.error) as why:
+    except (ModelRefused, NoTrees, ValueError) as why:
         raise SelfhealError(f"cannot use {name!r}: {why}; make a model with 'selfheal train DIR --save FILE'") from why
     wanted = features_of(learned.scope, learned.signals)
     if learned.format != FORMAT or any(one.features != wanted for one in _boosters(learned)):
@@ -219,8 +219,11 @@ def _boosters(learned: Learned) -> Iterator[Booster]:
 
 
 def _unpacked(data: bytes) -> bytes:
-    """What was packed; of more than may be there only so much that it is refused."""
-    return zlib.decompressobj().decompress(data, MOST_BYTES + 1)
+    """What was packed; of more than may be there only so much that it is refused. Raises ModelRefused."""
+    try:
+        return zlib.decompressobj().decompress(data, MOST_BYTES + 1)
+    except zlib.error as why:
+        raise ModelRefused("foreign", "it is no model of selfheal, or damaged") from why
 
 
 def _likeliest(modes: Mapping[str, Booster], row: Sequence[float]) -> str | None:

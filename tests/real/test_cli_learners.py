@@ -286,7 +286,9 @@ def test_a_file_that_is_no_model_is_told(tmp_path: Path, capsys: pytest.CaptureF
     model = tmp_path / "x.model"
     model.write_bytes({"empty": b"", "foreign": b"PK\x03\x04", "cut": whole[:-20]}[damage])
     assert main(["predict", str(a_fleet(tmp_path / "fleet", agents=1, hours=2)), "--model", str(model)]) == 1
-    assert "cannot use" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "cannot use" in said
+    assert ("its checksum does not hold" if damage == "cut" else "it is no model of selfheal") in said
 
 
 def test_a_model_whose_library_is_missing_says_how_to_have_it(
