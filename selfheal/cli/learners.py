@@ -63,9 +63,10 @@ def _train(arguments: Namespace) -> int:
     from selfheal.predict.alarms import Task
     from selfheal.recorded.backtest import trained
     from selfheal.recorded.fleet_files import read_fleet
-    from selfheal.recorded.learned import write_learned
+    from selfheal.recorded.learned import check_place, write_learned
 
     _check_times(arguments.horizon, arguments.lead)
+    check_place(arguments.save)
     task, bar = Task(arguments.horizon, arguments.lead), Bar("training")
     try:
         if arguments.simulate:

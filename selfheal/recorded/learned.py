@@ -7,6 +7,7 @@ of which it knows the signals by name; where several modes were seen, a booster 
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -180,6 +181,16 @@ def nearest_case(learned: Learned, row: Sequence[float], mode: str) -> PastCase 
     now = learned.whether.contributions(row)[:-1]
     alike = [case for case in learned.cases if case.mode == mode] or learned.cases
     return nearest(alike, now)
+
+
+def check_place(file: Path) -> None:
+    """What takes minutes to learn has to have a place before. Raises SelfhealError."""
+    if file.is_dir():
+        raise SelfhealError(f"cannot write {str(file)!r}: it is a folder; name a file")
+    if not file.parent.is_dir():
+        raise SelfhealError(f"cannot write {str(file)!r}: there is no folder {str(file.parent)!r}")
+    if not os.access(file.parent, os.W_OK):
+        raise SelfhealError(f"cannot write {str(file)!r}: nothing may be written into {str(file.parent)!r}")
 
 
 def write_learned(file: Path, learned: Learned) -> None:

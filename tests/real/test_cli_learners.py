@@ -273,6 +273,15 @@ def test_a_simulated_fleet_is_written_as_it_is_read(tmp_path: Path, capsys: pyte
     ]
 
 
+@pytest.mark.parametrize("save", ["nowhere/x.model", "fleet", "fleet/signals.csv/x.model"])
+def test_a_place_where_no_model_can_be_written_is_told_before_it_is_learned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], save: str
+) -> None:
+    folder = a_fleet(tmp_path / "fleet", agents=2, hours=14)
+    assert main(["train", str(folder), "--save", str(tmp_path / save)]) == 1
+    assert "cannot write" in capsys.readouterr().err
+
+
 def test_too_few_failures_teach_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = a_fleet(tmp_path / "fleet", agents=2, hours=14)
     assert main(["train", str(folder), "--save", str(tmp_path / "x.model")]) == 1
