@@ -57,7 +57,7 @@ from selfheal.world.spans import span_text
 Tone = Literal["plain", "strong", "quiet", "good", "uneasy", "bad", "busy"]
 
 _ENDINGS: dict[str, tuple[Tone, str]] = {
-    "averted": ("good", "the failure that was foreseen did not come"),
+    "averted": ("good", "the failure that was foreseen is averted"),
     "happened": ("bad", "the failure that was foreseen has come"),
     "withdrawn": ("quiet", "the failure that was foreseen is no longer expected"),
 }

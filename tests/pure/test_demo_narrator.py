@@ -131,7 +131,7 @@ def test_a_forecast_that_moves_is_told_once_and_a_new_one_again() -> None:
         "foreseen: out of memory in about 40 s (90 % likely)",
     ] * 2
     assert "planned: restart in 5.0 s, before it fails; rss reaches its limit" in [line.text for line in lines]
-    assert lines[-2].text == "the failure that was foreseen did not come"
+    assert lines[-2].text == "the failure that was foreseen is averted"
 
 
 def test_a_check_that_cannot_run_is_told_and_so_is_its_end() -> None:
