@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from selfheal.cli.client import Document, daemon_of
-from selfheal.cli.output import Cell, clock_time, duration, share, show, show_json, show_table, state
+from selfheal.cli.output import Cell, clock_time, counted, duration, share, show, show_json, show_table, state
 from selfheal.cli.verb import Group, Verb, as_json, limit, the_daemon
 
 _Row = tuple[Cell | str, ...]
@@ -76,11 +76,10 @@ def _standing(one: Document) -> str:
 def _worth(totals: Document) -> Iterator[str]:
     worth = totals.part("worth")
     acted, left = worth.number("acted") or 0.0, worth.number("left") or 0.0
-    if totals.number("averted") or totals.number("came_all_the_same"):
-        yield (
-            f"{totals.text('averted', '0')} foreseen failures were acted on in time, "
-            f"{totals.text('came_all_the_same', '0')} came all the same."
-        )
+    averted, came = int(totals.number("averted") or 0), int(totals.number("came_all_the_same") or 0)
+    if averted or came:
+        were = "was" if averted == 1 else "were"
+        yield f"{counted(averted, 'foreseen failure')} {were} acted on in time, {came} came all the same."
     would, low, high = (worth.number(key) for key in ("would_have_failed", "low", "high"))
     if would is not None and low is not None and high is not None:
         yield (

@@ -79,7 +79,7 @@ def test_what_the_work_was_worth_is_said_below_it(state_dir: Path, capsys: Shown
         shown = capsys.readouterr().out
         assert "✔ done" in shown
         assert "rss grows; what stands by takes over; api was restarted" in shown
-        assert "1 foreseen failures were acted on in time, 0 came all the same." in shown
+        assert "1 foreseen failure was acted on in time, 0 came all the same." in shown
         assert "none was left alone yet" in shown
         daemon.world = replay([*events, *ended("api", "happened")])
         assert main(["maintenance"]) == 0
