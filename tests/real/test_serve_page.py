@@ -74,6 +74,13 @@ def test_the_script_tells_a_value_in_each_unit_that_there_is() -> None:
     assert sorted(re.findall(r'case "(.+?)"', amount)) == sorted(unit for unit in get_args(Unit) if unit)
 
 
+def test_work_that_is_done_still_says_what_it_was_done_against() -> None:
+    script = (assets() / "app.js").read_text(encoding="utf-8")
+    work = script[script.index("function showWork(") :].partition("\n}")[0]
+    (done,) = re.findall(r"one\.done_at \? \[(.+?)\]", work)
+    assert "one.why" in done.split(", ")
+
+
 def test_without_a_script_the_page_still_shows_the_agents() -> None:
     async def run() -> None:
         daemon = Daemon()

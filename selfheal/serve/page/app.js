@@ -323,7 +323,7 @@ function showWork(maintenance) {
   const { items, totals } = maintenance;
   sync($("work"), items.slice(0, 6), (one) => one.id, (one) => h("li", {},
     stateOf(one.state), " ", h("b", {}, one.agent), ` ${words(one.action)} `, h("span", { class: "when" }, whenOf(one)),
-    h("p", {}, one.done_at ? [one.output, one.how].filter(Boolean).join("; ") : [one.why, one.how, one.hold ? `held: ${one.hold}` : one.timing].filter(Boolean).join("; "))));
+    h("p", {}, one.done_at ? [one.why, one.how, one.output].filter(Boolean).join("; ") : [one.why, one.how, one.hold ? `held: ${one.hold}` : one.timing].filter(Boolean).join("; "))));
   $("no-work").hidden = items.length > 0;
   $("worth").textContent = worthOf(totals);
   $("worth").hidden = !$("worth").textContent;
