@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar, assert_never
+from itertools import islice
+from typing import Literal, assert_never
 
 from selfheal.events import (
     FailurePredicted,
@@ -17,7 +18,7 @@ from selfheal.events import (
 from selfheal.vocabulary import FailureMode, Outcome, WorkState
 from selfheal.world.episodes import Ended, Episode, Key, begun, ended
 
-# What is over is kept for the page and the learners; the oldest goes first.
+# What is over is kept for the page and the learners; the oldest of that goes first.
 WORK_KEPT = 200
 
 # What is done about a prediction: it was planned for, after a draw or without one, or left alone by that draw.
@@ -25,8 +26,6 @@ Arm = Literal["planned", "drawn", "left"]
 
 # What a stop and a start may take, where that much time is left.
 SLOW_S, SLOW_SHARE = 60.0, 0.1
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def _prediction_ended(then: Foresight, event: PredictionEnded) -> Foresight:
 
 
 def _work_planned(then: Foresight, event: WorkPlanned) -> Foresight:
-    work = _newest({**then.work, event.work: Work(event)}, WORK_KEPT)
+    work = _kept({**then.work, event.work: Work(event)})
     arm: Arm = "drawn" if event.drawn else "planned"
     arms = then.arms if event.mode is None else {**then.arms, (event.agent, event.mode): arm}
     return replace(then, work=work, work_planned=then.work_planned + 1, arms=arms)
@@ -130,5 +129,8 @@ def state_by(outcome: Outcome | None) -> WorkState:
 _ENDED: Mapping[Outcome, WorkState] = {"succeeded": "done", "rejected": "called_off"}
 
 
-def _newest(items: dict[str, _T], keep: int) -> dict[str, _T]:
-    return items if len(items) <= keep else dict(list(items.items())[-keep:])
+def _kept(work: Mapping[str, Work]) -> Mapping[str, Work]:
+    """Drop the oldest that is over; what is still to be done is never dropped."""
+    over = (name for name, one in work.items() if one.over)
+    gone = set(islice(over, max(0, len(work) - WORK_KEPT)))
+    return {name: one for name, one in work.items() if name not in gone}

@@ -17,7 +17,7 @@ from selfheal.events import (
 from selfheal.predict.load import Load
 from selfheal.predict.maintenance import Times, in_words, slot, void, wanted
 from selfheal.world import fold
-from selfheal.world.foresight import latest_start
+from selfheal.world.foresight import WORK_KEPT, latest_start
 from tests.pure.foreseen import NOW, declared, planned, predicted, world_of
 
 HOUR = 3600.0
@@ -132,3 +132,13 @@ def test_work_that_nobody_needs_is_called_off_unless_it_was_begun() -> None:
 def test_an_agent_without_a_process_may_be_worked_on_too() -> None:
     site = predicted(agent="site", mode="disk_full")
     assert wanted(world_of(*declared("site", has_process=False), site), NOW) == (site,)
+
+
+def test_work_that_is_still_to_be_done_is_kept_however_much_is_planned_after_it() -> None:
+    more = [planned(work=f"work-{number}", agent=f"agent-{number}") for number in range(2, WORK_KEPT + 3)]
+    world = world_of(planned(), *more)
+    assert "work-1" in world.foresight.work
+    assert "work-1" in world.cases
+    done = fold(world, WorkDone(NOW, "work-2", "succeeded", "", "done"))
+    after = fold(done, planned(work="work-x", agent="web")).foresight.work
+    assert ("work-1" in after, "work-2" in after, "work-x" in after) == (True, False, True)
