@@ -5,7 +5,7 @@ Needs no history: a trend that is seen from day one on. What is foreseen is told
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Protocol
@@ -29,6 +29,8 @@ from selfheal.world import Agent, World
 TOLD_FROM, KEPT_FROM = 0.3, 0.1
 # A forecast that moved by more is told again, but seconds are never news.
 MOVED_SHARE, MOVED_S = 0.1, 5.0
+# What was silent for longer than this and than so many of its usual gaps is not known any more: its check may be gone.
+SILENT_S, SILENT_GAPS = 900.0, 4.0
 
 Told = FailurePredicted | PredictionEnded
 Learned = Mapping[str, Mapping[FailureMode, Said]]
@@ -148,7 +150,15 @@ def _trend(agent: Agent, resource: Resource, history: Signals, now: float) -> Fo
     horizon_s = MODES[resource.mode].horizon_s
     if resource.mode == "certificate_expired":
         return _expiry(points, now, horizon_s)
-    return foresee(points, resource.limit, now, horizon_s)
+    return foresee(points, resource.limit, now, horizon_s) if not _is_silent(points, now) else None
+
+
+def _is_silent(points: Sequence[Point], now: float) -> bool:
+    """Whether nothing was measured for so long that going on from there would be to make numbers up."""
+    if not points:
+        return True
+    usual_s = (points[-1][0] - points[0][0]) / len(points)
+    return now - points[-1][0] > max(SILENT_S, SILENT_GAPS * usual_s)
 
 
 def _expiry(points: list[Point], now: float, horizon_s: float) -> Forecast | None:

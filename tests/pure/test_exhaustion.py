@@ -194,6 +194,22 @@ def test_an_agent_without_a_limit_has_no_forecast_but_for_its_disk() -> None:
     assert (disk.mode, disk.limit) == ("disk_full", 1.0)
 
 
+def test_what_was_silent_for_long_is_foreseen_no_more() -> None:
+    disk = _history(_points(240, 15.0, lambda at: 0.5 + 0.3 * at / 3600), "disk")
+    (told,) = forecasts(_world(), disk, 3600.0)
+    assert isinstance(told, FailurePredicted)
+    assert [one.agent for one in forecasts(_world(), disk, 3600.0 + 600.0)] == ["api"]
+    assert forecasts(_world(), disk, 3600.0 + 1800.0) == ()
+    (over,) = forecasts(_world(told), disk, 3600.0 + 1800.0)
+    assert isinstance(over, PredictionEnded)
+    assert over.outcome == "withdrawn"
+
+
+def test_what_is_asked_seldom_is_not_silent_between_two_answers() -> None:
+    disk = _history(_points(30, 1200.0, lambda at: 0.2 + 0.75 * at / (29 * 1200.0)), "disk")
+    assert forecasts(_world(), disk, 29 * 1200.0 + 1190.0) != ()
+
+
 def test_a_trend_that_is_gone_withdraws_its_prediction() -> None:
     assert forecasts(_world(_predicted()), _history(FLAT), NOW) == (
         PredictionEnded(NOW, "api", "out_of_memory", "withdrawn", "it is not seen any more"),
