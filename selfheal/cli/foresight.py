@@ -38,7 +38,9 @@ def _prediction(one: Document, now: datetime) -> _Row:
 def _done_before(one: Document, now: datetime) -> str:
     """What is done before it comes, or where it came before: whoever has to do something looks there."""
     if one.text("work"):
-        return f"{one.text('work')} at {_moment(one.moment('work_due_at'), now)}"
+        begun = one.text("work_state") in ("doing", "verifying")
+        when = "is being done" if begun else f"at {_moment(one.moment('work_due_at'), now)}"
+        return f"{one.text('work')} {when}"
     return f"nothing; it came in {one.text('case')}" if one.text("case") else "nothing"
 
 

@@ -39,6 +39,7 @@ from selfheal.notify.telegram_verdicts import (
 from selfheal.serve.story import story
 from selfheal.serve.views.explanation import summary
 from selfheal.world import Incident, World
+from selfheal.world.cases import state_of
 
 if TYPE_CHECKING:
     from telegram import Bot, CallbackQuery, Message, Update, User
@@ -256,14 +257,24 @@ def _status(world: World) -> list[str]:
 
 
 def _why(world: World, name: str) -> list[str]:
-    incident = world.incidents.get(name) or _latest(world, name)
+    incident, work = world.incidents.get(name) or _latest(world, name), _work(world, name)
     if incident is None:
         known = "nothing has happened to it" if name in world.agents else "there is no agent or incident of this name"
-        return [f"{name}: {known}."]
+        return work or [f"{name}: {known}."]
     lines = [str(line) for line in story(incident)]
     if len(lines) > LINES_HEAD + LINES_TAIL:
         lines[LINES_HEAD:-LINES_TAIL] = ["…"]
-    return [f"{incident.id}: {summary(incident)}", "", *lines]
+    return [*work, f"{incident.id}: {summary(incident)}", "", *lines]
+
+
+def _work(world: World, agent: str) -> list[str]:
+    """The latest work ahead of time on an agent, of which no incident tells."""
+    latest = [one for one in world.foresight.work.values() if one.planned.agent == agent][-1:]
+    standing = (f"{one.planned.action}, {state_of(world, one).replace('_', ' ')}" for one in latest)
+    return [
+        f"ahead of time ({one.planned.work}): {how}: {one.planned.why}"
+        for one, how in zip(latest, standing, strict=True)
+    ]
 
 
 def _latest(world: World, agent: str) -> Incident | None:

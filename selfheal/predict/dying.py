@@ -28,7 +28,8 @@ def death_foreseen(agent: Agent, now: float, prior: Prior) -> FailurePredicted |
     fleet = 3600.0 * prior.shape / prior.rate_s
     own = deaths.weight / (deaths.weight + prior.shape)
     times = "once" if deaths.count == 1 else f"{deaths.count} times"
-    said = f"it died {times}, of late about {seen.per_hour:.2g} times an hour ({low:.0%} to {high:.0%} within one)"
+    rate = f"about {seen.per_hour:.2g} times an hour, and with a chance of {low:.0%} to {high:.0%} within the next"
+    said = f"it died {times}, and is taken to die {rate}"
     return FailurePredicted(
         now,
         agent.name,

@@ -33,7 +33,7 @@ _RESTARTS = Family("selfheal_agent_restarts", "counter", "Restarts, but a person
 _TOLD = (_STATE, _UP, _BROKEN, _RESTARTS)
 _NUMBERED = (
     Family("selfheal_anomaly_score", "gauge", "The strongest anomaly that lasts, 0 to 1."),
-    Family("selfheal_failure_probability", "gauge", "Of reaching the limit within the horizon.", ("mode",)),
+    Family("selfheal_failure_probability", "gauge", "Of that failure within its horizon.", ("mode",)),
     Family("selfheal_failure_eta_seconds", "gauge", "Time left until the limit is reached, as foreseen.", ("mode",)),
     Family("selfheal_signal", "gauge", "The latest value of a signal.", ("signal",)),
     Family("selfheal_checks", "counter", "Checks that ran, by result.", ("check", "result")),

@@ -310,6 +310,7 @@ def test_a_prediction_says_by_what_since_when_and_what_is_done_before_it() -> No
         world(dataclasses.replace(seen, mode="disk_full", probability=0.5, case=""), planned), T0
     )
     assert (other.case, other.work, other.work_due_at, other.high_risk) == (None, None, None, False)
+    assert (one.work_state, other.work_state) == ("planned", None)
 
 
 def test_what_became_of_what_was_foreseen_is_shown_newest_first() -> None:

@@ -128,6 +128,8 @@ def test_a_person_on_telegram_allows_it_by_a_button() -> None:
         (work, *_) = done(place)
         assert (work.text("state"), work.text("answered_by")) == ("done", "telegram:user4711")
         assert place.incidents("reports") == []
+        chat.say("/why reports")
+        until(lambda: any("ahead of time (work-" in text for one in chat.messages.values() for text in one.texts))
         foreseen = [text for one in chat.messages.values() for text in one.texts if "Planned: restart now" in text]
         assert foreseen, "what will be done is told with what is foreseen"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from selfheal.serve.models.base import Probability, Seconds, Time, View
-from selfheal.vocabulary import FailureMode, PredictionModel, PredictionOutcome
+from selfheal.vocabulary import FailureMode, PredictionModel, PredictionOutcome, WorkState
 
 
 class ContributionView(View):
@@ -41,6 +41,7 @@ class PredictionView(View):
     case: str | None = Field(description="The latest incident in which that failure came.")
     work: str | None = Field(description="The work that is planned to prevent it.")
     work_due_at: Time | None
+    work_state: WorkState | None = Field(description="Whether that is still planned, or being done.")
 
 
 class EndedView(View):

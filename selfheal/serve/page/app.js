@@ -315,7 +315,7 @@ function showPredictions(predictions) {
   sync($("predictions"), predictions.map((one) => ({ ...one, eta_seconds: 0, eta_low: 0, eta_high: 0 })), (one) => `${one.agent} ${one.mode}`, (one) => h("li", {},
     h("span", { class: one.high_risk ? "risk high" : "risk" }, chance(one.probability)), " ", h("b", {}, one.agent), ` ${words(one.mode)}`,
     h("p", {}, `around ${new Date(one.expected_at).toLocaleTimeString()}: ${one.contributions.map((part) => `${part.signal}: ${part.what}`).join("; ") || one.signal}`),
-    one.work ? h("p", {}, `${one.work} is planned for ${new Date(one.work_due_at).toLocaleTimeString()}`) : null));
+    one.work ? h("p", {}, `${one.work} ${["doing", "verifying"].includes(one.work_state) ? "is being done" : `is planned for ${new Date(one.work_due_at).toLocaleTimeString()}`}`) : null));
   $("no-predictions").hidden = predictions.length > 0;
 }
 

@@ -10,6 +10,7 @@ from selfheal.modes import HIGH_RISK
 from selfheal.serve.models.fleet import PredictionCounts, SpeakerView
 from selfheal.serve.models.foresight import ContributionView, EndedView, PredictionView
 from selfheal.serve.times import moment, rfc3339
+from selfheal.world.cases import state_of
 from selfheal.world.episodes import Ended, Episode
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _prediction(world: World, seen: FailurePredicted, now: float, speaker: Speak
         case=seen.case or None,
         work=planned.planned.work if planned is not None else None,
         work_due_at=moment(planned.planned.due_at if planned is not None else None),
+        work_state=state_of(world, planned) if planned is not None else None,
     )
 
 
