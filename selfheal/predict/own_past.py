@@ -14,7 +14,9 @@ from selfheal.causes import is_failure
 from selfheal.modes import MODES, OF_PROCESS
 from selfheal.predict.timeleft import HORIZON_S
 from selfheal.vocabulary import FailureMode
-from selfheal.world import Agent, Incident, World
+from selfheal.world import INCIDENTS_KEPT, Agent, Incident, World
+from selfheal.world.episodes import OVER_KEPT
+from selfheal.world.foresight import WORK_KEPT
 
 # Queues are emptied and caches filled after an incident, and after a restart.
 AFTER_S = 600.0
@@ -62,7 +64,7 @@ def failures_of(world: World, agent: str) -> tuple[Came, ...]:
 def left_out(world: World, agent: str) -> tuple[LeftOut, ...]:
     """The times of which nothing is learned about an agent, in order of their beginning."""
     known = world.agents.get(agent)
-    spans = [*_in_maintenance(known)] if known is not None else []
+    spans = [*_forgotten(world), *(_in_maintenance(known) if known is not None else ())]
     for one in world.incidents.values():
         if agent in one.agents or agent == one.agent:
             spans += _of_incident(one)
@@ -90,6 +92,19 @@ def begun_anew(world: World, agent: str) -> tuple[float, ...]:
 def is_left_out(spans: Sequence[LeftOut], mode: str, at: float) -> bool:
     """Whether nothing of a moment is learned about a mode."""
     return any(span.begin <= at <= span.end and span.mode in ("", mode) for span in spans)
+
+
+def _forgotten(world: World) -> Iterator[LeftOut]:
+    """The time of which it is forgotten what failed and what was done: of what is over only the latest is kept."""
+    foresight = world.foresight
+    kept = (
+        (len(world.incidents) >= INCIDENTS_KEPT, [one.onset for one in world.incidents.values() if one.over]),
+        (len(foresight.over) >= OVER_KEPT, [one.at for one in foresight.over]),
+        (len(foresight.work) >= WORK_KEPT, [one.done_at for one in foresight.work.values() if one.done_at is not None]),
+    )
+    oldest = [min(times) for is_full, times in kept if is_full and times]
+    if oldest:
+        yield LeftOut("", -inf, max(oldest))
 
 
 def _of_incident(one: Incident) -> Iterator[LeftOut]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 from selfheal.events import (
@@ -18,6 +19,7 @@ from selfheal.predict.own_past import AFTER_S, Came, LeftOut, begun_anew, failur
 from selfheal.predict.timeleft import HORIZON_S
 from selfheal.vocabulary import FailureMode, PredictionOutcome
 from selfheal.world import EMPTY, World
+from selfheal.world.foresight import WORK_KEPT
 from tests.pure.situations import after, diagnosed, opened, ready, started, tried
 
 T = 1_800_000_000.0
@@ -78,6 +80,19 @@ def test_what_a_restart_has_kept_from_coming_is_left_out_where_a_restart_prevent
     assert is_left_out(spans, "out_of_memory", T + 9000.0 - HORIZON_S)
     assert not is_left_out(spans, "disk_full", T + 9000.0 - HORIZON_S)
     assert is_left_out(spans, "disk_full", T + 9000.0 + AFTER_S)
+
+
+def test_the_time_of_which_it_is_forgotten_what_was_done_is_left_out() -> None:
+    begun = WorkPlanned(T + 10.0, "work-0", "api", "restart", T + 20.0, "rss grows")
+    told: list[Event] = [begun, WorkDone(T + 9000.0, "work-0", "succeeded", "done")]
+    for number in range(1, WORK_KEPT + 1):
+        at = T + 10_000.0 + number
+        told += [replace(begun, at=at, work=f"work-{number}", agent="web")]
+        told += [WorkDone(at, f"work-{number}", "succeeded", "done")]
+    later = world(*told)
+    assert "work-0" not in later.foresight.work
+    assert is_left_out(left_out(later, "api"), "out_of_memory", T + 8000.0)
+    assert not is_left_out(left_out(later, "api"), "out_of_memory", T + 10_002.0)
 
 
 def test_work_that_was_called_off_has_done_nothing() -> None:
