@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from selfheal.cli.output import (
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from selfheal.predict.figures import Figures
     from selfheal.predict.recording import Recording
     from selfheal.recorded.backtest import Backtest
-    from selfheal.recorded.learned import Foreseen, Learned
+    from selfheal.recorded.learned import Foreseen, Learned, Reason
     from selfheal.recorded.outlook import Outlook
 
 _HORIZON_S, _LEAD_S = 7200.0, 1800.0
@@ -211,7 +212,7 @@ def _outlook_document(found: Outlook, recording: Recording) -> dict[str, object]
                 **_said(one.said, recording),
                 "alarm": one.said.probability >= found.threshold,
                 "since": None if one.since is None else _time(one.since, recording),
-                "reasons": [reason._asdict() for reason in one.reasons],
+                "reasons": [_reason(reason) for reason in one.reasons],
                 "nearest_case": None
                 if one.case is None
                 else {
@@ -225,6 +226,11 @@ def _outlook_document(found: Outlook, recording: Recording) -> dict[str, object]
         "alarms": [_said(one, recording) for one in found.alarms],
         "predictions": [_said(one, recording) for one in found.predictions],
     }
+
+
+def _reason(one: Reason) -> dict[str, object]:
+    """A feature that speaks for it. That something was not seen speaks as well, and JSON knows no NaN."""
+    return {**one._asdict(), "value": one.value if isfinite(one.value) else None}
 
 
 # --- for a person ---------------------------------------------------------------------------------------------------

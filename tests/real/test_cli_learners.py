@@ -242,6 +242,13 @@ def test_what_comes_with_selfheal_says_of_each_agent_what_why_and_since_when(
     assert "a1" in capsys.readouterr().out
 
 
+def test_a_reason_that_is_not_there_is_null(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(a_fleet(tmp_path / "young", agents=2, hours=1)), "--json"]) == 0
+    written = capsys.readouterr().out
+    assert '"value": null' in written
+    assert "NaN" not in written
+
+
 def test_a_model_is_trained_kept_and_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("xgboost", reason="XGBoost is not installed (the extra ml)")
     folder, model = a_fleet(tmp_path / "fleet", agents=8, hours=96), tmp_path / "fleet.model"
