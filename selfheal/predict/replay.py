@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import NamedTuple
 
+from selfheal.errors import SelfhealError
 from selfheal.predict.alarms import REMEMBERED, Step, Task, Watched
 from selfheal.predict.recording import Failure, Recording, Samples
 from selfheal.predict.roles import MODES, foreseeable, role_of
@@ -23,6 +24,8 @@ from selfheal.predict.windows import Windows
 # How much of the past a trend is told, in horizons: three days of two hours, which is where the time of day is seen.
 TREND_HORIZONS = 36
 _MOST_POINTS = 1500
+# Nineteen years of steps of five minutes; more is a time that somebody has written down wrongly.
+MOST_STEPS = 2_000_000
 # Of the time, where nobody says otherwise: to learn from, to choose by, the rest to be judged on.
 _TRAIN, _CALIBRATE = 0.6, 0.2
 # Of the time before `until`, where somebody does.
@@ -75,7 +78,7 @@ def length_of_step(recording: Recording, task: Task) -> float:
 
 
 def known(recording: Recording, task: Task) -> Iterator[Known]:
-    """Each agent, one after the other: all of a large fleet at once would be too much."""
+    """Each agent, one after the other: all of a large fleet at once would be too much. Raises SelfhealError."""
     step_s = length_of_step(recording, task)
     failures: dict[str, list[Failure]] = {}
     for one in recording.failures:
@@ -86,6 +89,11 @@ def known(recording: Recording, task: Task) -> Iterator[Known]:
         ours = failures.get(agent, [])
         points = {name: zip(samples.at, values, strict=True) for name, values in samples.values.items()}
         span = (samples.at[0], samples.at[-1])
+        if span[1] - span[0] > MOST_STEPS * step_s:
+            raise SelfhealError(
+                f"cannot look at agent {agent!r}: its times reach from {span[0]:.15g} to {span[1]:.15g} (seconds since "
+                f"the epoch), more than {MOST_STEPS} steps of {step_s:g} s; is one of them written in another unit?"
+            )
         made = track(agent, points, span, step_s, recording.limits.get(agent, {}), [one.at for one in ours])
         yield Known(agent, samples, made, Windows(made), ours)
 

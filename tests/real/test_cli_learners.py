@@ -179,6 +179,18 @@ def test_an_empty_recording_and_a_missing_folder_are_no_traceback(
     assert told["alarms"] == []
 
 
+@pytest.mark.parametrize("wrong", [f"{AT}000", "1e300"])
+@pytest.mark.parametrize("verb", [("backtest",), ("predict",), ("train", "--save", "fleet.model")])
+def test_a_time_in_another_unit_is_named_and_no_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: tuple[str, ...], wrong: str
+) -> None:
+    folder = a_fleet(tmp_path / "fleet", agents=2, hours=2)
+    with (folder / "signals.csv").open("a") as file:
+        file.write(f"a1,{wrong},1\n")
+    assert main([verb[0], str(folder), *verb[1:]]) == 1
+    assert "cannot look at agent 'a1'" in capsys.readouterr().err
+
+
 def test_a_lead_as_long_as_the_horizon_cannot_be_meant(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backtest", str(tmp_path), "--horizon", "1h", "--lead", "1h"]) == 2
     assert "the lead has to be shorter than the horizon" in capsys.readouterr().err
