@@ -127,7 +127,8 @@ class Prevention:
         has_spare = standing is not None and standing.ready
         awake = replace(times, quiet=lambda moment: times.quiet(moment) or self._is_night(moment))
         agent = world.agents[prediction.agent]
-        return not chosen.asks and not why_not_left(world, prediction, agent, policy, has_spare, awake)
+        by_itself = not (chosen.asks or chosen.only_suggested)
+        return by_itself and not why_not_left(world, prediction, agent, policy, has_spare, awake)
 
     def _is_night(self, moment: float) -> bool:
         """Whether it is in the quiet hours of alerts, in which nobody shall be needed."""

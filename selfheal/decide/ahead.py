@@ -31,10 +31,13 @@ AGAIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is to be done, whether a person is asked, why this, and what else was weighed, the best first."""
+    """What is to be done, whether a person is asked, or has to do it, why this, and what else was weighed, the best
+    first.
+    """
 
     fix: Fix
     asks: bool
+    only_suggested: bool
     reason: str
     backups: tuple[str, ...]
     alternatives: tuple[Alternative, ...]
@@ -54,7 +57,8 @@ def choose_ahead(world: World, case: Incident, agent: Agent, healing: Healing, n
         return None
     fix = next(one for one in fixes if one.name == choice.plan.fix)
     backups = tuple(_at_risk(world, agent)) if case.cause in RISKS_DATA else ()
-    return Chosen(fix, _asks(case, fix, agent, healing), choice.plan.reason, backups, choice.alternatives)
+    asks, only_suggested = _asks(case, fix, agent, healing), healing.rules.mode(agent.name, fix) == "suggest"
+    return Chosen(fix, asks, only_suggested, choice.plan.reason, backups, choice.alternatives)
 
 
 @dataclass(frozen=True, slots=True)

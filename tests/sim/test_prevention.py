@@ -320,6 +320,19 @@ def test_at_night_none_is_left_alone(tmp_path: Path) -> None:
     rehearse(tmp_path, SPARED + night + "[prevention]\nleft_alone = 0.5\n", story, {"api": LEAK})
 
 
+def test_where_a_person_has_to_restart_it_none_is_left_alone(tmp_path: Path) -> None:
+    modes = '[guard]\nmodes = { restart = "suggest", replace_by_spare = "suggest" }\n'
+
+    async def story(r: Rehearsal) -> None:
+        await r.until(lambda: "api" in r.machine.standbys)
+        r.machine.standbys["api"](Standing("spare", True, 7, 20_000_000))
+        await r.until(lambda: bool(r.seen(PredictionLeft) or r.seen(WorkDone)), 20_000.0)
+        assert r.seen(PredictionLeft) == []
+        assert r.seen(WorkDone)[0].output == "replace_by_spare is only suggested (mode = suggest)"
+
+    rehearse(tmp_path, SPARED + modes + "[prevention]\nleft_alone = 0.5\n", story, {"api": LEAK})
+
+
 def test_on_a_dry_run_it_is_said_what_would_be_done(tmp_path: Path) -> None:
     async def story(r: Rehearsal) -> None:
         done = await first(r, WorkDone)
