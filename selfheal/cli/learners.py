@@ -41,13 +41,11 @@ def _backtest(arguments: Namespace) -> int:
     from selfheal.predict.alarms import Task
     from selfheal.predict.replay import parts_of
     from selfheal.recorded.backtest import MODELS, backtest
-    from selfheal.recorded.fleet_files import read_fleet
 
     _check_times(arguments.horizon, arguments.lead)
     bar = Bar("testing")
     try:
-        bar("reading", 0.0)
-        recording = read_fleet(arguments.dir)
+        recording = _read(arguments.dir, bar)
         wanted = MODELS if arguments.model == "all" else (arguments.model,)
         parts = parts_of(recording, arguments.train_until)
         found = backtest(recording, Task(arguments.horizon, arguments.lead), wanted, parts, bar)
@@ -60,10 +58,20 @@ def _backtest(arguments: Namespace) -> int:
     return 0
 
 
+def _read(folder: Path, bar: Bar) -> Recording:
+    from selfheal.recorded.fleet_files import read_fleet, unmatched
+
+    bar("reading", 0.1)
+    recording = read_fleet(folder)
+    for slip in unmatched(recording):
+        bar.clear()
+        say(slip)
+    return recording
+
+
 def _train(arguments: Namespace) -> int:
     from selfheal.predict.alarms import Task
     from selfheal.recorded.backtest import trained
-    from selfheal.recorded.fleet_files import read_fleet
     from selfheal.recorded.learned import check_place, write_learned
 
     _check_times(arguments.horizon, arguments.lead)
@@ -73,8 +81,7 @@ def _train(arguments: Namespace) -> int:
         if arguments.simulate:
             bar("simulating", 0.0)
             _simulate(arguments)
-        bar("reading", 0.1)
-        recording = read_fleet(arguments.dir)
+        recording = _read(arguments.dir, bar)
         bar("learning", 0.2)
         learned = trained(recording, task, arguments.train_until, bool(arguments.simulate), arguments.seed)
     finally:
@@ -102,7 +109,6 @@ def _simulate(arguments: Namespace) -> None:
 
 
 def _predict(arguments: Namespace) -> int:
-    from selfheal.recorded.fleet_files import read_fleet
     from selfheal.recorded.learned import read_learned
     from selfheal.recorded.learning import shipped
     from selfheal.recorded.outlook import outlook
@@ -110,8 +116,7 @@ def _predict(arguments: Namespace) -> int:
     learned = read_learned(arguments.model) if arguments.model else shipped()
     bar = Bar("foreseeing")
     try:
-        bar("reading", 0.0)
-        recording = read_fleet(arguments.dir)
+        recording = _read(arguments.dir, bar)
         found = outlook(recording, learned, bar)
     finally:
         bar.clear()

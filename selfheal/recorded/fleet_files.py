@@ -33,6 +33,18 @@ def read_fleet(folder: Path) -> Recording:
     return Recording(signals, agents, tuple(failures), _limits(folder / LIMITS, agents), epoch)
 
 
+def unmatched(fleet: Recording) -> Iterator[str]:
+    """Say what failures and limits name that was never measured: a slip of the pen there changes figures unseen."""
+    strangers = {one.agent for one in fleet.failures} - fleet.agents.keys()
+    limited = {(agent, signal) for agent, limits in fleet.limits.items() for signal in limits}
+    unknown = {agent for agent, _ in limited} - fleet.agents.keys()
+    unseen = {signal for _, signal in limited} - set(fleet.signals)
+    for file, kind, names in ((FAILURES, "agent", strangers), (LIMITS, "agent", unknown), (LIMITS, "signal", unseen)):
+        if names:
+            some = ", ".join(repr(name) for name in sorted(names)[:5]) + (", …" if len(names) > 5 else "")
+            yield f"{file} names {kind}s that {SIGNALS} does not have, and they are passed over: {some}"
+
+
 def write_fleet(folder: Path, fleet: Recording) -> None:
     """Write a folder that reads back as the same fleet, to six digits and milliseconds. Raises SelfhealError."""
     try:

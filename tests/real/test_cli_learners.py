@@ -346,4 +346,9 @@ def test_odd_recordings_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[s
     (tmp_path / "limits.csv").write_text("agent,signal,limit\na,nosuch,5\nnobody,rss,5\n*,rss,10\n")
     assert outcome(capsys, tmp_path)["alarms"] == []
     assert main(["backtest", str(tmp_path), "--horizon", "10m", "--lead", "1m"]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "failures.csv names agents that signals.csv does not have, and they are passed over: 'zz'",
+        "limits.csv names agents that signals.csv does not have, and they are passed over: 'nobody'",
+        "limits.csv names signals that signals.csv does not have, and they are passed over: 'nosuch'",
+    ]
     assert main(["predict", str(tmp_path)]) == 0
