@@ -33,6 +33,7 @@ from selfheal.events import (
     Run,
     StateDamaged,
     Verified,
+    WorkDone,
     WorkPlanned,
     decode,
     encode,
@@ -203,6 +204,7 @@ def test_alerts_damages_anomalies_and_work_are_bounded_too() -> None:
         world = fold(world, StateDamaged(BEGIN, f"file-{number}", "torn", None, ""))
         world = fold(world, AnomalySeen(BEGIN, f"an-{number}", "api", "rss", 1.0, 0.0, 1.0))
         world = fold(world, WorkPlanned(BEGIN, f"work-{number}", "api", "restart", BEGIN, ""))
+        world = fold(world, WorkDone(BEGIN, f"work-{number}", "succeeded", "", "done"))
     assert len(world.damages) == DAMAGES_KEPT
     assert world.damages[-1].file == "file-249"
     assert list(world.anomalies.known) == [f"an-{number}" for number in range(250 - ANOMALIES_KEPT, 250)]

@@ -90,9 +90,7 @@ class Reference(Collector):
     def _foreseen(self) -> Iterator[Metric]:
         known = self._bench.world.foresight
         labels = ("agent", "mode")
-        chance = GaugeMetricFamily(
-            "selfheal_failure_probability", "Of reaching the limit within the horizon.", labels=labels
-        )
+        chance = GaugeMetricFamily("selfheal_failure_probability", "Of that failure within its horizon.", labels=labels)
         eta = GaugeMetricFamily(
             "selfheal_failure_eta_seconds", "Time left until the limit is reached, as foreseen.", labels=labels
         )
