@@ -33,7 +33,6 @@ _HEADER = ("ID", "AGENT", "STATE", "SEVERITY", "CAUSE", "OPENED", "RECOVERY", "T
 _SEVERITIES: Mapping[str, Tone] = {"info": "quiet", "warning": "uneasy", "critical": "bad"}
 # Causes below this are listed by --json alone: nobody acts on them.
 _WORTH_SHOWING = 0.05
-_MOST = 1000  # as many as a list may have; planned work of one agent may lie behind that of all the others
 
 
 def _incidents(arguments: Namespace) -> int:
@@ -93,7 +92,7 @@ def _why_agent(client: Client, name: str, json: bool) -> int:
             f"cannot explain {name!r}: there is no agent and no incident of that name; "
             f"'selfheal agents' and 'selfheal incidents' list them"
         ) from why
-    work = list(_work_lines(client, agent))
+    work = [] if json else [*_work_lines(client, agent)]
     latest = agent.body.text("incident") or next((one.text("id") for one in agent.body.parts("incidents")), "")
     if not latest:
         known = "no incident is known of it" if work else "nothing has happened to it"
@@ -112,8 +111,7 @@ def _stopped_since(agent: Document, incident: Document) -> bool:
 
 def _work_lines(client: Client, agent: Answer) -> Iterator[str]:
     """The latest work ahead of time on an agent: it was started anew by that, and no incident tells of it."""
-    works = client.get("/observability/maintenance", limit=_MOST).body.parts("items")
-    for one in [one for one in works if one.text("agent") == agent.body.text("name")][:1]:
+    for one in client.get("/observability/maintenance", agent=agent.body.text("name"), limit=1).body.parts("items"):
         when = one.moment("done_at") or one.moment("due_at")
         at = f" at {clock_time(when, agent.now)}" if when else ""
         standing = paint(state(one.text("state")), coloured(sys.stdout))

@@ -269,12 +269,11 @@ def _why(world: World, name: str) -> list[str]:
 
 def _work(world: World, agent: str) -> list[str]:
     """The latest work ahead of time on an agent, of which no incident tells."""
-    latest = [one for one in world.foresight.work.values() if one.planned.agent == agent][-1:]
-    standing = (f"{one.planned.action}, {state_of(world, one).replace('_', ' ')}" for one in latest)
-    return [
-        f"ahead of time ({one.planned.work}): {how}: {one.planned.why}"
-        for one, how in zip(latest, standing, strict=True)
-    ]
+    latest = next((one for one in reversed([*world.foresight.work.values()]) if one.planned.agent == agent), None)
+    if latest is None:
+        return []
+    planned, standing = latest.planned, state_of(world, latest).replace("_", " ")
+    return [f"ahead of time ({planned.work}): {planned.action}, {standing}: {planned.why}"]
 
 
 def _latest(world: World, agent: str) -> Incident | None:

@@ -67,6 +67,7 @@ def _read_time(given: object) -> object:
 
 
 Limit = Annotated[int, Query(ge=1, le=MOST, description="At most so many, the newest.")]
+OfAgent = Annotated[str | None, Query(max_length=256, description="Only those of this agent.")]
 Since = Annotated[
     Annotated[float, BeforeValidator(_read_time), WithJsonSchema({"type": "string", "format": "date-time"})] | None,
     Query(description="Only what began at this time or later."),
@@ -161,10 +162,11 @@ class Reads:
             levels=levels(world.anomalies)[:limit],
         )
 
-    async def maintenance(self, limit: Limit = 100, since: Since = None) -> Maintenance:
+    async def maintenance(self, limit: Limit = 100, since: Since = None, agent: OfAgent = None) -> Maintenance:
         """Work that is planned or was done before a failure, and the windows; `since` it is due."""
         world = await self._sources.shown()
-        found = [one for one in maintenance.work(world) if one.due_at >= _text(since)]
+        due = (one for one in maintenance.work(world) if one.due_at >= _text(since))
+        found = [one for one in due if agent in (None, one.agent)]
         return Maintenance(
             items=found[:limit],
             total=len(found),
@@ -183,12 +185,7 @@ class Reads:
         found = [one for one in tried if one.started_at >= _text(since)]
         return Fixes(items=found[:limit], total=len(found), rates=learned, shadow=suggested)
 
-    async def strategies(
-        self,
-        limit: Limit = 100,
-        since: Since = None,
-        agent: Annotated[str | None, Query(max_length=256, description="Only those of this agent.")] = None,
-    ) -> Items[StrategyView]:
+    async def strategies(self, limit: Limit = 100, since: Since = None, agent: OfAgent = None) -> Items[StrategyView]:
         """The learned order of fixes for each agent and cause; `since` a fix was last tried there."""
         world = await self._sources.shown()
         cases = [case for case in learned_cases(world, _seconds(since)) if agent in (None, case[0])]

@@ -41,9 +41,9 @@ class Daemon:
             return self.special[path](query)
         if method == "POST":
             return 200, {"done": path.rpartition("/")[2], "target": None}
-        return self._facts(path)
+        return self._facts(path, query.get("agent"))
 
-    def _facts(self, path: str) -> Reply:
+    def _facts(self, path: str, agent: str | None) -> Reply:
         world, vitals = self.world, Vitals()
         match path.removeprefix("/observability").strip("/").split("/"):
             case ["healthz"]:
@@ -68,7 +68,8 @@ class Daemon:
                     "levels": levels(world.anomalies),
                 }
             case ["maintenance"]:
-                return 200, {"items": maintenance.work(world), "totals": maintenance.totals(world)}
+                works = [one for one in maintenance.work(world) if agent in (None, one.agent)]
+                return 200, {"items": works, "totals": maintenance.totals(world)}
             case ["scorecard"]:
                 figure = {"value": 0.93, "count": 40, "interval": (0.81, 0.98)}
                 recovery = {"value": 0.4, "count": 9, "interval": None}

@@ -105,6 +105,8 @@ def test_what_was_done_before_it_failed_has_happened_to_it(capsys: Shown, over: 
     standing = f"✔ done at {clock(AT + 70)}" if over else f"◌ planned at {clock(AT + 60)}"
     assert f"ahead of time (work-1): restart, {standing}: rss grows and reaches 120 MB" in told
     assert "ahead of time" not in why("web", capsys, declared("base"), declared("web"), planned)
+    another = WorkPlanned(AT + 1, "work-2", "web", "restart", AT + 60, "fds grow")
+    assert "(work-1)" in why("base", capsys, declared("base"), declared("web"), planned, another)
 
 
 def test_what_was_done_before_it_failed_is_told_beside_an_earlier_incident(capsys: Shown) -> None:

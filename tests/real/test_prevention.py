@@ -112,6 +112,9 @@ def test_two_that_leak_are_renewed_one_after_the_other_and_nobody_outside_notice
         schedule = json.loads((place.state_dir / "maintenance_schedule.json").read_text())
         assert {one["agent"] for one in schedule["work"]} == {"reports:0", "reports:1"}
         assert schedule["totals"]["work"]["done"] >= 2
+        (latest,) = place.get("maintenance", agent="reports:1", limit=1).parts("items")
+        assert latest.text("agent") == "reports:1"
+        assert place.get("maintenance", agent="nobody").parts("items") == []
 
 
 def test_a_person_on_telegram_allows_it_by_a_button() -> None:
